@@ -1,0 +1,1 @@
+"""Assets computed by graphs of ops."""

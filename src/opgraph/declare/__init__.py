@@ -1,0 +1,1 @@
+"""What users write: ops, graphs, assets and definitions. Nothing runs here."""

@@ -1,0 +1,1 @@
+"""A graph and a request become an immutable plan: steps, decisions and their reasons."""

@@ -1,0 +1,1 @@
+"""From names to one validated graph: keys, selection, lineage, flattening, verification."""

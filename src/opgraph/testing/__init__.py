@@ -1,0 +1,1 @@
+"""Doubles and strategies that ship, for testing pipelines and opgraph itself."""

@@ -1,0 +1,1 @@
+"""Value stores behind I/O managers."""

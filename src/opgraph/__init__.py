@@ -1,1 +1,107 @@
-"""Assets computed by graphs of ops."""
+"""Assets computed by graphs of ops: durable, resumable at every op, and subsettable.
+
+Everything a user needs is a name of this package. A name's module is imported when the name is first used, so
+`import opgraph` costs almost nothing.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+# Which module holds which public names. `__init__.pyi` says the same to type checkers; a test compares the two.
+_HOMES: dict[str, tuple[str, ...]] = {
+    "opgraph.errors": (
+        "Error",
+        "ExecutionStepNotFoundError",
+        "Failure",
+        "InvalidConfigError",
+        "InvalidDefinitionError",
+        "InvalidInvocationError",
+        "InvalidSubsetError",
+        "InvariantViolationError",
+        "NotYetSupportedError",
+        "StepOutputNotFoundError",
+    ),
+    "opgraph.keys": ("AssetKey",),
+    "opgraph.events": ("Event", "EventType", "RunStatus"),
+    "opgraph.declare.ports": (),
+    "opgraph.declare.inputs": ("GraphIn", "In", "Nothing"),
+    "opgraph.declare.outputs": ("GraphOut", "Out", "Output"),
+    "opgraph.declare.op": ("OpDefinition", "op"),
+    "opgraph.declare.graph": ("GraphDefinition", "graph"),
+    "opgraph.declare.job": ("JobDefinition", "define_asset_job", "job"),
+    "opgraph.declare.asset": ("AssetsDefinition", "asset", "graph_asset", "graph_multi_asset", "multi_asset"),
+    "opgraph.declare.spec": ("AssetDep", "AssetIn", "AssetOut", "AssetSpec"),
+    "opgraph.declare.selection": ("AssetSelection",),
+    "opgraph.declare.materialization": ("AssetMaterialization", "MaterializeResult"),
+    "opgraph.declare.metadata": ("MetadataValue",),
+    "opgraph.declare.definitions": ("Definitions",),
+    "opgraph.declare.load": (
+        "load_assets_from_current_module",
+        "load_assets_from_modules",
+        "load_assets_from_package_module",
+        "load_assets_from_package_name",
+    ),
+    "opgraph.values.manager": (
+        "FilesystemIOManager",
+        "IOManager",
+        "InMemoryIOManager",
+        "fs_io_manager",
+        "mem_io_manager",
+    ),
+    "opgraph.run.context": (
+        "AssetExecutionContext",
+        "InputContext",
+        "OpExecutionContext",
+        "OutputContext",
+        "build_asset_context",
+        "build_op_context",
+    ),
+    "opgraph.run.executor": ("in_process_executor",),
+    "opgraph.operate.instance": ("Instance", "Run"),
+    "opgraph.operate.result": ("ExecuteInProcessResult",),
+    "opgraph.operate.resume": ("ReexecutionOptions",),
+    "opgraph.operate.materialize": ("materialize", "materialize_to_memory"),
+}
+
+# Names that code written for Dagster knows with its prefix: `DagsterRun` is `Run`.
+_ALSO_PREFIXED = (
+    "Error",
+    "Event",
+    "EventType",
+    "ExecutionStepNotFoundError",
+    "Instance",
+    "InvalidConfigError",
+    "InvalidDefinitionError",
+    "InvalidInvocationError",
+    "InvalidSubsetError",
+    "InvariantViolationError",
+    "ResourceFunctionError",
+    "Run",
+    "RunStatus",
+    "StepOutputNotFoundError",
+    "TypeCheckDidNotPass",
+    "UnknownPartitionError",
+    "UnknownResourceError",
+)
+
+_MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
+_ALIASES = {f"Dagster{name}": name for name in _ALSO_PREFIXED}
+
+
+def __getattr__(name: str) -> object:
+    if name in _ALIASES:
+        value = __getattr__(_ALIASES[name])
+    elif name in _MODULE_OF:
+        value = getattr(import_module(_MODULE_OF[name]), name)
+    else:
+        # A dunder or private name is asked for by tools, and no reason to import anything.
+        value = None if name.startswith("_") else import_module("opgraph.not_yet").find(name)
+        if value is None:
+            raise AttributeError(f"module 'opgraph' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({"__version__", *_MODULE_OF})

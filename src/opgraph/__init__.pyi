@@ -1,0 +1,243 @@
+# Written by tools/write_stub.py from the table in __init__.py; do not edit.
+
+from opgraph.declare.asset import AssetsDefinition as AssetsDefinition
+from opgraph.declare.asset import asset as asset
+from opgraph.declare.asset import graph_asset as graph_asset
+from opgraph.declare.asset import graph_multi_asset as graph_multi_asset
+from opgraph.declare.asset import multi_asset as multi_asset
+from opgraph.declare.definitions import Definitions as Definitions
+from opgraph.declare.graph import GraphDefinition as GraphDefinition
+from opgraph.declare.graph import graph as graph
+from opgraph.declare.inputs import GraphIn as GraphIn
+from opgraph.declare.inputs import In as In
+from opgraph.declare.inputs import Nothing as Nothing
+from opgraph.declare.job import JobDefinition as JobDefinition
+from opgraph.declare.job import define_asset_job as define_asset_job
+from opgraph.declare.job import job as job
+from opgraph.declare.load import load_assets_from_current_module as load_assets_from_current_module
+from opgraph.declare.load import load_assets_from_modules as load_assets_from_modules
+from opgraph.declare.load import load_assets_from_package_module as load_assets_from_package_module
+from opgraph.declare.load import load_assets_from_package_name as load_assets_from_package_name
+from opgraph.declare.materialization import AssetMaterialization as AssetMaterialization
+from opgraph.declare.materialization import MaterializeResult as MaterializeResult
+from opgraph.declare.metadata import MetadataValue as MetadataValue
+from opgraph.declare.op import OpDefinition as OpDefinition
+from opgraph.declare.op import op as op
+from opgraph.declare.outputs import GraphOut as GraphOut
+from opgraph.declare.outputs import Out as Out
+from opgraph.declare.outputs import Output as Output
+from opgraph.declare.selection import AssetSelection as AssetSelection
+from opgraph.declare.spec import AssetDep as AssetDep
+from opgraph.declare.spec import AssetIn as AssetIn
+from opgraph.declare.spec import AssetOut as AssetOut
+from opgraph.declare.spec import AssetSpec as AssetSpec
+from opgraph.errors import Error as Error
+from opgraph.errors import ExecutionStepNotFoundError as ExecutionStepNotFoundError
+from opgraph.errors import Failure as Failure
+from opgraph.errors import InvalidConfigError as InvalidConfigError
+from opgraph.errors import InvalidDefinitionError as InvalidDefinitionError
+from opgraph.errors import InvalidInvocationError as InvalidInvocationError
+from opgraph.errors import InvalidSubsetError as InvalidSubsetError
+from opgraph.errors import InvariantViolationError as InvariantViolationError
+from opgraph.errors import NotYetSupportedError as NotYetSupportedError
+from opgraph.errors import StepOutputNotFoundError as StepOutputNotFoundError
+from opgraph.events import Event as Event
+from opgraph.events import EventType as EventType
+from opgraph.events import RunStatus as RunStatus
+from opgraph.keys import AssetKey as AssetKey
+from opgraph.not_yet import Placeholder as Placeholder
+from opgraph.not_yet import ResourceFunctionError as ResourceFunctionError
+from opgraph.not_yet import RetryRequested as RetryRequested
+from opgraph.not_yet import TypeCheckDidNotPass as TypeCheckDidNotPass
+from opgraph.not_yet import UnknownPartitionError as UnknownPartitionError
+from opgraph.not_yet import UnknownResourceError as UnknownResourceError
+from opgraph.operate.instance import Instance as Instance
+from opgraph.operate.instance import Run as Run
+from opgraph.operate.materialize import materialize as materialize
+from opgraph.operate.materialize import materialize_to_memory as materialize_to_memory
+from opgraph.operate.result import ExecuteInProcessResult as ExecuteInProcessResult
+from opgraph.operate.resume import ReexecutionOptions as ReexecutionOptions
+from opgraph.run.context import AssetExecutionContext as AssetExecutionContext
+from opgraph.run.context import InputContext as InputContext
+from opgraph.run.context import OpExecutionContext as OpExecutionContext
+from opgraph.run.context import OutputContext as OutputContext
+from opgraph.run.context import build_asset_context as build_asset_context
+from opgraph.run.context import build_op_context as build_op_context
+from opgraph.run.executor import in_process_executor as in_process_executor
+from opgraph.values.manager import FilesystemIOManager as FilesystemIOManager
+from opgraph.values.manager import IOManager as IOManager
+from opgraph.values.manager import InMemoryIOManager as InMemoryIOManager
+from opgraph.values.manager import fs_io_manager as fs_io_manager
+from opgraph.values.manager import mem_io_manager as mem_io_manager
+
+__version__: str
+
+AddDynamicPartitionsRequest: Placeholder
+AllPartitionMapping: Placeholder
+AssetCheckEvaluation: Placeholder
+AssetCheckExecutionContext: Placeholder
+AssetCheckKey: Placeholder
+AssetCheckResult: Placeholder
+AssetCheckSeverity: Placeholder
+AssetCheckSpec: Placeholder
+AssetChecksDefinition: Placeholder
+AssetObservation: Placeholder
+AutomationCondition: Placeholder
+AutomationConditionSensorDefinition: Placeholder
+BackfillPolicy: Placeholder
+Backoff: Placeholder
+BoolMetadataValue: Placeholder
+Config: Placeholder
+ConfigMapping: Placeholder
+ConfigurableIOManager: Placeholder
+ConfigurableIOManagerFactory: Placeholder
+ConfigurableResource: Placeholder
+DailyPartitionsDefinition: Placeholder
+DataVersion: Placeholder
+DefaultScheduleStatus: Placeholder
+DefaultSensorStatus: Placeholder
+DeleteDynamicPartitionsRequest: Placeholder
+DimensionPartitionMapping: Placeholder
+DynamicOut: Placeholder
+DynamicOutput: Placeholder
+DynamicPartitionsDefinition: Placeholder
+EnvVar: Placeholder
+Executor: Placeholder
+FloatMetadataValue: Placeholder
+FreshnessPolicy: Placeholder
+HookContext: Placeholder
+HookExecutionResult: Placeholder
+HourlyPartitionsDefinition: Placeholder
+IOManagerDefinition: Placeholder
+IdentityPartitionMapping: Placeholder
+InitResourceContext: Placeholder
+InputManager: Placeholder
+IntMetadataValue: Placeholder
+Jitter: Placeholder
+JsonMetadataValue: Placeholder
+LastPartitionMapping: Placeholder
+MarkdownMetadataValue: Placeholder
+MonthlyPartitionsDefinition: Placeholder
+MultiPartitionKey: Placeholder
+MultiPartitionMapping: Placeholder
+MultiPartitionsDefinition: Placeholder
+MultiToSingleDimensionPartitionMapping: Placeholder
+ObserveResult: Placeholder
+PartitionKeyRange: Placeholder
+PartitionMapping: Placeholder
+PartitionedConfig: Placeholder
+PartitionsDefinition: Placeholder
+PathMetadataValue: Placeholder
+PermissiveConfig: Placeholder
+ResourceDefinition: Placeholder
+ResourceDependency: Placeholder
+ResourceParam: Placeholder
+RetryPolicy: Placeholder
+RunConfig: Placeholder
+RunRequest: Placeholder
+ScheduleDefinition: Placeholder
+ScheduleEvaluationContext: Placeholder
+SensorDefinition: Placeholder
+SensorEvaluationContext: Placeholder
+SensorResult: Placeholder
+SkipReason: Placeholder
+SourceAsset: Placeholder
+SpecificPartitionsPartitionMapping: Placeholder
+StaticPartitionMapping: Placeholder
+StaticPartitionsDefinition: Placeholder
+TableColumn: Placeholder
+TableColumnConstraints: Placeholder
+TableColumnDep: Placeholder
+TableColumnLineage: Placeholder
+TableConstraints: Placeholder
+TableMetadataValue: Placeholder
+TableRecord: Placeholder
+TableSchema: Placeholder
+TableSchemaMetadataValue: Placeholder
+TextMetadataValue: Placeholder
+TimeWindow: Placeholder
+TimeWindowPartitionMapping: Placeholder
+TimeWindowPartitionsDefinition: Placeholder
+TimestampMetadataValue: Placeholder
+UPathIOManager: Placeholder
+UrlMetadataValue: Placeholder
+WeeklyPartitionsDefinition: Placeholder
+asset_check: Placeholder
+asset_sensor: Placeholder
+async_executor: Placeholder
+build_asset_check_context: Placeholder
+build_column_schema_change_checks: Placeholder
+build_hook_context: Placeholder
+build_init_resource_context: Placeholder
+build_input_context: Placeholder
+build_last_update_freshness_checks: Placeholder
+build_metadata_bounds_checks: Placeholder
+build_multi_asset_sensor_context: Placeholder
+build_output_context: Placeholder
+build_reconstructable_job: Placeholder
+build_resources: Placeholder
+build_run_status_sensor_context: Placeholder
+build_schedule_context: Placeholder
+build_schedule_from_partitioned_job: Placeholder
+build_sensor_context: Placeholder
+config_mapping: Placeholder
+daily_partitioned_config: Placeholder
+dask_executor: Placeholder
+definitions: Placeholder
+dynamic_partitioned_config: Placeholder
+evaluate_automation_conditions: Placeholder
+execute_job: Placeholder
+executor: Placeholder
+failure_hook: Placeholder
+file_relative_path: Placeholder
+get_logger: Placeholder
+hourly_partitioned_config: Placeholder
+input_manager: Placeholder
+io_manager: Placeholder
+load_asset_checks_from_current_module: Placeholder
+load_asset_checks_from_modules: Placeholder
+load_asset_checks_from_package_module: Placeholder
+load_asset_checks_from_package_name: Placeholder
+load_definitions_from_modules: Placeholder
+load_from_defs_folder: Placeholder
+make_values_resource: Placeholder
+map_asset_specs: Placeholder
+monthly_partitioned_config: Placeholder
+multi_asset_check: Placeholder
+multi_asset_sensor: Placeholder
+multi_observable_source_asset: Placeholder
+multiprocess_executor: Placeholder
+observable_source_asset: Placeholder
+partition_loading_context: Placeholder
+partitioned_config: Placeholder
+ray_executor: Placeholder
+reconstructable: Placeholder
+resource: Placeholder
+run_failure_sensor: Placeholder
+run_status_sensor: Placeholder
+schedule: Placeholder
+sensor: Placeholder
+static_partitioned_config: Placeholder
+success_hook: Placeholder
+threads_executor: Placeholder
+validate_run_config: Placeholder
+weekly_partitioned_config: Placeholder
+with_resources: Placeholder
+
+DagsterError = Error
+DagsterEvent = Event
+DagsterEventType = EventType
+DagsterExecutionStepNotFoundError = ExecutionStepNotFoundError
+DagsterInstance = Instance
+DagsterInvalidConfigError = InvalidConfigError
+DagsterInvalidDefinitionError = InvalidDefinitionError
+DagsterInvalidInvocationError = InvalidInvocationError
+DagsterInvalidSubsetError = InvalidSubsetError
+DagsterInvariantViolationError = InvariantViolationError
+DagsterResourceFunctionError = ResourceFunctionError
+DagsterRun = Run
+DagsterRunStatus = RunStatus
+DagsterStepOutputNotFoundError = StepOutputNotFoundError
+DagsterTypeCheckDidNotPass = TypeCheckDidNotPass
+DagsterUnknownPartitionError = UnknownPartitionError
+DagsterUnknownResourceError = UnknownResourceError

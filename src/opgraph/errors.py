@@ -1,0 +1,167 @@
+"""The errors that opgraph raises: each says what is wrong, where, and what to do.
+
+A mistake has a class of its own, in the room that finds it, below one of the classes of this file; it keeps its facts
+as fields and builds its sentences itself.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any, NamedTuple
+
+_PACKAGE = str(Path(__file__).parent)
+
+
+class Source(NamedTuple):
+    """A place in the user's code."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+    @staticmethod
+    def of_code(code: CodeType) -> "Source":
+        """Where a function begins."""
+        return Source(code.co_filename, code.co_firstlineno)
+
+    @staticmethod
+    def of_caller() -> "Source | None":
+        """The nearest line on the stack that is not opgraph's own."""
+        frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage] - `inspect` costs 20 ms
+        while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+            frame = frame.f_back
+        return Source(frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
+
+
+class Error(Exception):
+    """The base of every error of opgraph.
+
+    Args:
+        what: one sentence: what is wrong.
+        where: the place in the user's code.
+        fix: what to do about it.
+    """
+
+    def __init__(self, what: str = "", *, where: Source | None = None, fix: str = "") -> None:
+        self.what = what
+        self.where = where
+        self.fix = fix
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        if self.where is not None:
+            lines.append(f"  at {self.where}")
+        if self.fix:
+            lines.append(f"  fix: {self.fix}")
+        return "\n".join(lines)
+
+
+class InvalidDefinitionError(Error):
+    """Something that was declared cannot work. `problems` lists every mistake that was found, this one if it is one."""
+
+    @property
+    def problems(self) -> "Sequence[InvalidDefinitionError]":
+        return (self,)
+
+
+class InvalidDefinitionsError(InvalidDefinitionError):
+    """Several mistakes, found together."""
+
+    def __init__(self, problems: Sequence[InvalidDefinitionError]) -> None:
+        self._problems = tuple(problems)
+        super().__init__(f"{len(problems)} problems in the definitions")
+
+    @property
+    def problems(self) -> Sequence[InvalidDefinitionError]:
+        return self._problems
+
+    def __str__(self) -> str:
+        numbered = [f"{i}. {problem}".replace("\n", "\n   ") for i, problem in enumerate(self._problems, 1)]
+        return "\n".join([f"{self.what}:", *numbered])
+
+
+class InvalidSubsetError(InvalidDefinitionError):
+    """What was selected cannot be run alone, or selects nothing."""
+
+
+class InvariantViolationError(Error):
+    """Something was used against its contract."""
+
+
+class InvalidInvocationError(Error):
+    """A function was called directly with the wrong arguments."""
+
+
+class InvalidConfigError(Error):
+    """Configuration that does not fit what reads it."""
+
+
+class StepOutputNotFoundError(Error):
+    """A step ended without a required output."""
+
+
+class ExecutionStepNotFoundError(Error):
+    """A step was named that the run does not have. `step_keys` lists them."""
+
+    def __init__(self, what: str = "", *, step_keys: Sequence[str] = (), **place: Any) -> None:
+        self.step_keys = tuple(step_keys)
+        super().__init__(what, **place)
+
+
+class RunNotFoundError(Error):
+    """No run has this id."""
+
+
+class ValueNotFoundError(Error):
+    """A value that is to be loaded was never stored, or is gone."""
+
+
+class StepFailedError(Error):
+    """A step of a run failed and the caller asked for its error. `__cause__` is the user's exception where there is one."""
+
+    def __init__(self, what: str = "", *, step_key: str = "", **place: Any) -> None:
+        self.step_key = step_key
+        super().__init__(what, **place)
+
+
+class RecordError(Error):
+    """The record of runs cannot be used."""
+
+
+class NotYetSupportedError(Error, NotImplementedError):
+    """A name or a parameter that opgraph knows and does not do yet."""
+
+    def __init__(self, name: str, what: str = "") -> None:
+        self.name = name
+        super().__init__(
+            what or f"`{name}` is not supported yet",
+            where=Source.of_caller(),
+            fix="leave it out for now; the changelog will name the release that brings it",
+        )
+
+
+class Failure(Error):
+    """Raised by an op to fail its step with a description and metadata.
+
+    Args:
+        description: what went wrong.
+        metadata: facts to keep with the failure.
+        allow_retries: whether a retry policy may try again.
+
+    Example:
+        >>> raise Failure("the file is empty", metadata={"path": "in.csv"})
+        Traceback (most recent call last):
+        opgraph.errors.Failure: the file is empty
+    """
+
+    def __init__(
+        self, description: str | None = None, metadata: Mapping[str, Any] | None = None, allow_retries: bool | None = None
+    ) -> None:
+        self.description = description
+        self.metadata = dict(metadata or {})
+        self.allow_retries = True if allow_retries is None else allow_retries
+        super().__init__(description or "")

@@ -1,0 +1,221 @@
+"""The Plan: what a run will do, decided before it starts, and why. Immutable, serialized into the run."""
+
+import enum
+from typing import Any, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from opgraph.events import Kept
+
+VERSION = 1  # of the serialized form
+
+
+class Do(enum.Enum):
+    """What a plan says of a step."""
+
+    RUN = "run"
+    REUSE = "reuse"  # stored values stand for it
+    SKIP = "skip"  # not needed here, or known not to produce what is asked
+    DECIDE = "decide"  # run or reuse: it depends on the data versions of its inputs (memoization)
+
+
+class Decision(Struct, frozen=True, omit_defaults=True):
+    """What to do with a step, and the reason for it, as data.
+
+    `why` is one of a fixed vocabulary (see `WHY`), `detail` the part that a person reads after it.
+    """
+
+    do: Do
+    why: str
+    detail: str = ""
+    kept: tuple[Kept, ...] = ()  # for REUSE: the values, one for each needed output that was yielded
+    fingerprint: str = ""  # for DECIDE: everything but the inputs' data versions
+
+
+WHY = {
+    "selected": "it makes a selected asset",
+    "needed": "a selected asset needs it",
+    "job": "the job runs all its ops",
+    "failed": "it failed in the parent run",
+    "not reached": "the parent run did not get to it",
+    "asked": "it was asked for",
+    "downstream": "it comes after a step that runs",
+    "recorded": "the parent run stored its outputs",
+    "lost": "a stored output of it is gone",
+    "cleaned": "its stored outputs were cleaned up",
+    "code changed": "its code is not the one that made the stored outputs",
+    "new": "the parent run did not have it",
+    "not asked": "it was not asked for",
+    "skipped": "it was skipped in the parent run",
+    "not versioned": "its I/O manager overwrites in place, so the old value cannot be trusted",
+}
+
+
+class Role(enum.Enum):
+    """What an output of a step that runs is to this run (rule 5 of the design)."""
+
+    SELECTED = "selected"  # an asset that was asked for: stored, recorded
+    NEEDED = "needed"  # an intermediate: stored for the run
+    UNNEEDED = "unneeded"  # an intermediate that nothing asks for: dropped when it comes
+    UNSELECTED_REQUIRED = "unselected_required"  # an asset nobody asked for that is certain to come
+    UNSELECTED_OPTIONAL = "unselected_optional"  # an asset nobody asked for that may come
+
+
+class Policy(enum.Enum):
+    """What to do with an asset that comes though nobody asked for it."""
+
+    MATERIALIZE = "materialize"
+    DISCARD = "discard"
+    ERROR = "error"
+
+
+# -- where an input's value comes from -----------------------------------------
+
+
+class FromStep(Struct, frozen=True, tag="step"):
+    """An output of another step of this plan."""
+
+    step: int
+    output: str
+
+
+class FromAsset(Struct, frozen=True, tag="asset"):
+    """The stored value of an asset, loaded through the I/O manager that stored it. `recorded` says whether a
+    materialization of it was recorded when the plan was made; `sibling` that it belongs to the same graph."""
+
+    asset: str
+    recorded: bool = True
+    sibling: bool = False
+
+
+class FromCaller(Struct, frozen=True, tag="caller"):
+    """A value given by who starts the run (`input_values`), under this name."""
+
+    name: str
+
+
+class FromDefault(Struct, frozen=True, tag="default"):
+    """The input's declared default, or a value written in the graph's body."""
+
+
+class FromMany(Struct, frozen=True, tag="many"):
+    """A list of outputs wired into one input: a list of their values, without those that were not yielded."""
+
+    items: "tuple[FromStep | FromAsset | FromDefault, ...]"
+
+
+class FromCollected(Struct, frozen=True, tag="collected"):
+    """The values of a fan-out, in the order in which its generator yielded them."""
+
+    step: int
+    output: str
+    as_dict: bool = False
+    allow_failed: bool = False
+
+
+class FromMapped(Struct, frozen=True, tag="mapped"):
+    """One value of a fan-out: the step that has such an input is mapped over it."""
+
+    step: int
+    output: str
+
+
+InputSource: TypeAlias = FromStep | FromAsset | FromCaller | FromDefault | FromMany | FromCollected | FromMapped
+
+
+class StepInput(Struct, frozen=True, omit_defaults=True):
+    name: str
+    source: InputSource
+    manager: str = ""  # the key of an input manager that loads it, where one was named
+
+
+class StepOutput(Struct, frozen=True, omit_defaults=True):
+    name: str
+    role: Role
+    required: bool = True  # required by its declaration
+    asset: str | None = None
+    io_manager: str = "io_manager"
+    dynamic: bool = False
+    stored: bool = True  # False: a Nothing output: nothing to store
+
+
+class Retry(Struct, frozen=True, omit_defaults=True):
+    """How often a step may be tried again, and after how long (seconds)."""
+
+    most: int
+    delay: float = 0.0
+    backoff: str = ""  # "" | linear | exponential
+    jitter: str = ""  # "" | full | plus_minus
+
+
+class Step(Struct, frozen=True, omit_defaults=True):
+    """One op of the flattened graph, in its place in the plan."""
+
+    key: str  # unique in the plan: `my_asset.clean.dedupe`
+    node: str  # the key of the flattened node whose code it runs; differs from `key` where an op is split in two
+    op: str  # the op's name
+    inputs: tuple[StepInput, ...]
+    outputs: tuple[StepOutput, ...]
+    decision: Decision
+    after: tuple[FromStep, ...] = ()  # ordering only: `Nothing` inputs and non-argument dependencies
+    unit: str = ""  # the asset definition or job that it belongs to
+    subset: bool = False  # whether its asset definition runs in part
+    code_version: str = ""
+    retry: Retry | None = None
+    tags: dict[str, str] = {}
+
+    @property
+    def selected(self) -> tuple[str, ...]:
+        """The outputs that the selection needs: the op's `context.selected_output_names`."""
+        return tuple(o.name for o in self.outputs if o.role in (Role.SELECTED, Role.NEEDED))
+
+
+class Besides(Struct, frozen=True):
+    """An asset that a run makes though nobody asked for it."""
+
+    asset: str
+    step: str  # the op that yields it
+    output: str
+    certain: bool  # False: it may come
+    policy: Policy
+    remedy: str  # what to change so that it does not come
+
+
+class Plan(Struct, frozen=True, omit_defaults=True):
+    """What a run will do. `steps` are in an order in which they could run."""
+
+    job: str
+    steps: tuple[Step, ...]
+    selection: tuple[str, ...] = ()  # the asset keys asked for
+    besides: tuple[Besides, ...] = ()
+    missing: tuple[str, ...] = ()  # assets to be loaded of which no materialization is recorded
+    parent: str | None = None  # the run whose outputs are reused
+    changes: dict[str, tuple[str, ...]] = {}  # against the parent: {"added": …, "removed": …, "renamed": …}
+    code: str = ""  # hash of the code of the steps
+    executor: str = "in_process"
+    tags: dict[str, str] = {}
+    config: dict[str, Any] = {}
+    version: int = VERSION
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as JSON-like data, as `opgraph plan --json` prints it."""
+        return msgspec.to_builtins(self)
+
+    def index(self) -> dict[str, int]:
+        """Step numbers by key."""
+        return {step.key: i for i, step in enumerate(self.steps)}
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Plan)
+
+
+def encode_plan(plan: Plan) -> bytes:
+    """The bytes that a run keeps."""
+    return _encoder.encode(plan)
+
+
+def decode_plan(data: bytes) -> Plan:
+    """The plan that `encode_plan` wrote."""
+    return _decoder.decode(data)

@@ -1,0 +1,339 @@
+"""What an I/O manager is told about the value that it stores or loads."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+from opgraph.errors import InvariantViolationError
+from opgraph.keys import AssetKey
+from opgraph.values.problems import NoAssetError, UnpartitionedError
+
+_NOTHING: Mapping[str, Any] = {}  # never changed
+_LOG = logging.getLogger("opgraph")
+
+
+class OutputContext:
+    """A value that is being stored; for `load_input`, the one that was.
+
+    An I/O manager may set `location`, any text: it is recorded with the value and comes back in `load_input` as
+    `context.upstream_output.location`. One that keeps each version apart (`versioned = True`) needs it to find this one.
+
+    Args:
+        name: the output's name.
+        step_key: the step that made the value.
+        run_id: the run of that step.
+        asset_key: the asset that the value materializes, if any.
+        attempt: 1, 2, …
+        definition_metadata: the metadata that was declared for the output or the asset.
+        output_metadata: the metadata that came with the value.
+        dagster_type: the declared type.
+        resources: the resources of the run.
+        resource_config: the configuration of the I/O manager.
+        log: where to write log lines.
+        op_def: the op's definition.
+        job_name: the job's name.
+        version: the code version of the output.
+        mapping_key: which value of a fan-out this is.
+        storage: the folder of the instance for values; empty where it has none.
+
+    Example:
+        >>> context = OutputContext(name="result", step_key="table", asset_key=AssetKey("table"))
+        >>> context.get_identifier()
+        ['table']
+    """
+
+    __slots__ = (
+        "added_metadata",
+        "attempt",
+        "checksum",
+        "dagster_type",
+        "definition_metadata",
+        "job_name",
+        "key",
+        "location",
+        "log",
+        "mapping_key",
+        "name",
+        "op_def",
+        "output_metadata",
+        "reported",
+        "resource_config",
+        "resources",
+        "run_id",
+        "size",
+        "step_key",
+        "storage",
+        "version",
+    )
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        step_key: str = "",
+        run_id: str = "",
+        asset_key: AssetKey | None = None,
+        attempt: int = 1,
+        definition_metadata: Mapping[str, Any] = _NOTHING,
+        output_metadata: Mapping[str, Any] = _NOTHING,
+        dagster_type: Any = None,
+        resources: Any = None,
+        resource_config: Mapping[str, Any] | None = None,
+        log: Any = _LOG,
+        op_def: Any = None,
+        job_name: str = "",
+        version: str | None = None,
+        mapping_key: str | None = None,
+        storage: str = "",
+        location: str = "",
+        size: int = 0,
+        checksum: str = "",
+    ) -> None:
+        self.name = name
+        self.step_key = step_key
+        self.run_id = run_id
+        self.key = asset_key
+        self.attempt = attempt
+        self.definition_metadata = definition_metadata
+        self.output_metadata = output_metadata
+        self.dagster_type = dagster_type
+        self.resources = resources
+        self.resource_config = resource_config
+        self.log = log
+        self.op_def = op_def
+        self.job_name = job_name
+        self.version = version
+        self.mapping_key = mapping_key
+        self.storage = storage
+        self.location = location
+        self.size = size  # bytes, where the manager knows them
+        self.checksum = checksum
+        self.added_metadata: dict[str, Any] = {}
+        self.reported: list[Any] = []
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What was declared for the output."""
+        return self.definition_metadata
+
+    @property
+    def has_asset_key(self) -> bool:
+        """Whether the value materializes an asset."""
+        return self.key is not None
+
+    @property
+    def asset_key(self) -> AssetKey:
+        """The asset that the value materializes.
+
+        Raises:
+            NoAssetError: it materializes none.
+        """
+        if self.key is None:
+            raise NoAssetError(self.name)
+        return self.key
+
+    def add_output_metadata(self, metadata: Mapping[str, Any]) -> None:
+        """Keep more facts with the value. A name that is given twice is an `InvariantViolationError`."""
+        twice = sorted(self.added_metadata.keys() & metadata.keys())
+        if twice:
+            raise InvariantViolationError(
+                f"metadata {', '.join(map(repr, twice))} was added twice to output '{self.name}'",
+                fix="add each name once",
+            )
+        self.added_metadata.update(metadata)
+
+    def log_event(self, event: Any) -> None:
+        """Report a materialization or an observation beside this value."""
+        self.reported.append(event)
+
+    def get_run_scoped_output_identifier(self) -> Sequence[str]:
+        """The run, the step, the output and the mapping key, if any: a place that no other output has."""
+        parts = [self.run_id, self.step_key, self.name]
+        return parts if self.mapping_key is None else [*parts, self.mapping_key]
+
+    def get_asset_identifier(self) -> Sequence[str]:
+        """The parts of the asset's key."""
+        return self.asset_key.path
+
+    def get_identifier(self) -> Sequence[str]:
+        """Where to put the value: the asset's identifier, or for an intermediate the run-scoped one."""
+        return self.key.path if self.key is not None else self.get_run_scoped_output_identifier()
+
+    @property
+    def has_partition_key(self) -> bool:
+        """Whether the run has a partition."""
+        return False
+
+    @property
+    def has_asset_partitions(self) -> bool:
+        """Whether the asset has partitions."""
+        return False
+
+    def __getattr__(self, name: str) -> NoReturn:
+        _refuse(name, type(self).__name__)
+
+    def __repr__(self) -> str:
+        return f"OutputContext({'/'.join(self.get_identifier())})"
+
+
+class InputContext:
+    """A value that is being loaded.
+
+    Args:
+        name: the input's name.
+        upstream_output: what stored the value; `None` where nothing recorded it, as for an external asset.
+        asset_key: the asset that is loaded, if it is one.
+        step_key: the step that asks for the value; empty when a person does.
+        run_id: the run of that step.
+        definition_metadata: the metadata that was declared for the input.
+        dagster_type: the declared type.
+        resources: the resources of the run.
+        resource_config: the configuration of the I/O manager.
+        log: where to write log lines.
+        op_def: the op's definition.
+        job_name: the job's name.
+        storage: the folder of the instance for values; empty where it has none.
+    """
+
+    __slots__ = (
+        "added_metadata",
+        "dagster_type",
+        "definition_metadata",
+        "input_name",
+        "job_name",
+        "key",
+        "log",
+        "op_def",
+        "resource_config",
+        "resources",
+        "run_id",
+        "step_key",
+        "storage",
+        "upstream_output",
+    )
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        upstream_output: OutputContext | None = None,
+        asset_key: AssetKey | None = None,
+        step_key: str = "",
+        run_id: str = "",
+        definition_metadata: Mapping[str, Any] = _NOTHING,
+        dagster_type: Any = None,
+        resources: Any = None,
+        resource_config: Mapping[str, Any] | None = None,
+        log: Any = _LOG,
+        op_def: Any = None,
+        job_name: str = "",
+        storage: str = "",
+    ) -> None:
+        self.input_name = name
+        self.upstream_output = upstream_output
+        self.key = asset_key
+        self.step_key = step_key
+        self.run_id = run_id
+        self.definition_metadata = definition_metadata
+        self.dagster_type = dagster_type
+        self.resources = resources
+        self.resource_config = resource_config
+        self.log = log
+        self.op_def = op_def
+        self.job_name = job_name
+        self.storage = storage
+        self.added_metadata: dict[str, Any] = {}
+
+    @property
+    def has_input_name(self) -> bool:
+        """Whether an op's input asks for the value, as against `load_asset_value`."""
+        return self.input_name is not None
+
+    @property
+    def name(self) -> str:
+        """The input's name.
+
+        Raises:
+            InvariantViolationError: no input asks for the value.
+        """
+        if self.input_name is None:
+            raise InvariantViolationError(
+                "`context.name` was read, and no op's input asks for this value",
+                fix="ask `context.has_input_name` first",
+            )
+        return self.input_name
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What was declared for the input."""
+        return self.definition_metadata
+
+    @property
+    def has_asset_key(self) -> bool:
+        """Whether the value is an asset's."""
+        return self.key is not None
+
+    @property
+    def asset_key(self) -> AssetKey:
+        """The asset that is loaded.
+
+        Raises:
+            NoAssetError: it is no asset.
+        """
+        if self.key is None:
+            raise NoAssetError(self.input_name or "the value")
+        return self.key
+
+    def add_input_metadata(self, metadata: Mapping[str, Any], description: str | None = None) -> None:
+        """Keep facts about what was loaded with the step that asked for it."""
+        del description
+        self.added_metadata.update(metadata)
+
+    def get_asset_identifier(self) -> Sequence[str]:
+        """The parts of the asset's key."""
+        return self.asset_key.path
+
+    def get_identifier(self) -> Sequence[str]:
+        """Where the value was put: the asset's identifier, or for an intermediate that of the output."""
+        if self.key is not None:
+            return self.key.path
+        if self.upstream_output is None:
+            raise NoAssetError(self.input_name or "the value")
+        return self.upstream_output.get_identifier()
+
+    @property
+    def has_partition_key(self) -> bool:
+        """Whether the run has a partition."""
+        return False
+
+    @property
+    def has_asset_partitions(self) -> bool:
+        """Whether the asset has partitions."""
+        return False
+
+    def __getattr__(self, name: str) -> NoReturn:
+        _refuse(name, type(self).__name__)
+
+    def __repr__(self) -> str:
+        return f"InputContext({self.input_name or self.key})"
+
+
+_OF_PARTITIONS = frozenset(
+    {
+        "asset_partition_key",
+        "asset_partition_key_range",
+        "asset_partition_keys",
+        "asset_partitions_def",
+        "asset_partitions_time_window",
+        "partition_key",
+        "partition_key_range",
+        "partition_time_window",
+    }
+)
+
+
+def _refuse(name: str, kind: str) -> NoReturn:
+    """Answer for a member that a context does not have."""
+    if name in _OF_PARTITIONS:
+        raise UnpartitionedError(name)
+    raise AttributeError(f"{kind} has no '{name}'", name=name)

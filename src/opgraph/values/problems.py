@@ -1,0 +1,88 @@
+"""What can go wrong with a value on its way to storage and back."""
+
+from typing import Literal
+
+from opgraph.errors import Error, InvariantViolationError, ValueNotFoundError
+
+
+class UnstorableValueError(Error):
+    """A value cannot be turned into bytes. `__cause__` says why.
+
+    Args:
+        type_name: the value's class.
+        output: the output that it came from.
+        step_key: the step that made it; empty where no run is involved.
+    """
+
+    def __init__(self, type_name: str, *, output: str = "", step_key: str = "", reason: str = "") -> None:
+        self.type_name = type_name
+        self.output = output
+        self.step_key = step_key
+        place = f"output '{output}'" if output else "a value"
+        place += f" of '{step_key}'" if step_key else ""
+        super().__init__(
+            f"{place} is a {type_name} that cannot be stored" + (f": {reason}" if reason else ""),
+            fix="return something that pickle can write, or give the output an I/O manager that knows the type",
+        )
+
+
+class ValueLostError(ValueNotFoundError):
+    """A value that was stored is gone, or is not what was written.
+
+    Args:
+        why: `missing` or `damaged`.
+        location: where it was.
+    """
+
+    def __init__(self, why: Literal["missing", "damaged"], location: str, detail: str = "") -> None:
+        self.why = why
+        self.location = location
+        super().__init__(
+            f"the stored value {location or 'inside the record'} is {why}" + (f": {detail}" if detail else ""),
+            fix="run the step that made it again; a resumed run does so by itself",
+        )
+
+
+class UnloadableValueError(ValueNotFoundError):
+    """The bytes of a value are as they were written, and can't be turned into the value. `__cause__` says why."""
+
+    def __init__(self, type_name: str, location: str, reason: str) -> None:
+        self.type_name = type_name
+        self.location = location
+        super().__init__(
+            f"the stored value {location or 'inside the record'}, a {type_name or 'value'}, cannot be read: {reason}",
+            fix="its class was moved, renamed or changed since: undo that, or run the step that made it again",
+        )
+
+
+class ValueNotWrittenError(Error):
+    """The storage refused a value. Nothing of it was left behind; `__cause__` is the operating system's error."""
+
+    def __init__(self, folder: str, size: int, reason: str) -> None:
+        self.folder = folder
+        self.size = size
+        super().__init__(
+            f"{size} bytes could not be written below {folder}: {reason}",
+            fix="make room there, or check that it can be written, and resume the run",
+        )
+
+
+class UnpartitionedError(InvariantViolationError):
+    """A partition was asked for where there is none."""
+
+    def __init__(self, member: str) -> None:
+        self.member = member
+        super().__init__(
+            f"`context.{member}` was read in a run without a partition",
+            fix="ask `context.has_partition_key` first, or give the run a partition",
+        )
+
+
+class NoAssetError(InvariantViolationError):
+    """The asset key of an input or output was asked for that belongs to no asset."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"'{name}' belongs to no asset, so it has no asset key", fix="ask `context.has_asset_key` first"
+        )

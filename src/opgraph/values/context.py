@@ -16,7 +16,8 @@ class OutputContext:
     """A value that is being stored; for `load_input`, the one that was.
 
     An I/O manager may set `location`, any text: it is recorded with the value and comes back in `load_input` as
-    `context.upstream_output.location`. One that keeps each version apart (`versioned = True`) needs it to find this one.
+    `context.upstream_output.location`. One that keeps each version apart (`versioned = True`)
+    needs it to find this one.
 
     Args:
         name: the output's name.

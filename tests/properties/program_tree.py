@@ -6,6 +6,7 @@ and a failing example prints it: what is read is what ran.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -235,13 +236,19 @@ def _graph(graph: Graph) -> str:
 def _body(graph: Graph, name: str) -> str:
     lines = [f"def {name}({', '.join(graph.inputs)}):"]
     expressions: dict[Ref, str] = {Ref(None, i): i for i in graph.inputs}
+    plain = Counter[str]()  # uses without an alias
     for number, call in enumerate(graph.calls):
         arguments: list[str] = []
         many = {i.name for i in call.body.inputs if i.many} if isinstance(call.body, Op) else set[str]()
         for name_, refs in call.feeds:
             sources = _comma(expressions[ref] for ref in refs)
             arguments.append(f"{name_}=[{sources}]" if name_ in many else f"{name_}={sources}")
-        callee = f'{call.body.name}.alias("{call.node}")' if call.by_alias else call.body.name
+        plain[call.body.name] += 1
+        automatic = call.body.name if plain[call.body.name] == 1 else f"{call.body.name}_{plain[call.body.name]}"
+        callee = call.body.name
+        if call.node != automatic:
+            callee += f'.alias("{call.node}")'
+            plain[call.body.name] -= 1
         lines.append(f"    v{number} = {callee}({', '.join(arguments)})")
         several = len(call.body.output_names) > 1
         expressions |= {

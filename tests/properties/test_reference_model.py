@@ -26,6 +26,7 @@ from program_tree import (
 )
 from programs import cases, has_cycle, histogram, seeded
 from reference_model import Outcome, flatten, foresee, makeable, mix, needed_outputs, ops_in_the_way, simulate
+from smallest import smallest, valid
 
 quick = settings(
     max_examples=100,
@@ -214,6 +215,21 @@ def test_random_programs_show_what_they_should() -> None:
     seen = histogram(made)
     assert min(seen.values()) >= 40, seen
     assert not any(has_cycle(case.program) for case in made)
+
+
+def test_a_failing_case_is_made_small() -> None:
+    """What stays of a case that fails for one of its steps is little more than that step."""
+
+    def fails(case: Case) -> bool:
+        return any(step.ports[0].when == "flag" for step in flatten(case.program).values())
+
+    failing = [case for case in (seeded("small", i) for i in range(50)) if fails(case)]
+    for case in failing:
+        small = smallest(case, fails)
+        assert valid(small.program)
+        assert fails(small)
+        assert len(small.requests) == 1
+    assert sum(len(flatten(smallest(case, fails).program)) for case in failing) < 4 * len(failing)
 
 
 def test_seeded_programs_are_the_same_each_time() -> None:

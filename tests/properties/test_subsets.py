@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from program_tree import Case, Key, Program, Request
 from programs import cases, seeded
 from reference_model import Foreseen, Outcome, Output, externals, foresee, simulate
+from smallest import smallest
 
 import opgraph
 
@@ -26,6 +27,15 @@ def check(case: Case) -> None:
     for number, request in enumerate(case.requests, 1):
         found = check_run(session, case.program, request, f"run {number}")
         assert not found, f"run {number}\n" + "\n".join(found) + f"\n{case!r}"
+
+
+def fails(case: Case) -> bool:
+    """Whether the case's check fails, for whatever reason."""
+    try:
+        check(case)
+    except Exception:
+        return True
+    return False
 
 
 def check_run(session: adapter.Session, program: Program, request: Request, era: str) -> list[str]:
@@ -125,7 +135,9 @@ def test_runs_are_as_the_model_says(case: Case) -> None:
 def test_plans_equal_what_then_ran(first: int) -> None:
     """On 1,000 seeded programs the plan's JSON equals what then ran."""
     for index in range(first, first + PART):
-        check(seeded("subsets", index))
+        case = seeded("subsets", index)
+        if fails(case):
+            check(smallest(case, fails))
 
 
 @pytest.mark.parametrize("foo_gives_both", [False, True])

@@ -1,0 +1,120 @@
+"""Leases: who drives a run on this machine.
+
+A lease is a lock of the operating system on one byte of one file, the byte at the run's number, so the kernel drops it
+the moment its process dies, however it dies.
+
+POSIX record locks, because a forked worker must not keep its dead parent's lease alive. They have two traps, and this
+file is built around them: closing any descriptor of the file drops all its locks, so a process opens it once; and a
+process can't see its own locks, so it remembers them.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import RLock
+
+_OPENING = 0  # the byte that whoever opens or migrates the database holds; runs are numbered from 1
+_TRIES = 20  # another process that looks whether a lease is held takes it for some microseconds
+
+
+class Leases:
+    """The leases of the runs in one database; one object for each file and process, shared by all who open it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._held: set[int] = set()
+        self._lock = RLock()
+        self.users = 0
+
+    @contextmanager
+    def opening(self) -> Generator[None]:
+        """While the database is opened: one process, and in it one thread, at a time."""
+        with self._lock:
+            fcntl.lockf(self._file, fcntl.LOCK_EX, 1, _OPENING)
+            try:
+                yield
+            finally:
+                fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _OPENING)
+
+    def take(self, number: int) -> bool:
+        """Takes a run's lease; False if a living process, this one included, has it."""
+        with self._lock:
+            if number in self._held:
+                return False
+            for _ in range(_TRIES):
+                if self._locked(number, fcntl.LOCK_EX):
+                    self._held.add(number)
+                    return True
+                time.sleep(0.001)
+            return False
+
+    def taken(self, number: int) -> bool:
+        """Whether a living process has the lease."""
+        with self._lock:
+            if number in self._held:
+                return True
+            if not self._locked(number, fcntl.LOCK_SH):
+                return True
+            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, number)
+            return False
+
+    def drop(self, number: int) -> None:
+        """Ends a lease of this process."""
+        with self._lock:
+            self._held.discard(number)
+            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, number)
+
+    def forget(self) -> None:
+        """In a forked child: the leases stayed with the parent."""
+        self._held.clear()
+        self._lock = RLock()
+
+    def close(self) -> None:
+        """Ends all leases of this process."""
+        os.close(self._file)
+
+    def _locked(self, number: int, how: int) -> bool:
+        try:
+            fcntl.lockf(self._file, how | fcntl.LOCK_NB, 1, number)
+        except (BlockingIOError, PermissionError):  # POSIX allows either for "someone else has it"
+            return False
+        return True
+
+
+_open: dict[Path, Leases] = {}
+_guard = RLock()
+
+
+def share(path: Path) -> Leases:
+    """The leases kept in this file. Give them back with `give_back`."""
+    with _guard:
+        path = path.resolve()
+        leases = _open.get(path)
+        if leases is None:
+            leases = _open[path] = Leases(path)
+        leases.users += 1
+        return leases
+
+
+def give_back(leases: Leases) -> None:
+    """Closes the file once nobody in this process uses it: with it go all leases of this process."""
+    with _guard:
+        leases.users -= 1
+        if leases.users == 0:
+            for path in [path for path, other in _open.items() if other is leases]:
+                del _open[path]
+            leases.close()
+
+
+def _forget_in_child() -> None:
+    global _guard  # noqa: PLW0603 - another thread of the parent may have held it
+    _guard = RLock()
+    for leases in _open.values():
+        leases.forget()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)

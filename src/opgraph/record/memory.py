@@ -1,0 +1,170 @@
+"""A record in memory: of ephemeral runs and of tests. Nothing is encoded, nothing outlives the process."""
+
+# ruff: noqa: D102 - what the methods promise stands in store.py
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+from threading import RLock
+
+from opgraph.errors import RunNotFoundError
+from opgraph.events import AnyFact, LogLine, RunEnded, RunStarted, RunStatus
+from opgraph.record import views
+from opgraph.record.refusals import RunHeldError, SupersededError
+from opgraph.record.rows import Materialized, RunRow
+
+
+class _Run:
+    __slots__ = ("facts", "holder", "logs", "row", "values")
+
+    def __init__(self, row: RunRow) -> None:
+        self.row = row
+        self.facts: list[AnyFact] = []
+        self.values: dict[int, bytes] = {}
+        self.logs: list[LogLine] = []
+        self.holder: tuple[int, str] | None = None
+
+
+class MemoryWriter:
+    """Writes one run's facts; see `Writer`."""
+
+    __slots__ = ("_facts", "_record", "_run", "epoch", "run_id")
+
+    def __init__(self, record: "MemoryRecord", run: _Run) -> None:
+        self._record = record
+        self._run = run
+        self._facts = run.facts
+        self.run_id = run.row.run_id
+        self.epoch = run.row.epoch
+
+    @property
+    def next_seq(self) -> int:
+        return len(self._facts) + 1
+
+    def append(
+        self,
+        facts: Sequence[AnyFact],
+        values: Sequence[bytes | None] = (),
+        logs: Sequence[LogLine] = (),
+        *,
+        durable: bool = False,  # noqa: ARG002 - memory survives nothing
+    ) -> int:
+        run = self._run
+        with self._record.lock:
+            if run.row.epoch != self.epoch:
+                raise SupersededError(self.run_id, self.epoch, run.row.epoch)
+            first = seq = len(self._facts) + 1
+            for value in values:
+                if value is not None:
+                    run.values[seq] = value
+                seq += 1
+            self._facts.extend(facts)
+            if logs:
+                run.logs.extend(logs)
+            if views.touched(facts):
+                self._record.show(run, first, facts)
+            return first
+
+    def release(self) -> None:
+        if self._run.row.epoch == self.epoch:
+            self._run.holder = None
+
+
+class MemoryRecord:
+    """A record in memory; see `Record`.
+
+    Example:
+        >>> record = MemoryRecord()
+        >>> record.create(RunRow(run_id="r1", created=0.0))
+        >>> writer = record.claim("r1", pid=1, host="here", now=0.0)
+        >>> writer.append([RunStarted(time=0.0, epoch=writer.epoch)])
+        1
+        >>> record.facts("r1")
+        [(1, RunStarted(time=0.0, epoch=1, pid=0, host=''))]
+    """
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+        self._runs: dict[str, _Run] = {}
+        self._assets: dict[str, list[Materialized]] = {}
+
+    def create(self, row: RunRow) -> None:
+        with self.lock:
+            self._runs[row.run_id] = _Run(replace(row, epoch=0))
+
+    def claim(self, run_id: str, *, pid: int, host: str, now: float) -> MemoryWriter:  # noqa: ARG002 - nobody asks memory when
+        with self.lock:
+            run = self._runs.get(run_id)
+            if run is None:
+                raise RunNotFoundError(f"no run has the id {run_id}")
+            if run.holder is not None:
+                raise RunHeldError(run_id, *run.holder)
+            run.holder = (pid, host)
+            run.row = replace(run.row, epoch=run.row.epoch + 1)
+            return MemoryWriter(self, run)
+
+    def run(self, run_id: str) -> RunRow | None:
+        run = self._runs.get(run_id)
+        return run.row if run is not None else None
+
+    def runs(
+        self,
+        *,
+        status: Sequence[RunStatus] = (),
+        job: str | None = None,
+        limit: int | None = None,
+        before: str | None = None,
+    ) -> list[RunRow]:
+        with self.lock:
+            rows = [run.row for run in self._runs.values()]
+        if before is not None:
+            rows = rows[: next((i for i, row in enumerate(rows) if row.run_id == before), 0)]
+        wanted = (
+            replace(row, plan=b"")
+            for row in reversed(rows)
+            if (not status or row.status in status) and (job is None or row.job == job)
+        )
+        return list(islice(wanted, limit))
+
+    def alive(self, run_id: str) -> bool:
+        run = self._runs.get(run_id)
+        return run is not None and run.holder is not None
+
+    def close(self) -> None:
+        """Nothing to give back: what was recorded stays readable."""
+
+    def facts(self, run_id: str, after: int = 0) -> list[tuple[int, AnyFact]]:
+        run = self._runs.get(run_id)
+        return list(enumerate(run.facts[after:], after + 1)) if run is not None else []
+
+    def value(self, run_id: str, seq: int) -> bytes | None:
+        run = self._runs.get(run_id)
+        return run.values.get(seq) if run is not None else None
+
+    def logs(self, run_id: str, step: int | None = None, after: int = 0) -> list[tuple[int, LogLine]]:
+        run = self._runs.get(run_id)
+        if run is None:
+            return []
+        return [(i, line) for i, line in enumerate(run.logs[after:], after + 1) if step is None or line.step == step]
+
+    def latest(self, assets: Sequence[str]) -> dict[str, Materialized]:
+        return {asset: self._assets[asset][-1] for asset in assets if asset in self._assets}
+
+    def history(self, asset: str, limit: int | None = None) -> list[Materialized]:
+        with self.lock:
+            return list(islice(reversed(self._assets.get(asset, [])), limit))
+
+    def show(self, run: _Run, first: int, facts: Sequence[AnyFact]) -> None:
+        """Brings the views up to date with facts that were just recorded."""
+        for seq, fact in enumerate(facts, first):
+            row = run.row
+            status = views.status_after(fact, row.status)
+            if isinstance(fact, RunStarted) and row.started is None:
+                row = replace(row, started=fact.time)
+            if isinstance(fact, RunEnded) and not row.status.is_final:
+                row = replace(row, ended=fact.time)
+            run.row = replace(row, status=status)
+            for asset, step, time, stored in views.materializations(fact):
+                self._assets.setdefault(asset, []).append(
+                    Materialized(asset=asset, run_id=row.run_id, seq=seq, step=step, time=time, stored=stored)
+                )

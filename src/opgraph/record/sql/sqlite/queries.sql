@@ -1,0 +1,84 @@
+-- name: create_run
+insert into runs (epoch, id, job, status, parent, root, code, tags, created, started, ended, who, why, executor)
+values (0, :run_id, :job, :status, :parent, :root, :code, :tags, :created, :started, :ended, :who, :why, :executor)
+
+-- name: create_plan
+insert into plans (run, plan) values (:number, :plan)
+
+-- name: number
+select number from runs where id = :run_id
+
+-- name: holder
+select pid, host from runs where number = :number
+
+-- name: claim
+update runs set epoch = epoch + 1, pid = :pid, host = :host, claimed = :now where number = :number
+
+-- name: epoch
+select epoch from runs where number = :number
+
+-- The row that holds a run's last facts.
+-- name: last_facts
+select id - (:number << 32), body from facts
+where id between :number << 32 and (:number << 32) + 4294967295
+order by id desc limit 1
+
+-- The hot path: one statement is the whole transaction, and inserts nothing where the writer's epoch has passed.
+-- Numbered parameters, because binding by name costs 0.6 µs more.
+-- name: append
+insert into facts (id, body, value) select ?1, ?2, ?3 from runs where number = ?4 and epoch = ?5
+
+-- name: append_log
+insert into logs (run, step, attempt, time, level, logger, text)
+values (:number, :step, :attempt, :time, :level, :logger, :text)
+
+-- name: status
+select status from runs where number = :number
+
+-- name: set_status
+update runs set status = :status, started = coalesce(started, :started), ended = coalesce(ended, :ended)
+where number = :number and status not in ('SUCCESS', 'FAILURE', 'CANCELED')
+
+-- name: append_materialization
+insert into materializations (asset, run, seq, step, time, stored)
+values (:asset, :number, :seq, :step, :time, :stored)
+
+-- name: run
+select id, created, job, status, parent, root, plan, code, tags, started, ended, epoch, who, why, executor
+from runs join plans on plans.run = runs.number where id = :run_id
+
+-- name: runs
+select id, created, job, status, parent, root, x'', code, tags, started, ended, epoch, who, why, executor from runs
+where (:statuses = '[]' or status in (select value from json_each(:statuses)))
+    and (:job is null or job = :job)
+    and (:before is null or number < (select number from runs where id = :before))
+order by number desc limit :limit
+
+-- Begins with the row that holds fact number :after + 1, which may hold earlier ones too.
+-- name: facts
+select f.id - (r.number << 32), f.body from runs r join facts f
+    on f.id between coalesce(
+        (select max(id) from facts where id between r.number << 32 and (r.number << 32) + :after + 1), r.number << 32
+    ) and (r.number << 32) + 4294967295
+where r.id = :run_id
+order by f.id
+
+-- name: value
+select value from facts where id = (select (number << 32) + :seq from runs where id = :run_id)
+
+-- name: logs
+select l.id, l.step, l.attempt, l.time, l.level, l.logger, l.text from runs r join logs l on l.run = r.number
+where r.id = :run_id and l.id > :after and (:step is null or l.step = :step)
+order by l.id
+
+-- name: latest
+select m.asset, r.id, m.seq, m.step, m.time, m.stored
+from json_each(:assets) wanted
+join materializations m on m.id = (select max(id) from materializations where asset = wanted.value)
+join runs r on r.number = m.run
+
+-- name: history
+select m.asset, r.id, m.seq, m.step, m.time, m.stored
+from materializations m join runs r on r.number = m.run
+where m.asset = :asset
+order by m.id desc limit :limit

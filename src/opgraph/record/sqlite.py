@@ -1,0 +1,297 @@
+"""A record in one SQLite file, for all runs. Several processes may read and write it at once."""
+
+# ruff: noqa: D102 - what the methods promise stands in store.py
+
+import json
+import sqlite3
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+import msgspec
+
+from opgraph.errors import RunNotFoundError
+from opgraph.events import AnyFact, LogLine, RunEnded, RunStarted, RunStatus, Stored, encode_fact
+from opgraph.record import leases, views
+from opgraph.record.database import connect
+from opgraph.record.queries import queries
+from opgraph.record.refusals import RunHeldError, SupersededError, UnusableRecordError
+from opgraph.record.rows import Materialized, RunRow
+
+_encode = encode_fact  # an encoder of anything; a row's facts go in as one list
+_decode = msgspec.msgpack.Decoder(list[AnyFact]).decode
+_decode_stored = msgspec.msgpack.Decoder(Stored).decode
+_SQL = queries("sqlite")
+_APPEND = _SQL["append"]
+
+
+class SqliteWriter:
+    """Writes one run's facts; see `Writer`."""
+
+    __slots__ = ("_execute", "_number", "_record", "epoch", "next_seq", "run_id")
+
+    def __init__(self, record: "SqliteRecord", run_id: str, number: int, epoch: int, next_seq: int) -> None:
+        self._record = record
+        self._number = number
+        self._execute = record.connection.cursor().execute
+        self.run_id = run_id
+        self.epoch = epoch
+        self.next_seq = next_seq
+
+    def append(
+        self,
+        facts: Sequence[AnyFact],
+        values: Sequence[bytes | None] = (),
+        logs: Sequence[LogLine] = (),
+        *,
+        durable: bool = False,
+    ) -> int:
+        first = self.next_seq
+        value = values[0] if values else None
+        # A row has one value, of its first fact: so one row will do unless a later fact has one too.
+        several = len(values) - values.count(None) > (value is not None)
+        if several or logs or durable or not facts or views.touched(facts):
+            return self._append_all(facts, values, logs, durable=durable)
+        row = (self._number << 32 | first, _encode(facts), value, self._number, self.epoch)
+        with self._record.lock:
+            try:
+                written = self._execute(_APPEND, row).rowcount
+            except sqlite3.Error as cause:
+                raise UnusableRecordError(self._record.path, cause) from cause
+        if not written:
+            raise self._superseded()
+        self.next_seq = first + len(facts)
+        return first
+
+    def release(self) -> None:
+        self._record.leases.drop(self._number)
+
+    def _append_all(
+        self, facts: Sequence[AnyFact], values: Sequence[bytes | None], logs: Sequence[LogLine], *, durable: bool
+    ) -> int:
+        first = self.next_seq
+        with self._record.transaction(durable=durable) as connection:
+            if _epoch(connection, self._number) != self.epoch:
+                raise self._superseded()
+            connection.executemany(_APPEND, self._rows(facts, values))
+            connection.executemany(
+                _SQL["append_log"], ({"number": self._number, **msgspec.structs.asdict(line)} for line in logs)
+            )
+            for seq, fact in enumerate(facts, first):
+                self._show(connection, seq, fact)
+        self.next_seq = first + len(facts)
+        return first
+
+    def _rows(
+        self, facts: Sequence[AnyFact], values: Sequence[bytes | None]
+    ) -> Iterator[tuple[int, bytes, bytes | None, int, int]]:
+        """The facts cut into rows, each fact with a value beginning one."""
+        starts = [0, *(i for i, value in enumerate(values) if i > 0 and value is not None)] if facts else []
+        for start, end in zip(starts, [*starts[1:], len(facts)], strict=True):
+            value = values[start] if start < len(values) else None
+            yield (
+                self._number << 32 | self.next_seq + start,
+                _encode(list(facts[start:end])),
+                value,
+                self._number,
+                self.epoch,
+            )
+
+    def _show(self, connection: sqlite3.Connection, seq: int, fact: AnyFact) -> None:
+        (text,) = connection.execute(_SQL["status"], {"number": self._number}).fetchone()
+        status = views.status_after(fact, RunStatus(text))
+        if status.value != text:
+            times = {
+                "started": fact.time if isinstance(fact, RunStarted) else None,
+                "ended": fact.time if isinstance(fact, RunEnded) else None,
+            }
+            connection.execute(_SQL["set_status"], {"number": self._number, "status": status.value, **times})
+        for asset, step, time, stored in views.materializations(fact):
+            connection.execute(
+                _SQL["append_materialization"],
+                {
+                    "asset": asset,
+                    "number": self._number,
+                    "seq": seq,
+                    "step": step,
+                    "time": time,
+                    "stored": _encode(stored),
+                },
+            )
+
+    def _superseded(self) -> SupersededError:
+        return SupersededError(self.run_id, self.epoch, _epoch(self._record.connection, self._number))
+
+
+class SqliteRecord:
+    """A record in a SQLite file; see `Record`. The file and its folder are made where they are missing.
+
+    It belongs to the process that made it: a forked child makes its own.
+
+    Args:
+        path: the database file. Leases are kept in a file beside it.
+
+    Raises:
+        NewerSchemaError: a newer opgraph wrote the file.
+        UnusableRecordError: the file is no database, or cannot be opened.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.lock = RLock()
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.leases = leases.share(self.path.with_name(self.path.name + ".leases"))
+        except OSError as cause:
+            raise UnusableRecordError(self.path, cause) from cause
+        try:
+            self.connection = connect(self.path, self.leases)
+        except BaseException:
+            leases.give_back(self.leases)
+            raise
+
+    def create(self, row: RunRow) -> None:
+        with self.transaction() as connection:
+            number = connection.execute(
+                _SQL["create_run"],
+                {
+                    "run_id": row.run_id,
+                    "job": row.job,
+                    "status": row.status.value,
+                    "parent": row.parent,
+                    "root": row.root,
+                    "code": row.code,
+                    "tags": json.dumps(dict(row.tags)),
+                    "created": row.created,
+                    "started": row.started,
+                    "ended": row.ended,
+                    "who": row.who,
+                    "why": row.why,
+                    "executor": row.executor,
+                },
+            ).lastrowid
+            connection.execute(_SQL["create_plan"], {"number": number, "plan": row.plan})
+
+    def claim(self, run_id: str, *, pid: int, host: str, now: float) -> SqliteWriter:
+        number = self._number(run_id)
+        if number is None:
+            raise RunNotFoundError(f"no run has the id {run_id}")
+        if not self.leases.take(number):
+            raise RunHeldError(run_id, *self._read("holder", number=number)[0])
+        try:
+            with self.transaction() as connection:
+                connection.execute(_SQL["claim"], {"number": number, "pid": pid, "host": host, "now": now})
+                epoch = _epoch(connection, number)
+                last = connection.execute(_SQL["last_facts"], {"number": number}).fetchone()
+        except BaseException:
+            self.leases.drop(number)
+            raise
+        return SqliteWriter(self, run_id, number, epoch, last[0] + len(_decode(last[1])) if last else 1)
+
+    def run(self, run_id: str) -> RunRow | None:
+        return next(map(_run_row, self._read("run", run_id=run_id)), None)
+
+    def runs(
+        self,
+        *,
+        status: Sequence[RunStatus] = (),
+        job: str | None = None,
+        limit: int | None = None,
+        before: str | None = None,
+    ) -> list[RunRow]:
+        statuses = json.dumps([one.value for one in status])
+        rows = self._read("runs", statuses=statuses, job=job, before=before, limit=-1 if limit is None else limit)
+        return [_run_row(row) for row in rows]
+
+    def alive(self, run_id: str) -> bool:
+        number = self._number(run_id)
+        return number is not None and self.leases.taken(number)
+
+    def close(self) -> None:
+        """Closes the file. Leases end when the last record of this process on this file is closed."""
+        self.connection.close()
+        leases.give_back(self.leases)
+
+    def facts(self, run_id: str, after: int = 0) -> list[tuple[int, AnyFact]]:
+        rows = self._read("facts", run_id=run_id, after=after)
+        numbered = (pair for first, body in rows for pair in enumerate(_decode(body), first))
+        return [pair for pair in numbered if pair[0] > after]
+
+    def value(self, run_id: str, seq: int) -> bytes | None:
+        rows = self._read("value", run_id=run_id, seq=seq)
+        return rows[0][0] if rows else None
+
+    def logs(self, run_id: str, step: int | None = None, after: int = 0) -> list[tuple[int, LogLine]]:
+        rows = self._read("logs", run_id=run_id, step=step, after=after)
+        return [(row[0], LogLine(*row[1:])) for row in rows]
+
+    def latest(self, assets: Sequence[str]) -> dict[str, Materialized]:
+        return {row[0]: _materialized(row) for row in self._read("latest", assets=json.dumps(list(assets)))}
+
+    def history(self, asset: str, limit: int | None = None) -> list[Materialized]:
+        return [_materialized(row) for row in self._read("history", asset=asset, limit=-1 if limit is None else limit)]
+
+    @contextmanager
+    def transaction(self, *, durable: bool = False) -> Generator[sqlite3.Connection]:
+        """One write transaction: what is done within holds together, or not at all."""
+        connection = self.connection
+        with self.lock:
+            try:
+                if durable:
+                    connection.execute("pragma synchronous = full")
+                try:
+                    connection.execute("begin immediate")
+                    yield connection
+                    connection.execute("commit")
+                except BaseException:
+                    if connection.in_transaction:
+                        connection.execute("rollback")
+                    raise
+                finally:
+                    if durable:
+                        connection.execute("pragma synchronous = normal")
+            except sqlite3.Error as cause:
+                raise UnusableRecordError(self.path, cause) from cause
+
+    def _read(self, query: str, **parameters: Any) -> list[Any]:
+        with self.lock:
+            try:
+                return self.connection.execute(_SQL[query], parameters).fetchall()
+            except sqlite3.Error as cause:
+                raise UnusableRecordError(self.path, cause) from cause
+
+    def _number(self, run_id: str) -> int | None:
+        rows = self._read("number", run_id=run_id)
+        return rows[0][0] if rows else None
+
+
+def _epoch(connection: sqlite3.Connection, number: int) -> int:
+    return connection.execute(_SQL["epoch"], {"number": number}).fetchone()[0]
+
+
+def _run_row(row: tuple[Any, ...]) -> RunRow:
+    run_id, created, job, status, parent, root, plan, code, tags, started, ended, epoch, who, why, executor = row
+    return RunRow(
+        run_id=run_id,
+        created=created,
+        job=job,
+        status=RunStatus(status),
+        parent=parent,
+        root=root,
+        plan=plan,
+        code=code,
+        tags=json.loads(tags),
+        started=started,
+        ended=ended,
+        epoch=epoch,
+        who=who,
+        why=why,
+        executor=executor,
+    )
+
+
+def _materialized(row: tuple[Any, ...]) -> Materialized:
+    asset, run_id, seq, step, time, stored = row
+    return Materialized(asset=asset, run_id=run_id, seq=seq, step=step, time=time, stored=_decode_stored(stored))

@@ -1,0 +1,111 @@
+"""A user's function as the rooms above see it: what kind it is, what it takes, where it stands.
+
+Worked out from the code object alone: `inspect` is slow to import, and annotations are evaluated only when asked for.
+"""
+
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from opgraph.declare.frozen import Frozen
+from opgraph.errors import Source
+
+_VAR_POSITIONAL, _VAR_KEYWORDS = 0x04, 0x08
+_GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x200
+_CONTEXT_NAMES = frozenset({"context", "_context", "context_", "_"})
+
+
+class Body(Frozen):
+    """What there is to know of a decorated function."""
+
+    __slots__ = (
+        "config", "context_kind", "defaults", "fn", "keyword_only", "kind", "params", "raw_annotations", "resources",
+        "source", "takes_context", "var_keywords", "var_positional",
+    )  # fmt: skip
+
+    fn: Callable[..., Any]
+    kind: str  # sync | async | generator | async_generator
+    takes_context: bool
+    context_kind: str  # "op" | "asset" where its annotation says so, else ""
+    params: tuple[str, ...]  # the parameters that are values, in order
+    keyword_only: frozenset[str]
+    var_keywords: bool
+    var_positional: bool
+    config: tuple[str, Any] | None
+    resources: dict[str, Any]
+    defaults: dict[str, Any]
+    raw_annotations: Mapping[str, Any]  # as written: perhaps text
+    source: Source
+
+    def __init__(self, fn: Callable[..., Any]) -> None:
+        code = fn.__code__
+        flags = code.co_flags
+        positional = code.co_varnames[: code.co_argcount]
+        keyword_only = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+        given: tuple[Any, ...] = getattr(fn, "__defaults__", None) or ()
+        defaults = dict(zip(positional[len(positional) - len(given) :], given, strict=True))
+        defaults.update(getattr(fn, "__kwdefaults__", None) or {})
+        annotations: dict[str, Any] = fn.__annotations__
+        takes_context = bool(positional) and positional[0] in _CONTEXT_NAMES
+        values = (*positional[1 if takes_context else 0 :], *keyword_only)
+        self.settle(
+            fn=fn,
+            kind=_kind(flags),
+            takes_context=takes_context,
+            context_kind=_context_kind(annotations.get(positional[0])) if takes_context else "",
+            params=tuple(name for name in values if name != "config"),
+            keyword_only=frozenset(keyword_only),
+            var_keywords=bool(flags & _VAR_KEYWORDS),
+            var_positional=bool(flags & _VAR_POSITIONAL),
+            config=("config", annotations.get("config")) if "config" in values else None,
+            resources={},
+            defaults=defaults,
+            raw_annotations=annotations,
+            source=Source(code.co_filename, code.co_firstlineno),
+        )
+
+    @property
+    def annotations(self) -> dict[str, Any]:
+        """The annotations, evaluated; as written where a name in them cannot be found."""
+        try:
+            return typing.get_type_hints(self.fn, include_extras=True)
+        except Exception:  # noqa: BLE001 - evaluating an annotation runs user code: whatever it raises, text is left
+            return dict(self.raw_annotations)
+
+    @property
+    def returns(self) -> Any:
+        """The evaluated annotation of what is returned; None also where there is none."""
+        return self.annotations.get("return")
+
+    @property
+    def returns_annotation(self) -> Any:
+        """The annotation of what is returned, as written; `...` where there is none."""
+        return self.raw_annotations.get("return", ...)
+
+    @property
+    def doc(self) -> str | None:
+        """The docstring, without its indentation."""
+        return clean_doc(self.fn.__doc__)
+
+
+def _kind(flags: int) -> str:
+    if flags & _COROUTINE:
+        return "async"
+    if flags & _ASYNC_GENERATOR:
+        return "async_generator"
+    return "generator" if flags & _GENERATOR else "sync"
+
+
+def _context_kind(annotation: object) -> str:
+    name = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+    name = name.rsplit(".", 1)[-1].strip("'\"")
+    return {"AssetExecutionContext": "asset", "OpExecutionContext": "op"}.get(name, "")
+
+
+def clean_doc(doc: str | None) -> str | None:
+    """A docstring without the indentation of its later lines."""
+    if not doc:
+        return None
+    first, *rest = doc.strip().expandtabs().split("\n")
+    margin = min((len(line) - len(line.lstrip()) for line in rest if line.strip()), default=0)
+    return "\n".join([first, *(line[margin:].rstrip() for line in rest)])

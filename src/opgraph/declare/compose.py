@@ -1,0 +1,245 @@
+"""Graphs' bodies: while one is run, each call of an op or a graph in it becomes a node.
+
+What a call gives back stands for its outputs. The values do not exist yet, so a body can pass them on and return them,
+and nothing else.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, NoReturn, Union, cast
+
+from opgraph.declare import ports
+from opgraph.declare.labels import checked_name, checked_tags
+from opgraph.declare.mistakes import (
+    AliasTwice, FanInOfOther, InputMissing, NotAnOutput, TooManyArguments, Uncalled, UnknownInput, UsedAsValue, WiredTwice,
+    TwoDefinitions, report,
+)  # fmt: skip
+from opgraph.declare.node import Node
+from opgraph.declare.unsupported import refuse
+from opgraph.declare.wires import FanIn, FromInput, FromNode, Value, Wire
+from opgraph.errors import NotYetSupportedError, Source
+
+if TYPE_CHECKING:
+    from opgraph.declare.graph import GraphDefinition
+    from opgraph.declare.op import OpDefinition
+
+Composable = Union["OpDefinition", "GraphDefinition"]
+
+_stack: ContextVar["Composition | None"] = ContextVar("opgraph_composition", default=None)
+
+
+def composing() -> bool:
+    """Whether a graph's body is being run."""
+    return _stack.get() is not None
+
+
+class Placeholder:
+    """Stands for an output of a node, or for an input of the graph, in the graph's body."""
+
+    __slots__ = ("described", "wire")
+
+    def __init__(self, wire: FromNode | FromInput, described: str) -> None:
+        self.wire = wire
+        self.described = described
+
+    def _refuse(self, doing: str) -> NoReturn:
+        raise UsedAsValue(self.described, doing, where=Source.of_caller())
+
+    def __iter__(self) -> Iterator[Any]:
+        self._refuse("iterated over")
+
+    def __getitem__(self, item: Any) -> Any:
+        self._refuse("indexed")
+
+    def __bool__(self) -> bool:
+        self._refuse("tested for truth")
+
+    def __len__(self) -> int:
+        self._refuse("measured with `len`")
+
+    def __contains__(self, item: Any) -> bool:
+        self._refuse("searched with `in`")
+
+    def map(self, fn: Any) -> NoReturn:
+        """Not supported yet."""
+        raise NotYetSupportedError("map")
+
+    def collect(self) -> NoReturn:
+        """Not supported yet."""
+        raise NotYetSupportedError("collect")
+
+    def __repr__(self) -> str:
+        return f"<{self.described}>"
+
+
+class Outputs(tuple[Placeholder, ...]):
+    """The outputs of a node that has several: unpack them in order, or take one by name."""
+
+    _fields: tuple[str, ...]
+    node: str
+
+    @staticmethod
+    def of(node: str, names: Sequence[str]) -> "Outputs":
+        """Placeholders for these outputs of a node."""
+        outputs = Outputs(_output(node, name) for name in names)
+        outputs._fields = tuple(names)
+        outputs.node = node
+        return outputs
+
+    def __getattr__(self, name: str) -> Placeholder:
+        if not name.startswith("_") and name in self._fields:
+            return self[self._fields.index(name)]
+        raise AttributeError(f"the node `{self.node}` has no output `{name}`; it has {', '.join(self._fields)}")
+
+
+def _output(node: str, name: str) -> Placeholder:
+    return Placeholder(FromNode(node, name), f"the output `{name}` of `{node}`")
+
+
+class Invocation:
+    """An op or a graph with an alias or tags of this one use: call it in a graph's body."""
+
+    __slots__ = ("_alias", "_tags", "definition")
+
+    def __init__(self, definition: Composable, alias: str = "", tags: Mapping[str, str] | None = None) -> None:
+        self.definition = definition
+        self._alias = alias
+        self._tags = dict(tags or {})
+
+    @property
+    def name(self) -> str:
+        """The alias, else the definition's name."""
+        return self._alias or self.definition.name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if composing():
+            return call(self.definition, args, kwargs, alias=self._alias, tags=self._tags)
+        return self.definition(*args, **kwargs)
+
+    def alias(self, name: str) -> "Invocation":
+        """The same under another name."""
+        return Invocation(self.definition, checked_name("alias", name, Source.of_caller()), self._tags)
+
+    def tag(self, tags: Mapping[str, str] | None) -> "Invocation":
+        """The same with more tags."""
+        more = checked_tags(f"`{self.name}`", tags, Source.of_caller())
+        return Invocation(self.definition, self._alias, {**self._tags, **more})
+
+    def with_hooks(self, hook_defs: Any) -> "Invocation":
+        """Not supported yet."""
+        refuse("node", {"hooks": hook_defs or None})
+        return self
+
+    def with_retry_policy(self, retry_policy: Any) -> "Invocation":
+        """Not supported yet."""
+        refuse("node", {"retry_policy": retry_policy})
+        return self
+
+    def execute_in_process(self, **options: Any) -> Any:
+        """Run it in this process, as a job of its own."""
+        return ports.runner().execute(self.definition, **options)
+
+
+class Composition:
+    """What a graph's body has called so far."""
+
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
+        self.nodes: dict[str, Node] = {}
+        self.wires: dict[str, dict[str, Wire]] = {}
+        self.used: set[str] = set()  # inputs of the graph
+        self._definitions: dict[str, Composable] = {}
+        self._uses: dict[str, int] = {}
+
+    def run(self, fn: Any, ins: Sequence[str]) -> Any:
+        """Run the body; returns what it returned."""
+        token = _stack.set(self)
+        try:
+            return fn(**{name: Placeholder(FromInput(name), f"the input `{name}`") for name in ins})
+        finally:
+            _stack.reset(token)
+
+    def add(self, definition: Composable, alias: str, tags: Mapping[str, str], where: Source | None) -> str:
+        """A new node; returns its name."""
+        known = self._definitions.setdefault(definition.name, definition)
+        if known is not definition:
+            report(TwoDefinitions(self.owner, definition.name, known.source, definition.source, where=where))
+        if alias in self.nodes:
+            report(AliasTwice(self.owner, alias, where=where))
+        name = alias if alias and alias not in self.nodes else self._next_name(alias or definition.name)
+        self.nodes[name] = Node(name, definition, {**definition.tags, **tags}, source=where)
+        return name
+
+    def _next_name(self, name: str) -> str:
+        while True:
+            count = self._uses[name] = self._uses.get(name, 0) + 1
+            numbered = name if count == 1 else f"{name}_{count}"
+            if numbered not in self.nodes:
+                return numbered
+
+    def wire(self, value: Any, user: str, where: Source | None) -> Wire | None:
+        """Where an argument's value comes from; None where it can be nothing."""
+        if isinstance(value, Placeholder):
+            return self._mark(value.wire)
+        if isinstance(value, Outputs):
+            report(NotAnOutput(user, f"all outputs of `{value.node}`", value._fields, where=where))  # pyright: ignore[reportPrivateUsage]
+            return None
+        if isinstance(value, (list, tuple)):
+            return self._fan_in(cast(Sequence[Any], value), user, where)
+        if isinstance(value, Invocation) or hasattr(value, "node_def") or (hasattr(value, "ins") and callable(value)):
+            report(Uncalled(user, value.name if hasattr(value, "name") else str(value), where=where))
+            return None
+        return Value(value)
+
+    def _fan_in(self, values: Sequence[Any], user: str, where: Source | None) -> FanIn:
+        items: list[FromNode | FromInput] = []
+        for place, value in enumerate(values):
+            if isinstance(value, Placeholder):
+                items.append(self._mark(value.wire))
+            else:
+                report(FanInOfOther(user, place, value, where=where))
+        return FanIn(tuple(items))
+
+    def _mark(self, wire: FromNode | FromInput) -> FromNode | FromInput:
+        if isinstance(wire, FromInput):
+            self.used.add(wire.name)
+        return wire
+
+
+def call(
+    definition: Composable,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    *,
+    alias: str = "",
+    tags: Mapping[str, str] | None = None,
+) -> Placeholder | Outputs | None:
+    """A call in a graph's body: adds a node; returns what stands for its outputs."""
+    composition = _stack.get()
+    assert composition is not None
+    where = Source.of_caller()
+    name = composition.add(definition, alias, tags or {}, where)
+    ins = list(definition.ins)
+    if len(args) > len(ins):
+        report(TooManyArguments(name, len(args), ins, where=where))
+    wires: dict[str, Wire] = {}
+    given = dict(zip(ins, args, strict=False))
+    for key, value in kwargs.items():
+        if key not in definition.ins:
+            report(UnknownInput(name, key, ins, where=where))
+        elif key in given:
+            report(WiredTwice(name, key, where=where))
+        else:
+            given[key] = value
+    for key, value in given.items():
+        wire = composition.wire(value, f"the input `{key}` of `{name}`", where)
+        if wire is not None:
+            wires[key] = wire
+    for key, declared in definition.ins.items():
+        if key not in given and definition.needs(key):
+            report(InputMissing(name, key, getattr(declared, "description", None), where=where))
+    composition.wires[name] = wires
+    outs = list(definition.outs)
+    if not outs:
+        return None
+    return _output(name, outs[0]) if len(outs) == 1 else Outputs.of(name, outs)

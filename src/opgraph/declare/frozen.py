@@ -1,0 +1,57 @@
+"""Records that never change after they were made: what users declare is read by every room above."""
+
+from collections.abc import Iterator
+from typing import Any, NoReturn, TypeVar
+
+T = TypeVar("T", bound="Frozen")
+_set = object.__setattr__
+
+
+class Frozen:
+    """A slotted record: `settle` sets its fields once, afterwards they are read only. Equal when all fields are.
+
+    Classes of their own `__init__` need this where a field is of another type than its parameter (`"a/b"` becomes an
+    `AssetKey`); the others are msgspec Structs.
+    """
+
+    __slots__ = ()
+
+    def settle(self, **fields: Any) -> None:
+        """Set the fields, from `__init__` only."""
+        for name, value in fields.items():
+            _set(self, name, value)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} is read only: `{name}` cannot be set")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} is read only: `{name}` cannot be deleted")
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and all(value == getattr(other, name) for name, value in fields_of(self))
+
+    __hash__ = None  # type: ignore[assignment]  # most have dicts inside
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in fields_of(self) if value not in (None, {}, (), ""))
+        return f"{type(self).__name__}({shown})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return dict(fields_of(self))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.settle(**state)
+
+
+def fields_of(record: Frozen) -> Iterator[tuple[str, Any]]:
+    """The names and values of a record's fields."""
+    for cls in type(record).__mro__:
+        for name in cls.__dict__.get("__slots__", ()):
+            yield name, getattr(record, name)
+
+
+def replaced(record: T, **changes: Any) -> T:
+    """A copy with other values in some fields."""
+    copy: T = object.__new__(type(record))
+    copy.settle(**{**dict(fields_of(record)), **changes})
+    return copy

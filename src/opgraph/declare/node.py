@@ -1,0 +1,23 @@
+"""A node of a graph: a call of an op or a graph in a graph's body."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from opgraph.errors import Source
+
+if TYPE_CHECKING:
+    from opgraph.declare.graph import GraphDefinition
+    from opgraph.declare.op import OpDefinition
+
+
+class Node(Struct, frozen=True, eq=False):
+    """One use of an op or a graph, under a name that its graph has once."""
+
+    name: str
+    definition: "OpDefinition | GraphDefinition"
+    tags: Mapping[str, str] = {}
+    retry_policy: Any = None
+    hooks: frozenset[Any] = frozenset()
+    source: Source | None = None  # the line of the call

@@ -1,0 +1,283 @@
+"""Ops: functions with named inputs and outputs, the steps of graphs."""
+
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any, overload
+
+from opgraph.declare import compose, ports
+from opgraph.declare.body import Body
+from opgraph.declare.frozen import Frozen, replaced
+from opgraph.declare.inputs import In, says_nothing
+from opgraph.declare.labels import checked_name, checked_tags
+from opgraph.declare.mistakes import (
+    InputTwice, NoSuchParameter, PositionalRest, WrongContext, report,
+)  # fmt: skip
+from opgraph.declare.outputs import Out
+from opgraph.declare.unsupported import refuse
+from opgraph.errors import NotYetSupportedError, Source
+
+
+class OpDefinition(Frozen):
+    """A function with named inputs and outputs. Made by `@op`; called in a graph's body it becomes a node of it,
+    called elsewhere it runs.
+
+    Args:
+        compute_fn: the function.
+        name: the op's name.
+        ins: what to say of its inputs.
+        outs: its outputs.
+        description: for people.
+        required_resource_keys: the resources it uses, as `context.resources.<key>`.
+        tags: labels.
+        code_version: stands for the code.
+    """
+
+    __slots__ = (
+        "body", "code_version", "description", "ins", "metadata", "name", "outs", "pool", "required_resource_keys",
+        "retry_policy", "source", "tags",
+    )  # fmt: skip
+
+    name: str
+    body: Body
+    ins: Mapping[str, In]
+    outs: Mapping[str, Out]
+    description: str | None
+    required_resource_keys: frozenset[str]
+    tags: Mapping[str, str]
+    code_version: str | None
+    retry_policy: Any
+    pool: str | None
+    metadata: Mapping[str, Any]
+    source: Source
+
+    def __init__(
+        self,
+        compute_fn: Callable[..., Any],
+        name: str,
+        ins: Mapping[str, In] | None = None,
+        outs: Mapping[str, Out] | None = None,
+        description: str | None = None,
+        config_schema: Any = None,
+        required_resource_keys: AbstractSet[str] | None = None,
+        tags: Mapping[str, Any] | None = None,
+        version: str | None = None,
+        retry_policy: Any = None,
+        code_version: str | None = None,
+        pool: str | None = None,
+        *,
+        kind: str = "op",
+    ) -> None:
+        refuse("op", {"config_schema": config_schema, "pool": pool, "retry_policy": retry_policy})
+        body = Body(compute_fn)
+        if body.config is not None:
+            raise NotYetSupportedError("config", f"the parameter `config` of the {kind} `{name}` is not supported yet")
+        owner = f"{kind} `{name}`"
+        if body.var_positional:
+            report(PositionalRest(owner, where=body.source))
+        if kind == "op" and body.context_kind == "asset":
+            report(WrongContext(owner, where=body.source))
+        self.settle(
+            name=checked_name(kind, name, body.source),
+            body=body,
+            ins=_ins(body, ins or {}, owner),
+            outs={"result": Out()} if outs is None else dict(outs),
+            description=description if description is not None else body.doc,
+            required_resource_keys=frozenset(required_resource_keys or ()),
+            tags=checked_tags(owner, tags, body.source),
+            code_version=code_version if code_version is not None else version,
+            retry_policy=None,
+            pool=None,
+            metadata={},
+            source=body.source,
+        )
+        for out in self.outs:
+            checked_name("output", out, body.source)
+
+    # Two ops are the same when they are the same object: functions have no other equality.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__  # type: ignore[assignment]
+
+    @property
+    def compute_fn(self) -> Callable[..., Any]:
+        """The decorated function."""
+        return self.body.fn
+
+    @property
+    def __wrapped__(self) -> Callable[..., Any]:
+        return self.body.fn
+
+    @property
+    def __name__(self) -> str:
+        return self.name
+
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]
+        return self.body.fn.__doc__
+
+    def output_type(self, name: str) -> Any:
+        """The type of an output's values as declared; `NO_DEFAULT` where nothing is said."""
+        out = self.outs[name]
+        return out.dagster_type
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """A node of the graph whose body is being run; elsewhere, the function's own result."""
+        if compose.composing():
+            return compose.call(self, args, kwargs)
+        return ports.runner().invoke(self, args, kwargs)
+
+    def alias(self, name: str) -> "compose.Invocation":
+        """This op under another name in a graph's body."""
+        return compose.Invocation(self, alias=name)
+
+    def tag(self, tags: Mapping[str, str] | None) -> "compose.Invocation":
+        """This op with more tags in a graph's body."""
+        return compose.Invocation(self, tags=dict(tags or {}))
+
+    def with_hooks(self, hook_defs: AbstractSet[Any]) -> "compose.Invocation":
+        """Not supported yet."""
+        refuse("node", {"hooks": hook_defs})
+        return compose.Invocation(self)
+
+    def with_retry_policy(self, retry_policy: Any) -> "compose.Invocation":
+        """Not supported yet."""
+        refuse("node", {"retry_policy": retry_policy})
+        return compose.Invocation(self)
+
+    def with_replaced_properties(
+        self,
+        name: str,
+        ins: Mapping[str, In] | None = None,
+        outs: Mapping[str, Out] | None = None,
+        description: str | None = None,
+    ) -> "OpDefinition":
+        """A copy under another name, perhaps with other inputs and outputs."""
+        return replaced(
+            self,
+            name=checked_name("op", name, self.source),
+            ins=self.ins if ins is None else dict(ins),
+            outs=self.outs if outs is None else dict(outs),
+            description=self.description if description is None else description,
+        )
+
+
+def _ins(body: Body, declared: Mapping[str, In], owner: str) -> dict[str, In]:
+    """The parameters in order, then the inputs without one: those that only order, or that `**kwargs` takes."""
+    ins: dict[str, In] = {}
+    for name in body.params:
+        given = declared.get(name, _PLAIN)
+        if name in body.defaults and not given.has_default_value:
+            given = replaced(given, default_value=body.defaults[name])
+        ins[name] = given
+    for name, given in declared.items():
+        if name in ins:
+            if given.is_nothing:
+                report(InputTwice(owner, name, where=body.source))
+        elif given.is_nothing or body.var_keywords:
+            ins[checked_name("input", name, body.source)] = given
+        else:
+            report(NoSuchParameter(owner, "ins", name, body.params, where=body.source))
+    return ins
+
+
+_PLAIN = In()
+
+
+def outs_of(body: Body, out: Out | Mapping[str, Out] | None) -> dict[str, Out]:
+    """The outputs by name. `-> None` makes the one output of an op that names none a `Nothing`."""
+    if isinstance(out, Mapping):
+        return dict(out)
+    single = out if out is not None else _ONE
+    return {"result": _typed(single, body)}
+
+
+_ONE = Out()
+_NOTHING = Out(dagster_type=None)
+
+
+def _typed(out: Out, body: Body) -> Out:
+    if out.dagster_type is _ONE.dagster_type and says_nothing(body.returns_annotation):
+        return _NOTHING if out is _ONE else replaced(out, dagster_type=None)
+    return out
+
+
+@overload
+def op(compute_fn: Callable[..., Any]) -> OpDefinition: ...
+
+
+@overload
+def op(
+    *,
+    name: str | None = ...,
+    description: str | None = ...,
+    ins: Mapping[str, In] | None = ...,
+    out: Out | Mapping[str, Out] | None = ...,
+    config_schema: Any = ...,
+    required_resource_keys: AbstractSet[str] | None = ...,
+    tags: Mapping[str, Any] | None = ...,
+    version: str | None = ...,
+    retry_policy: Any = ...,
+    code_version: str | None = ...,
+    pool: str | None = ...,
+) -> Callable[[Callable[..., Any]], OpDefinition]: ...
+
+
+def op(
+    compute_fn: Callable[..., Any] | None = None,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    ins: Mapping[str, In] | None = None,
+    out: Out | Mapping[str, Out] | None = None,
+    config_schema: Any = None,
+    required_resource_keys: AbstractSet[str] | None = None,
+    tags: Mapping[str, Any] | None = None,
+    version: str | None = None,
+    retry_policy: Any = None,
+    code_version: str | None = None,
+    pool: str | None = None,
+) -> OpDefinition | Callable[[Callable[..., Any]], OpDefinition]:
+    """Make an op of a function.
+
+    Its inputs are the function's parameters, without a first one named `context`. What it returns is its output;
+    with several outputs it returns a tuple or a dict of them, or yields an `Output` for each.
+
+    Args:
+        compute_fn: the function: sync or async, returning or yielding.
+        name: the op's name, by default the function's.
+        description: for people, by default the docstring.
+        ins: what to say of its inputs, by name.
+        out: what to say of its output, or its outputs by name.
+        config_schema: not supported.
+        required_resource_keys: the resources it uses, as `context.resources.<key>`.
+        tags: labels.
+        version: the old name of `code_version`.
+        retry_policy: not supported yet.
+        code_version: stands for the code.
+        pool: not supported yet.
+
+    Raises:
+        InvalidDefinitionError: it cannot work; the message names the place and the fix.
+
+    Example:
+        >>> @op(out={"whole": Out(), "rest": Out()})
+        ... def split(n: int):
+        ...     return divmod(n, 10)
+    """
+
+    def decorate(fn: Callable[..., Any]) -> OpDefinition:
+        return OpDefinition(
+            fn,
+            name if name is not None else fn.__name__,
+            ins,
+            outs_of(Body(fn), out),
+            description,
+            config_schema,
+            required_resource_keys,
+            tags,
+            version,
+            retry_policy,
+            code_version,
+            pool,
+        )
+
+    return decorate(compute_fn) if compute_fn is not None else decorate

@@ -1,0 +1,37 @@
+"""What declarations ask of the rooms above: to run something, to load a value."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+
+class Runner(Protocol):
+    """Runs what was declared. Implemented above; `opgraph/__init__` binds it."""
+
+    def invoke(self, definition: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call an op's or asset's function directly, as tests do."""
+        ...
+
+    def execute(self, target: Any, **options: Any) -> Any:
+        """Run a job, a graph or an asset job in this process; returns an ExecuteInProcessResult."""
+        ...
+
+    def load_value(self, definitions: Any, key: Any, **options: Any) -> Any:
+        """Load the stored value of an asset."""
+        ...
+
+    def resolve_job(self, definitions: Any, name: str) -> Any:
+        """The job of this name, with its assets resolved."""
+        ...
+
+
+_bound: list[Callable[[], Runner]] = []
+
+
+def bind(loader: Callable[[], Runner]) -> None:
+    """Say how to get the runner: a function, so that nothing is imported before something is to run."""
+    _bound[:] = [loader]
+
+
+def runner() -> Runner:
+    """The runner that was bound."""
+    return _bound[0]()

@@ -1,0 +1,27 @@
+"""Which earlier run to go on from, and with what."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+
+class ReexecutionOptions(Struct, frozen=True):
+    """What to re-execute of an earlier run.
+
+    Args:
+        parent_run_id: the run.
+        step_selection: the steps to run, as in `op_selection`; empty: all.
+
+    Example:
+        >>> ReexecutionOptions("1f0c", ["transform+"]).step_selection
+        ['transform+']
+    """
+
+    parent_run_id: str
+    step_selection: Sequence[str] = ()
+    only_failed: bool = False  # run only what did not succeed
+
+    @staticmethod
+    def from_failure(run_id: str) -> "ReexecutionOptions":
+        """Run what did not succeed in that run, reuse the rest."""
+        return ReexecutionOptions(run_id, only_failed=True)

@@ -85,17 +85,21 @@ class Graph:
 
 @dataclass(frozen=True, slots=True)
 class GraphAsset:
-    """A graph whose returned values are assets. `ins` and `keys` are by graph input and output name, whole keys."""
+    """A graph whose returned values are assets. `ins` and `keys` are by graph input and output name, whole keys.
+
+    With `from_op` the graph only stands for its one op, whose step has no path.
+    """
 
     graph: Graph
     ins: tuple[tuple[str, Key], ...]
     keys: tuple[tuple[str, Key], ...]
-    how: Literal["graph_asset", "graph_multi_asset", "from_graph"]
+    how: Literal["graph_asset", "graph_multi_asset", "from_graph", "from_op"]
     prefix: Key = ()
     can_subset: bool | Literal["auto"] = True
 
     @property
     def node(self) -> str:
+        """Its node's name, which begins its steps' keys."""
         return "__".join((*self.prefix, self.graph.name)) if self.how == "graph_asset" else self.graph.name
 
     def fed(self, argument: str, key: Key) -> GraphAsset:
@@ -173,7 +177,7 @@ def bodies(program: Program) -> list[Op | Graph]:
     for definition in program.assets:
         if isinstance(definition, GraphAsset):
             visit(definition.graph)
-            if definition.how == "from_graph":
+            if definition.how == "from_graph":  # not from_op: its op was visited
                 found.setdefault(definition.graph.name, definition.graph)
     return list(found.values())
 
@@ -282,12 +286,12 @@ def _definition(name: str, definition: GraphAsset | PlainAsset | External) -> st
     )
     prefix = [f"key_prefix={list(definition.prefix)}"] if definition.prefix else []
     ins, keys = dict(definition.ins), dict(definition.keys)
-    if definition.how == "from_graph":
+    if definition.how in ("from_graph", "from_op"):
         options = [definition.graph.name]
         options += ["keys_by_input_name={" + _comma(f'"{i}": {_key(k)}' for i, k in ins.items()) + "}"] if ins else []
         own = {o: key[len(definition.prefix) :] for o, key in keys.items()}
         options += ["keys_by_output_name={" + _comma(f'"{o}": {_key(k)}' for o, k in own.items()) + "}"]
-        return f"{name} = AssetsDefinition.from_graph({', '.join([*options, *prefix, *subset])})\n"
+        return f"{name} = AssetsDefinition.{definition.how}({', '.join([*options, *prefix, *subset])})\n"
     options = [f'name="{definition.graph.name}"', *([_ins(ins)] if ins else [])]
     if definition.how == "graph_multi_asset":
         options.append("outs={" + _comma(f'"{o}": AssetOut(key={_key(k)})' for o, k in keys.items()) + "}")

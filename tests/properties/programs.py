@@ -181,7 +181,19 @@ class Writer:
         node = body.name if same == 0 else f"{body.name}_{same + 1}"
         return node if node not in taken else self.name(f"{body.name}_as")
 
+    def op_asset(self) -> GraphAsset:
+        """An op whose outputs are all assets."""
+        op = self.op(self.random.randint(0, 2), lists=False)
+        arguments = tuple(i.name for i in op.inputs)
+        call = Call(op.name, op, tuple((i, (Ref(None, i),)) for i in arguments))
+        graph = Graph(op.name, arguments, (call,), tuple((o, Ref(op.name, o)) for o in op.output_names))
+        keys = tuple((o, (self.name("k"),)) for o in op.output_names)
+        subset = self.random.choices([True, False], [5, 1])[0]
+        return GraphAsset(graph, tuple((i, ("unbound",)) for i in arguments), keys, "from_op", (), subset)
+
     def graph_asset(self) -> GraphAsset:
+        if self.chance(0.12):
+            return self.op_asset()
         name = self.name("ga")
         graph = self.graph(self.random.choices([0, 1, 2], [3, 4, 2])[0], 0, name)
         prefix = self.random.choices([(), ("pre",), ("pre", "fix")], [6, 1, 1])[0]

@@ -80,7 +80,8 @@ def flatten(program: Program) -> dict[str, Step]:
         elif isinstance(definition, GraphAsset):
             ins = {name: (AssetSource(key),) for name, key in definition.ins}
             own: dict[str, Step] = {}
-            returned = _unfold(definition.graph, definition.node, ins, owner, own)
+            path = "" if definition.how == "from_op" else f"{definition.node}."
+            returned = _unfold(definition.graph, path, ins, owner, own)
             for name, key in definition.keys:
                 step, port_name = returned[name][0]
                 assert port_name not in own[step].assets, "one output of an op carries one asset"
@@ -103,10 +104,10 @@ def _as_asset(source: Output | AssetSource, own: Mapping[str, Step]) -> Output |
 def _unfold(graph: Graph, path: str, ins: Mapping[str, tuple], owner: int, steps: dict[str, Step]) -> dict[str, tuple]:
     made: dict[Ref, tuple] = {Ref(None, name): sources for name, sources in ins.items()}
     for call in graph.calls:
-        inner = f"{path}.{call.node}"
+        inner = f"{path}{call.node}"
         fed = {name: tuple(source for ref in refs for source in made[ref]) for name, refs in call.feeds}
         if isinstance(call.body, Graph):
-            outs = _unfold(call.body, inner, fed, owner, steps)
+            outs = _unfold(call.body, f"{inner}.", fed, owner, steps)
         else:
             steps[inner] = _step(call.body, inner, fed, owner)
             outs = {port.name: ((inner, port.name),) for port in call.body.outputs}

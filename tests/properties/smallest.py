@@ -57,6 +57,8 @@ def _smaller(definition: Definition) -> Iterator[Definition]:
     elif isinstance(definition, GraphAsset):
         if len(definition.keys) == 1:
             yield External(definition.keys[0][1])
+        if definition.how == "from_op":
+            return
         for name in definition.graph.output_names:
             graph = pruned(
                 replace(definition.graph, returns=tuple(r for r in definition.graph.returns if r[0] != name))

@@ -229,7 +229,9 @@ def test_a_failing_case_is_made_small() -> None:
         assert valid(small.program)
         assert fails(small)
         assert len(small.requests) == 1
-    assert sum(len(flatten(smallest(case, fails).program)) for case in failing) < 4 * len(failing)
+        assert len(flatten(small.program)) <= len(flatten(case.program))
+    before = sum(len(flatten(case.program)) for case in failing)
+    assert sum(len(flatten(smallest(case, fails).program)) for case in failing) < before / 2
 
 
 def test_seeded_programs_are_the_same_each_time() -> None:

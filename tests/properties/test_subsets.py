@@ -114,7 +114,7 @@ def unlike_plan(
         asked = {
             name for (step, name), role in planned.roles.items() if step == call.step and role in ("selected", "needed")
         }
-        if "." in call.step and call.selected_names != asked:
+        if planned.roles.get((call.step, "result")) != "selected" and call.selected_names != asked:
             found.append(f"{call.step} was asked for {sorted(call.selected_names)}, by the plan for {sorted(asked)}")
     return found
 

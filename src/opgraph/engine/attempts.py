@@ -1,0 +1,115 @@
+"""An attempt at a step, from its start to its end: the path of every ordinary step, so it is short."""
+
+from opgraph.engine import loss, retry
+from opgraph.engine.commands import Command
+from opgraph.engine.phases import Course, Phase
+from opgraph.engine.state import State
+from opgraph.engine.steps import again, call_off, drop, end, fail
+from opgraph.engine.story import refusal
+from opgraph.events import AssetReported, Fact, OutputStored, StepFailed, StepInterrupted, StepStarted, StepSucceeded
+
+MOST_INTERRUPTIONS = 3  # attempts at one step that may end without a verdict, per epoch, before the step fails
+
+_RUNNING = int(Phase.RUNNING)
+_SUCCEEDED = int(Phase.SUCCEEDED)
+
+
+def _other_attempt(state: State, fact: Fact, step: int) -> Exception:
+    return refusal(state, fact, "it is about another attempt", step)
+
+
+def started(state: State, fact: StepStarted, _seq: int) -> list[Command]:
+    """STARTING: the attempt has begun."""
+    step = fact.step
+    if fact.attempt != state.attempts[step]:
+        raise _other_attempt(state, fact, step)
+    state.phases[step] = _RUNNING
+    return []
+
+
+def started_too_late(state: State, fact: StepStarted, _seq: int) -> list[Command]:
+    """STOPPING: it began before the command to stop reached it."""
+    if fact.attempt != state.attempts[fact.step]:
+        raise _other_attempt(state, fact, fact.step)
+    return []
+
+
+def stored(state: State, fact: OutputStored, seq: int) -> list[Command]:
+    """RUNNING, STOPPING: an output came while the step goes on."""
+    step = fact.step
+    if fact.attempt != state.attempts[step]:
+        raise _other_attempt(state, fact, step)
+    slot = state.program.slot(step, fact.stored.output)
+    if slot is None:
+        raise refusal(state, fact, f"the step has no output {fact.stored.output!r}", step)
+    state.values[slot] = fact.stored
+    state.seqs[slot] = seq
+    return []
+
+
+def reported(state: State, fact: AssetReported, _seq: int) -> list[Command]:
+    """RUNNING, STOPPING: the op logged something about an asset; nothing follows from it here."""
+    if fact.attempt != state.attempts[fact.step]:
+        raise _other_attempt(state, fact, fact.step)
+    return []
+
+
+def succeeded(state: State, fact: StepSucceeded, seq: int) -> list[Command]:
+    """RUNNING, STOPPING: the step has ended well."""
+    step = fact.step
+    if fact.attempt != state.attempts[step]:
+        raise _other_attempt(state, fact, step)
+    program = state.program
+    names = program.names[step]
+    base = program.base[step]
+    for value in fact.outputs:
+        place = names.get(value.output)
+        if place is None:
+            raise refusal(state, fact, f"the step has no output {value.output!r}", step)
+        state.values[base + place] = value
+        state.seqs[base + place] = seq
+    if state.wanted and loss.goes_on(state, step):
+        return loss.make_late(state, step)
+    return end(state, step, _SUCCEEDED)
+
+
+def failed(state: State, fact: StepFailed, _seq: int) -> list[Command]:
+    """RUNNING, STOPPING: the attempt has failed; whether another follows is the retry policy's to say."""
+    step = fact.step
+    if fact.attempt != state.attempts[step]:
+        raise _other_attempt(state, fact, step)
+    if state.course == Course.CANCELING:
+        state.cut += state.phases[step] == Phase.STOPPING
+        return fail(state, step)
+    seconds = retry.wait(state, step, fact)
+    if seconds is None:
+        return fail(state, step)
+    drop(state, step, state.wanted.get(step))
+    return retry.delay(state, step, seconds)
+
+
+def interrupted(state: State, fact: StepInterrupted, _seq: int) -> list[Command]:
+    """STARTING, RUNNING, STOPPING: the attempt has ended without a verdict, so another follows that uses up no retry;
+    not in a cancelled run, nor where the step's value was lost twice, nor for ever."""
+    step = fact.step
+    if fact.attempt != state.attempts[step]:
+        raise _other_attempt(state, fact, step)
+    if state.course == Course.CANCELING:
+        return call_off(state, step)
+    if loss.is_beyond_repair(state, step):
+        return fail(state, step)
+    if not state.waits[step]:
+        times = state.interrupted.get(step, 0) + 1
+        if times > MOST_INTERRUPTIONS:
+            return fail(state, step)
+        state.interrupted[step] = times
+    commands: list[Command] = []
+    give_back(state, step, commands)
+    return commands
+
+
+def give_back(state: State, step: int, commands: list[Command]) -> None:
+    """The step is pending again, as if this attempt had not been."""
+    drop(state, step, state.wanted.get(step))
+    state.uncounted[step] = state.uncounted.get(step, 0) + 1
+    again(state, step, commands)

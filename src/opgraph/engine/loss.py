@@ -1,0 +1,130 @@
+"""A stored value that is gone: its maker runs again, once, for what was lost, and so do the steps above it whose values
+are not at hand either."""
+
+from opgraph.engine.commands import Command
+from opgraph.engine.phases import Course, Phase
+from opgraph.engine.program import RUN, SKIP
+from opgraph.engine.state import State
+from opgraph.engine.steps import again, settle
+from opgraph.engine.story import refusal
+from opgraph.events import ValueLost
+
+
+def can_be_made_again(state: State, step: int, output: str) -> bool:
+    """Whether a ValueLost about this output leads to a new value: then the attempt that missed it is interrupted, and
+    follows again. Otherwise it fails."""
+    slot = state.program.slot(step, output)
+    if slot is None or state.course != Course.GOING or state.phases[step] in (Phase.FAILED, Phase.BLOCKED):
+        return False
+    return step in state.wanted or slot not in state.lost
+
+
+def lost(state: State, fact: ValueLost, _seq: int) -> list[Command]:
+    """SUCCEEDED, REUSED: a value of a step that had ended is gone."""
+    step = fact.step
+    slot = state.program.slot(step, fact.output)
+    if slot is None:
+        raise refusal(state, fact, f"the step has no output {fact.output!r}", step)
+    if state.course == Course.ENDING:
+        raise refusal(state, fact, "no step is left that could miss it", step)
+    if slot in state.lost:
+        if state.values[slot] is not None:
+            state.beyond.add(slot)
+        return []
+    if state.values[slot] is None:
+        raise refusal(state, fact, "that output never came", step)
+    if state.course == Course.CANCELING:
+        return []
+    commands: list[Command] = []
+    state.values[slot] = None
+    _make_again(state, [slot], commands)
+    return commands
+
+
+def lost_too(state: State, fact: ValueLost, _seq: int) -> list[Command]:
+    """From WAITING to STOPPING, SKIPPING: another value of a step that is to run again already."""
+    step = fact.step
+    slot = state.program.slot(step, fact.output)
+    if slot is None:
+        raise refusal(state, fact, f"the step has no output {fact.output!r}", step)
+    if step not in state.wanted:
+        raise refusal(state, fact, "that output never came", step)
+    state.values[slot] = None
+    _want(state, slot)
+    return []
+
+
+def lost_for_good(_state: State, _fact: ValueLost, _seq: int) -> list[Command]:
+    """SKIPPED, BLOCKED, FAILED, CANCELED: the step ran again and did not make it; who missed it will find that out."""
+    return []
+
+
+def is_beyond_repair(state: State, step: int) -> bool:
+    """Whether a value that the step needs was lost twice."""
+    return bool(state.beyond) and any(slot in state.beyond for slot in state.program.slots_needed(step))
+
+
+def goes_on(state: State, step: int) -> bool:
+    """A step has its outputs: is one of them wanted that was found missing after the attempt had begun?"""
+    state.wanted.pop(step, None)
+    late = state.late.get(step)
+    if late is None:
+        return False
+    base, names = state.program.base[step], state.program.names[step]
+    if state.course == Course.GOING and any(state.values[base + names[name]] is None for name in late):
+        return True
+    del state.late[step]
+    return False
+
+
+def make_late(state: State, step: int) -> list[Command]:
+    """Another attempt, for what `goes_on` found missing."""
+    state.wanted[step] = state.late.pop(step)
+    state.decisions[step] = RUN
+    state.uncounted[step] = state.attempts[step]
+    commands: list[Command] = []
+    again(state, step, commands)
+    return commands
+
+
+def _want(state: State, slot: int) -> None:
+    """Add an output to what a step that has not ended is to make again."""
+    step = state.program.maker[slot]
+    name = state.program.outputs[slot]
+    state.lost.add(slot)
+    if state.phases[step] == Phase.WAITING:
+        state.wanted.setdefault(step, set()).add(name)
+    elif name not in state.wanted.get(step, ()):
+        state.late.setdefault(step, set()).add(name)
+
+
+def _make_again(state: State, slots: list[int], commands: list[Command]) -> None:
+    """Send the makers of these slots back to WAITING, and whatever above them has no value at hand."""
+    program, phases = state.program, state.phases
+    woken: list[int] = []
+    while slots:
+        slot = slots.pop()
+        step = program.maker[slot]
+        if phases[step] >= Phase.SUCCEEDED:
+            phases[step] = Phase.WAITING
+            state.decisions[step] = RUN
+            state.uncounted[step] = state.attempts[step]
+            state.left += 1
+            for other in program.dependents[step]:
+                state.waits[other] += 1
+            woken.append(step)
+            slots.extend(s for s in program.slots_needed(step) if state.values[s] is None and _is_not_at_hand(state, s))
+        _want(state, slot)
+    for step in woken:
+        if not state.waits[step]:
+            settle(state, step, commands)
+
+
+def _is_not_at_hand(state: State, slot: int) -> bool:
+    """Whether an output that has no value may have one when its step runs: the step is reused without it, or the plan
+    left it out as not needed; not where it ran and did not yield it."""
+    step = state.program.maker[slot]
+    if state.phases[step] in (Phase.REUSED, Phase.REUSING) or step in state.wanted:
+        return True
+    decision = state.program.plan.steps[step].decision
+    return state.phases[step] == Phase.SKIPPED and state.program.decisions[step] == SKIP and decision.why != "skipped"

@@ -1,0 +1,141 @@
+"""The moves of which every transition is made: a step settles, starts, ends."""
+
+from opgraph.engine.commands import Command, End, LookUp, Reuse, Skip, Start
+from opgraph.engine.phases import Course, Phase
+from opgraph.engine.program import DECIDE, REUSE
+from opgraph.engine.state import State, verdict
+from opgraph.events import Stored
+
+_WAITING = int(Phase.WAITING)
+_STARTING = int(Phase.STARTING)
+_HELPLESS = (Phase.FAILED, Phase.BLOCKED, Phase.CANCELED)
+
+
+def keep(state: State, step: int, stored: Stored, seq: int) -> None:
+    """An output of this run has come."""
+    slot = state.program.slot(step, stored.output)
+    if slot is not None:
+        state.values[slot] = stored
+        state.seqs[slot] = seq
+
+
+def drop(state: State, step: int, names: set[str] | None = None) -> None:
+    """Forget outputs that an unsuccessful attempt stored: all, or those of these names."""
+    base = state.program.base[step]
+    for name, place in state.program.names[step].items():
+        if names is None or name in names:
+            state.values[base + place] = None
+
+
+def start(state: State, step: int, commands: list[Command]) -> None:
+    """Ask for the next attempt."""
+    state.phases[step] = _STARTING
+    attempt = state.attempts[step] + 1
+    state.attempts[step] = attempt
+    commands.append(Start(step, attempt))
+
+
+def ask(state: State, step: int, phase: Phase, command: Command, commands: list[Command]) -> None:
+    """Ask for something that one fact will answer."""
+    state.phases[step] = phase
+    state.asking[step] = command
+    commands.append(command)
+
+
+def settle(state: State, step: int, commands: list[Command]) -> None:
+    """Decide what becomes of a step whose upstream steps have all ended."""
+    values = state.values
+    for slot in state.program.needs[step]:
+        if values[slot] is None:
+            skip = missing(state, step)
+            assert skip is not None
+            return ask(state, step, Phase.SKIPPING, skip, commands)
+    if state.program.groups[step] and (skip := missing(state, step)) is not None:
+        return ask(state, step, Phase.SKIPPING, skip, commands)
+    if state.decisions[step] == DECIDE:
+        fingerprint = state.program.plan.steps[step].decision.fingerprint
+        return ask(state, step, Phase.LOOKING, LookUp(step, fingerprint), commands)
+    return start(state, step, commands)
+
+
+def missing(state: State, step: int) -> Skip | None:
+    """Why a step cannot run, though all its upstream steps have ended. A failure upstream goes before an output that
+    was merely not yielded, because a resume can mend it."""
+    program, values, phases = state.program, state.values, state.phases
+    for slot in program.slots_needed(step):
+        if values[slot] is None and phases[program.maker[slot]] in _HELPLESS:
+            return Skip(step, program.maker[slot], "", blocked=True)
+    for slot in program.needs[step]:
+        if values[slot] is None:
+            return Skip(step, program.maker[slot], program.outputs[slot], blocked=False)
+    for others, slots in program.groups[step]:
+        if not others and all(values[slot] is None for slot in slots):
+            return Skip(step, program.maker[slots[0]], program.outputs[slots[0]], blocked=False)
+    return None
+
+
+def end(state: State, step: int, phase: int) -> list[Command]:
+    """A step has ended: settle those that waited for it alone."""
+    commands: list[Command] = []
+    phases = state.phases
+    phases[step] = phase
+    waits = state.waits
+    for other in state.program.dependents[step]:
+        left = waits[other] - 1
+        waits[other] = left
+        if not left and phases[other] == _WAITING:
+            settle(state, other, commands)
+    left = state.left - 1
+    state.left = left
+    if not left:
+        finish(state, commands)
+    return commands
+
+
+def fail(state: State, step: int) -> list[Command]:
+    """A step has failed for good. Nothing that it stored before counts."""
+    drop(state, step)
+    state.wanted.pop(step, None)
+    state.late.pop(step, None)
+    state.failed += 1
+    return end(state, step, Phase.FAILED)
+
+
+def call_off(state: State, step: int) -> list[Command]:
+    """A cancellation kept the step from its own end."""
+    drop(state, step)
+    state.asking.pop(step, None)
+    state.wanted.pop(step, None)
+    state.late.pop(step, None)
+    state.cut += 1
+    return end(state, step, Phase.CANCELED)
+
+
+def again(state: State, step: int, commands: list[Command]) -> None:
+    """Another attempt, now, or when the values that it needs have been made again."""
+    if state.waits[step]:
+        state.phases[step] = _WAITING
+    else:
+        settle(state, step, commands)
+
+
+def finish(state: State, commands: list[Command]) -> None:
+    """All steps have ended."""
+    state.course = Course.ENDING
+    commands.append(End(verdict(state)))
+
+
+def begin(state: State) -> list[Command]:
+    """The first commands of a run: reuse what the plan says, and settle what waits for nothing."""
+    commands: list[Command] = []
+    for step, waits in enumerate(state.waits):
+        if state.phases[step] != _WAITING:
+            continue
+        if state.decisions[step] == REUSE:
+            kept = state.program.plan.steps[step].decision.kept
+            ask(state, step, Phase.REUSING, Reuse(step, kept), commands)
+        elif not waits:
+            settle(state, step, commands)
+    if not state.left:
+        finish(state, commands)
+    return commands

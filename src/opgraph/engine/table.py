@@ -1,0 +1,142 @@
+"""The table of transitions, and the one door to it."""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+from opgraph.engine import attempts, course, loss, retry, reuse
+from opgraph.engine.commands import Command
+from opgraph.engine.phases import Course, Phase
+from opgraph.engine.state import FACT_BITS, State
+from opgraph.engine.story import FACTS, STEP_FACTS, refusal
+from opgraph.events import (
+    AnyFact,
+    AssetReported,
+    CancelRequested,
+    Fact,
+    Found,
+    NotFound,
+    OutputStored,
+    RetryDue,
+    RunEnded,
+    RunStarted,
+    StepFailed,
+    StepInterrupted,
+    StepReused,
+    StepSkipped,
+    StepStarted,
+    StepSucceeded,
+    ValueLost,
+)
+
+# A handler takes the class of fact that its row names; a table of them cannot say so in its type.
+Handler: TypeAlias = Callable[[State, Any, int], list[Command]]
+
+_P = Phase
+
+# What a step's fact leads to, by the step's phase. What is absent is an error.
+STEP_TABLE: Final[dict[type[AnyFact], dict[Phase, Handler]]] = {
+    StepStarted: {_P.STARTING: attempts.started, _P.STOPPING: attempts.started_too_late},
+    OutputStored: {_P.RUNNING: attempts.stored, _P.STOPPING: attempts.stored},
+    StepSucceeded: {_P.RUNNING: attempts.succeeded, _P.STOPPING: attempts.succeeded},
+    StepFailed: {_P.RUNNING: attempts.failed, _P.STOPPING: attempts.failed},
+    StepInterrupted: dict.fromkeys((_P.STARTING, _P.RUNNING, _P.STOPPING), attempts.interrupted),
+    AssetReported: {_P.RUNNING: attempts.reported, _P.STOPPING: attempts.reported},
+    RetryDue: {_P.DELAYED: retry.due, _P.CANCELED: retry.due_too_late},
+    StepSkipped: {_P.SKIPPING: reuse.skipped},
+    StepReused: {_P.REUSING: reuse.reused},
+    Found: {_P.LOOKING: reuse.found},
+    NotFound: {_P.LOOKING: reuse.not_found},
+    ValueLost: {
+        **dict.fromkeys((_P.SUCCEEDED, _P.REUSED), loss.lost),
+        **dict.fromkeys((_P.WAITING, _P.STARTING, _P.RUNNING, _P.STOPPING, _P.DELAYED, _P.SKIPPING), loss.lost_too),
+        **dict.fromkeys((_P.SKIPPED, _P.BLOCKED, _P.FAILED, _P.CANCELED), loss.lost_for_good),
+    },
+}
+
+# The same for facts about the run, by the run's course.
+RUN_TABLE: Final[dict[type[AnyFact], dict[Course, Handler]]] = {
+    RunStarted: {
+        Course.NEW: course.taken,
+        **dict.fromkeys((Course.GOING, Course.CANCELING, Course.ENDING), course.taken_over),
+    },
+    CancelRequested: {
+        **dict.fromkeys((Course.NEW, Course.GOING), course.cancelled),
+        **dict.fromkeys((Course.CANCELING, Course.ENDING), course.cancelled_already),
+    },
+    RunEnded: dict.fromkeys((Course.NEW, Course.GOING, Course.CANCELING, Course.ENDING), course.ended),
+}
+
+# Why a fact that the tables do not have at some phase is an error there.
+REFUSED: Final[dict[type[AnyFact], str]] = {
+    StepStarted: "only an attempt that was asked for can start, and only once",
+    OutputStored: "only an attempt under way stores outputs",
+    StepSucceeded: "only an attempt under way can succeed",
+    StepFailed: "only an attempt under way can fail",
+    StepInterrupted: "only an attempt that was asked for and has not ended can be interrupted",
+    AssetReported: "only an attempt under way reports anything",
+    RetryDue: "the step waits for no retry",
+    StepSkipped: "the engine did not ask to skip the step",
+    StepReused: "the engine did not ask to reuse stored values for the step",
+    Found: "the engine did not ask whether stored values stand for the step",
+    NotFound: "the engine did not ask whether stored values stand for the step",
+    ValueLost: "no value of the step is in use at this time",
+    RunStarted: "the run is over",
+    CancelRequested: "the run is over",
+    RunEnded: "the run is over, and a final status never changes",
+}
+
+
+def _refuse_at(state: State, fact: Any, _seq: int) -> list[Command]:
+    raise refusal(state, fact, REFUSED[type(fact)], fact.step)
+
+
+_STEP_ROWS = {
+    kind: (code, tuple(STEP_TABLE[kind].get(phase, _refuse_at) for phase in Phase))
+    for code, kind in enumerate(STEP_FACTS)
+}
+_OVER = int(Course.OVER)
+
+
+def advance(state: State, fact: AnyFact, seq: int = 0) -> list[Command]:
+    """Take in one fact; say what is to be done now.
+
+    The only way in which a state changes. The same facts in the same order give the same state and the same commands.
+
+    Args:
+        state: the run's state; changed in place.
+        fact: what happened.
+        seq: the fact's number in the run's log, kept as the address of the values that it announces.
+
+    Returns:
+        The commands that follow from this fact, in the order of the plan where several steps become ready.
+
+    Raises:
+        EngineError: the fact cannot follow those before it. The state is as it was.
+
+    Example:
+        >>> from opgraph.engine import program, state
+        >>> from opgraph.events import RunStarted
+        >>> from opgraph.plan.model import Plan
+        >>> advance(state.new(program.compile(Plan(job="empty", steps=()))), RunStarted(time=0.0, epoch=1))
+        [End(status=<RunStatus.SUCCESS: 'SUCCESS'>)]
+    """
+    row = _STEP_ROWS.get(fact.__class__)
+    if row is None:
+        return _advance_run(state, fact, seq)
+    step: int = fact.step  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType] - all facts of those rows
+    code, handlers = row
+    if state.course == _OVER:
+        raise refusal(state, fact, "the run is over", step)
+    commands = handlers[state.phases[step]](state, fact, seq)
+    state.trail.append(step << FACT_BITS | code)
+    return commands
+
+
+def _advance_run(state: State, fact: Fact, seq: int) -> list[Command]:
+    kind = type(fact)
+    handler = RUN_TABLE[kind].get(state.course)
+    if handler is None:
+        raise refusal(state, fact, REFUSED[kind])
+    commands = handler(state, fact, seq)
+    state.trail.append(-1 << FACT_BITS | FACTS.index(kind))
+    return commands

@@ -35,7 +35,7 @@ from reference_model import AssetSource, flatten, makeable, makers, mix
 def generate(random: Random) -> Case:
     """A case: mostly one to three assets of a few steps each, and one or two runs of them."""
     program = Writer(random).program()
-    first = _request(random, program, whole=random.random() < 0.6)
+    first = _request(random, program, whole=random.random() < 0.75)
     requests = [replace(first, policy="materialize"), _request(random, program, whole=random.random() < 0.1)]
     if random.random() < 0.15:
         requests.pop(0)
@@ -54,7 +54,7 @@ def _request(random: Random, program: Program, whole: bool) -> Request:
         {f"{b.name}.{p.name}" for b in bodies(program) if isinstance(b, Op) for p in b.outputs if p.when == "flag"}
     )
     off = frozenset(flag for flag in flags if random.random() < 0.5)
-    return Request(frozenset(chosen), random.choices(["materialize", "discard", "error"], [3, 1, 1])[0], off)
+    return Request(frozenset(chosen), random.choices(["materialize", "discard", "error"], [3, 2, 2])[0], off)
 
 
 class Writer:

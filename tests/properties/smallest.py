@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from program_tree import Case, External, Graph, GraphAsset, PlainAsset, Program, Request, definition_keys
+from program_tree import Call, Case, External, Graph, GraphAsset, PlainAsset, Program, Ref, Request, definition_keys
 from programs import has_cycle
 from reference_model import flatten, makeable, needed_outputs
 
@@ -71,14 +71,20 @@ def _smaller(definition: Definition) -> Iterator[Definition]:
 
 
 def pruned(graph: Graph) -> Graph:
-    """The graph without the calls and inputs that no returned value needs."""
+    """The graph without the calls, inputs and inner outputs that no returned value needs."""
     read = {ref for _, ref in graph.returns}
+    calls: list[Call] = []
     for call in reversed(graph.calls):
-        if any(ref.node == call.node for ref in read):
-            read.update(ref for _, refs in call.feeds for ref in refs)
-    nodes = {ref.node for ref in read}
-    inputs = tuple(name for name in graph.inputs if any(ref.node is None and ref.port == name for ref in read))
-    return replace(graph, calls=tuple(call for call in graph.calls if call.node in nodes), inputs=inputs)
+        wanted = tuple(name for name in call.body.output_names if Ref(call.node, name) in read)
+        if not wanted:
+            continue
+        if isinstance(call.body, Graph) and wanted != call.body.output_names:
+            inner = pruned(replace(call.body, returns=tuple(r for r in call.body.returns if r[0] in wanted)))
+            inner = replace(inner, name="_".join((inner.name, *wanted)))
+            call = replace(call, body=inner, feeds=tuple(f for f in call.feeds if f[0] in inner.inputs))  # noqa: PLW2901
+        read.update(ref for _, refs in call.feeds for ref in refs)
+        calls.insert(0, call)
+    return replace(graph, calls=tuple(calls), inputs=tuple(i for i in graph.inputs if Ref(None, i) in read))
 
 
 def valid(program: Program) -> bool:

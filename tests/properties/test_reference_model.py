@@ -145,6 +145,22 @@ def test_optional_output_that_stays_away_skips_what_follows() -> None:
     assert (out.succeeded, out.skipped, out.asked) == ({"g.first"}, {"g.second"}, {})
 
 
+@pytest.mark.parametrize(("off", "takes"), [([], 2), (["maybe.result"], 1), (["maybe.result", "perhaps.result"], None)])
+def test_a_list_takes_what_came(off: list[str], takes: int | None) -> None:
+    """A list of outputs holds those that came; where none came, the step is skipped."""
+    ops = [Op(name, (), (Port("result", False, "flag"),)) for name in ("maybe", "perhaps")]
+    total = Op("total", (Input("a", many=True),), (Port("result"),), returns=True)
+    refs = tuple(Ref(op.name, "result") for op in ops)
+    calls = (*(Call(op.name, op, ()) for op in ops), Call("total", total, (("a", refs),)))
+    graph = Graph("g", (), calls, (("result", Ref("total", "result")),))
+    program = Program((GraphAsset(graph, (), (("result", ("g",)),), "graph_asset"),))
+    out = simulate(program, Request(frozenset([("g",)]), off=frozenset(off)), {}, "now")
+    if takes is None:
+        assert out.skipped == {"g.total"}
+    else:
+        assert [len(call.arguments[0]) for call in out.called if call.step == "g.total"] == [takes]  # type: ignore[arg-type]
+
+
 def test_two_graphs_that_need_parts_of_each_other() -> None:
     """Two graphs may each take an asset of the other: their steps form a line, a -> b -> a2."""
     one = Op("one", (), (Port("result"),), returns=True)

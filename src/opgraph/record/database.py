@@ -10,7 +10,12 @@ from opgraph.record.refusals import NewerSchemaError, UnusableRecordError
 _WAIT = 60.0  # seconds to wait for another writer's transaction
 # Measured: docs/decisions/0001-record-on-disk.md.
 _FRESH = ("pragma page_size = 2048", "pragma journal_mode = wal")
-_EACH = ("pragma synchronous = normal", "pragma wal_autocheckpoint = 2000", "pragma journal_size_limit = 16777216")
+_EACH = (
+    "pragma synchronous = normal",
+    "pragma fullfsync = on",  # macOS: without it a sync does not reach the disk
+    "pragma wal_autocheckpoint = 2000",
+    "pragma journal_size_limit = 16777216",
+)
 
 
 def connect(path: Path, leases: Leases) -> sqlite3.Connection:
@@ -23,7 +28,8 @@ def connect(path: Path, leases: Leases) -> sqlite3.Connection:
     try:
         # One process at a time: switching a fresh file to WAL does not wait for others, it fails.
         with leases.opening():
-            path.touch(mode=0o600)
+            if not path.exists():  # opening and closing a file that SQLite has open here would drop its locks
+                path.touch(mode=0o600)
             connection = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
             try:
                 _bring_up_to_date(connection, path)

@@ -8,7 +8,7 @@ from itertools import islice
 from threading import RLock
 
 from opgraph.errors import RunNotFoundError
-from opgraph.events import AnyFact, LogLine, RunEnded, RunStarted, RunStatus
+from opgraph.events import AnyFact, LogLine, RunStatus
 from opgraph.record import views
 from opgraph.record.refusals import RunHeldError, SupersededError
 from opgraph.record.rows import Materialized, RunRow
@@ -158,12 +158,10 @@ class MemoryRecord:
         """Brings the views up to date with facts that were just recorded."""
         for seq, fact in enumerate(facts, first):
             row = run.row
-            status = views.status_after(fact, row.status)
-            if isinstance(fact, RunStarted) and row.started is None:
-                row = replace(row, started=fact.time)
-            if isinstance(fact, RunEnded) and not row.status.is_final:
-                row = replace(row, ended=fact.time)
-            run.row = replace(row, status=status)
+            before = views.Standing(row.status, row.started, row.ended)
+            after = views.standing_after(fact, before)
+            if after is not before:
+                run.row = row = replace(row, status=after.status, started=after.started, ended=after.ended)
             for asset, step, time, stored in views.materializations(fact):
                 self._assets.setdefault(asset, []).append(
                     Materialized(asset=asset, run_id=row.run_id, seq=seq, step=step, time=time, stored=stored)

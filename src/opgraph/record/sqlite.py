@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from opgraph.errors import RunNotFoundError
-from opgraph.events import AnyFact, LogLine, RunEnded, RunStarted, RunStatus, Stored, encode_fact
+from opgraph.events import AnyFact, LogLine, RunStatus, Stored, encode_fact
 from opgraph.record import leases, views
 from opgraph.record.database import connect
 from opgraph.record.queries import queries
@@ -30,11 +30,12 @@ _APPEND = _SQL["append"]
 class SqliteWriter:
     """Writes one run's facts; see `Writer`."""
 
-    __slots__ = ("_execute", "_number", "_record", "epoch", "next_seq", "run_id")
+    __slots__ = ("_execute", "_number", "_record", "_released", "epoch", "next_seq", "run_id")
 
     def __init__(self, record: "SqliteRecord", run_id: str, number: int, epoch: int, next_seq: int) -> None:
         self._record = record
         self._number = number
+        self._released = False
         self._execute = record.connection.cursor().execute
         self.run_id = run_id
         self.epoch = epoch
@@ -66,7 +67,9 @@ class SqliteWriter:
         return first
 
     def release(self) -> None:
-        self._record.leases.drop(self._number)
+        if not self._released:  # twice must not end the lease of whoever claimed the run in between
+            self._released = True
+            self._record.leases.drop(self._number)
 
     def _append_all(
         self, facts: Sequence[AnyFact], values: Sequence[bytes | None], logs: Sequence[LogLine], *, durable: bool
@@ -79,8 +82,8 @@ class SqliteWriter:
             connection.executemany(
                 _SQL["append_log"], ({"number": self._number, **msgspec.structs.asdict(line)} for line in logs)
             )
-            for seq, fact in enumerate(facts, first):
-                self._show(connection, seq, fact)
+            if views.touched(facts):
+                self._show(connection, first, facts)
         self.next_seq = first + len(facts)
         return first
 
@@ -99,27 +102,26 @@ class SqliteWriter:
                 self.epoch,
             )
 
-    def _show(self, connection: sqlite3.Connection, seq: int, fact: AnyFact) -> None:
-        (text,) = connection.execute(_SQL["status"], {"number": self._number}).fetchone()
-        status = views.status_after(fact, RunStatus(text))
-        if status.value != text:
-            times = {
-                "started": fact.time if isinstance(fact, RunStarted) else None,
-                "ended": fact.time if isinstance(fact, RunEnded) else None,
-            }
-            connection.execute(_SQL["set_status"], {"number": self._number, "status": status.value, **times})
-        for asset, step, time, stored in views.materializations(fact):
-            connection.execute(
-                _SQL["append_materialization"],
-                {
-                    "asset": asset,
-                    "number": self._number,
-                    "seq": seq,
-                    "step": step,
-                    "time": time,
-                    "stored": _encode(stored),
-                },
-            )
+    def _show(self, connection: sqlite3.Connection, first: int, facts: Sequence[AnyFact]) -> None:
+        status, started, ended = connection.execute(_SQL["standing"], {"number": self._number}).fetchone()
+        before = after = views.Standing(RunStatus(status), started, ended)
+        for seq, fact in enumerate(facts, first):
+            after = views.standing_after(fact, after)
+            for asset, step, time, stored in views.materializations(fact):
+                connection.execute(
+                    _SQL["append_materialization"],
+                    {
+                        "asset": asset,
+                        "number": self._number,
+                        "seq": seq,
+                        "step": step,
+                        "time": time,
+                        "stored": _encode(stored),
+                    },
+                )
+        if after is not before:
+            standing = {"status": after.status.value, "started": after.started, "ended": after.ended}
+            connection.execute(_SQL["stand"], {"number": self._number, **standing})
 
     def _superseded(self) -> SupersededError:
         return SupersededError(self.run_id, self.epoch, _epoch(self._record.connection, self._number))

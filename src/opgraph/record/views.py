@@ -1,6 +1,7 @@
-"""What a fact changes in the views that are kept beside the log: the run's status and the catalog of assets."""
+"""What a fact changes in the views that are kept beside the log: where the run stands, and the catalog of assets."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from opgraph.events import (
     AnyFact,
@@ -15,7 +16,13 @@ from opgraph.events import (
     Stored,
 )
 
-_ALWAYS = (OutputStored, AssetReported, RunStarted, RunEnded, CancelRequested)
+
+class Standing(NamedTuple):
+    """Where a run stands, and when it first started and ended."""
+
+    status: RunStatus
+    started: float | None
+    ended: float | None
 
 
 def touched(facts: Sequence[AnyFact]) -> bool:
@@ -25,24 +32,28 @@ def touched(facts: Sequence[AnyFact]) -> bool:
             for stored in fact.outputs:
                 if stored.asset is not None:
                     return True
-        elif isinstance(fact, _ALWAYS):
+        elif isinstance(fact, OutputStored):
+            if fact.stored.asset is not None:
+                return True
+        elif isinstance(fact, (AssetReported, RunStarted, RunEnded, CancelRequested)):
             return True
     return False
 
 
-def status_after(fact: AnyFact, status: RunStatus) -> RunStatus:
-    """The run's status once this fact is known. A final one stays; a run to be cancelled does not start again."""
-    if status.is_final:
-        return status
+def standing_after(fact: AnyFact, before: Standing) -> Standing:
+    """Where the run stands once this fact is known. What is final stays; a run to be cancelled does not start again."""
+    if before.status.is_final:
+        return before
     match fact:
         case RunStarted():
-            return RunStatus.CANCELING if status is RunStatus.CANCELING else RunStatus.STARTED
+            status = before.status if before.status is RunStatus.CANCELING else RunStatus.STARTED
+            return before._replace(status=status, started=fact.time if before.started is None else before.started)
         case CancelRequested():
-            return RunStatus.CANCELING
+            return before._replace(status=RunStatus.CANCELING)
         case RunEnded():
-            return fact.status
+            return before._replace(status=fact.status, ended=fact.time)
         case _:
-            return status
+            return before
 
 
 def materializations(fact: AnyFact) -> Iterator[tuple[str, int, float, Stored]]:
@@ -57,11 +68,7 @@ def materializations(fact: AnyFact) -> Iterator[tuple[str, int, float, Stored]]:
                 yield fact.stored.asset, fact.step, fact.time, fact.stored
         case AssetReported():
             if not fact.observation:
-                yield fact.asset, fact.step, fact.time, reported(fact)
+                stored = Stored(output="", place=Place.NONE, asset=fact.asset, metadata=fact.metadata)
+                yield fact.asset, fact.step, fact.time, stored
         case _:
             pass
-
-
-def reported(fact: AssetReported) -> Stored:
-    """A materialization that user code reported, in the shape of those that opgraph stores."""
-    return Stored(output="", place=Place.NONE, asset=fact.asset, metadata=fact.metadata)

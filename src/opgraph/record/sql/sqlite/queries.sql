@@ -32,12 +32,11 @@ insert into facts (id, body, value) select ?1, ?2, ?3 from runs where number = ?
 insert into logs (run, step, attempt, time, level, logger, text)
 values (:number, :step, :attempt, :time, :level, :logger, :text)
 
--- name: status
-select status from runs where number = :number
+-- name: standing
+select status, started, ended from runs where number = :number
 
--- name: set_status
-update runs set status = :status, started = coalesce(started, :started), ended = coalesce(ended, :ended)
-where number = :number and status not in ('SUCCESS', 'FAILURE', 'CANCELED')
+-- name: stand
+update runs set status = :status, started = :started, ended = :ended where number = :number
 
 -- name: append_materialization
 insert into materializations (asset, run, seq, step, time, stored)

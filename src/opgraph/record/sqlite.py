@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -91,8 +92,8 @@ class SqliteWriter:
         self, facts: Sequence[AnyFact], values: Sequence[bytes | None]
     ) -> Iterator[tuple[int, bytes, bytes | None, int, int]]:
         """The facts cut into rows, each fact with a value beginning one."""
-        starts = [0, *(i for i, value in enumerate(values) if i > 0 and value is not None)] if facts else []
-        for start, end in zip(starts, [*starts[1:], len(facts)], strict=True):
+        starts = [i for i in range(len(facts)) if i == 0 or (i < len(values) and values[i] is not None)]
+        for start, end in pairwise([*starts, len(facts)]):
             value = values[start] if start < len(values) else None
             yield (
                 self._number << 32 | self.next_seq + start,

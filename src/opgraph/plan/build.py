@@ -1,0 +1,388 @@
+"""From a selection to a Plan: which ops run, what their outputs are to the run, where each input comes from.
+
+Everything is wired op by op, never asset by asset, so a graph asset that is downstream of one part of another and
+upstream of a second part is no circle.
+"""
+
+import heapq
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+
+from opgraph.declare.op import OpDefinition
+from opgraph.errors import InvalidDefinitionError, InvalidDefinitionsError
+from opgraph.keys import AssetKey
+from opgraph.plan.mistakes import UnselectedAssetsRefused
+from opgraph.plan.model import (
+    Besides,
+    Decision,
+    Do,
+    FromAsset,
+    FromDefault,
+    FromMany,
+    FromStep,
+    InputSource,
+    Plan,
+    Policy,
+    Role,
+    Step,
+    StepInput,
+    StepOutput,
+)
+from opgraph.plan.split import between, levels
+from opgraph.resolve.assets import AssetGraph, Unit
+from opgraph.resolve.flatten import Constant, FlatStep, Many, Origin, OuterInput, StepOut
+from opgraph.resolve.mistakes import CannotSplit
+from opgraph.resolve.subset import Part, check_subset, part_of
+
+Recorded = Callable[[Sequence[str]], AbstractSet[str]]
+IO_MANAGER = "io_manager"  # the default resource key
+
+
+def plan_assets(
+    graph: AssetGraph,
+    selected: AbstractSet[AssetKey],
+    *,
+    job: str,
+    policy: Policy = Policy.MATERIALIZE,
+    recorded: Recorded = lambda _: frozenset(),
+) -> Plan:
+    """The plan that materializes the selected assets, every step to be run.
+
+    Args:
+        graph: all assets.
+        selected: the keys asked for, all of them materializable.
+        job: the name the run goes by.
+        policy: what to do with assets that come though nobody asked for them.
+        recorded: tells of some asset keys which have a recorded materialization.
+
+    Raises:
+        InvalidSubsetError: a definition cannot be subset that way, or `policy` is ERROR and an unselected asset is
+            certain to come. Several reasons come together as an InvalidDefinitionsError.
+    """
+    problems: list[InvalidDefinitionError] = []
+    parts: list[_Part] = []
+    for unit in graph.units:
+        chosen = selected & unit.definition.specs_by_key.keys()
+        if chosen:
+            problem = check_subset(unit, chosen)
+            if problem is not None:
+                problems.append(problem)
+            parts.append(_Part(part_of(unit, chosen)))
+    if problems:
+        raise problems[0] if len(problems) == 1 else InvalidDefinitionsError(problems)
+    layout = _Layout(graph, parts, selected)
+    if layout.stuck:
+        layout = _Layout(graph, _split(graph, layout, selected), selected)
+    steps, wanted = layout.steps(policy)
+    have = recorded(sorted(wanted)) if wanted else frozenset[str]()
+    missing = tuple(sorted(key for key in wanted if key not in have and graph.nodes[AssetKey(key)].unit is not None))
+    if missing:
+        steps = [_mark_missing(step, frozenset(missing)) for step in steps]
+    besides = tuple(_besides(steps, policy))
+    certain = [b for b in besides if b.certain and policy is Policy.ERROR]
+    if certain:
+        raise UnselectedAssetsRefused(certain)
+    return Plan(
+        job=job,
+        steps=tuple(steps),
+        selection=tuple(sorted(key.text for key in selected)),
+        besides=besides,
+        missing=missing,
+    )
+
+
+@dataclass(slots=True)
+class _Part:
+    """A part of a unit with its number among the parts of that unit; `split` has the assets that wait for others."""
+
+    part: Part
+    number: int = 1
+    split: bool = False
+    at: dict[int, int] = field(default_factory=dict[int, int])  # flat step -> draft
+
+    def key(self, flat: FlatStep) -> str:
+        return flat.key if self.number == 1 else f"{flat.key}_{self.number}"
+
+
+def _split(graph: AssetGraph, layout: "_Layout", selected: AbstractSet[AssetKey]) -> list[_Part]:
+    """The parts again, those on a circle in as many as they need."""
+    result: list[_Part] = []
+    for index, each in enumerate(layout.parts):
+        unit = each.part.unit
+        pieces = [list(each.part.selected)]
+        if index in layout.stuck and isinstance(unit.definition.node_def, OpDefinition):
+            pieces = levels(graph, unit, selected)
+        if len(pieces) == 1:
+            result.append(each)
+            continue
+        if not unit.definition.can_subset:
+            raise CannotSplit(unit.name, pieces, between(graph, pieces, unit), unit.source)
+        result += [_Part(part_of(unit, frozenset(keys)), i, split=True) for i, keys in enumerate(pieces, 1)]
+    if len(result) == len(layout.parts):
+        names = [layout.parts[i].part for i in sorted(layout.stuck)]
+        raise CannotSplit(names[0].unit.name, [sorted(names[0].selected)], [], names[0].unit.source)
+    for each in result:
+        each.at.clear()
+    return result
+
+
+class _Layout:
+    """All steps of all parts, wired to one another, in an order in which they could run."""
+
+    def __init__(self, graph: AssetGraph, parts: list[_Part], selected: AbstractSet[AssetKey]) -> None:
+        self.graph, self.parts, self.selected = graph, parts, selected
+        self.drafts: list[tuple[int, int]] = []  # (part, flat step)
+        self.makers: dict[AssetKey, FromStep] = {}
+        for p, each in enumerate(parts):
+            for number in each.part.needed:
+                each.at[number] = len(self.drafts)
+                self.drafts.append((p, number))
+            for key in each.part.selected:
+                if key in each.part.unit.at:
+                    step, output = each.part.unit.at[key]
+                    self.makers[key] = FromStep(each.at[step], output)
+        self.wanted: set[str] = set()  # assets to be loaded
+        self.inputs: list[tuple[StepInput, ...]] = []
+        self.after: list[tuple[FromStep, ...]] = []
+        extra = self._extra_order()
+        for d, (p, number) in enumerate(self.drafts):
+            inputs, after = self._wire(parts[p], number)
+            self.inputs.append(inputs)
+            self.after.append(tuple(dict.fromkeys([*after, *extra.get(d, ())])))
+        self.order, self.stuck = self._sort()
+
+    def _extra_order(self) -> dict[int, list[FromStep]]:
+        """What `deps` add: the first ops of an asset wait for the assets that it only names."""
+        found: dict[int, list[FromStep]] = {}
+        for each in self.parts:
+            unit = each.part.unit
+            for key in each.part.selected:
+                makers = [self.makers[dep] for dep in unit.extra(key) if dep in self.makers]
+                if each.split:
+                    siblings = (p for p in unit.parents(key) if p in unit.at and p not in each.part.selected)
+                    makers += [self.makers[p] for p in siblings if p in self.makers]
+                if makers and key in unit.at:
+                    for number in _first_steps(unit, key):
+                        found.setdefault(each.at[number], []).extend(makers)
+        return found
+
+    def _wire(self, each: _Part, number: int) -> tuple[tuple[StepInput, ...], list[FromStep]]:
+        flat = each.part.unit.flat.steps[number]
+        inputs: list[StepInput] = []
+        after: list[FromStep] = []
+        for name, origin in flat.inputs.items():
+            spec = flat.op.ins[name]
+            source = self._source(each, origin, flat.op, name)
+            if spec.is_nothing:
+                items = source.items if isinstance(source, FromMany) else (source,)
+                after += [item for item in items if isinstance(item, FromStep)]
+                continue
+            self._note_wanted(source)
+            inputs.append(StepInput(name, source, spec.input_manager_key or ""))
+        return tuple(inputs), after
+
+    def _note_wanted(self, source: InputSource) -> None:
+        for item in source.items if isinstance(source, FromMany) else (source,):
+            if isinstance(item, FromAsset):
+                self.wanted.add(item.asset)
+
+    def _source(self, each: _Part, origin: Origin, op: OpDefinition, name: str) -> InputSource:
+        if isinstance(origin, Many):
+            return FromMany(tuple(self._one(each, item) for item in origin.items))
+        if isinstance(origin, (StepOut, OuterInput, Constant)):
+            return self._one(each, origin)
+        asset_key = op.ins[name].asset_key
+        if asset_key is None:
+            return FromDefault()
+        maker = self.makers.get(asset_key)
+        return maker if maker is not None else FromAsset(asset_key.text)
+
+    def _one(self, each: _Part, origin: StepOut | OuterInput | Constant) -> FromStep | FromAsset | FromDefault:
+        unit = each.part.unit
+        if isinstance(origin, StepOut):
+            key = unit.key_at.get((origin.step, origin.output))
+            if key is not None and key not in each.part.selected:
+                return FromAsset(key.text, sibling=True)
+            return FromStep(each.at[origin.step], origin.output)
+        if isinstance(origin, Constant):
+            return FromDefault()
+        key = unit.key_of_input.get(origin.name)
+        if key is None:
+            return FromDefault()
+        maker = self.makers.get(key)
+        if maker is None or (each.split and not any(key in unit.parents(k) for k in each.part.selected)):
+            return FromAsset(key.text)
+        return maker
+
+    def _sort(self) -> tuple[list[int], set[int]]:
+        """Drafts in an order in which they could run, as near to the order of the definitions as can be, and the parts
+        that are on a circle."""
+        upstream = [
+            {s.step for s in _steps_of(self.inputs[d])} | {s.step for s in self.after[d]}
+            for d in range(len(self.drafts))
+        ]
+        waiting = [len(u) for u in upstream]
+        downstream: list[list[int]] = [[] for _ in self.drafts]
+        for d, sources in enumerate(upstream):
+            for source in sources:
+                downstream[source].append(d)
+        ready = [d for d, count in enumerate(waiting) if count == 0]
+        order: list[int] = []
+        while ready:
+            d = heapq.heappop(ready)
+            order.append(d)
+            for later in downstream[d]:
+                waiting[later] -= 1
+                if waiting[later] == 0:
+                    heapq.heappush(ready, later)
+        return order, {self.drafts[d][0] for d, count in enumerate(waiting) if count > 0}
+
+    def steps(self, policy: Policy) -> tuple[list[Step], set[str]]:
+        """The steps of the plan, and the assets that they load."""
+        place = {d: i for i, d in enumerate(self.order)}
+        reasons = _Reasons(self)
+        steps: list[Step] = []
+        for d in self.order:
+            p, number = self.drafts[d]
+            each = self.parts[p]
+            unit, flat = each.part.unit, each.part.unit.flat.steps[number]
+            outputs = tuple(self._output(each, number, name) for name in flat.op.outs)
+            steps.append(
+                Step(
+                    key=each.key(flat),
+                    node=flat.key,
+                    op=flat.op.name,
+                    inputs=tuple(StepInput(i.name, _moved(i.source, place), i.manager) for i in self.inputs[d]),
+                    outputs=outputs,
+                    decision=reasons.of(d, outputs),
+                    after=tuple(FromStep(place[a.step], a.output) for a in self.after[d]),
+                    unit=unit.name,
+                    subset=each.part.is_subset,
+                    code_version=flat.op.code_version or "",
+                )
+            )
+        return steps, self.wanted
+
+    def _output(self, each: _Part, number: int, name: str) -> StepOutput:
+        unit = each.part.unit
+        out = unit.flat.steps[number].op.outs[name]
+        key = unit.key_at.get((number, name))
+        needed = name in each.part.needed[number]
+        if key is None or (key not in each.part.selected and key in self.selected):
+            role = Role.NEEDED if needed and key is None else Role.UNNEEDED
+        elif key in each.part.selected:
+            role = Role.SELECTED
+        else:
+            role = Role.UNSELECTED_REQUIRED if out.is_required else Role.UNSELECTED_OPTIONAL
+        manager = (unit.manager_at.get((number, name)) if key is not None else None) or out.io_manager_key or IO_MANAGER
+        return StepOutput(
+            name,
+            role,
+            required=out.is_required,
+            asset=key.text if key is not None else None,
+            io_manager=manager,
+            dynamic=out.is_dynamic,
+            stored=not out.is_nothing,
+        )
+
+
+class _Reasons:
+    """Why each step runs: the selected assets it leads to inside its unit."""
+
+    def __init__(self, layout: _Layout) -> None:
+        self.layout = layout
+        self.leads: list[int] = [0] * len(layout.drafts)  # bits: selected assets of the part
+        self.names: list[list[AssetKey]] = [sorted(each.part.selected) for each in layout.parts]
+        for each, keys in zip(layout.parts, self.names, strict=True):
+            for i, key in enumerate(keys):
+                if key in each.part.unit.at:
+                    self.leads[each.at[each.part.unit.at[key][0]]] |= 1 << i
+            for number in reversed(each.part.needed):
+                d = each.at[number]
+                for source in (*_steps_of(layout.inputs[d]), *layout.after[d]):
+                    if layout.drafts[source.step][0] == layout.drafts[d][0]:
+                        self.leads[source.step] |= self.leads[d]
+
+    def of(self, draft: int, outputs: Iterable[StepOutput]) -> Decision:
+        made = [o.asset for o in outputs if o.role is Role.SELECTED and o.asset is not None]
+        if made:
+            return Decision(Do.RUN, "selected", ", ".join(made))
+        keys = self.names[self.layout.drafts[draft][0]]
+        leads = [key.text for i, key in enumerate(keys) if self.leads[draft] >> i & 1]
+        shown = ", ".join(leads[:3]) + (f" and {len(leads) - 3} more" if len(leads) > 3 else "")
+        return Decision(Do.RUN, "needed", shown)
+
+
+def _first_steps(unit: Unit, key: AssetKey) -> list[int]:
+    """The ops of an asset that take nothing from another op of it."""
+    needed = part_of(unit, {key}).needed
+    steps = unit.flat.steps
+    return [
+        n for n in needed if not any(isinstance(o, StepOut) or isinstance(o, Many) for o in steps[n].inputs.values())
+    ] or list(needed)[:1]
+
+
+def _steps_of(inputs: Iterable[StepInput]) -> list[FromStep]:
+    found: list[FromStep] = []
+    for each in inputs:
+        source = each.source
+        if isinstance(source, FromStep):
+            found.append(source)
+        elif isinstance(source, FromMany):
+            found += [item for item in source.items if isinstance(item, FromStep)]
+    return found
+
+
+def _moved(source: InputSource, place: Mapping[int, int]) -> InputSource:
+    """A source with the step numbers of the plan's order."""
+    if isinstance(source, FromStep):
+        return FromStep(place[source.step], source.output)
+    if isinstance(source, FromMany):
+        return FromMany(
+            tuple(FromStep(place[i.step], i.output) if isinstance(i, FromStep) else i for i in source.items)
+        )
+    return source
+
+
+def _mark_missing(step: Step, missing: AbstractSet[str]) -> Step:
+    """The step with those of its asset inputs marked of which nothing is recorded."""
+
+    def marked(source: InputSource) -> InputSource:
+        if isinstance(source, FromAsset) and source.asset in missing:
+            return FromAsset(source.asset, recorded=False, sibling=source.sibling)
+        return source
+
+    def each(source: InputSource) -> InputSource:
+        if isinstance(source, FromMany):
+            return FromMany(
+                tuple(
+                    FromAsset(i.asset, False, i.sibling) if isinstance(i, FromAsset) and i.asset in missing else i
+                    for i in source.items
+                )
+            )
+        return marked(source)
+
+    inputs = tuple(StepInput(i.name, each(i.source), i.manager) for i in step.inputs)
+    if inputs == step.inputs:
+        return step
+    return Step(**{f: getattr(step, f) for f in step.__struct_fields__} | {"inputs": inputs})
+
+
+def _besides(steps: Iterable[Step], policy: Policy) -> Iterable[Besides]:
+    for step in steps:
+        for output in step.outputs:
+            if output.role is Role.UNSELECTED_REQUIRED:
+                remedy = (
+                    f"make output `{output.name}` of op `{step.op}` optional (`Out(is_required=False)`) and yield it only "
+                    "when it is in `context.selected_output_names`, "
+                )
+            elif output.role is Role.UNSELECTED_OPTIONAL:
+                remedy = (
+                    f"let op `{step.op}` yield `{output.name}` only when it is in `context.selected_output_names`, "
+                )
+            else:
+                continue
+            remedy += f"or select `{output.asset}` too"
+            assert output.asset is not None
+            yield Besides(output.asset, step.key, output.name, output.role is Role.UNSELECTED_REQUIRED, policy, remedy)

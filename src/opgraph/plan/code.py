@@ -1,0 +1,93 @@
+"""Hashes of code: whether a step would still do what it did when its run began.
+
+A function's hash covers its bytecode, constants and names, its defaults, what it closes over, and the functions of the
+same package that it names, to any depth; not line numbers, comments or docstrings, so moving code about changes nothing.
+What it cannot see: data, libraries, methods reached through objects.
+"""
+
+import hashlib
+from collections.abc import Callable
+from types import CodeType, FunctionType
+from typing import Any
+
+import msgspec
+
+from opgraph.plan.model import Plan
+
+_PLAIN = (int, float, complex, str, bytes, bool, type(None), type(...))
+
+
+def function_hash(fn: Callable[..., Any]) -> str:
+    """32 hexadecimal digits."""
+    digest = hashlib.blake2b(digest_size=16)
+    todo, seen = [getattr(fn, "__wrapped__", fn)], set[int]()
+    while todo:
+        each = todo.pop()
+        if id(each) in seen or not isinstance(each, FunctionType):
+            continue
+        seen.add(id(each))
+        _add_code(digest, each.__code__)
+        _add_value(digest, each.__defaults__)
+        _add_value(digest, tuple((each.__kwdefaults__ or {}).items()))
+        for cell in each.__closure__ or ():
+            try:
+                inside = cell.cell_contents
+            except ValueError:  # not filled yet: the function is defined before the name
+                continue
+            todo.append(getattr(inside, "__wrapped__", inside))
+            _add_value(digest, inside)
+        package = _package(each)
+        for name in _names(each.__code__):
+            other = each.__globals__.get(name)
+            other = getattr(other, "__wrapped__", other)
+            if isinstance(other, FunctionType):
+                if _package(other) == package:
+                    todo.append(other)
+            else:
+                _add_value(digest, other)
+    return digest.hexdigest()
+
+
+def plan_hash(plan: Plan, functions: dict[str, str]) -> str:
+    """The hash of all that a run does: its steps, how they are wired, and their functions' hashes by step node."""
+    digest = hashlib.blake2b(digest_size=16)
+    for step in plan.steps:
+        digest.update(msgspec.msgpack.encode((step.key, step.node, step.op, step.inputs, step.outputs, step.after)))
+        digest.update(functions.get(step.node, "").encode())
+    return digest.hexdigest()
+
+
+def _package(fn: FunctionType) -> str:
+    return (fn.__module__ or "").partition(".")[0]
+
+
+def _names(code: CodeType) -> list[str]:
+    found = list(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            found += _names(constant)
+    return found
+
+
+def _add_code(digest: "hashlib._Hash", code: CodeType) -> None:
+    digest.update(code.co_code)
+    digest.update(repr((code.co_names, code.co_varnames, code.co_freevars, code.co_flags)).encode())
+    doc = code.co_consts[0] if code.co_consts and isinstance(code.co_consts[0], str) else None
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            _add_code(digest, constant)
+        elif constant is not doc:
+            _add_value(digest, constant)
+
+
+def _add_value(digest: "hashlib._Hash", value: object) -> None:
+    """Constants by their text. Of everything else only that it is there: a list may be filled while the run goes, and
+    an object's text may hold its address."""
+    if isinstance(value, _PLAIN):
+        digest.update(repr(value).encode())
+    elif isinstance(value, tuple):
+        for item in value:  # pyright: ignore[reportUnknownVariableType] - constants of any type
+            _add_value(digest, item)
+    elif isinstance(value, frozenset):
+        digest.update(repr(sorted(map(repr, value))).encode())  # pyright: ignore[reportUnknownArgumentType]
+    digest.update(b"|")

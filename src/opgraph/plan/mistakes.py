@@ -1,0 +1,42 @@
+"""Why a plan is refused."""
+
+from collections.abc import Sequence
+
+from opgraph.errors import ExecutionStepNotFoundError, InvalidSubsetError
+from opgraph.plan.model import Besides
+
+
+class UnselectedAssetsRefused(InvalidSubsetError):
+    """The policy `error` holds, and the run would certainly make assets that nobody selected."""
+
+    def __init__(self, besides: Sequence[Besides]) -> None:
+        self.besides = tuple(besides)
+        each = "; ".join(f"`{b.asset}` (output `{b.output}` of op `{b.step}`)" for b in besides)
+        super().__init__(
+            f"the selection would also materialize {each}, and the policy for unselected assets is `error`",
+            fix=besides[0].remedy,
+        )
+
+
+class UnknownStep(ExecutionStepNotFoundError):
+    """A step was asked for that the plan does not have."""
+
+    def __init__(self, names: Sequence[str], known: Sequence[str], near: Sequence[str]) -> None:
+        self.names, self.near = tuple(names), tuple(near)
+        meant = f". Did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""
+        super().__init__(
+            f"no step is named {', '.join(f'`{n}`' for n in names)}{meant}",
+            step_keys=names,
+            fix="`opgraph show RUN` lists the steps: " + ", ".join(known[:8]) + (" …" if len(known) > 8 else ""),
+        )
+
+
+class NothingToRun(InvalidSubsetError):
+    """Everything that was asked for is done already, or nothing was asked for."""
+
+    def __init__(self, run_id: str, status: str) -> None:
+        self.run_id, self.status = run_id, status
+        super().__init__(
+            f"run `{run_id}` ended with {status}: there is nothing left to run",
+            fix="name an op to run again from: `opgraph resume RUN --from STEP`, or materialize anew",
+        )

@@ -1,0 +1,186 @@
+"""Which steps of a plan need not run, because an earlier run did them: re-execution as one decision for each step.
+
+"From failure", "from this op on" and "these ops only" differ in which steps they want to run; everything else follows:
+what comes after a step that runs, runs; what a running step needs is reused where its stored value can be had, and run
+again where it cannot.
+"""
+
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+
+import msgspec
+
+from opgraph.events import Kept
+from opgraph.keys import near_misses
+from opgraph.plan.mistakes import UnknownStep
+from opgraph.plan.model import Decision, Do, FromCollected, FromMany, FromMapped, FromStep, Plan, Role, Step
+from opgraph.plan.past import Past, PastStep
+
+Trouble = Callable[[Kept], str]  # "" where the value can be loaded, else a word of `WHY`: lost, cleaned, not versioned
+
+
+def from_failure(plan: Plan, past: Past, trouble: Trouble) -> Plan:
+    """The plan with every step reused that succeeded in the earlier run."""
+    return _replan(plan, past, trouble, {}, only=False)
+
+
+def from_steps(plan: Plan, past: Past, trouble: Trouble, selection: Sequence[str]) -> Plan:
+    """The plan with these steps and everything after them run, the rest reused."""
+    asked = steps_named(plan, selection)
+    return _replan(plan, past, trouble, {i: Decision(Do.RUN, "asked") for i in asked}, only=False)
+
+
+def only_steps(plan: Plan, past: Past, trouble: Trouble, selection: Sequence[str]) -> Plan:
+    """The plan with just these steps run; what they need is reused, what comes after them is left out."""
+    asked = steps_named(plan, selection)
+    return _replan(plan, past, trouble, {i: Decision(Do.RUN, "asked") for i in asked}, only=True)
+
+
+def upstream(step: Step) -> list[FromStep]:
+    """The step outputs that a step depends on, for their values or for order."""
+    found = list(step.after)
+    for each in step.inputs:
+        source = each.source
+        if isinstance(source, FromStep):
+            found.append(source)
+        elif isinstance(source, FromMany):
+            found += [item for item in source.items if isinstance(item, FromStep)]
+        elif isinstance(source, (FromCollected, FromMapped)):
+            found.append(FromStep(source.step, source.output))
+    return found
+
+
+def _loads(step: Step) -> list[FromStep]:
+    """The step outputs whose values a step loads."""
+    return upstream(step)[len(step.after) :]
+
+
+def _replan(plan: Plan, past: Past, trouble: Trouble, asked: dict[int, Decision], *, only: bool) -> Plan:
+    decisions: list[Decision] = []
+    for i, step in enumerate(plan.steps):
+        before = past.steps.get(step.key)
+        if i in asked:
+            decisions.append(asked[i])
+        elif only:
+            decisions.append(_reused(step, before) or Decision(Do.SKIP, "not asked"))
+        else:
+            decisions.append(_decide(step, before, decisions))
+    if only:
+        _leave_out_what_follows(plan.steps, decisions, asked.keys())
+    _run_what_is_lost(plan.steps, decisions, trouble)
+    steps = tuple(msgspec.structs.replace(s, decision=d) for s, d in zip(plan.steps, decisions, strict=True))
+    return msgspec.structs.replace(plan, steps=steps, parent=past.run_id, changes=_changes(plan, past))
+
+
+def _decide(step: Step, before: PastStep | None, decisions: list[Decision]) -> Decision:
+    sources = upstream(step)
+    if any(decisions[s.step].do is Do.RUN for s in sources):
+        return Decision(Do.RUN, "downstream")
+    if before is None:
+        return Decision(Do.RUN, "new")
+    reused = _reused(step, before)
+    if reused is not None:
+        return reused
+    if before.ending == "skipped" and sources:
+        return Decision(Do.SKIP, "skipped")
+    return Decision(Do.RUN, "failed" if before.ending == "failed" else "not reached")
+
+
+def _reused(step: Step, before: PastStep | None) -> Decision | None:
+    """The decision to reuse what an earlier run stored, if it did. An output that is wanted now and was not asked for
+    then was never stored, which is not the same as one that did not come."""
+    if before is None or before.ending != "succeeded":
+        return None
+    wanted = [o for o in step.outputs if o.role in (Role.SELECTED, Role.NEEDED)]
+    if any(o.required and o.name not in before.kept for o in wanted):
+        return None
+    kept = tuple(before.kept[o.name] for o in wanted if o.name in before.kept)
+    return Decision(Do.REUSE, "recorded", kept=kept)
+
+
+def _leave_out_what_follows(steps: Sequence[Step], decisions: list[Decision], asked: AbstractSet[int]) -> None:
+    """What comes after a step that was asked for is neither run nor reused: its stored values would be stale."""
+    stale = set(asked)
+    for i, step in enumerate(steps):
+        if i not in asked and any(s.step in stale for s in upstream(step)):
+            stale.add(i)
+            decisions[i] = Decision(Do.SKIP, "not asked")
+
+
+def _run_what_is_lost(steps: Sequence[Step], decisions: list[Decision], trouble: Trouble) -> None:
+    """Steps whose values a running step needs and that cannot be had are run again, and so on upstream. What else came
+    after them keeps its values: the same code on the same inputs is what made them."""
+    for i in range(len(steps) - 1, -1, -1):
+        if decisions[i].do is not Do.RUN:
+            continue
+        for source in _loads(steps[i]):
+            decision = decisions[source.step]
+            if decision.do is not Do.REUSE:
+                if decision.do is Do.SKIP and decision.why == "not asked":
+                    decisions[source.step] = Decision(Do.RUN, "needed", steps[i].key)
+                continue
+            kept = next((k for k in decision.kept if k.stored.output == source.output), None)
+            why = trouble(kept) if kept is not None else ""
+            if why:
+                decisions[source.step] = Decision(Do.RUN, why, f"output `{source.output}`, needed by {steps[i].key}")
+
+
+def _changes(plan: Plan, past: Past) -> dict[str, tuple[str, ...]]:
+    """How today's steps differ from those of the earlier run, in names."""
+    now, then = {s.key: s for s in plan.steps}, {s.key: s for s in past.plan.steps}
+    added = [key for key in now if key not in then]
+    removed = [key for key in then if key not in now]
+    renamed: list[str] = []
+    for old in list(removed):
+        same = [new for new in added if now[new].op == then[old].op and _parent(new) == _parent(old)]
+        if len(same) == 1:  # the same op in the same graph under another alias
+            renamed.append(f"{old} → {same[0]}")
+            removed.remove(old)
+            added.remove(same[0])
+    found = {"added": tuple(added), "removed": tuple(removed), "renamed": tuple(renamed)}
+    return {kind: names for kind, names in found.items() if names}
+
+
+def _parent(key: str) -> str:
+    return key.rpartition(".")[0]
+
+
+def steps_named(plan: Plan, selection: Sequence[str]) -> set[int]:
+    """The steps of a selection: `step`, `step+` or `step*` (and what follows), `+step` or `*step` (and what precedes);
+    several `+` count the levels. A graph's path stands for all its steps.
+
+    Raises:
+        UnknownStep: a name that the plan does not have.
+    """
+    chosen: set[int] = set()
+    unknown: list[str] = []
+    for text in selection:
+        name = text.strip("+*")
+        start = {i for i, s in enumerate(plan.steps) if s.key == name or s.key.startswith(name + ".")}
+        if not start:
+            unknown.append(name)
+            continue
+        before, after = text[: text.index(name)], text[text.index(name) + len(name) :]
+        chosen |= start | _walk(plan, start, before, up=True) | _walk(plan, start, after, up=False)
+    if unknown:
+        keys = [s.key for s in plan.steps]
+        raise UnknownStep(unknown, keys, near_misses(unknown[0], keys))
+    return chosen
+
+
+def _walk(plan: Plan, start: set[int], how: str, *, up: bool) -> set[int]:
+    if not how:
+        return set()
+    depth = len(plan.steps) if "*" in how else len(how)
+    edges: dict[int, list[int]] = {}
+    for i, step in enumerate(plan.steps):
+        for source in upstream(step):
+            a, b = (i, source.step) if up else (source.step, i)
+            edges.setdefault(a, []).append(b)
+    seen, front = set(start), set(start)
+    for _ in range(depth):
+        front = {n for i in front for n in edges.get(i, ())} - seen
+        if not front:
+            break
+        seen |= front
+    return seen

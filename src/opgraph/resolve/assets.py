@@ -1,0 +1,282 @@
+"""The asset graph: every asset by its key, what makes it, and exactly what it is made from."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+
+from opgraph.declare.assets_definition import AssetsDefinition
+from opgraph.declare.op import OpDefinition
+from opgraph.declare.spec import AssetSpec
+from opgraph.errors import InvalidDefinitionError, Source
+from opgraph.keys import AssetKey, near_misses
+from opgraph.resolve.flatten import Flat, Many, Origin, OuterInput, StepOut, flatten
+from opgraph.resolve.mistakes import DuplicateAssetKey, DuplicateNode, UnknownUpstream
+
+
+class Unit:
+    """One asset definition with its op or graph made flat, and the op output at which each of its assets is made."""
+
+    __slots__ = (
+        "_extra", "_parents", "at", "definition", "flat", "key_at", "key_of_input", "manager_at", "name", "passed",
+    )  # fmt: skip
+
+    def __init__(self, definition: AssetsDefinition) -> None:
+        self.definition = definition
+        self.name = definition.node_name
+        self.flat: Flat = flatten(definition.node_def, (definition.node_name,))
+        self.key_of_input: Mapping[str, AssetKey] = definition.keys_by_input_name
+        self.at: dict[AssetKey, tuple[int, str]] = {}  # asset -> (step, output)
+        self.key_at: dict[tuple[int, str], AssetKey] = {}
+        self.manager_at: dict[tuple[int, str], str] = {}  # (step, output) -> the I/O manager given for the asset
+        self.passed: list[str] = []  # outputs that hand an input through: a mistake, found by `verify`
+        for output, key in definition.keys_by_output_name.items():
+            origin = self.flat.returns.get(output)
+            if isinstance(origin, StepOut):
+                self.at[key] = (origin.step, origin.output)
+                self.key_at.setdefault((origin.step, origin.output), key)
+                if output in definition.io_manager_keys:
+                    self.manager_at[origin.step, origin.output] = definition.io_manager_keys[output]
+            else:
+                self.passed.append(output)
+        self._parents: dict[AssetKey, tuple[AssetKey, ...]] | None = None
+        self._extra: dict[AssetKey, tuple[AssetKey, ...]] = {}
+
+    @property
+    def source(self) -> Source | None:
+        return self.definition.source
+
+    def parents(self, key: AssetKey) -> tuple[AssetKey, ...]:
+        """The assets that this one is made from: what its op output depends on, per output, and what `deps` say."""
+        if self._parents is None:
+            self._parents = self._find_parents()
+        return self._parents.get(key, ())
+
+    def extra(self, key: AssetKey) -> tuple[AssetKey, ...]:
+        """The upstream assets that only `deps` name: ordering, with nothing to load."""
+        if key not in self._extra:
+            inputs = set(self.key_of_input.values())
+            spec = self.definition.specs_by_key[key]
+            own = self.definition.specs_by_key
+            self._extra[key] = tuple(
+                dep.asset_key for dep in spec.deps if dep.asset_key not in inputs and dep.asset_key not in own
+            )
+        return self._extra[key]
+
+    def _find_parents(self) -> dict[AssetKey, tuple[AssetKey, ...]]:
+        explicit, specs = self.definition.explicit_deps, self.definition.specs_by_key
+        if isinstance(self.definition.node_def, OpDefinition):
+            every = tuple(dict.fromkeys(self.key_of_input.values()))
+            return {
+                key: tuple(explicit[key])
+                if explicit is not None and key in explicit
+                else _union(every, (dep.asset_key for dep in spec.deps))
+                for key, spec in specs.items()
+            }
+        traced = self._trace()
+        return {
+            key: tuple(explicit[key])
+            if explicit is not None and key in explicit
+            else _union(traced.get(key, ()), self.extra(key), _siblings(specs, spec))
+            for key, spec in specs.items()
+        }
+
+    def _trace(self) -> dict[AssetKey, tuple[AssetKey, ...]]:
+        """For each asset the assets that reach it through the ops, stopping at an asset on the way."""
+        keys: list[AssetKey] = []
+        number: dict[AssetKey, int] = {}
+
+        def bit(key: AssetKey) -> int:
+            if key not in number:
+                number[key] = len(keys)
+                keys.append(key)
+            return 1 << number[key]
+
+        reach: list[int] = []  # for each step: what its outputs are made from, as bits
+
+        def of(origin: Origin) -> int:
+            if isinstance(origin, StepOut):
+                key = self.key_at.get((origin.step, origin.output))
+                return bit(key) if key is not None else reach[origin.step]
+            if isinstance(origin, OuterInput):
+                key = self.key_of_input.get(origin.name)
+                return bit(key) if key is not None else 0
+            if isinstance(origin, Many):
+                bits = 0
+                for item in origin.items:
+                    bits |= of(item)
+                return bits
+            return 0
+
+        for step in self.flat.steps:
+            bits = 0
+            for origin in step.inputs.values():
+                bits |= of(origin)
+            reach.append(bits)
+        return {key: tuple(k for i, k in enumerate(keys) if reach[step] >> i & 1) for key, (step, _) in self.at.items()}
+
+
+def _siblings(specs: Mapping[AssetKey, AssetSpec], spec: AssetSpec) -> Iterator[AssetKey]:
+    return (dep.asset_key for dep in spec.deps if dep.asset_key in specs)
+
+
+def _union(*groups: Iterable[AssetKey]) -> tuple[AssetKey, ...]:
+    return tuple(dict.fromkeys(key for group in groups for key in group))
+
+
+class AssetNode:
+    """One asset: its spec, the unit that makes it (None: it is external), its parents."""
+
+    __slots__ = ("key", "parents", "spec", "stub", "unit")
+
+    def __init__(
+        self, key: AssetKey, spec: AssetSpec, unit: Unit | None, parents: tuple[AssetKey, ...], stub: bool = False
+    ) -> None:
+        self.key, self.spec, self.unit, self.parents, self.stub = key, spec, unit, parents, stub
+
+    @property
+    def group(self) -> str:
+        return self.spec.group_name or "default"
+
+
+class AssetGraph:
+    """All assets of a project.
+
+    `problems` holds what is wrong with the set as a whole: two definitions of one key, unknown upstreams.
+    """
+
+    def __init__(self, definitions: Sequence[AssetsDefinition], specs: Sequence[AssetSpec]) -> None:
+        self.problems: list[InvalidDefinitionError] = []
+        self.units: list[Unit] = []
+        self.nodes: dict[AssetKey, AssetNode] = {}
+        by_name: dict[str, AssetsDefinition] = {}
+        for definition in definitions:
+            if not definition.is_executable:
+                specs = [*specs, *definition.specs]
+                continue
+            self._add_unit(definition, by_name)
+        for spec in specs:
+            if spec.key in self.nodes:
+                known = self.nodes[spec.key]
+                if known.unit is not None or known.spec is not spec:
+                    place = known.unit.source if known.unit is not None else None
+                    self.problems.append(DuplicateAssetKey(spec.key, [place, getattr(spec, "source", None)]))
+                continue
+            self.nodes[spec.key] = AssetNode(spec.key, spec, None, tuple(dep.asset_key for dep in spec.deps))
+        self._check_upstreams()
+
+    def _add_unit(self, definition: AssetsDefinition, by_name: dict[str, AssetsDefinition]) -> None:
+        other = by_name.setdefault(definition.node_name, definition)
+        if other is not definition and not set(other.keys) & set(definition.keys):
+            self.problems.append(DuplicateNode(definition.node_name, definition.source))
+        try:
+            unit = Unit(definition)
+        except InvalidDefinitionError as problem:
+            self.problems.append(problem)
+            return
+        self.units.append(unit)
+        for key, spec in definition.specs_by_key.items():
+            if key in self.nodes:
+                first = self.nodes[key].unit
+                self.problems.append(DuplicateAssetKey(key, [first.source if first else None, definition.source]))
+                continue
+            self.nodes[key] = AssetNode(key, spec, unit, unit.parents(key))
+
+    def _check_upstreams(self) -> None:
+        """Every parent exists; one that only `deps` name, and that resembles no other, becomes an external asset."""
+        stubs: dict[AssetKey, AssetNode] = {}
+        texts: list[str] | None = None
+        for node in list(self.nodes.values()):
+            for parent in node.parents:
+                if parent in self.nodes or parent in stubs:
+                    continue
+                texts = texts if texts is not None else [key.text for key in self.nodes]
+                near = near_misses(parent.text, (text for text in texts if text != node.key.text))
+                parameter = _parameter(node.unit, parent)
+                if parameter or near:
+                    where = node.unit.source if node.unit is not None else getattr(node.spec, "source", None)
+                    self.problems.append(UnknownUpstream(node.key, parent, parameter, where, near))
+                else:
+                    stubs[parent] = AssetNode(parent, AssetSpec(parent), None, (), stub=True)
+        self.nodes.update(stubs)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.nodes
+
+    @cached_property
+    def children(self) -> Mapping[AssetKey, tuple[AssetKey, ...]]:
+        """For each asset the assets made from it."""
+        found: dict[AssetKey, list[AssetKey]] = {key: [] for key in self.nodes}
+        for node in self.nodes.values():
+            for parent in node.parents:
+                if parent in found and parent != node.key:
+                    found[parent].append(node.key)
+        return {key: tuple(keys) for key, keys in found.items()}
+
+    @cached_property
+    def materializable(self) -> frozenset[AssetKey]:
+        """The assets that something here can make."""
+        return frozenset(key for key, node in self.nodes.items() if node.unit is not None)
+
+    def in_order(self) -> list[AssetKey]:
+        """All keys, parents first; those on a circle last, in the order in which they were given."""
+        waiting = {key: sum(1 for p in node.parents if p in self.nodes) for key, node in self.nodes.items()}
+        ready = [key for key, count in waiting.items() if count == 0]
+        for key in ready:
+            for child in self.children[key]:
+                waiting[child] -= self.nodes[child].parents.count(key)
+                if waiting[child] == 0:
+                    ready.append(child)
+        return ready if len(ready) == len(self.nodes) else [*ready, *(key for key in self.nodes if waiting[key] > 0)]
+
+    def circle(self) -> list[AssetKey]:
+        """Some assets that depend on one another in a circle, in the order of the circle; empty: there are none."""
+        for key, node in self.nodes.items():
+            if key in node.parents:
+                return [key]
+        order = self.in_order()
+        place = {key: i for i, key in enumerate(order)}
+        stuck = {k for k in self.nodes if any(p in place and place[p] >= place[k] for p in self.nodes[k].parents)}
+        if not stuck:
+            return []
+        key = next(k for k in order if k in stuck)
+        path: list[AssetKey] = []
+        while key not in path:
+            path.append(key)
+            later = [p for p in self.nodes[key].parents if p in self.nodes and self._reaches(key, p)]
+            key = later[0]
+        return list(reversed(path[path.index(key) :]))
+
+    def _reaches(self, start: AssetKey, goal: AssetKey) -> bool:
+        """Whether `goal` is made from `start`."""
+        seen, todo = {start}, [start]
+        while todo:
+            for child in self.children[todo.pop()]:
+                if child == goal:
+                    return True
+                if child not in seen:
+                    seen.add(child)
+                    todo.append(child)
+        return False
+
+
+def _parameter(unit: Unit | None, parent: AssetKey) -> str:
+    if unit is None:
+        return ""
+    return next(
+        (name for name, key in unit.key_of_input.items() if key == parent and not unit_input_is_nothing(unit, name)), ""
+    )
+
+
+def unit_input_is_nothing(unit: Unit, name: str) -> bool:
+    """Whether an input of a unit only orders: every op input that it feeds is a `Nothing` input."""
+    node = unit.definition.node_def
+    if isinstance(node, OpDefinition):
+        return node.ins[name].is_nothing
+    for step in unit.flat.steps:
+        for i, origin in step.inputs.items():
+            items = origin.items if isinstance(origin, Many) else (origin,)
+            if (
+                any(isinstance(item, OuterInput) and item.name == name for item in items)
+                and not step.op.ins[i].is_nothing
+            ):
+                return False
+    return True

@@ -1,0 +1,162 @@
+"""Graphs, nested to any depth, made flat: a list of ops, each with the exact places its inputs come from.
+
+Steps are named by path (`clean.dedupe`), numbered in an order in which they could run. Nothing of the nesting is left but
+the path: a graph's inputs and outputs are only names for the ops' own.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from opgraph.declare.graph import GraphDefinition
+from opgraph.declare.node import Node
+from opgraph.declare.op import OpDefinition
+from opgraph.declare.wires import FanIn, FromInput, FromNode, Wire
+from opgraph.resolve.mistakes import GraphCycle
+
+
+@dataclass(frozen=True, slots=True)
+class StepOut:
+    """An output of a flat step."""
+
+    step: int
+    output: str
+    mapping: str = ""  # "map" | "collect", with "_dict" and "_failed" behind "collect" where asked
+
+
+@dataclass(frozen=True, slots=True)
+class OuterInput:
+    """An input of the whole."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """Several sources wired into one input."""
+
+    items: "tuple[StepOut | OuterInput | Constant, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A value written in the graph's body."""
+
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class Unwired:
+    """Nothing is wired to this input: it takes its default, or it is one that nobody provides."""
+
+
+Origin: TypeAlias = StepOut | OuterInput | Many | Constant | Unwired
+UNWIRED = Unwired()
+
+
+@dataclass(frozen=True, slots=True)
+class FlatStep:
+    """One op of the flattened graph."""
+
+    path: tuple[str, ...]
+    op: OpDefinition
+    node: Node | None  # the invocation; None where the op stands alone
+    parents: tuple[Node, ...]  # the invocations of the graphs around it, outermost first
+    inputs: Mapping[str, Origin]
+
+    @property
+    def key(self) -> str:
+        return ".".join(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Flat:
+    """A flattened definition: its ops, and which op makes each of its outputs."""
+
+    steps: tuple[FlatStep, ...]
+    returns: Mapping[str, Origin]  # output name -> StepOut, or OuterInput where a graph hands an input through
+
+
+def flatten(definition: OpDefinition | GraphDefinition, prefix: tuple[str, ...] = ()) -> Flat:
+    """The flat form of an op or a graph; `prefix` begins every step's path.
+
+    Raises:
+        GraphCycle: the ops of a graph that was put together by hand depend on one another in a circle.
+    """
+    steps: list[FlatStep] = []
+    outer: dict[str, Origin] = {name: OuterInput(name) for name in definition.ins}
+    if isinstance(definition, OpDefinition):
+        steps.append(FlatStep(prefix or (definition.name,), definition, None, (), outer))
+        return Flat(tuple(steps), {name: StepOut(0, name) for name in definition.outs})
+    returns = _lay_out(definition, prefix, outer, (), steps)
+    return Flat(tuple(steps), returns)
+
+
+def _lay_out(
+    graph: GraphDefinition,
+    path: tuple[str, ...],
+    given: Mapping[str, Origin],
+    parents: tuple[Node, ...],
+    steps: list[FlatStep],
+) -> dict[str, Origin]:
+    """Appends the graph's steps; returns where each of its outputs comes from."""
+    made: dict[str, dict[str, Origin]] = {}
+    for name in _in_order(graph):
+        node, wires = graph.nodes[name], graph.wires.get(name, {})
+        inner: dict[str, Origin] = {
+            i: _origin(wires[i], made, given) if i in wires else UNWIRED for i in node.definition.ins
+        }
+        if isinstance(node.definition, OpDefinition):
+            number = len(steps)
+            steps.append(FlatStep((*path, name), node.definition, node, parents, inner))
+            made[name] = {output: StepOut(number, output) for output in node.definition.outs}
+        else:
+            made[name] = _lay_out(node.definition, (*path, name), inner, (*parents, node), steps)
+    return {output: _origin(wire, made, given) for output, wire in graph.returns.items()}
+
+
+def _origin(wire: Wire, made: Mapping[str, Mapping[str, Origin]], given: Mapping[str, Origin]) -> Origin:
+    if isinstance(wire, FromNode):
+        origin = made[wire.node][wire.output]
+        if wire.mapping and isinstance(origin, StepOut):
+            return StepOut(origin.step, origin.output, wire.mapping)
+        return origin
+    if isinstance(wire, FromInput):
+        return given.get(wire.name, UNWIRED)
+    if isinstance(wire, FanIn):
+        items: list[StepOut | OuterInput | Constant] = []
+        for item in wire.items:
+            origin = _origin(item, made, given)
+            if isinstance(origin, Many):  # a list handed in from outside joins the list here
+                items.extend(origin.items)
+            elif not isinstance(origin, Unwired):
+                items.append(origin)
+        return Many(tuple(items))
+    return Constant(wire.value)
+
+
+def _in_order(graph: GraphDefinition) -> Iterable[str]:
+    """The nodes, each after those that feed it. What was written as calls already stands in such an order."""
+    seen: set[str] = set()
+    if all(feeds(graph, name) <= seen and not seen.add(name) for name in graph.nodes):
+        return graph.nodes
+    waiting = {name: feeds(graph, name) & graph.nodes.keys() for name in graph.nodes}
+    order: list[str] = []
+    while waiting:
+        ready = [name for name, sources in waiting.items() if sources <= set(order)]
+        if not ready:
+            raise GraphCycle(graph.name, sorted(waiting), graph.source)
+        order += ready
+        for name in ready:
+            del waiting[name]
+    return order
+
+
+def feeds(graph: GraphDefinition, name: str) -> set[str]:
+    """The nodes that a node of the graph takes values from."""
+    found: set[str] = set()
+    for wire in graph.wires.get(name, {}).values():
+        for item in wire.items if isinstance(wire, FanIn) else (wire,):
+            if isinstance(item, FromNode):
+                found.add(item.node)
+    return found

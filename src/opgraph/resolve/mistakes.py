@@ -1,0 +1,263 @@
+"""What can be wrong with a project as a whole: one class each, with its facts as fields."""
+
+from collections.abc import Sequence
+
+from opgraph.errors import InvalidDefinitionError, InvalidSubsetError, Source
+from opgraph.keys import AssetKey
+
+
+def listed(names: Sequence[object], most: int = 8) -> str:
+    """Names for a sentence, the first few of many."""
+    shown = ", ".join(f"`{name}`" for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def _texts(keys: Sequence[AssetKey]) -> list[str]:
+    return [key.text for key in keys]
+
+
+class DuplicateAssetKey(InvalidDefinitionError):
+    """Two definitions make one asset."""
+
+    def __init__(self, key: AssetKey, places: Sequence[Source | None]) -> None:
+        self.key, self.places = key, tuple(places)
+        others = " and ".join(str(place) for place in places if place is not None)
+        super().__init__(
+            f"asset key `{key.text}` is defined more than once ({others})",
+            where=places[-1],
+            fix="rename one of them, give one a `key_prefix`, or list it once",
+        )
+
+
+class UnknownUpstream(InvalidDefinitionError):
+    """An asset takes another one that does not exist."""
+
+    def __init__(
+        self, key: AssetKey, upstream: AssetKey, parameter: str, where: Source | None, near: Sequence[str]
+    ) -> None:
+        self.key, self.upstream, self.parameter, self.near = key, upstream, parameter, tuple(near)
+        how = f"through its parameter `{parameter}`" if parameter else "in `deps`"
+        meant = f". Did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""
+        make = f'AssetSpec("{upstream.text}")'
+        super().__init__(
+            f"asset `{key.text}` depends on `{upstream.text}` ({how}), which no definition makes{meant}",
+            where=where,
+            fix=(f"write `{near[0]}`" if near else "add the asset that makes it to the definitions")
+            + f"; if it is made elsewhere, add `{make}` to the assets",
+        )
+
+
+class AssetCycle(InvalidDefinitionError):
+    """Assets depend on one another in a circle."""
+
+    def __init__(self, keys: Sequence[AssetKey], where: Source | None) -> None:
+        self.keys = tuple(keys)
+        path = " → ".join(_texts([*keys, keys[0]]))
+        if len(keys) == 1:
+            what, fix = f"asset `{keys[0].text}` depends on itself", "remove the dependency on itself"
+        else:
+            what, fix = f"assets depend on one another in a circle: {path}", "remove one of these dependencies"
+        super().__init__(what, where=where, fix=fix)
+
+
+class GraphCycle(InvalidDefinitionError):
+    """The ops of one graph depend on one another in a circle."""
+
+    def __init__(self, graph: str, nodes: Sequence[str], where: Source | None) -> None:
+        self.graph, self.nodes = graph, tuple(nodes)
+        super().__init__(
+            f"in graph `{graph}`, these nodes depend on one another in a circle: {listed(nodes)}",
+            where=where,
+            fix="remove one of the dependencies among them",
+        )
+
+
+class InputNotProvided(InvalidDefinitionError):
+    """An op's input has no source."""
+
+    def __init__(self, step: str, op: str, name: str, where: Source | None) -> None:
+        self.step, self.op, self.input = step, op, name
+        super().__init__(
+            f"nobody provides input `{name}` of op `{op}` (step `{step}`)",
+            where=where,
+            fix=f"pass a value for `{name}` where the op is called, give the parameter a default, or make it an input "
+            "of the graph",
+        )
+
+
+class UnusedOp(InvalidDefinitionError):
+    """A leaf op of an asset's graph, whose value no asset needs."""
+
+    def __init__(self, step: str, unit: str, where: Source | None) -> None:
+        self.step, self.unit = step, unit
+        super().__init__(
+            f"op `{step}` is part of asset `{unit}`, but no asset needs its value",
+            where=where,
+            fix="return its output from the graph, pass it to an op that is needed, or remove the call; if it is only "
+            'to run, take it as a `Nothing` input: `ins={"after": In(Nothing)}`',
+        )
+
+
+class OutputNotMapped(InvalidDefinitionError):
+    """An output of an asset's graph that no op makes."""
+
+    def __init__(self, unit: str, output: str, where: Source | None) -> None:
+        self.unit, self.output = unit, output
+        super().__init__(
+            f"output `{output}` of graph `{unit}` is an asset, but the graph hands an input through instead of an op's "
+            "output",
+            where=where,
+            fix="return the output of an op from the graph",
+        )
+
+
+class OneOutputTwoKeys(InvalidDefinitionError):
+    """One op output that is to be two assets."""
+
+    def __init__(self, step: str, output: str, keys: Sequence[AssetKey], where: Source | None) -> None:
+        self.step, self.output, self.keys = step, output, tuple(keys)
+        super().__init__(
+            f"output `{output}` of op `{step}` is returned as several assets: {listed(_texts(keys))}",
+            where=where,
+            fix="give each asset an op output of its own",
+        )
+
+
+class MissingResource(InvalidDefinitionError):
+    """Something asks for a resource that the definitions do not have."""
+
+    def __init__(self, name: str, who: str, where: Source | None, known: Sequence[str], near: Sequence[str]) -> None:
+        self.name, self.who, self.known = name, who, tuple(known)
+        meant = f". Did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""
+        super().__init__(
+            f"{who} requires resource `{name}`, which is not among the resources{meant}",
+            where=where,
+            fix=f'add it: `Definitions(resources={{"{name}": …}})`. There are: {listed(known) if known else "none"}',
+        )
+
+
+class MissingIOManager(InvalidDefinitionError):
+    """An output or input names an I/O manager that the definitions do not have."""
+
+    def __init__(self, name: str, who: str, where: Source | None, known: Sequence[str], near: Sequence[str]) -> None:
+        self.name, self.who, self.known = name, who, tuple(known)
+        meant = f". Did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""
+        super().__init__(
+            f"{who} names I/O manager `{name}`, which is not among the resources{meant}",
+            where=where,
+            fix=f'add it: `Definitions(resources={{"{name}": …}})`, or leave the default by removing the name',
+        )
+
+
+class ConflictingResource(InvalidDefinitionError):
+    """Two assets bring different resources under one key."""
+
+    def __init__(self, name: str, units: Sequence[str], where: Source | None) -> None:
+        self.name, self.units = name, tuple(units)
+        super().__init__(
+            f"resource `{name}` is given with different values by {listed(units)}",
+            where=where,
+            fix="use one object for both, or two keys",
+        )
+
+
+class DuplicateJob(InvalidDefinitionError):
+    """Two jobs have one name."""
+
+    def __init__(self, name: str, where: Source | None) -> None:
+        self.name = name
+        super().__init__(f"there are two jobs named `{name}`", where=where, fix="rename one of them")
+
+
+class DuplicateNode(InvalidDefinitionError):
+    """Two different asset definitions want the same step name."""
+
+    def __init__(self, name: str, where: Source | None) -> None:
+        self.name = name
+        super().__init__(
+            f"two different asset definitions are computed by something named `{name}`",
+            where=where,
+            fix="rename one of the functions, or give it `name=…`",
+        )
+
+
+class NotAnAsset(InvalidDefinitionError):
+    """Something in `assets` is none."""
+
+    def __init__(self, given: object) -> None:
+        self.given = given
+        hint = "an op" if type(given).__name__ == "OpDefinition" else f"a {type(given).__name__}"
+        super().__init__(
+            f"`assets` holds {hint}, `{getattr(given, 'name', given)}`, which is no asset",
+            fix="decorate the function with `@asset`, or wrap an op with `AssetsDefinition.from_op(...)`",
+        )
+
+
+class UnknownSelected(InvalidSubsetError):
+    """A selection names an asset that does not exist."""
+
+    def __init__(self, text: str, near: Sequence[str], known: int) -> None:
+        self.text, self.near = text, tuple(near)
+        meant = f". Did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""
+        super().__init__(
+            f"no asset is named `{text}`, as the selection asks{meant}",
+            fix=f"write `{near[0]}`" if near else f"`opgraph list` shows the {known} assets there are",
+        )
+
+
+class NothingSelected(InvalidSubsetError):
+    """A selection that selects nothing that could be run."""
+
+    def __init__(self, text: str, externals: Sequence[AssetKey] = ()) -> None:
+        self.text, self.externals = text, tuple(externals)
+        why = f": {listed(_texts(externals))} can only be loaded, not computed" if externals else ""
+        super().__init__(
+            f"the selection `{text}` selects no asset that can be materialized{why}",
+            fix="`opgraph list --select '…'` shows what a selection selects",
+        )
+
+
+class CannotSubset(InvalidSubsetError):
+    """A part of what one definition makes was selected, and the definition does not allow that."""
+
+    def __init__(
+        self,
+        unit: str,
+        selected: Sequence[AssetKey],
+        missing: Sequence[AssetKey],
+        in_the_way: Sequence[str],
+        where: Source | None,
+        auto: bool,
+    ) -> None:
+        self.unit, self.selected, self.missing = unit, tuple(selected), tuple(missing)
+        self.in_the_way, self.safe = tuple(in_the_way), not in_the_way
+        allow = "`can_subset=True` would be safe here" if self.safe else self._unsafe()
+        says = 'can_subset="auto" finds that unsafe' if auto else "does not say `can_subset=True`"
+        super().__init__(
+            f"`{unit}` makes {listed(_texts([*selected, *missing]))} together and {says}, but the selection leaves out "
+            f"{listed(_texts(missing))}",
+            where=where,
+            fix=f"select {listed(_texts(missing))} too, or allow subsets: {allow}",
+        )
+
+    def _unsafe(self) -> str:
+        ops = "; ".join(self.in_the_way)
+        return (
+            f"`can_subset=True` would not be safe as it is, because {ops}. Make the output optional "
+            "(`Out(is_required=False)`) and yield it only when it is in `context.selected_output_names`"
+        )
+
+
+class CannotSplit(InvalidSubsetError):
+    """A definition would have to run in several parts, because what lies between its assets depends on it."""
+
+    def __init__(
+        self, unit: str, parts: Sequence[Sequence[AssetKey]], between: Sequence[AssetKey], where: Source | None
+    ) -> None:
+        self.unit, self.parts, self.between = unit, tuple(map(tuple, parts)), tuple(between)
+        super().__init__(
+            f"`{unit}` makes {' and then '.join(listed(_texts(p)) for p in parts)}, but {listed(_texts(between))} lies "
+            "between them, and the definition does not say `can_subset=True`, so it cannot run in two parts",
+            where=where,
+            fix="allow subsets with `can_subset=True`, or make the assets by two definitions",
+        )

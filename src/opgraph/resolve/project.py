@@ -1,0 +1,77 @@
+"""A project: everything that a `Definitions` holds, resolved and verified."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from opgraph.declare.assets_definition import AssetsDefinition
+from opgraph.declare.definitions import Definitions
+from opgraph.declare.job import AssetJob, JobDefinition
+from opgraph.declare.spec import AssetSpec
+from opgraph.errors import InvalidDefinitionError, InvalidDefinitionsError
+from opgraph.keys import AssetKey
+from opgraph.resolve.assets import AssetGraph
+from opgraph.resolve.mistakes import DuplicateJob, NotAnAsset
+from opgraph.resolve.verify import mistakes_in
+
+
+class Project:
+    """Definitions with names turned into one graph. Made by `resolve`."""
+
+    def __init__(self, definitions: Definitions) -> None:
+        self.definitions = definitions
+        self.problems: list[InvalidDefinitionError] = []
+        made, specs = self._sort(definitions.assets)
+        self.graph = AssetGraph(made, specs)
+        self.jobs: dict[str, JobDefinition | AssetJob] = {}
+        for job in definitions.jobs:
+            if job.name in self.jobs and self.jobs[job.name] is not job:
+                self.problems.append(DuplicateJob(job.name, getattr(job, "source", None)))
+            self.jobs[job.name] = job
+        self.problems += mistakes_in(self.graph, definitions.resources)
+
+    def _sort(self, assets: Iterable[Any]) -> tuple[list[AssetsDefinition], list[AssetSpec]]:
+        made: dict[int, AssetsDefinition] = {}  # the same definition may be listed twice
+        specs: list[AssetSpec] = []
+        for each in assets:
+            if isinstance(each, AssetsDefinition):
+                made[id(each)] = each
+            elif isinstance(each, AssetSpec):
+                specs.append(each)
+            else:
+                self.problems.append(NotAnAsset(each))
+        return list(made.values()), specs
+
+    @cached_property
+    def resources(self) -> Mapping[str, Any]:
+        """The project's resources and those that assets brought with them."""
+        found: dict[str, Any] = {}
+        for unit in self.graph.units:
+            found.update(unit.definition.resource_defs)
+        return {**found, **self.definitions.resources}
+
+    def manager_of(self, key: AssetKey) -> str:
+        """The key of the I/O manager of an asset."""
+        node = self.graph.nodes[key]
+        if node.unit is None or key not in node.unit.at:
+            return str(node.spec.metadata.get("dagster/io_manager_key", "io_manager"))
+        place = node.unit.at[key]
+        out = node.unit.flat.steps[place[0]].op.outs[place[1]]
+        return node.unit.manager_at.get(place) or out.io_manager_key or "io_manager"
+
+
+def resolve(definitions: Definitions) -> Project:
+    """The project that definitions mean.
+
+    Raises:
+        InvalidDefinitionError: it cannot work; where several things are wrong, an InvalidDefinitionsError with all.
+    """
+    project = Project(definitions)
+    refuse(project.problems)
+    return project
+
+
+def refuse(problems: Sequence[InvalidDefinitionError]) -> None:
+    """Raise what was found, if anything."""
+    if problems:
+        raise problems[0] if len(problems) == 1 else InvalidDefinitionsError(problems)

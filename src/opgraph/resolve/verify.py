@@ -1,0 +1,116 @@
+"""What can be known to be wrong before anything runs; every mistake at once."""
+
+from collections.abc import Iterable, Mapping
+
+from opgraph.declare.op import OpDefinition
+from opgraph.errors import InvalidDefinitionError, Source
+from opgraph.keys import AssetKey, near_misses
+from opgraph.resolve.assets import AssetGraph, Unit
+from opgraph.resolve.flatten import Flat, FlatStep, Many, OuterInput, StepOut, Unwired
+from opgraph.resolve.mistakes import (
+    AssetCycle,
+    ConflictingResource,
+    InputNotProvided,
+    MissingIOManager,
+    MissingResource,
+    OneOutputTwoKeys,
+    OutputNotMapped,
+    UnusedOp,
+)
+
+DEFAULT_MANAGER = "io_manager"
+
+
+def mistakes_in(graph: AssetGraph, resources: Mapping[str, object]) -> list[InvalidDefinitionError]:
+    """Everything that is wrong with the assets of a project and how they are wired."""
+    found = list(graph.problems)
+    circle = graph.circle()
+    if circle:
+        unit = graph.nodes[circle[0]].unit
+        found.append(AssetCycle(circle, unit.source if unit is not None else None))
+    for unit in graph.units:
+        found += _wiring(unit)
+        own = unit.definition.resource_defs
+        found += missing_resources(unit.flat.steps, {**resources, **own} if own else resources, unit.manager_at)
+    found += _conflicts(graph.units)
+    return found
+
+
+def _wiring(unit: Unit) -> Iterable[InvalidDefinitionError]:
+    for output in unit.passed:
+        yield OutputNotMapped(unit.name, output, unit.source)
+    at: dict[tuple[int, str], list[AssetKey]] = {}
+    for key, place in unit.at.items():
+        at.setdefault(place, []).append(key)
+    for (step, output), keys in at.items():
+        if len(keys) > 1:
+            yield OneOutputTwoKeys(unit.flat.steps[step].key, output, keys, unit.source)
+    yield from unprovided(unit.flat)
+    if isinstance(unit.definition.node_def, OpDefinition):
+        return
+    leads = [False] * len(unit.flat.steps)
+    for step, _ in unit.at.values():
+        leads[step] = True
+    fed = [False] * len(unit.flat.steps)  # whether another op takes something from it
+    for number in range(len(leads) - 1, -1, -1):
+        for origin in unit.flat.steps[number].inputs.values():
+            for source in origin.items if isinstance(origin, Many) else (origin,):
+                if isinstance(source, StepOut):
+                    fed[source.step] = True
+                    leads[source.step] = leads[source.step] or leads[number]
+    for number, step in enumerate(unit.flat.steps):
+        if not leads[number] and not fed[number]:
+            yield UnusedOp(step.key, unit.name, place_of(step, unit.source))
+
+
+def unprovided(flat: Flat, given: Iterable[str] = ()) -> Iterable[InvalidDefinitionError]:
+    """The inputs that nothing is wired to and that have no value of their own."""
+    known = set(given)
+    for step in flat.steps:
+        for name, origin in step.inputs.items():
+            declared = step.op.ins[name]
+            if isinstance(origin, Unwired) or (isinstance(origin, OuterInput) and known and origin.name not in known):
+                if declared.is_nothing or declared.has_default_value or declared.asset_key is not None:
+                    continue
+                yield InputNotProvided(step.key, step.op.name, name, place_of(step, None))
+
+
+def missing_resources(
+    steps: Iterable[FlatStep], resources: Mapping[str, object], managers: Mapping[tuple[int, str], str]
+) -> Iterable[InvalidDefinitionError]:
+    """The resources and I/O managers that are asked for and not there, each once, with who asks."""
+    known, seen = sorted(resources), set[str]()
+    for number, step in enumerate(steps):
+        for name in sorted(step.op.required_resource_keys):
+            if name not in resources and name not in seen:
+                seen.add(name)
+                near = near_misses(name, known)
+                yield MissingResource(name, f"op `{step.key}`", place_of(step, None), known, near)
+        for output, out in step.op.outs.items():
+            name = managers.get((number, output)) or out.io_manager_key
+            if name and name not in resources and name != DEFAULT_MANAGER and name not in seen:
+                seen.add(name)
+                who = f"output `{output}` of op `{step.key}`"
+                yield MissingIOManager(name, who, place_of(step, None), known, near_misses(name, known))
+        for input_name, declared in step.op.ins.items():
+            name = declared.input_manager_key
+            if name and name not in resources and name != DEFAULT_MANAGER and name not in seen:
+                seen.add(name)
+                who = f"input `{input_name}` of op `{step.key}`"
+                yield MissingIOManager(name, who, place_of(step, None), known, near_misses(name, known))
+
+
+def _conflicts(units: Iterable[Unit]) -> Iterable[InvalidDefinitionError]:
+    given: dict[str, tuple[object, str]] = {}
+    for unit in units:
+        for name, value in unit.definition.resource_defs.items():
+            other, owner = given.setdefault(name, (value, unit.name))
+            if other is not value and other != value:
+                yield ConflictingResource(name, [owner, unit.name], unit.source)
+
+
+def place_of(step: FlatStep, otherwise: Source | None) -> Source | None:
+    """Where the user wrote a step: the call in the graph's body, else the op."""
+    if step.node is not None and step.node.source is not None:
+        return step.node.source
+    return otherwise or step.op.source

@@ -4,7 +4,7 @@ from opgraph.engine import loss, retry
 from opgraph.engine.commands import Command
 from opgraph.engine.phases import Course, Phase
 from opgraph.engine.state import State
-from opgraph.engine.steps import again, call_off, drop, end, fail
+from opgraph.engine.steps import again, call_off, end, fail, forget
 from opgraph.engine.story import refusal
 from opgraph.events import AssetReported, Fact, OutputStored, StepFailed, StepInterrupted, StepStarted, StepSucceeded
 
@@ -79,18 +79,21 @@ def failed(state: State, fact: StepFailed, _seq: int) -> list[Command]:
     if fact.attempt != state.attempts[step]:
         raise _other_attempt(state, fact, step)
     if state.course == Course.CANCELING:
-        state.cut += state.phases[step] == Phase.STOPPING
+        state.cut += 1
         return fail(state, step)
     seconds = retry.wait(state, step, fact)
     if seconds is None:
         return fail(state, step)
-    drop(state, step, state.wanted.get(step))
+    forget(state, step)
     return retry.delay(state, step, seconds)
 
 
 def interrupted(state: State, fact: StepInterrupted, _seq: int) -> list[Command]:
-    """STARTING, RUNNING, STOPPING: the attempt has ended without a verdict, so another follows that uses up no retry;
-    not in a cancelled run, nor where the step's value was lost twice, nor for ever."""
+    """STARTING, RUNNING, STOPPING: the attempt has ended without a verdict.
+
+    Another follows, which uses up no retry; but not in a cancelled run, nor where a value that the step needs was lost
+    twice, nor for ever.
+    """
     step = fact.step
     if fact.attempt != state.attempts[step]:
         raise _other_attempt(state, fact, step)
@@ -110,6 +113,6 @@ def interrupted(state: State, fact: StepInterrupted, _seq: int) -> list[Command]
 
 def give_back(state: State, step: int, commands: list[Command]) -> None:
     """The step is pending again, as if this attempt had not been."""
-    drop(state, step, state.wanted.get(step))
+    forget(state, step)
     state.uncounted[step] = state.uncounted.get(step, 0) + 1
     again(state, step, commands)

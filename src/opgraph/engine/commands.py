@@ -38,7 +38,7 @@ class Skip(Struct, frozen=True, gc=False):
 
 
 class LookUp(Struct, frozen=True, gc=False):
-    """Are there stored values with this fingerprint and the data versions of the step's inputs? Answers: Found, NotFound."""
+    """Are there stored values with this fingerprint and these data versions of the inputs? Answers: Found, NotFound."""
 
     step: int
     fingerprint: str

@@ -4,7 +4,7 @@ from opgraph.engine.attempts import give_back
 from opgraph.engine.commands import Command, End, Start, Stop
 from opgraph.engine.phases import Course, Phase
 from opgraph.engine.state import State, verdict
-from opgraph.engine.steps import begin, call_off, finish
+from opgraph.engine.steps import begin, call_off, finish, give_up
 from opgraph.engine.story import refusal
 from opgraph.events import CancelRequested, RunEnded, RunStarted
 
@@ -45,7 +45,7 @@ def cancelled(state: State, _fact: CancelRequested, _seq: int) -> list[Command]:
     for step, phase in enumerate(state.phases):
         if phase in (Phase.WAITING, Phase.DELAYED):
             state.phases[step] = Phase.CANCELED
-            state.asking.pop(step, None)
+            give_up(state, step)
             state.cut += 1
             state.left -= 1
         elif phase in (Phase.STARTING, Phase.RUNNING):

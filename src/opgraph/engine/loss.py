@@ -1,20 +1,25 @@
-"""A stored value that is gone: its maker runs again, once, for what was lost, and so do the steps above it whose values
-are not at hand either."""
+"""A stored value that is gone: its maker runs again, once per epoch, for what was lost.
+
+So do the steps above it whose values are not at hand either. The shell reports a loss about the address that `kept`
+gives at that time, and then the end of the attempt that missed it: StepInterrupted where `can_be_made_again` said yes.
+"""
 
 from opgraph.engine.commands import Command
 from opgraph.engine.phases import Course, Phase
 from opgraph.engine.program import RUN, SKIP
 from opgraph.engine.state import State
-from opgraph.engine.steps import again, settle
+from opgraph.engine.steps import ENDED_BADLY, again, settle
 from opgraph.engine.story import refusal
 from opgraph.events import ValueLost
 
 
 def can_be_made_again(state: State, step: int, output: str) -> bool:
-    """Whether a ValueLost about this output leads to a new value: then the attempt that missed it is interrupted, and
-    follows again. Otherwise it fails."""
+    """Whether a ValueLost about this output leads to a new value.
+
+    Then the attempt that missed it counts as interrupted, and another follows. Otherwise the step fails.
+    """
     slot = state.program.slot(step, output)
-    if slot is None or state.course != Course.GOING or state.phases[step] in (Phase.FAILED, Phase.BLOCKED):
+    if slot is None or state.course != Course.GOING or state.phases[step] in ENDED_BADLY:
         return False
     return step in state.wanted or slot not in state.lost
 
@@ -49,8 +54,9 @@ def lost_too(state: State, fact: ValueLost, _seq: int) -> list[Command]:
         raise refusal(state, fact, f"the step has no output {fact.output!r}", step)
     if step not in state.wanted:
         raise refusal(state, fact, "that output never came", step)
-    state.values[slot] = None
-    _want(state, slot)
+    if fact.output not in state.wanted[step] and fact.output not in state.late.get(step, ()):
+        state.values[slot] = None
+        _want(state, slot)
     return []
 
 
@@ -94,7 +100,7 @@ def _want(state: State, slot: int) -> None:
     state.lost.add(slot)
     if state.phases[step] == Phase.WAITING:
         state.wanted.setdefault(step, set()).add(name)
-    elif name not in state.wanted.get(step, ()):
+    else:
         state.late.setdefault(step, set()).add(name)
 
 
@@ -121,8 +127,11 @@ def _make_again(state: State, slots: list[int], commands: list[Command]) -> None
 
 
 def _is_not_at_hand(state: State, slot: int) -> bool:
-    """Whether an output that has no value may have one when its step runs: the step is reused without it, or the plan
-    left it out as not needed; not where it ran and did not yield it."""
+    """Whether an output without a value may get one when its step runs.
+
+    It may where the step is reused without it, or the plan left the step out as not needed; not where it ran and did
+    not yield it.
+    """
     step = state.program.maker[slot]
     if state.phases[step] in (Phase.REUSED, Phase.REUSING) or step in state.wanted:
         return True

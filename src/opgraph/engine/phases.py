@@ -23,6 +23,7 @@ class Phase(enum.IntEnum):
 
     @property
     def has_ended(self) -> bool:
+        """Whether nothing more happens to the step, unless a value of it is lost."""
         return self >= Phase.SUCCEEDED
 
 

@@ -3,8 +3,6 @@
 A *slot* is the number of one output of one step, counted through the plan: step 0's outputs first.
 """
 
-from typing import Any
-
 from opgraph.errors import Error, NotYetSupportedError
 from opgraph.plan.model import Do, FromCollected, FromMany, FromMapped, FromStep, Plan, Retry, Step
 
@@ -117,9 +115,6 @@ class Program:
     def key(self, step: int) -> str:
         """The step's key in the plan."""
         return self.plan.steps[step].key
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Program, (self.plan,)
 
 
 def compile(plan: Plan) -> Program:  # noqa: A001 - read as `program.compile`

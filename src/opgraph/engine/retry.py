@@ -28,8 +28,10 @@ def failures(state: State, step: int) -> int:
 
 
 def wait(state: State, step: int, fact: StepFailed) -> float | None:
-    """The seconds until another attempt; None: there is none. Without a policy the op may still have asked for one, by
-    `retry_after`: how often it may is then the shell's to count."""
+    """The seconds until another attempt; None: there is none.
+
+    Without a policy the op may still have asked for one, by `retry_after`: how often it may is the shell's to count.
+    """
     if not fact.error.retry:
         return None
     retry = state.program.retries.get(step)

@@ -5,7 +5,7 @@ from opgraph.engine.commands import Command, Reuse
 from opgraph.engine.phases import Course, Phase
 from opgraph.engine.program import RUN
 from opgraph.engine.state import State
-from opgraph.engine.steps import again, ask, call_off, end
+from opgraph.engine.steps import again, ask, call_off, end, give_up
 from opgraph.engine.story import refusal
 from opgraph.events import Found, NotFound, StepReused, StepSkipped
 
@@ -47,9 +47,7 @@ def reused(state: State, fact: StepReused, _seq: int) -> list[Command]:
 def skipped(state: State, fact: StepSkipped, _seq: int) -> list[Command]:
     """SKIPPING: the step will not run."""
     step = fact.step
-    del state.asking[step]
-    state.wanted.pop(step, None)
-    state.late.pop(step, None)
+    give_up(state, step)
     if not fact.blocked:
         return end(state, step, Phase.SKIPPED)
     state.failed += 1

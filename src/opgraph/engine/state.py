@@ -99,12 +99,12 @@ class State:
         return Kept(self.run, self.seqs[slot], value) if isinstance(value, Stored) else value
 
     def asked(self, step: int) -> frozenset[str] | None:
-        """The outputs that the next attempt is to make again because they were lost; None: all that the plan selects."""
+        """The outputs to make again because they were lost; None: all that the plan selects."""
         wanted = self.wanted.get(step)
         return None if wanted is None else frozenset(wanted)
 
     def story(self, step: int) -> list[tuple[int, int]]:
-        """The facts about a step: the number of each among the run's facts, and the number of its class in the table."""
+        """The facts about a step: the number of each among the run's facts, and that of its class (story.py)."""
         mask = (1 << FACT_BITS) - 1
         return [(i, entry & mask) for i, entry in enumerate(self.trail, 1) if entry >> FACT_BITS == step]
 

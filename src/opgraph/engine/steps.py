@@ -4,27 +4,29 @@ from opgraph.engine.commands import Command, End, LookUp, Reuse, Skip, Start
 from opgraph.engine.phases import Course, Phase
 from opgraph.engine.program import DECIDE, REUSE
 from opgraph.engine.state import State, verdict
-from opgraph.events import Stored
 
 _WAITING = int(Phase.WAITING)
 _STARTING = int(Phase.STARTING)
-_HELPLESS = (Phase.FAILED, Phase.BLOCKED, Phase.CANCELED)
+ENDED_BADLY = (Phase.FAILED, Phase.BLOCKED, Phase.CANCELED)
 
 
-def keep(state: State, step: int, stored: Stored, seq: int) -> None:
-    """An output of this run has come."""
-    slot = state.program.slot(step, stored.output)
-    if slot is not None:
-        state.values[slot] = stored
-        state.seqs[slot] = seq
-
-
-def drop(state: State, step: int, names: set[str] | None = None) -> None:
-    """Forget outputs that an unsuccessful attempt stored: all, or those of these names."""
+def forget(state: State, step: int) -> None:
+    """What an unsuccessful attempt stored does not count; the next one makes it, and what was missed meanwhile."""
+    wanted = state.wanted.get(step)
+    if wanted is not None and step in state.late:
+        wanted |= state.late.pop(step)
     base = state.program.base[step]
     for name, place in state.program.names[step].items():
-        if names is None or name in names:
+        if wanted is None or name in wanted:
             state.values[base + place] = None
+
+
+def give_up(state: State, step: int) -> None:
+    """The step ends without success: nothing that it stored counts, nothing is asked of it any more."""
+    state.asking.pop(step, None)
+    state.wanted.pop(step, None)
+    state.late.pop(step, None)
+    forget(state, step)
 
 
 def start(state: State, step: int, commands: list[Command]) -> None:
@@ -59,11 +61,13 @@ def settle(state: State, step: int, commands: list[Command]) -> None:
 
 
 def missing(state: State, step: int) -> Skip | None:
-    """Why a step cannot run, though all its upstream steps have ended. A failure upstream goes before an output that
-    was merely not yielded, because a resume can mend it."""
+    """Why a step cannot run, though all its upstream steps have ended; None: it can.
+
+    A failure upstream goes before an output that was merely not yielded, because a resume can mend it.
+    """
     program, values, phases = state.program, state.values, state.phases
     for slot in program.slots_needed(step):
-        if values[slot] is None and phases[program.maker[slot]] in _HELPLESS:
+        if values[slot] is None and phases[program.maker[slot]] in ENDED_BADLY:
             return Skip(step, program.maker[slot], "", blocked=True)
     for slot in program.needs[step]:
         if values[slot] is None:
@@ -93,20 +97,15 @@ def end(state: State, step: int, phase: int) -> list[Command]:
 
 
 def fail(state: State, step: int) -> list[Command]:
-    """A step has failed for good. Nothing that it stored before counts."""
-    drop(state, step)
-    state.wanted.pop(step, None)
-    state.late.pop(step, None)
+    """A step has failed for good."""
+    give_up(state, step)
     state.failed += 1
     return end(state, step, Phase.FAILED)
 
 
 def call_off(state: State, step: int) -> list[Command]:
     """A cancellation kept the step from its own end."""
-    drop(state, step)
-    state.asking.pop(step, None)
-    state.wanted.pop(step, None)
-    state.late.pop(step, None)
+    give_up(state, step)
     state.cut += 1
     return end(state, step, Phase.CANCELED)
 

@@ -1,7 +1,7 @@
 """The table of transitions, and the one door to it."""
 
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from opgraph.engine import attempts, course, loss, retry, reuse
 from opgraph.engine.commands import Command
@@ -12,7 +12,6 @@ from opgraph.events import (
     AnyFact,
     AssetReported,
     CancelRequested,
-    Fact,
     Found,
     NotFound,
     OutputStored,
@@ -111,7 +110,7 @@ def advance(state: State, fact: AnyFact, seq: int = 0) -> list[Command]:
         The commands that follow from this fact, in the order of the plan where several steps become ready.
 
     Raises:
-        EngineError: the fact cannot follow those before it. The state is as it was.
+        EngineError: the fact cannot follow those before it.
 
     Example:
         >>> from opgraph.engine import program, state
@@ -123,7 +122,7 @@ def advance(state: State, fact: AnyFact, seq: int = 0) -> list[Command]:
     row = _STEP_ROWS.get(fact.__class__)
     if row is None:
         return _advance_run(state, fact, seq)
-    step: int = fact.step  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType] - all facts of those rows
+    step = cast("StepStarted", fact).step  # or another of the classes that have a step
     code, handlers = row
     if state.course == _OVER:
         raise refusal(state, fact, "the run is over", step)
@@ -132,7 +131,7 @@ def advance(state: State, fact: AnyFact, seq: int = 0) -> list[Command]:
     return commands
 
 
-def _advance_run(state: State, fact: Fact, seq: int) -> list[Command]:
+def _advance_run(state: State, fact: AnyFact, seq: int) -> list[Command]:
     kind = type(fact)
     handler = RUN_TABLE[kind].get(state.course)
     if handler is None:

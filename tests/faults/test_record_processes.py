@@ -49,8 +49,7 @@ def start() -> Iterator[Callable[[], Process]]:
 
     yield one
     for process in started:
-        if process.popen.returncode is None:
-            process.kill()
+        process.kill()
 
 
 def test_eight_processes_open_a_fresh_database_at_once_a_hundred_times(tmp_path, start):
@@ -80,8 +79,10 @@ def test_kill_9_ends_a_lease_at_once(tmp_path, start):
         with pytest.raises(RunHeldError) as caught:
             record.claim("r", pid=1, host="", now=2.0)
         assert caught.value.pid == holder.popen.pid
-        holder.kill()
+        holder.popen.kill()
+        holder.popen.wait()
         assert not record.alive("r")
+        assert holder.answer() == "free", "the child does not take its parent's lease for its own"
         assert record.claim("r", pid=1, host="", now=2.0).epoch == 2
     finally:
         os.kill(child, signal.SIGKILL)

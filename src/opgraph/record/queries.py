@@ -2,27 +2,24 @@
 
 import re
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
+_FOLDER = Path(__file__).parent / "sql"  # `importlib.resources` would find it too, and costs 8 ms to import
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 
 @cache
 def queries(dialect: str) -> dict[str, str]:
     """Each statement of `queries.sql` by its name."""
-    parts = _NAME.split(_folder(dialect).joinpath("queries.sql").read_text("utf-8"))
+    parts = _NAME.split((_FOLDER / dialect / "queries.sql").read_text("utf-8"))
     return {name: _bare(text) for name, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 
 @cache
 def migrations(dialect: str) -> list[str]:
     """The steps from an empty database to today's, in order: the first makes schema version 1."""
-    scripts = sorted(entry.name for entry in _folder(dialect).iterdir() if re.match(r"\d{3}_", entry.name))
-    return [_folder(dialect).joinpath(name).read_text("utf-8") for name in scripts]
-
-
-def _folder(dialect: str):  # noqa: ANN202
-    return files("opgraph.record").joinpath("sql", dialect)
+    scripts = sorted((_FOLDER / dialect).glob("[0-9][0-9][0-9]_*.sql"))
+    return [script.read_text("utf-8") for script in scripts]
 
 
 def _bare(text: str) -> str:

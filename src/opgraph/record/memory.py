@@ -74,6 +74,7 @@ class MemoryRecord:
     """A record in memory; see `Record`.
 
     Example:
+        >>> from opgraph.events import RunStarted
         >>> record = MemoryRecord()
         >>> record.create(RunRow(run_id="r1", created=0.0))
         >>> writer = record.claim("r1", pid=1, host="here", now=0.0)

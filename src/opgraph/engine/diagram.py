@@ -6,8 +6,10 @@ from typing import Final
 from opgraph.engine import attempts, loss, retry, reuse
 from opgraph.engine.phases import Phase
 from opgraph.engine.table import STEP_TABLE, Handler
+from opgraph.events import AnyFact, StepFailed, StepInterrupted, StepSucceeded
 
 _P = Phase
+_NOT_CANCELED = tuple(phase for phase in Phase if phase != Phase.CANCELED)
 _SETTLED = (_P.STARTING, _P.SKIPPING, _P.LOOKING)
 
 # The phases to which a handler may take the step that the fact is about; absent: it stays where it is.
@@ -31,7 +33,7 @@ BESIDES: Final[dict[str, tuple[tuple[Phase, Phase], ...]]] = {
         (_P.WAITING, _P.REUSING),
         *((_P.WAITING, phase) for phase in _SETTLED),
     ),
-    "RunStarted, next epoch": (
+    "next epoch": (
         (_P.RUNNING, _P.STARTING),
         (_P.RUNNING, _P.WAITING),
         (_P.RUNNING, _P.SKIPPING),
@@ -49,7 +51,14 @@ BESIDES: Final[dict[str, tuple[tuple[Phase, Phase], ...]]] = {
     "ValueLost below": tuple((a, b) for a in (_P.REUSED, _P.SKIPPED) for b in (_P.WAITING, *_SETTLED[:2])),
 }
 
-_WHERE = {_P.STOPPING: (_P.SUCCEEDED, _P.FAILED, _P.CANCELED)}  # in a cancelled run nothing starts again
+# In a cancelled run nothing starts again, and in any other nothing under way is called off or stopped.
+_ONLY: Final[dict[tuple[Phase, type[AnyFact]], tuple[Phase, ...]]] = {
+    (_P.STOPPING, StepSucceeded): (_P.SUCCEEDED,),
+    (_P.STOPPING, StepFailed): (_P.FAILED,),
+    (_P.STOPPING, StepInterrupted): (_P.CANCELED,),
+    (_P.STARTING, StepInterrupted): _NOT_CANCELED,
+    (_P.RUNNING, StepInterrupted): _NOT_CANCELED,
+}
 
 
 def moves() -> Iterator[tuple[Phase, Phase, str]]:
@@ -57,7 +66,7 @@ def moves() -> Iterator[tuple[Phase, Phase, str]]:
     for kind, row in STEP_TABLE.items():
         for phase, handler in row.items():
             for target in LEADS_TO.get(handler, ()):
-                if target in _WHERE.get(phase, Phase) and (target != Phase.CANCELED or phase != Phase.RUNNING):
+                if target in _ONLY.get((phase, kind), Phase):
                     yield phase, target, kind.__name__
     for cause, pairs in BESIDES.items():
         for before, after in pairs:

@@ -6,7 +6,7 @@ gives at that time, and then the end of the attempt that missed it: StepInterrup
 
 from opgraph.engine.commands import Command
 from opgraph.engine.phases import Course, Phase
-from opgraph.engine.program import RUN, SKIP
+from opgraph.engine.program import RUN
 from opgraph.engine.state import State
 from opgraph.engine.steps import ENDED_BADLY, again, settle
 from opgraph.engine.story import refusal
@@ -135,5 +135,4 @@ def _is_not_at_hand(state: State, slot: int) -> bool:
     step = state.program.maker[slot]
     if state.phases[step] in (Phase.REUSED, Phase.REUSING) or step in state.wanted:
         return True
-    decision = state.program.plan.steps[step].decision
-    return state.phases[step] == Phase.SKIPPED and state.program.decisions[step] == SKIP and decision.why != "skipped"
+    return state.phases[step] == Phase.SKIPPED and state.program.is_left_out(step)

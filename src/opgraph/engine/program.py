@@ -79,7 +79,7 @@ class Program:
         self.maker.extend([i] * len(names))
 
     def _number_inputs(self, step: Step, i: int) -> None:
-        needs = [self._slot(step, i, edge) for edge in step.after]
+        needs = [self._slot(step, i, edge) for edge in step.after if not self.is_left_out(edge.step)]
         groups: list[tuple[bool, tuple[int, ...]]] = []
         for given in step.inputs:
             source = given.source
@@ -93,6 +93,11 @@ class Program:
                 raise NotYetSupportedError("DynamicOut")
         self.needs.append(tuple(dict.fromkeys(needs)))
         self.groups.append(tuple(groups))
+
+    def is_left_out(self, other: int) -> bool:
+        """Whether the plan skips a step though it might have outputs: then nothing is to be awaited for order's sake."""
+        decision = self.plan.steps[other].decision
+        return decision.do is Do.SKIP and decision.why != "skipped"
 
     def _slot(self, step: Step, i: int, edge: FromStep) -> int:
         if not 0 <= edge.step < i:

@@ -1,0 +1,312 @@
+"""The one way to call an op's function: whatever kind it is and however it returns, its outputs come as a stream."""
+
+import typing
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+
+from opgraph.declare.inputs import NO_DEFAULT
+from opgraph.declare.materialization import AssetMaterialization, MaterializeResult
+from opgraph.declare.op import OpDefinition
+from opgraph.declare.outputs import Output
+from opgraph.keys import AssetKey
+from opgraph.run import mistakes
+from opgraph.run.context import OpExecutionContext
+from opgraph.run.loop import EventLoop
+
+_NONE: Mapping[str, Any] = {}  # never changed
+# What is more than a value when it is returned.
+_SPECIAL: frozenset[type[Any]] = frozenset(
+    {Output, MaterializeResult, AssetMaterialization, GeneratorType, CoroutineType}
+)
+
+
+class Came(Struct, frozen=True):
+    """One output as it came."""
+
+    output: str
+    value: Any
+    metadata: Mapping[str, Any] = _NONE
+    data_version: str = ""  # as given
+    tags: Mapping[str, str] = _NONE
+    has_value: bool = True  # False: there is nothing to store
+    asked: bool = True  # False: nothing selected needs it
+
+
+Item: TypeAlias = Came | AssetMaterialization  # outputs, and what the op reports between them
+
+
+class OpCall:
+    """How one op is called. Made once, used for every step and attempt that runs the op.
+
+    Args:
+        op: the op.
+        assets: the outputs that are assets, by key.
+        after: for an output, the outputs that its asset depends on: those must come before it.
+        direct: whether this is for direct calls, where no run is.
+    """
+
+    __slots__ = (
+        "_after", "_assets", "_expects", "_fn", "_in_order", "_names", "_outs", "_quick", "_takes_context", "defaults",
+        "direct", "op",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        op: OpDefinition,
+        *,
+        assets: Mapping[AssetKey, str] = _NONE,  # type: ignore[assignment]
+        after: Mapping[str, AbstractSet[str]] = _NONE,
+        direct: bool = False,
+    ) -> None:
+        body = op.body
+        self.op = op
+        self.direct = direct
+        self.defaults = {
+            name: each.default_value for name, each in op.ins.items() if each.default_value is not NO_DEFAULT
+        }
+        self._fn = body.fn
+        self._outs = op.outs
+        self._names = tuple(op.outs)
+        self._assets = assets
+        self._after = after
+        self._takes_context = body.takes_context
+        self._in_order = body.params if body.fn.__code__.co_posonlyargcount else ()
+        self._expects = _expected(op) if body.kind in ("sync", "async") else None
+        plain = body.kind == "sync" and len(self._names) == 1 and not self._expects and not self._in_order
+        # The commonest case: a function of one output, which returns a plain value.
+        self._quick = self._names[0] if plain and not op.outs[self._names[0]].is_nothing else None
+
+    def outputs(
+        self,
+        ins: dict[str, Any],
+        context: OpExecutionContext | None,
+        selected: AbstractSet[str] | None,
+        loop: EventLoop,
+    ) -> Iterable[Item]:
+        """Call the function and give its outputs, in order. A generator goes on when the next one is asked for.
+
+        Args:
+            ins: a value for each input that has one; those that only order have none.
+            context: for the function, where it takes one.
+            selected: the outputs that the selection needs; None: all.
+            loop: runs async functions.
+
+        Raises:
+            InvariantViolationError: the function broke a rule of outputs; each rule has its class in `run.mistakes`.
+            StepOutputNotFoundError: it ended without a required output that is selected.
+            Exception: whatever the function raises.
+        """
+        if self._quick is not None:
+            value = self._fn(context, **ins) if self._takes_context else self._fn(**ins)
+            if type(value) not in _SPECIAL and (context is None or not context.added_metadata):
+                name = self._quick
+                if selected is None or name in selected:
+                    return (Came(name, value),)
+                return (Came(name, value, asked=False),)
+            return self.returned(value, context, selected, loop)
+        return self.returned(self.start(ins, context), context, selected, loop)
+
+    def start(self, ins: dict[str, Any], context: OpExecutionContext | None) -> Any:
+        """Call the function: what it returns, or its coroutine or generator."""
+        if self._in_order:
+            rest = dict(ins)
+            args = [rest.pop(name) for name in self._in_order if name in rest and name not in self.op.body.keyword_only]
+            return self._fn(context, *args, **rest) if self._takes_context else self._fn(*args, **rest)
+        return self._fn(context, **ins) if self._takes_context else self._fn(**ins)
+
+    def returned(
+        self, value: Any, context: OpExecutionContext | None, selected: AbstractSet[str] | None, loop: EventLoop
+    ) -> Iterable[Item]:
+        """The outputs in what `start` gave."""
+        kind = _class_of(value)
+        if kind is CoroutineType:
+            value = loop.run(value)
+            kind = _class_of(value)
+        if kind is GeneratorType:
+            return self.stream(value, context, selected)
+        if kind is AsyncGeneratorType:
+            return self.stream(loop.iterate(value), context, selected)
+        return self.split(value, context, selected)
+
+    def stream(
+        self, items: Iterable[Any], context: OpExecutionContext | None, selected: AbstractSet[str] | None
+    ) -> Iterator[Item]:
+        """The outputs that a generator yields, checked one by one, and at the end those that are missing."""
+        seen: set[str] = set()
+        if context is not None:
+            context.came = seen
+        for item in items:
+            yield self.check(item, seen, context, selected)
+        yield from self.rest(seen, context, selected)
+
+    def check(
+        self, item: Any, seen: set[str], context: OpExecutionContext | None, selected: AbstractSet[str] | None
+    ) -> Item:
+        """What was yielded, as an output."""
+        kind = _class_of(item)
+        if kind is AssetMaterialization:
+            return item
+        if kind is Output:
+            name = item.output_name
+        elif kind is MaterializeResult:
+            name = self._output_of(item)
+        else:
+            raise mistakes.BareYield(self.op.name, kind.__qualname__, self._names, where=self.op.source)
+        return self._come(name, item, seen, context, selected)
+
+    def rest(
+        self, seen: set[str], context: OpExecutionContext | None, selected: AbstractSet[str] | None
+    ) -> Iterator[Came]:
+        """After the last output: those without a value come by themselves, and none that is required is missing."""
+        if len(seen) == len(self._names):
+            return
+        for name, out in self._outs.items():
+            if name in seen or not out.is_required or not (selected is None or name in selected):
+                continue
+            if out.is_nothing:
+                yield self._come(name, None, seen, context, selected)
+                continue
+            missing = mistakes.OutputMissingInCall if self.direct else mistakes.OutputMissing
+            raise missing(self.op.name, name, seen, where=self.op.source)
+
+    def split(self, value: Any, context: OpExecutionContext | None, selected: AbstractSet[str] | None) -> list[Item]:
+        """The outputs in what a function returned, all checked."""
+        if type(value) is AssetMaterialization:
+            raise mistakes.ReportReturned(self.op.name, where=self.op.source)
+        seen: set[str] = set()
+        came: list[Item] = [
+            self._come(name, item, seen, context, selected) for name, item in self._pairs(value, selected)
+        ]
+        came += self.rest(seen, context, selected)
+        return came
+
+    def _pairs(self, value: Any, selected: AbstractSet[str] | None) -> list[tuple[str, Any]]:
+        names, op, where = self._names, self.op.name, self.op.source
+        if not names:
+            if value is not None:
+                raise mistakes.NoOutputs(op, type(value).__qualname__, where=where)
+            return []
+        if len(names) == 1:
+            return [(self._placed(value, 0), value)]
+        if value is None:
+            if all(out.is_nothing for out in self._outs.values()):
+                return [(name, None) for name in names]
+            raise mistakes.NoneForSeveral(op, names, where=where)
+        if isinstance(value, tuple):
+            items: tuple[Any, ...] = value  # pyright: ignore[reportUnknownVariableType] - whatever the user returned
+            if len(items) != len(names):
+                raise mistakes.WrongLength(op, names, len(items), where=where)
+            return [(self._placed(item, position), item) for position, item in enumerate(items)]
+        if type(value) is dict:
+            pairs: dict[Any, Any] = value  # pyright: ignore[reportUnknownVariableType] - the same
+            return [(str(name), item) for name, item in pairs.items()]
+        kind = _class_of(value)
+        if kind in (Output, MaterializeResult):
+            name = value.output_name if kind is Output else self._output_of(value)
+            others = (
+                out for other, out in self._outs.items() if other != name and (selected is None or other in selected)
+            )
+            if not any(out.is_required and not out.is_nothing for out in others):
+                return [(name, value)]
+        raise mistakes.OneForSeveral(op, names, type(value).__qualname__, where=where)
+
+    def _placed(self, item: Any, position: int) -> str:
+        """The name of the output at this place; what was returned must agree with it and with the annotation."""
+        name = self._names[position]
+        kind = _class_of(item)
+        expected = self._expects[position] if self._expects else None
+        if expected is not None and kind is not expected:
+            raise mistakes.WrongKind(self.op.name, name, expected.__name__, kind.__qualname__, where=self.op.source)
+        if kind is MaterializeResult:
+            return self._output_of(item)
+        if kind is Output and item.output_name not in ("result", name):
+            if item.output_name not in self._outs:
+                raise mistakes.UnknownOutput(self.op.name, item.output_name, self._names, where=self.op.source)
+            raise mistakes.WrongPosition(self.op.name, position, name, item.output_name, where=self.op.source)
+        return name
+
+    def _output_of(self, result: MaterializeResult) -> str:
+        if not self._assets:
+            raise mistakes.ResultWithoutAsset(self.op.name, where=self.op.source)
+        if result.asset_key is None:
+            if len(self._assets) > 1:
+                raise mistakes.WhichAsset(
+                    self.op.name,
+                    "a `MaterializeResult` does not say for which asset it is",
+                    self._assets,
+                    where=self.op.source,
+                    fix="name it: `MaterializeResult(asset_key=...)`",
+                )
+            return next(iter(self._assets.values()))
+        if result.asset_key not in self._assets:
+            raise mistakes.WhichAsset(
+                self.op.name,
+                f"a `MaterializeResult` came for `{result.asset_key.to_user_string()}`",
+                self._assets,
+                where=self.op.source,
+                fix="give one of these keys",
+            )
+        return self._assets[result.asset_key]
+
+    def _come(
+        self,
+        name: str,
+        item: Any,
+        seen: set[str],
+        context: OpExecutionContext | None,
+        selected: AbstractSet[str] | None,
+    ) -> Came:
+        out = self._outs.get(name)
+        if out is None:
+            raise mistakes.UnknownOutput(self.op.name, name, self._names, where=self.op.source)
+        if name in seen:
+            raise mistakes.OutputTwice(self.op.name, name, where=self.op.source)
+        if self._after:
+            for earlier in seen:
+                if name in self._after.get(earlier, ()):
+                    raise mistakes.WrongOrder(self.op.name, earlier, name, where=self.op.source)
+        seen.add(name)
+        value, metadata, version, tags, has_value = item, _NONE, "", _NONE, True
+        kind = _class_of(item)
+        if kind is Output or kind is MaterializeResult:
+            value, metadata, tags = item.value, item.metadata, item.tags
+            version = "" if item.data_version is None else str(getattr(item.data_version, "value", item.data_version))
+            if value is NO_DEFAULT:
+                value, has_value = None, False
+        if out.is_nothing:
+            if value is not None:
+                raise mistakes.ValueForNothing(self.op.name, name, type(value).__qualname__, where=self.op.source)
+            has_value = False
+        if context is not None and name in context.added_metadata:
+            metadata = {**metadata, **context.added_metadata[name]}
+        return Came(name, value, metadata, version, tags, has_value, selected is None or name in selected)
+
+
+def _class_of(value: object) -> type[Any]:
+    return type(value)
+
+
+def drained(items: Iterable[Item]) -> Generator[Came]:
+    """The outputs alone."""
+    return (item for item in items if isinstance(item, Came))
+
+
+def _expected(op: OpDefinition) -> tuple[type | None, ...] | None:
+    """For each output, the class of result that the annotation asks for, if it asks for one at all."""
+    raw = op.body.returns_annotation
+    if raw in (..., None) or not ("Output" in str(raw) or "MaterializeResult" in str(raw)):
+        return None
+    annotation = op.body.returns
+    if len(op.outs) == 1:
+        parts: tuple[Any, ...] = (annotation,)
+    else:
+        parts = typing.get_args(annotation)
+        if typing.get_origin(annotation) is not tuple or len(parts) != len(op.outs):
+            return None
+    classes = tuple(typing.get_origin(part) or part for part in parts)
+    expected = tuple(each if each in (Output, MaterializeResult) else None for each in classes)
+    return expected if any(expected) else None

@@ -1,0 +1,333 @@
+"""What the ops of a run say: by `context.log`, by `logging`, by printing.
+
+While any run of this process is under way, `sys.stdout`, `sys.stderr` and the root logger pass through here. A context
+variable says which step is speaking, so runs may be nested and steps may share the process; what nobody's step says
+goes on as before. A step that says nothing costs two assignments of that variable.
+"""
+
+import logging
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+from contextvars import ContextVar, Token
+from typing import Any, Self, TextIO, TypeAlias
+
+from opgraph.events import LogLine
+
+STEP_LIMIT = 10_000_000  # characters kept of a step: the first half, and the last
+LINE_LIMIT = 32_000  # a longer line is kept as several
+_OVERHEAD = 100  # what a line costs besides its text, so that empty lines end too
+
+Speaker: TypeAlias = "tuple[Captured, int, int] | None"
+_speaker: ContextVar[Speaker] = ContextVar("opgraph_speaker", default=None)
+
+
+class Captured:
+    """Collects what the steps of one run say. `with` it around the run; the driver drains it into the record.
+
+    Args:
+        forward: whether lines also go where they would have gone without us.
+        limit: characters kept of each attempt of a step.
+    """
+
+    __slots__ = ("_limit", "_lines", "_lock", "_voices", "forward")
+
+    def __init__(self, *, forward: bool = False, limit: int = STEP_LIMIT) -> None:
+        self.forward = forward
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._lines: list[LogLine] = []
+        self._voices: dict[tuple[int, int], _Voice] = {}
+
+    def __enter__(self) -> Self:
+        _install()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _uninstall()
+
+    def enter(self, step: int, attempt: int) -> "Token[Speaker]":
+        """From here on this step speaks, in this thread or task."""
+        return _speaker.set((self, step, attempt))
+
+    def leave(self, token: "Token[Speaker]") -> None:
+        """The step that entered with this token ended: what it had not finished saying is complete."""
+        if self._voices:
+            speaker = _speaker.get()
+            if speaker is not None:
+                self._finish(speaker[1], speaker[2])
+        _speaker.reset(token)
+
+    def drain(self) -> list[LogLine]:
+        """The lines since the last call."""
+        if not self._lines:
+            return []
+        with self._lock:
+            lines, self._lines = self._lines, []
+        return lines
+
+    def say(self, step: int, attempt: int, level: str, logger: str, text: str) -> None:
+        """Keep whole lines of a step, or of the run itself (step -1)."""
+        with self._lock:
+            self._voice(step, attempt).say(level, logger, text, self._lines)
+
+    def write(self, step: int, attempt: int, stream: str, text: str) -> None:
+        """Keep a piece of text that was printed; lines are kept when they end."""
+        with self._lock:
+            self._voice(step, attempt).write(stream, text, self._lines)
+
+    def _voice(self, step: int, attempt: int) -> "_Voice":
+        voice = self._voices.get((step, attempt))
+        if voice is None:
+            voice = self._voices[step, attempt] = _Voice(step, attempt, self._limit // 2)
+        return voice
+
+    def _finish(self, step: int, attempt: int) -> None:
+        with self._lock:
+            voice = self._voices.pop((step, attempt), None)
+            if voice is not None:
+                voice.finish(self._lines)
+
+
+class _Voice:
+    """What one attempt of a step says: the head goes straight on, the tail waits for the end."""
+
+    __slots__ = ("attempt", "dropped", "half", "head", "partial", "step", "tail", "tail_size")
+
+    def __init__(self, step: int, attempt: int, half: int) -> None:
+        self.step = step
+        self.attempt = attempt
+        self.half = half
+        self.head = 0
+        self.tail: deque[LogLine] = deque()
+        self.tail_size = 0
+        self.dropped = 0
+        self.partial: dict[str, str] = {}
+
+    def write(self, stream: str, text: str, lines: list[LogLine]) -> None:
+        text = self.partial.pop(stream, "") + text
+        *whole, rest = text.split("\n")
+        for line in whole:
+            self.say(stream, "", line, lines)
+        if len(rest) > LINE_LIMIT:
+            self.say(stream, "", rest, lines)
+        elif rest:
+            self.partial[stream] = rest
+
+    def say(self, level: str, logger: str, text: str, lines: list[LogLine]) -> None:
+        now = time.time()
+        for start in range(0, len(text) or 1, LINE_LIMIT):
+            line = LogLine(self.step, self.attempt, now, level, logger, text[start : start + LINE_LIMIT])
+            cost = len(line.text) + _OVERHEAD
+            if not self.tail and self.head + cost <= self.half:
+                self.head += cost
+                lines.append(line)
+                continue
+            self.tail.append(line)
+            self.tail_size += cost
+            while self.tail_size > self.half:
+                self.tail_size -= len(self.tail.popleft().text) + _OVERHEAD
+                self.dropped += 1
+
+    def finish(self, lines: list[LogLine]) -> None:
+        for stream, rest in self.partial.items():
+            self.say(stream, "", rest, lines)
+        if self.dropped:
+            text = f"... {self.dropped} lines were left out here ..."
+            lines.append(LogLine(self.step, self.attempt, time.time(), "WARNING", "opgraph", text))
+        lines.extend(self.tail)
+
+
+class StepLog:
+    """`context.log`: like a `logging.Logger`, for one attempt of a step.
+
+    Example:
+        >>> context.log.info("%d rows", 3)
+    """
+
+    __slots__ = ("_attempt", "_said", "_step", "name")
+
+    def __init__(self, said: Captured, step: int, attempt: int, name: str = "opgraph") -> None:
+        self._said = said
+        self._step = step
+        self._attempt = attempt
+        self.name = name
+
+    def log(self, level: int | str, msg: object, *args: object, exc_info: Any = None, **_: Any) -> None:
+        """Say something at a level: a number or a name of `logging`."""
+        number = level if isinstance(level, int) else logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
+        if exc_info is True:
+            exc_info = sys.exc_info()
+        elif isinstance(exc_info, BaseException):
+            exc_info = (type(exc_info), exc_info, exc_info.__traceback__)
+        record = logging.LogRecord(self.name, number, "", 0, msg, args, exc_info or None)
+        self._said.say(self._step, self._attempt, record.levelname, self.name, _format(record))
+        if self._said.forward and number >= logging.INFO:
+            _original("stderr").write(f"{record.levelname} {record.getMessage()}\n")
+
+    def debug(self, msg: object, *args: object, **more: Any) -> None:
+        """Say something for whoever looks for a mistake."""
+        self.log(logging.DEBUG, msg, *args, **more)
+
+    def info(self, msg: object, *args: object, **more: Any) -> None:
+        """Say what goes on."""
+        self.log(logging.INFO, msg, *args, **more)
+
+    def warning(self, msg: object, *args: object, **more: Any) -> None:
+        """Say what may be wrong."""
+        self.log(logging.WARNING, msg, *args, **more)
+
+    def error(self, msg: object, *args: object, **more: Any) -> None:
+        """Say what is wrong."""
+        self.log(logging.ERROR, msg, *args, **more)
+
+    def critical(self, msg: object, *args: object, **more: Any) -> None:
+        """Say what ends it all."""
+        self.log(logging.CRITICAL, msg, *args, **more)
+
+    def exception(self, msg: object, *args: object, exc_info: Any = True, **more: Any) -> None:
+        """Say what is wrong, with the traceback of the exception that is being handled."""
+        self.log(logging.ERROR, msg, *args, exc_info=exc_info, **more)
+
+    warn = warning
+    fatal = critical
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the name in `logging`
+        """Always: everything is kept."""
+        del level
+        return True
+
+
+_format = logging.Formatter("%(message)s").format
+
+
+# -- what passes through us while a run is under way --------------------------------
+
+
+class _Printed:
+    """Stands for `sys.stdout` or `sys.stderr`: what a step prints is its own, the rest goes on."""
+
+    def __init__(self, stream: str, original: TextIO) -> None:
+        self._stream = stream.upper()
+        self.original = original
+
+    def write(self, text: str) -> int:
+        speaker = _speaker.get()
+        if speaker is None:
+            return self.original.write(text)
+        said, step, attempt = speaker
+        said.write(step, attempt, self._stream, text)
+        if said.forward:
+            self.original.write(text)
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        self.original.flush()
+
+    def __iter__(self) -> Any:
+        return iter(self.original)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.original, name)
+
+
+class _Logged(logging.Handler):
+    """Keeps what steps say by `logging`."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        speaker = _speaker.get()
+        if speaker is not None:
+            try:
+                said, step, attempt = speaker
+                said.say(step, attempt, record.levelname, record.name, _format(record))
+            except Exception:  # noqa: BLE001 - a bad format string is reported as `logging` does, and fails no step
+                self.handleError(record)
+        if speaker is None or speaker[0].forward:
+            last = logging.lastResort
+            if last is not None and record.levelno >= last.level and len(logging.getLogger().handlers) == 1:
+                # Without us, `logging` would have shown it itself.
+                _original("stderr").write(_format(record) + "\n")
+
+
+class _AsBefore(logging.Filter):
+    """While we listen at INFO, the handlers that were there go on hearing what they heard before."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__()
+        self._level = level
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno >= self._level:
+            return True
+        logger = logging.getLogger(record.name)
+        while logger.parent is not None:
+            if logger.level:
+                return True  # that logger's own level let it through
+            logger = logger.parent
+        return False
+
+
+class _Installed:
+    """What was there before us."""
+
+    __slots__ = ("filter", "handler", "heard", "level", "printed")
+
+    def __init__(self) -> None:
+        self.printed = {name: _Printed(name, getattr(sys, name)) for name in ("stdout", "stderr")}
+        for name, proxy in self.printed.items():
+            setattr(sys, name, proxy)
+        root = logging.getLogger()
+        self.level = root.level
+        self.filter = _AsBefore(self.level)
+        self.heard = list(root.handlers)
+        self.handler = _Logged()
+        if self.level > logging.INFO:
+            for handler in self.heard:
+                handler.addFilter(self.filter)
+            root.setLevel(logging.INFO)
+        root.addHandler(self.handler)
+
+    def remove(self) -> None:
+        for name, proxy in self.printed.items():
+            if getattr(sys, name) is proxy:
+                setattr(sys, name, proxy.original)
+        root = logging.getLogger()
+        root.removeHandler(self.handler)
+        if self.level > logging.INFO:
+            for handler in self.heard:
+                handler.removeFilter(self.filter)
+            if root.level == logging.INFO:
+                root.setLevel(self.level)
+
+
+_lock = threading.Lock()
+_installed: list[_Installed] = []  # at most one
+_runs = 0
+
+
+def _install() -> None:
+    global _runs  # noqa: PLW0603 - there is one `sys.stdout`, so there is one count of those who need it
+    with _lock:
+        if _runs == 0:
+            _installed.append(_Installed())
+        _runs += 1
+
+
+def _uninstall() -> None:
+    global _runs  # noqa: PLW0603 - see above
+    with _lock:
+        _runs -= 1
+        if _runs == 0:
+            _installed.pop().remove()
+
+
+def _original(name: str) -> TextIO:
+    """The stream that ours stands for, or the stream itself."""
+    stream: Any = getattr(sys, name)
+    return stream.original if isinstance(stream, _Printed) else stream

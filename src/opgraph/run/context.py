@@ -1,0 +1,517 @@
+"""The context that an op's function is given, if it asks for one."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any, NoReturn
+
+from msgspec import Struct
+
+from opgraph.declare.assets_definition import AssetsDefinition
+from opgraph.declare.op import OpDefinition
+from opgraph.errors import NotYetSupportedError
+from opgraph.keys import AssetKey, CoercibleToAssetKey
+from opgraph.run import mistakes
+from opgraph.run.captured import Captured, StepLog
+from opgraph.values.context import InputContext, OutputContext
+from opgraph.values.problems import UnpartitionedError
+
+__all__ = [
+    "AssetExecutionContext",
+    "AssetSide",
+    "InputContext",
+    "OpExecutionContext",
+    "OutputContext",
+    "Resources",
+    "RunSide",
+    "build_asset_context",
+    "build_op_context",
+]
+
+
+class Resources:
+    """The resources that an op may use, as attributes.
+
+    Raises:
+        ResourceNotGiven: by reading an attribute, there is no such resource. It is an AttributeError too.
+    """
+
+    __slots__ = ("_by_key",)
+
+    def __init__(self, by_key: Mapping[str, Any]) -> None:
+        self._by_key = by_key
+
+    def __getattr__(self, key: str) -> Any:
+        try:
+            return self._by_key[key]
+        except KeyError:
+            if key.startswith("__"):
+                raise AttributeError(key) from None
+            raise mistakes.ResourceNotGiven(key, tuple(self._by_key)) from None
+
+    def __dir__(self) -> list[str]:
+        return list(self._by_key)
+
+    def _asdict(self) -> dict[str, Any]:
+        return dict(self._by_key)
+
+
+class RunSide(Struct, frozen=True, eq=False):
+    """What the contexts of a run have in common."""
+
+    run_id: str = "EPHEMERAL"
+    job_name: str = "ephemeral"
+    tags: Mapping[str, str] = {}
+    resources: Resources = Resources({})
+    instance: Any = None
+    run: Any = None  # the public Run
+    job_def: Any = None
+    said: Captured | None = None  # None: no run; lines go to the standard `logging`
+    builder: str = ""  # the function that made a context for a direct call
+
+
+class AssetSide(Struct, frozen=True, eq=False):
+    """The assets that an op's step has to do with."""
+
+    keys: frozenset[AssetKey]  # of the whole definition
+    selected: frozenset[AssetKey]
+    by_output: Mapping[str, AssetKey]  # of this op
+    by_input: Mapping[str, AssetKey]
+    definition: AssetsDefinition | None = None
+
+
+class OpExecutionContext:
+    """What an op's function can ask of its run, and say to it. Ask for it with a first parameter named `context`.
+
+    Example:
+        >>> @op
+        ... def count(context: OpExecutionContext, rows: list) -> int:
+        ...     context.log.info("run %s", context.run_id)
+        ...     return len(rows)
+    """
+
+    __slots__ = (
+        "_assets", "_attempt", "_config", "_log", "_op", "_outputs", "_side", "_step", "_step_key", "_subset",
+        "added_metadata", "came", "reported",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        op: OpDefinition | None,
+        side: RunSide,
+        step_key: str = "",
+        step: int = -1,
+        attempt: int = 1,
+        selected: AbstractSet[str] | None = None,
+        assets: AssetSide | None = None,
+        *,
+        is_subset: bool = False,
+        config: Any = None,
+    ) -> None:
+        self._op = op
+        self._side = side
+        self._step_key = step_key
+        self._step = step
+        self._attempt = attempt
+        self._outputs = selected
+        self._assets = assets
+        self._subset = is_subset
+        self._config = config
+        self._log: Any = None
+        self.added_metadata: dict[str, dict[str, Any]] = {}  # by output; the driver puts it on the outputs
+        self.came: AbstractSet[str] = frozenset()  # the outputs that were yielded already
+        self.reported: list[Any] = []  # by log_event; the driver takes them
+
+    # -- the run --
+
+    @property
+    def log(self) -> Any:
+        """A logger whose lines are kept with the step."""
+        if self._log is None:
+            said = self._side.said
+            self._log = StepLog(said, self._step, self._attempt) if said is not None else logging.getLogger("opgraph")
+        return self._log
+
+    @property
+    def run_id(self) -> str:
+        """The run's id; `EPHEMERAL` in a direct call."""
+        return self._side.run_id
+
+    @property
+    def run(self) -> Any:
+        """The run.
+
+        Raises:
+            InvariantViolationError: in a direct call there is none.
+        """
+        return self._of_run("run", self._side.run)
+
+    @property
+    def dagster_run(self) -> Any:
+        """The run, by its other name."""
+        return self.run
+
+    @property
+    def run_tags(self) -> Mapping[str, str]:
+        """The run's tags."""
+        return self._side.tags
+
+    def has_tag(self, key: str) -> bool:
+        """Whether the run has this tag."""
+        return key in self._side.tags
+
+    def get_tag(self, key: str) -> str | None:
+        """A tag of the run; None where it has no such tag."""
+        return self._side.tags.get(key)
+
+    @property
+    def instance(self) -> Any:
+        """The instance that records the run.
+
+        Raises:
+            InvariantViolationError: in a direct call none was given.
+        """
+        return self._of_run("instance", self._side.instance)
+
+    @property
+    def job_name(self) -> str:
+        """The job's name."""
+        return self._side.job_name
+
+    @property
+    def job_def(self) -> Any:
+        """The job.
+
+        Raises:
+            InvariantViolationError: in a direct call there is none.
+        """
+        return self._of_run("job_def", self._side.job_def)
+
+    @property
+    def resources(self) -> Resources:
+        """The resources, as attributes: `context.resources.warehouse`."""
+        return self._side.resources
+
+    @property
+    def retry_number(self) -> int:
+        """0 in the first attempt, 1 in the second."""
+        return self._attempt - 1
+
+    def _of_run(self, member: str, value: Any) -> Any:
+        if value is None:
+            raise mistakes.NotInTests(member, self._side.builder or "build_op_context")
+        return value
+
+    # -- the op --
+
+    @property
+    def op_def(self) -> OpDefinition:
+        """The op.
+
+        Raises:
+            InvariantViolationError: the context was made for a direct call and was not used in one yet.
+        """
+        return self._of_run("op_def", self._op)
+
+    @property
+    def op_handle(self) -> str:
+        """The step's path in its job: `my_asset.clean.dedupe`."""
+        return self._step_key
+
+    @property
+    def step_key(self) -> str:
+        """The step's path in its job, with its mapping key."""
+        return self._step_key
+
+    @property
+    def op_config(self) -> Any:
+        """The op's configuration; None where it has none."""
+        return self._config
+
+    @property
+    def selected_output_names(self) -> AbstractSet[str]:
+        """The outputs that the selection needs: those of selected assets, and those that other steps wait for."""
+        return frozenset(self.op_def.outs) if self._outputs is None else self._outputs
+
+    @property
+    def is_subset(self) -> bool:
+        """Whether only a part of the asset definition is being run."""
+        return self._subset
+
+    def get_mapping_key(self) -> str | None:
+        """Which value of a fan-out the step is for; None outside of one."""
+        return None
+
+    # -- assets --
+
+    def _asset_side(self, member: str) -> AssetSide:
+        if self._assets is None:
+            raise mistakes.NoAssets(self._name, member)
+        return self._assets
+
+    @property
+    def _name(self) -> str:
+        return self._op.name if self._op is not None else "the op"
+
+    @property
+    def has_assets_def(self) -> bool:
+        """Whether the op makes assets, or is part of a graph that does."""
+        return self._assets is not None
+
+    @property
+    def assets_def(self) -> AssetsDefinition:
+        """The asset definition that the op belongs to.
+
+        Raises:
+            InvariantViolationError: it belongs to none.
+        """
+        return self._of_run("assets_def", self._asset_side("assets_def").definition)
+
+    @property
+    def asset_key(self) -> AssetKey:
+        """The key of the one asset that is made.
+
+        Raises:
+            InvariantViolationError: there are several, or none.
+        """
+        keys = self._asset_side("asset_key").keys
+        if len(keys) != 1:
+            raise mistakes.WhichAsset(
+                self._name,
+                "`context.asset_key` was read where there are several assets",
+                keys,
+                where=self._op.source if self._op is not None else None,
+                fix="use `context.asset_key_for_output(...)` or `context.selected_asset_keys`",
+            )
+        return next(iter(keys))
+
+    @property
+    def asset_keys(self) -> frozenset[AssetKey]:
+        """The keys of all assets of the definition that the op belongs to, selected or not."""
+        return self._asset_side("asset_keys").keys
+
+    @property
+    def selected_asset_keys(self) -> frozenset[AssetKey]:
+        """The keys of the assets that are to be made."""
+        return self._assets.selected if self._assets is not None else frozenset()
+
+    def asset_key_for_output(self, output_name: str = "result") -> AssetKey:
+        """The asset that an output of this op is.
+
+        Raises:
+            InvariantViolationError: it is none.
+        """
+        side = self._asset_side("asset_key_for_output")
+        if output_name not in side.by_output:
+            raise mistakes.UnknownOutput(self._name, output_name, tuple(side.by_output), where=None)
+        return side.by_output[output_name]
+
+    def output_for_asset_key(self, asset_key: AssetKey) -> str:
+        """The output of this op that is an asset.
+
+        Raises:
+            InvariantViolationError: no output is.
+        """
+        side = self._asset_side("output_for_asset_key")
+        for name, key in side.by_output.items():
+            if key == asset_key:
+                return name
+        raise self._not_made(asset_key, side)
+
+    def asset_key_for_input(self, input_name: str) -> AssetKey:
+        """The asset that an input is.
+
+        Raises:
+            InvariantViolationError: it is none.
+        """
+        side = self._asset_side("asset_key_for_input")
+        if input_name not in side.by_input:
+            raise mistakes.NoAssets(self._name, f"asset_key_for_input({input_name!r})")
+        return side.by_input[input_name]
+
+    def _not_made(self, key: AssetKey, side: AssetSide) -> mistakes.WhichAsset:
+        what = f"`{key.to_user_string()}` is no asset that it makes"
+        return mistakes.WhichAsset(
+            self._name,
+            what,
+            side.by_output.values(),
+            where=self._op.source if self._op is not None else None,
+            fix="name one of these",
+        )
+
+    # -- what the op says --
+
+    def add_output_metadata(
+        self, metadata: Mapping[str, Any], output_name: str | None = None, mapping_key: str | None = None
+    ) -> None:
+        """Keep facts with an output, to be returned or yielded later.
+
+        Args:
+            metadata: the facts, by name.
+            output_name: which output; may be left out where there is only one.
+            mapping_key: not supported yet.
+
+        Raises:
+            InvariantViolationError: the output is not known, not named, or was yielded already.
+        """
+        del mapping_key
+        outs = tuple(self.op_def.outs)
+        if output_name is None:
+            if len(outs) != 1:
+                raise mistakes.MetadataForWhich(self._name, outs, where=self.op_def.source)
+            output_name = outs[0]
+        if output_name not in outs:
+            raise mistakes.UnknownOutput(self._name, output_name, outs, where=self.op_def.source)
+        if output_name in self.came:
+            raise mistakes.MetadataTooLate(self._name, output_name, where=self.op_def.source)
+        self.added_metadata.setdefault(output_name, {}).update(metadata)
+
+    def get_output_metadata(self, output_name: str, mapping_key: str | None = None) -> Mapping[str, Any] | None:
+        """The metadata that was added to an output so far."""
+        del mapping_key
+        return self.added_metadata.get(output_name)
+
+    def add_asset_metadata(
+        self,
+        metadata: Mapping[str, Any],
+        asset_key: CoercibleToAssetKey | None = None,
+        partition_key: str | None = None,
+    ) -> None:
+        """Keep facts with an asset's materialization.
+
+        Args:
+            metadata: the facts, by name.
+            asset_key: which asset; may be left out where there is only one.
+            partition_key: not supported yet.
+
+        Raises:
+            InvariantViolationError: the op does not make the asset, or yielded it already.
+        """
+        if partition_key is not None:
+            raise UnpartitionedError("add_asset_metadata")
+        key = self.asset_key if asset_key is None else AssetKey.from_coercible(asset_key)
+        self.add_output_metadata(metadata, self.output_for_asset_key(key))
+
+    def log_event(self, event: Any) -> None:
+        """Report a materialization (`AssetMaterialization`) beside the op's outputs."""
+        self.reported.append(event)
+
+    # -- partitions --
+
+    @property
+    def has_partition_key(self) -> bool:
+        """Whether the run has a partition."""
+        return False
+
+    @property
+    def has_partition_key_range(self) -> bool:
+        """Whether the run has a range of partitions."""
+        return False
+
+    @property
+    def has_partitions(self) -> bool:
+        """Whether the run has partitions."""
+        return False
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name in _OF_PARTITIONS:
+            raise UnpartitionedError(name)
+        raise AttributeError(f"{type(self).__name__} has no '{name}'", name=name)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._step_key or self._name}>"
+
+
+_OF_PARTITIONS = frozenset(
+    {
+        "asset_partition_key_for_input", "asset_partition_key_for_output", "asset_partition_key_range",
+        "asset_partition_key_range_for_input", "asset_partition_key_range_for_output", "asset_partition_keys_for_input",
+        "asset_partition_keys_for_output", "asset_partitions_def_for_input", "asset_partitions_def_for_output",
+        "asset_partitions_time_window_for_input", "asset_partitions_time_window_for_output", "partition_key",
+        "partition_key_range", "partition_keys", "partition_time_window",
+    }
+)  # fmt: skip
+
+
+class AssetExecutionContext(OpExecutionContext):
+    """What an asset's function can ask of its run, and say to it.
+
+    Example:
+        >>> @asset
+        ... def table(context: AssetExecutionContext) -> int:
+        ...     context.add_asset_metadata({"path": "somewhere"})
+        ...     return 3
+    """
+
+    __slots__ = ()
+
+    @property
+    def op_execution_context(self) -> OpExecutionContext:
+        """The same context."""
+        return self
+
+
+def build_op_context(
+    resources: Mapping[str, Any] | None = None,
+    op_config: Any = None,
+    instance: Any = None,
+    partition_key: str | None = None,
+    run_tags: Mapping[str, str] | None = None,
+    selected_output_names: Sequence[str] | None = None,
+) -> OpExecutionContext:
+    """A context to call an op directly with, as tests do.
+
+    Args:
+        resources: objects by key.
+        op_config: the op's configuration.
+        instance: what `context.instance` is.
+        partition_key: not supported yet.
+        run_tags: what `context.run_tags` is.
+        selected_output_names: what `context.selected_output_names` is, by default all.
+
+    Example:
+        >>> count(build_op_context(resources={"limit": 10}), [1, 2])
+        2
+    """
+    side = _side("build_op_context", resources, instance, partition_key, run_tags)
+    selected = None if selected_output_names is None else frozenset(selected_output_names)
+    return OpExecutionContext(None, side, selected=selected, is_subset=selected is not None, config=op_config)
+
+
+def build_asset_context(
+    resources: Mapping[str, Any] | None = None,
+    asset_config: Any = None,
+    instance: Any = None,
+    partition_key: str | None = None,
+    run_tags: Mapping[str, str] | None = None,
+    selected_output_names: Sequence[str] | None = None,
+) -> AssetExecutionContext:
+    """A context to call an asset's function directly with, as tests do.
+
+    Args:
+        resources: objects by key.
+        asset_config: the asset's configuration.
+        instance: what `context.instance` is.
+        partition_key: not supported yet.
+        run_tags: what `context.run_tags` is.
+        selected_output_names: what `context.selected_output_names` is, by default all.
+
+    Example:
+        >>> table(build_asset_context())
+        3
+    """
+    side = _side("build_asset_context", resources, instance, partition_key, run_tags)
+    selected = None if selected_output_names is None else frozenset(selected_output_names)
+    return AssetExecutionContext(None, side, selected=selected, is_subset=selected is not None, config=asset_config)
+
+
+def _side(
+    builder: str,
+    resources: Mapping[str, Any] | None,
+    instance: Any,
+    partition_key: str | None,
+    run_tags: Mapping[str, str] | None,
+) -> RunSide:
+    if partition_key is not None:
+        raise NotYetSupportedError("partition_key")
+    return RunSide(tags=run_tags or {}, resources=Resources(resources or {}), instance=instance, builder=builder)

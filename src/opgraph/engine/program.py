@@ -95,7 +95,7 @@ class Program:
         self.groups.append(tuple(groups))
 
     def is_left_out(self, other: int) -> bool:
-        """Whether the plan skips a step though it might have outputs: then nothing is to be awaited for order's sake."""
+        """Whether the plan skips a step though it might have outputs: nothing is awaited of it for order's sake."""
         decision = self.plan.steps[other].decision
         return decision.do is Do.SKIP and decision.why != "skipped"
 

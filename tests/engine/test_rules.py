@@ -277,6 +277,25 @@ def test_an_end_that_was_not_recorded_is_asked_for_again():
     assert run.tell(RunStarted(0.0, 2)) == [End(RunStatus.SUCCESS)]
 
 
+def test_attempts_that_a_dead_process_began_use_up_nothing():
+    """Neither retries nor interruptions are fewer in the next epoch, and none are added."""
+    run = Run(step(0, retry=Retry(1)))
+    for epoch in (2, 3):
+        for _ in range(3):
+            assert run.interrupt(0) != [End(RunStatus.FAILURE)]
+        run.tell(RunStarted(0.0, epoch))
+    assert run.fail(0) == [Delay(0, 0.0)]
+    run.tell(RetryDue(0, 0.0))
+    assert run.fail(0) == [End(RunStatus.FAILURE)]
+
+
+def test_a_look_up_dies_with_a_cancelled_run():
+    """Nobody answers it any more, and nothing is to follow from it."""
+    run = Run(step(0, do=DECIDE))
+    assert run.tell(CancelRequested(0.0)) == []
+    assert run.tell(RunStarted(0.0, 2)) == [End(RunStatus.CANCELED)]
+
+
 # -- cancelling -----------------------------------------------------------------
 
 
@@ -388,6 +407,7 @@ def test_another_output_missed_while_its_maker_runs_again_is_made_after_it():
         assert run.tell(ValueLost(0, "b", 0.0)) == []
         run.interrupt(2)
         assert run.finish(0, *came) == commands
+        assert run.state.late == {}
 
 
 def test_a_new_epoch_may_make_a_value_again():
@@ -400,8 +420,73 @@ def test_a_new_epoch_may_make_a_value_again():
         run.interrupt(1)
         run.do(0)
         run.start(1)
-        run.tell(RunStarted(0.0, epoch))
+        assert run.tell(ValueLost(0, "result", 0.0)) == []
+        assert run.tell(RunStarted(0.0, epoch)) == [Start(1, 2 * epoch - 1)]
         run.start(1)
+        assert can_be_made_again(run.state, 0, "result")
+
+
+def test_a_value_missed_while_its_maker_runs_again_is_asked_for_when_that_attempt_is_repeated():
+    """After an interruption or a failure the next attempt makes both."""
+    for repeat in (
+        lambda run: run.interrupt(0),
+        lambda run: [*run.tell(StepFailed(0, 2, 0.0, ErrorInfo("E", "m"))), *run.tell(RetryDue(0, 0.0))],
+    ):
+        run = Run(step(0, outputs=("a", "b"), retry=Retry(1)), step(1, (0, "a")), step(2, (0, "b")))
+        run.do(0, "a", "b")
+        run.start(1)
+        run.start(2)
+        run.tell(ValueLost(0, "a", 0.0))
+        run.start(0)
+        run.tell(ValueLost(0, "b", 0.0))
+        assert repeat(run)[-1] == Start(0, 3)
+        assert run.state.asked(0) == {"a", "b"}
+
+
+def test_a_late_report_does_no_harm_to_the_new_value():
+    """A loss of the old value, reported when the new one was stored already, leaves the new one alone."""
+    run = Run(step(0, outputs=("a", "b")), step(1, (0, "a")))
+    run.do(0, "a", "b")
+    run.start(1)
+    run.tell(ValueLost(0, "a", 0.0))
+    run.start(0)
+    run.tell(OutputStored(0, 2, 0.0, Stored("a", Place.FILE)))
+    run.tell(ValueLost(0, "a", 0.0))
+    assert run.state.kept(0, "a") == Kept("run", run.seq - 1, Stored("a", Place.FILE))
+
+
+def test_steps_that_run_again_after_a_loss_have_all_their_retries():
+    """What an earlier, successful series of attempts used up does not count."""
+    run = Run(step(0, retry=Retry(1)), step(1, 0))
+    run.fail(0)
+    run.tell(RetryDue(0, 0.0))
+    run.do(0)
+    run.start(1)
+    run.tell(ValueLost(0, "result", 0.0))
+    assert run.fail(0) == [Delay(0, 0.0)]
+
+
+def test_missing_values_never_use_up_the_interruptions():
+    """A step may miss one value after another: each time it waits for the new one and starts again."""
+    run = Run(*(step(i) for i in range(5)), step(5, 0, 1, 2, 3, 4))
+    for i in range(5):
+        run.do(i)
+    for i in range(5):
+        run.start(5)
+        run.tell(ValueLost(i, "result", 0.0))
+        assert run.interrupt(5) == []
+        assert run.do(i) == [Start(5, i + 2)]
+
+
+def test_a_step_whose_reuse_is_pending_runs_for_a_value_missed_meanwhile():
+    """A step further down turns out to need it: StepReused is then followed by an attempt for just that output."""
+    run = Run(step(0, do=Decision(Do.REUSE, "recorded")), step(1, 0, do=REUSE), step(2, 1))
+    run.tell(StepReused(1, 0.0, (KEPT,)))
+    run.start(2)
+    run.tell(ValueLost(1, "result", 0.0))
+    assert run.tell(StepReused(0, 0.0, ())) == [Start(0, 1)]
+    assert run.state.asked(0) == {"result"}
+    assert run.do(0) == [Start(1, 1)]
 
 
 # -- plans that no run could follow -----------------------------------------------

@@ -307,6 +307,9 @@ def check_end(shell: Shell) -> None:
     phases = {state.phase(i) for i in range(len(shell.plan.steps))}
     assert all(phase.has_ended for phase in phases)
     assert final.is_final
+    assert not state.asking
+    assert not state.wanted
+    assert not state.late
     if Phase.CANCELED in phases:
         assert final == RunStatus.CANCELED
     elif final != RunStatus.CANCELED:

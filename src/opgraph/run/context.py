@@ -122,6 +122,19 @@ class OpExecutionContext:
         self.came: AbstractSet[str] = frozenset()  # the outputs that were yielded already
         self.reported: list[Any] = []  # by log_event; the driver takes them
 
+    def bind(self, op: OpDefinition, assets: AssetSide | None) -> AbstractSet[str] | None:
+        """Use a built context for a direct call of this op; returns the outputs that are selected (None: all)."""
+        self._op = op
+        self._step_key = op.name
+        self._assets = assets
+        self.came = frozenset()
+        self.added_metadata = {}
+        return self._outputs
+
+    def twin(self) -> "OpExecutionContext":
+        """A fresh context of the same run, for another op that is called directly."""
+        return type(self)(None, self._side)
+
     # -- the run --
 
     @property

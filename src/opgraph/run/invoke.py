@@ -1,0 +1,259 @@
+"""Direct calls: what `@op` and `@asset` made, used as plain functions, in tests above all."""
+
+from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from opgraph.declare.assets_definition import AssetsDefinition
+from opgraph.declare.graph_definition import GraphDefinition
+from opgraph.declare.inputs import NO_DEFAULT
+from opgraph.declare.op import OpDefinition
+from opgraph.declare.wires import FanIn, FromInput, FromNode, Value, Wire
+from opgraph.errors import Source
+from opgraph.keys import AssetKey
+from opgraph.run import mistakes
+from opgraph.run.body import OpCall, drained
+from opgraph.run.context import AssetSide, OpExecutionContext, build_asset_context, build_op_context
+from opgraph.run.loop import EventLoop
+
+
+def invoke(
+    definition: OpDefinition | GraphDefinition | AssetsDefinition, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Any:
+    """Call an op's or asset's function with values, and check what it gives.
+
+    Args:
+        definition: what is called.
+        args: a context first, where the function takes one, then values for its inputs.
+        kwargs: values by name.
+
+    Returns:
+        What the function returns, unchanged: a coroutine of an async function, a generator of one that yields, whose
+        outputs are checked as they come. Of a graph's asset, its value; a tuple of them if it makes several.
+
+    Raises:
+        InvalidInvocationError: the arguments do not fit.
+        InvariantViolationError: the outputs break a rule, or a graph was called that is no asset.
+    """
+    if isinstance(definition, GraphDefinition):
+        raise mistakes.CalledOutside("graph", definition.name, where=Source.of_caller())
+    if isinstance(definition, OpDefinition):
+        return _call(definition, args, kwargs, None)
+    node = definition.node_def
+    if isinstance(node, OpDefinition):
+        return _call(node, args, kwargs, definition)
+    return _call_graph(node, args, kwargs, definition)
+
+
+def _call(op: OpDefinition, args: tuple[Any, ...], kwargs: Mapping[str, Any], assets: AssetsDefinition | None) -> Any:
+    context, args, kwargs = _context(op, args, kwargs, assets)
+    by_key: Mapping[AssetKey, str] = assets.output_names_by_key if assets is not None else {}
+    call = OpCall(op, assets=by_key, after=_order(assets, by_key), direct=True)
+    ins = _inputs(op, call.defaults, args, kwargs)
+    selected = context.bind(op, _assets_of(assets)) if context is not None else None
+    value = call.start(ins, context if op.body.takes_context else None)
+    kind = op.body.kind
+    if kind == "async":
+        return _awaited(call, value, context, selected)
+    if kind == "async_generator":
+        return _async_generated(call, value, context, selected)
+    if kind == "generator" or isinstance(value, Generator):
+        return _generated(call, value, context, selected)
+    call.split(value, context, selected)
+    return value
+
+
+async def _awaited(
+    call: OpCall, coroutine: Any, context: OpExecutionContext | None, selected: AbstractSet[str] | None
+) -> Any:
+    value = await coroutine
+    call.split(value, context, selected)
+    return value
+
+
+def _generated(
+    call: OpCall, items: Any, context: OpExecutionContext | None, selected: AbstractSet[str] | None
+) -> Generator[Any]:
+    seen: set[str] = set()
+    if context is not None:
+        context.came = seen
+    for item in items:
+        call.check(item, seen, context, selected)
+        yield item
+    for _ in call.rest(seen, context, selected):
+        continue
+
+
+async def _async_generated(
+    call: OpCall, items: Any, context: OpExecutionContext | None, selected: AbstractSet[str] | None
+) -> AsyncGenerator[Any, None]:
+    seen: set[str] = set()
+    if context is not None:
+        context.came = seen
+    async for item in items:
+        call.check(item, seen, context, selected)
+        yield item
+    for _ in call.rest(seen, context, selected):
+        continue
+
+
+# -- arguments --------------------------------------------------------------------
+
+
+def _context(
+    op: OpDefinition, args: tuple[Any, ...], kwargs: Mapping[str, Any], assets: AssetsDefinition | None
+) -> tuple[OpExecutionContext | None, tuple[Any, ...], Mapping[str, Any]]:
+    """The context among the arguments, and the others. One that the function does not take is fine."""
+    builder = build_op_context if assets is None else build_asset_context
+    if not op.body.takes_context:
+        return (args[0], args[1:], kwargs) if args and isinstance(args[0], OpExecutionContext) else (None, args, kwargs)
+    name = op.body.fn.__code__.co_varnames[0]
+    if name in kwargs:
+        given, kwargs = kwargs[name], {key: value for key, value in kwargs.items() if key != name}
+    elif args:
+        given, args = args[0], args[1:]
+    else:
+        raise mistakes.ContextMissing(op.name, builder.__name__, where=op.source)
+    if given is None:
+        given = builder()
+    if not isinstance(given, OpExecutionContext):
+        raise mistakes.ContextMissing(op.name, builder.__name__, type(given).__qualname__, where=op.source)
+    return given, args, kwargs
+
+
+def _inputs(
+    op: OpDefinition, defaults: Mapping[str, Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A value for each input."""
+    names = [name for name, each in op.ins.items() if not each.is_nothing]
+    positional = [name for name in op.body.params if name in names and name not in op.body.keyword_only]
+    if len(args) > len(positional):
+        raise mistakes.TooManyArguments(op.name, len(args), positional, where=op.source)
+    ins = dict(zip(positional, args, strict=False))
+    wrong = [name for name in kwargs if name in ins or (name not in names and name not in op.body.resources)]
+    if wrong:
+        raise mistakes.UnknownArguments(op.name, wrong, names, where=op.source)
+    ins.update(kwargs)
+    missing = [name for name in names if name not in ins and name not in defaults]
+    if missing:
+        raise mistakes.MissingArguments(op.name, missing, where=op.source)
+    return {**{name: value for name, value in defaults.items() if name in names}, **ins}
+
+
+def _assets_of(assets: AssetsDefinition | None) -> AssetSide | None:
+    if assets is None:
+        return None
+    keys = frozenset(assets.keys)
+    return AssetSide(keys, keys, assets.keys_by_output_name, assets.keys_by_input_name, assets)
+
+
+def _order(assets: AssetsDefinition | None, by_key: Mapping[AssetKey, str]) -> dict[str, frozenset[str]]:
+    """For each output, those that must come before it: the assets of the same definition that it depends on."""
+    if assets is None or not assets.explicit_deps:
+        return {}
+    return {
+        by_key[key]: frozenset(by_key[dep] for dep in deps if dep in by_key and dep != key)
+        for key, deps in assets.explicit_deps.items()
+        if key in by_key
+    }
+
+
+# -- a graph's asset --------------------------------------------------------------
+
+
+def _call_graph(
+    graph: GraphDefinition, args: tuple[Any, ...], kwargs: Mapping[str, Any], assets: AssetsDefinition
+) -> Any:
+    """Run the ops of a graph's asset one after the other, in this process, with nothing stored."""
+    context: OpExecutionContext | None = None
+    if args and isinstance(args[0], OpExecutionContext):
+        context, args = args[0], args[1:]
+    names = list(graph.ins)
+    if len(args) > len(names):
+        raise mistakes.TooManyArguments(graph.name, len(args), names, where=graph.source)
+    ins = dict(zip(names, args, strict=False))
+    wrong = [name for name in kwargs if name in ins or name not in graph.ins]
+    if wrong:
+        raise mistakes.UnknownArguments(graph.name, wrong, names, where=graph.source)
+    ins.update(kwargs)
+    missing = [name for name in graph.required_ins if name not in ins]
+    if missing:
+        raise mistakes.MissingArguments(graph.name, sorted(missing), where=graph.source)
+    loop = EventLoop()
+    try:
+        values = _walk(graph, ins, assets.keys_by_output_name, assets, context or build_asset_context(), loop)
+    finally:
+        loop.close()
+    if len(graph.outs) == 1:
+        return values.get(next(iter(graph.outs)))
+    return tuple(values.get(name) for name in graph.outs)
+
+
+def _walk(
+    graph: GraphDefinition,
+    ins: Mapping[str, Any],
+    keys: Mapping[str, AssetKey],
+    assets: AssetsDefinition,
+    context: OpExecutionContext,
+    loop: EventLoop,
+) -> dict[str, Any]:
+    """The values of a graph's outputs; one that depends on an output that did not come is left out."""
+    given = {name: each.default_value for name, each in graph.ins.items() if each.default_value is not NO_DEFAULT}
+    given.update(ins)
+    came: dict[tuple[str, str], Any] = {}
+    for name, node in graph.nodes.items():  # in the order of the calls in the body: what a node needs is before it
+        wires = graph.wires.get(name, {})
+        values = {key: _wired(wire, came, given) for key, wire in wires.items()}
+        values = {key: value for key, value in values.items() if value is not _UNGIVEN}
+        if isinstance(node.definition, OpDefinition) and any(value is _ABSENT for value in values.values()):
+            continue
+        made = {
+            wire.output: keys[out]
+            for out, wire in graph.returns.items()
+            if out in keys and isinstance(wire, FromNode) and wire.node == name
+        }
+        if isinstance(node.definition, OpDefinition):
+            outputs = _op_of_graph(node.definition, values, made, assets, context, loop)
+        else:
+            outputs = _walk(node.definition, values, made, assets, context, loop)
+        came.update({(name, output): value for output, value in outputs.items()})
+    returned = {out: _wired(wire, came, given) for out, wire in graph.returns.items()}
+    return {out: value for out, value in returned.items() if not isinstance(value, _Mark)}
+
+
+def _op_of_graph(
+    op: OpDefinition,
+    values: Mapping[str, Any],
+    made: Mapping[str, AssetKey],
+    assets: AssetsDefinition,
+    context: OpExecutionContext,
+    loop: EventLoop,
+) -> dict[str, Any]:
+    call = OpCall(op, assets={key: name for name, key in made.items()}, direct=True)
+    ins = {**call.defaults, **{key: value for key, value in values.items() if not op.ins[key].is_nothing}}
+    own: OpExecutionContext | None = None
+    if op.body.takes_context:
+        own = context.twin()
+        own.bind(op, AssetSide(frozenset(assets.keys), frozenset(assets.keys), made, {}, assets))
+    return {each.output: each.value for each in drained(call.outputs(ins, own, None, loop))}
+
+
+class _Mark:
+    """The class of the two marks below."""
+
+
+_ABSENT = _Mark()  # what an optional output is that did not come
+_UNGIVEN = _Mark()  # what an input of a graph is that nothing is wired to: the op's default holds
+
+
+def _wired(wire: Wire, came: Mapping[tuple[str, str], Any], given: Mapping[str, Any]) -> Any:
+    if isinstance(wire, FromNode):
+        return came.get((wire.node, wire.output), _ABSENT)
+    if isinstance(wire, FromInput):
+        return given.get(wire.name, _UNGIVEN)
+    if isinstance(wire, Value):
+        return wire.value
+    assert isinstance(wire, FanIn)
+    items = [_wired(item, came, given) for item in wire.items]
+    kept = [item for item in items if not isinstance(item, _Mark)]
+    return kept if kept or not items else _ABSENT

@@ -6,6 +6,7 @@ from opgraph.engine import (
     BrokenPlanError,
     Delay,
     End,
+    EngineError,
     LookUp,
     Phase,
     Reuse,
@@ -507,3 +508,44 @@ def test_fan_out_is_refused_by_name():
     for steps in ((dynamic,), (step(0), collect)):
         with pytest.raises(NotYetSupportedError, match="DynamicOut"):
             program.compile(Plan(job="job", steps=steps))
+
+
+# -- facts that cannot be ----------------------------------------------------------
+
+
+def test_a_value_of_an_unknown_output_is_refused():
+    """Neither a step's own end nor a reuse can bring an output that the step does not have."""
+    run = Run(step(0), step(1, do=REUSE))
+    run.start(0)
+    with pytest.raises(EngineError, match="no output 'other'"):
+        run.finish(0, "other")
+    with pytest.raises(EngineError, match="no output 'other'"):
+        run.tell(StepReused(1, 0.0, (Kept("parent", 1, Stored("other", Place.FILE)),)))
+
+
+def test_an_epoch_must_be_later_than_the_one_before():
+    """The same epoch cannot begin twice."""
+    run = Run(step(0))
+    with pytest.raises(EngineError, match="epoch 1 has begun"):
+        run.tell(RunStarted(0.0, 1))
+
+
+def test_only_a_value_that_came_and_may_be_missed_can_be_lost():
+    """A loss of what never came, or that no step is left to miss, is refused; a cancelled run ignores any."""
+    run = Run(step(0, outputs=("a", "b")), step(1, (0, "a")), step(2, 1))
+    run.do(0, "a")
+    with pytest.raises(EngineError, match="never came"):
+        run.tell(ValueLost(0, "b", 0.0))
+    with pytest.raises(EngineError, match="never came"):
+        run.tell(ValueLost(2, "result", 0.0))
+    run.do(1)
+    run.do(2)
+    with pytest.raises(EngineError, match="no step is left"):
+        run.tell(ValueLost(0, "a", 0.0))
+    run = Run(step(0), step(1, 0))
+    run.do(0)
+    run.start(1)
+    run.tell(CancelRequested(0.0))
+    assert not can_be_made_again(run.state, 0, "result")
+    assert run.tell(ValueLost(0, "result", 0.0)) == []
+    assert run.interrupt(1) == [End(RunStatus.CANCELED)]

@@ -8,7 +8,7 @@ from opgraph.errors import InvariantViolationError
 from opgraph.values.codec import checksum, decode, encode
 from opgraph.values.context import InputContext, OutputContext
 from opgraph.values.files import FileStore
-from opgraph.values.problems import NeverMaterializedError, ValueLostError
+from opgraph.values.problems import ValueLostError
 
 
 class IOManager(ABC):
@@ -48,8 +48,7 @@ class FilesystemIOManager(IOManager):
     Raises:
         UnstorableValueError: by `handle_output`, pickle refuses the value.
         ValueNotWrittenError: by `handle_output`, the operating system refused to write.
-        ValueLostError: by `load_input`, the file is gone or damaged.
-        NeverMaterializedError: by `load_input`, the asset was never materialized.
+        ValueLostError: by `load_input`, the file is gone or damaged, or the asset was never materialized.
 
     Example:
         >>> materialize([table], resources={"io_manager": FilesystemIOManager("data")})
@@ -91,10 +90,9 @@ class FilesystemIOManager(IOManager):
     def load_input(self, context: InputContext) -> Any:
         """Read the file that the record names, and verify it."""
         made = context.upstream_output
-        if made is None and context.key is not None:
-            raise NeverMaterializedError(context.key.to_user_string())
         if made is None or not made.location:
-            raise ValueLostError("missing", repr(context), "nothing says where it was written")
+            name = context.key.to_user_string() if context.key is not None else repr(context)
+            raise ValueLostError("missing", name, "no materialization of it is recorded")
         data = self.files(context.storage).read(made.location, made.checksum, made.size)
         return decode(data, location=made.location)
 
@@ -119,15 +117,12 @@ class InMemoryIOManager(IOManager):
         """The object that was kept.
 
         Raises:
-            ValueLostError: this process does not have it any more.
-            NeverMaterializedError: the asset was never materialized.
+            ValueLostError: this process has none.
         """
         identifier = tuple(context.get_identifier())
         try:
             return self.values[identifier]
         except KeyError:
-            if context.upstream_output is None and context.key is not None:
-                raise NeverMaterializedError(context.key.to_user_string()) from None
             raise ValueLostError("missing", "/".join(identifier), "it was in the memory of a process") from None
 
 

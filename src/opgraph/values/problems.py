@@ -43,24 +43,6 @@ class ValueLostError(ValueNotFoundError):
         )
 
 
-class NeverMaterializedError(ValueNotFoundError):
-    """An asset is to be loaded of which nothing is recorded.
-
-    Args:
-        asset: its key.
-        selection: the selection that would make it too, where that is known.
-    """
-
-    def __init__(self, asset: str, selection: str = "") -> None:
-        self.asset = asset
-        self.selection = selection
-        how = f"`{selection}`" if selection else "its own key, or a `+` before the asset that needs it"
-        super().__init__(
-            f"the asset `{asset}` is to be loaded, and no materialization of it is recorded",
-            fix=f"materialize it first, or along with the others: select {how}",
-        )
-
-
 class UnloadableValueError(ValueNotFoundError):
     """The bytes of a value are as they were written, and can't be turned into the value. `__cause__` says why."""
 

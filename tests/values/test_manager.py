@@ -7,7 +7,6 @@ from opgraph.keys import AssetKey
 from opgraph.values.context import InputContext, OutputContext
 from opgraph.values.manager import FilesystemIOManager, InMemoryIOManager, IOManager, fs_io_manager
 from opgraph.values.problems import (
-    NeverMaterializedError,
     NoAssetError,
     UnpartitionedError,
     UnstorableValueError,

@@ -1,0 +1,241 @@
+"""The facts of a run folded into where each step stands: what screens show, live and afterwards.
+
+Ints and lists by step number, because a run of 10,000 ops is folded while it goes.
+"""
+
+import enum
+
+from opgraph.events import (
+    AnyFact,
+    CancelRequested,
+    ErrorInfo,
+    Kept,
+    OutputStored,
+    Read,
+    RetryDue,
+    RunEnded,
+    RunStarted,
+    RunStatus,
+    StepFailed,
+    StepInterrupted,
+    StepReused,
+    StepSkipped,
+    StepStarted,
+    StepSucceeded,
+    Stored,
+    ValueLost,
+)
+from opgraph.plan.model import Do, Plan, Role
+
+
+class Phase(enum.IntEnum):
+    """Where a step stands."""
+
+    PENDING = 0
+    RUNNING = 1
+    RETRYING = 2  # failed, and to be tried again
+    SUCCEEDED = 3
+    FAILED = 4
+    SKIPPED = 5  # not needed, or an optional output did not come
+    BLOCKED = 6  # a step that it needs failed
+    REUSED = 7
+    INTERRUPTED = 8  # cancelled, or its process died
+
+
+ENDED = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.SKIPPED, Phase.BLOCKED, Phase.REUSED, Phase.INTERRUPTED})
+_ENDED = bytes(1 if Phase(i) in ENDED else 0 for i in range(len(Phase)))
+
+
+class Fold:
+    """Where the steps of one run stand, after the facts that were added.
+
+    Args:
+        plan: the run's plan.
+    """
+
+    __slots__ = (
+        "attempts", "because", "canceling", "compute", "counts", "ended", "epoch", "errors", "kept", "load", "outputs",
+        "phase", "plan", "reads", "run_ended", "run_error", "run_started", "running", "started", "status", "store",
+    )  # fmt: skip
+
+    def __init__(self, plan: Plan) -> None:
+        n = len(plan.steps)
+        self.plan = plan
+        self.phase = bytearray(n)  # a Phase each
+        self.counts = [0] * len(Phase)  # how many steps stand where
+        self.counts[Phase.PENDING] = n
+        self.attempts = [0] * n
+        self.started: list[float] = [0.0] * n  # of the last attempt
+        self.ended: list[float] = [0.0] * n
+        self.load = [0] * n  # µs, of the last attempt
+        self.compute = [0] * n
+        self.store = [0] * n
+        self.running: dict[int, None] = {}  # in the order in which they started
+        self.errors: dict[int, ErrorInfo] = {}  # of the last failed attempt
+        self.because: dict[int, tuple[int, str]] = {}  # skipped: the step upstream, its output
+        self.kept: dict[int, tuple[Kept, ...]] = {}
+        self.outputs: dict[int, list[tuple[int, Stored]]] = {}  # with the number of the fact that announced it
+        self.reads: dict[int, tuple[Read, ...]] = {}
+        self.status: RunStatus | None = None  # once it ended
+        self.run_error: ErrorInfo | None = None
+        self.run_started = self.run_ended = 0.0
+        self.epoch = 0
+        self.canceling = False
+        for i, step in enumerate(plan.steps):
+            if step.decision.do is Do.SKIP:
+                self._to(i, Phase.SKIPPED)
+
+    @property
+    def finished(self) -> int:
+        """How many steps have ended, whatever the way."""
+        return sum(self.counts[phase] for phase in ENDED)
+
+    def has_ended(self, step: int) -> bool:
+        """Whether a step has ended."""
+        return bool(_ENDED[self.phase[step]])
+
+    def add(self, seq: int, fact: AnyFact) -> int:
+        """Take in one fact. Gives the number of the step that it changed, or -1."""
+        kind = type(fact)
+        if kind is StepSucceeded:
+            return self._succeeded(seq, fact)  # pyright: ignore[reportArgumentType] - `kind is` is the fast isinstance
+        if kind is StepStarted:
+            return self._started(fact)  # pyright: ignore[reportArgumentType] - the same
+        if isinstance(fact, OutputStored):
+            self.outputs.setdefault(fact.step, []).append((seq, fact.stored))
+            return fact.step
+        if isinstance(fact, StepFailed):
+            return self._failed(fact)
+        if isinstance(fact, StepReused):
+            self.kept[fact.step] = fact.kept
+            self.ended[fact.step] = fact.time
+            return self._to(fact.step, Phase.REUSED)
+        if isinstance(fact, StepSkipped):
+            self.because[fact.step] = (fact.because, fact.output)
+            self.ended[fact.step] = fact.time
+            return self._to(fact.step, Phase.BLOCKED if fact.blocked else Phase.SKIPPED)
+        if isinstance(fact, StepInterrupted):
+            self.ended[fact.step] = fact.time
+            return self._to(fact.step, Phase.INTERRUPTED)
+        if isinstance(fact, RetryDue):
+            return self._to(fact.step, Phase.RETRYING)
+        if isinstance(fact, ValueLost):
+            self.outputs.pop(fact.step, None)
+            return self._to(fact.step, Phase.PENDING)
+        return self._of_run(fact)
+
+    def _to(self, step: int, phase: Phase) -> int:
+        self.counts[self.phase[step]] -= 1
+        self.counts[phase] += 1
+        self.phase[step] = phase
+        if phase is not Phase.RUNNING:
+            self.running.pop(step, None)
+        return step
+
+    def _started(self, fact: StepStarted) -> int:
+        step = fact.step
+        self.attempts[step] = fact.attempt
+        self.started[step] = fact.time
+        self.running[step] = None
+        return self._to(step, Phase.RUNNING)
+
+    def _succeeded(self, seq: int, fact: StepSucceeded) -> int:
+        step = fact.step
+        self.ended[step] = fact.time
+        self.load[step], self.compute[step], self.store[step] = fact.load, fact.compute, fact.store
+        if fact.outputs:
+            self.outputs.setdefault(step, []).extend((seq, stored) for stored in fact.outputs)
+        if fact.reads:
+            self.reads[step] = fact.reads
+        return self._to(step, Phase.SUCCEEDED)
+
+    def _failed(self, fact: StepFailed) -> int:
+        step = fact.step
+        self.ended[step] = fact.time
+        self.load[step], self.compute[step], self.store[step] = fact.load, fact.compute, fact.store
+        self.errors[step] = fact.error
+        self.outputs.pop(step, None)
+        retry = self.plan.steps[step].retry
+        again = fact.retry_after is not None or (retry is not None and fact.error.retry and fact.attempt <= retry.most)
+        return self._to(step, Phase.RETRYING if again and not self.canceling else Phase.FAILED)
+
+    def _of_run(self, fact: AnyFact) -> int:
+        if isinstance(fact, RunStarted):
+            self.run_started = self.run_started or fact.time
+            self.epoch, self.status, self.run_ended, self.canceling = fact.epoch, None, 0.0, False
+            for step in [i for i, p in enumerate(self.phase) if p in (Phase.RUNNING, Phase.INTERRUPTED, Phase.RETRYING)]:
+                self._to(step, Phase.PENDING)
+        elif isinstance(fact, CancelRequested):
+            self.canceling = True
+        elif isinstance(fact, RunEnded):
+            self.status, self.run_ended, self.run_error = fact.status, fact.time, fact.error
+            for step in list(self.running):
+                self._to(step, Phase.INTERRUPTED)
+            for step in [i for i, p in enumerate(self.phase) if p == Phase.RETRYING]:
+                self._to(step, Phase.FAILED if step in self.errors else Phase.INTERRUPTED)
+        return -1
+
+
+class Branch:
+    """A node of a run's tree: a unit (an asset definition or a job), a graph inside it, or one op."""
+
+    __slots__ = ("assets", "children", "kind", "name", "path", "steps")
+
+    def __init__(self, name: str, path: str, kind: str) -> None:
+        self.name = name  # what a person reads
+        self.path = path  # `journeys.clean`
+        self.kind = kind  # asset | graph | job | op
+        self.children: dict[str, Branch] = {}
+        self.steps: list[int] = []  # all below it, in the plan's order
+        self.assets: tuple[str, ...] = ()  # those that come out here
+
+    @property
+    def step(self) -> int:
+        """The step of a leaf."""
+        return self.steps[0]
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it is one op."""
+        return not self.children
+
+
+def branches(plan: Plan) -> list[Branch]:
+    """The tree of a plan: its units in the order in which they could run, each with its graphs and ops."""
+    units: dict[str, Branch] = {}
+    for i, step in enumerate(plan.steps):
+        unit = step.unit or plan.job
+        top = units.get(unit)
+        if top is None:
+            top = units[unit] = Branch(unit, unit, "asset")
+        inner = step.key.removeprefix(f"{unit}.") if step.key != unit else ""
+        at = top
+        at.steps.append(i)
+        path = unit
+        parts = inner.split(".") if inner else []
+        for depth, part in enumerate(parts):
+            path = f"{path}.{part}"
+            leaf = depth == len(parts) - 1
+            at = at.children.setdefault(part, Branch(part, path, "op" if leaf else "graph"))
+            at.steps.append(i)
+        assets = tuple(o.asset for o in step.outputs if o.asset is not None and o.role is Role.SELECTED)
+        if assets:
+            top.assets = (*top.assets, *assets)
+            if at is not top:
+                at.assets = assets
+    for top in units.values():
+        if not top.assets and top.path == plan.job:
+            top.kind = "job"
+        elif len(top.assets) == 1 and top.assets[0].replace("/", "__") == top.path:
+            top.name = top.assets[0]
+        if top.children and top.kind == "asset":
+            _name_parts(top, plan)
+    return list(units.values())
+
+
+def _name_parts(top: Branch, plan: Plan) -> None:
+    """A plain asset whose op runs in two parts: the first has the unit's own key, and becomes a leaf of its own."""
+    for i in (i for i in top.steps if plan.steps[i].key == top.path):
+        leaf = Branch(top.path, top.path, "op")
+        leaf.steps.append(i)
+        top.children = {top.path: leaf, **top.children}

@@ -1,0 +1,491 @@
+"""Past runs and assets as data: what `runs` and `show` print. Reads the record and the plan, never the user's code."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from opgraph.errors import Error, RunNotFoundError
+from opgraph.events import ErrorInfo, Place, Read, RunStatus, Stored
+from opgraph.operate.fold import Branch, Fold, Phase, branches
+from opgraph.plan.model import FromMany, FromStep, Plan, Step, decode_plan
+from opgraph.record.rows import Materialized, RunRow
+from opgraph.record.store import Record
+
+DIED = "DIED"  # what a run is called that has no final status and that no living process drives
+
+
+class AmbiguousRunError(Error):
+    """Several runs have ids that begin so."""
+
+    def __init__(self, prefix: str, candidates: Sequence[str]) -> None:
+        self.prefix = prefix
+        self.candidates = tuple(candidates)
+        shown = ", ".join(candidates[:5]) + (f" and {len(candidates) - 5} more" if len(candidates) > 5 else "")
+        super().__init__(f"{len(candidates)} runs begin with `{prefix}`: {shown}", fix="write more of the id")
+
+
+class NoSuchRunError(RunNotFoundError):
+    """No run has this id, or one that begins so."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        super().__init__(f"there is no run `{prefix}`", fix="`opgraph runs` lists the runs there are")
+
+
+class NothingToResumeError(Error):
+    """No run failed, was cancelled or died."""
+
+    def __init__(self, last: str = "") -> None:
+        self.last = last
+        what = f"the last run, {last}, succeeded" if last else "there is no run yet"
+        super().__init__(f"there is nothing to resume: {what}", fix="name a run: `opgraph resume RUN --from STEP`")
+
+
+class RunSummary(Struct, frozen=True, kw_only=True):
+    """One line of `opgraph runs`. Times are seconds since 1970. `status` is a RunStatus's name, or DIED."""
+
+    run_id: str
+    status: str
+    job: str
+    created: float
+    started: float | None
+    ended: float | None
+    parent: str | None
+    root: str | None
+    epoch: int
+    tags: dict[str, str]
+
+
+class OutputView(Struct, frozen=True, kw_only=True):
+    """A stored output of a step. `path` is its file, where it has one of its own."""
+
+    output: str
+    place: str
+    size: int
+    asset: str | None
+    asked: bool
+    data_version: str
+    io_manager: str
+    path: str
+    run_id: str  # the run that stored it
+    seq: int
+    metadata: dict[str, Any]
+
+
+class StepView(Struct, frozen=True, kw_only=True):
+    """One op of a run. Durations are microseconds, of the last attempt."""
+
+    key: str
+    op: str
+    status: str  # a Phase, in small letters
+    do: str
+    why: str
+    detail: str
+    attempts: int
+    started: float | None
+    ended: float | None
+    load: int
+    compute: int
+    store: int
+    reused_from: str | None
+    because: str  # of a skipped step: the step upstream
+    because_output: str
+    outputs: tuple[OutputView, ...]
+    reads: tuple[Read, ...]
+    error: ErrorInfo | None
+
+
+class NodeView(Struct, frozen=True, kw_only=True):
+    """A node of a run's tree: an asset definition, a graph in it, or an op (then `step` is set)."""
+
+    name: str
+    path: str
+    kind: str  # asset | graph | job | op
+    assets: tuple[str, ...]
+    status: str
+    counts: dict[str, int]
+    started: float | None
+    ended: float | None
+    step: StepView | None
+    children: "tuple[NodeView, ...]"
+
+
+class BesidesView(Struct, frozen=True, kw_only=True):
+    """An asset that nobody asked for. `came` says whether it was materialized."""
+
+    asset: str
+    step: str
+    output: str
+    certain: bool
+    policy: str
+    remedy: str
+    came: bool
+
+
+class LogView(Struct, frozen=True, kw_only=True):
+    """A line that a step said."""
+
+    step: str
+    attempt: int
+    time: float
+    level: str
+    logger: str
+    text: str
+
+
+class RunView(Struct, frozen=True, kw_only=True):
+    """A run as a tree: asset, graph, op."""
+
+    run: RunSummary
+    selection: tuple[str, ...]
+    counts: dict[str, int]
+    tree: tuple[NodeView, ...]
+    besides: tuple[BesidesView, ...]
+    changes: dict[str, tuple[str, ...]]
+    error: ErrorInfo | None
+    failed: tuple[str, ...]  # the keys of the steps that failed
+
+
+class MaterializationView(Struct, frozen=True, kw_only=True):
+    """One materialization of an asset."""
+
+    run_id: str
+    seq: int
+    time: float
+    step: str
+    stored: OutputView
+    reads: tuple[Read, ...]
+
+
+class AssetView(Struct, frozen=True, kw_only=True):
+    """What the record knows of an asset: its latest materialization and those before, newest first."""
+
+    asset: str
+    latest: MaterializationView | None
+    history: tuple[MaterializationView, ...]
+
+
+class Shelf(Protocol):
+    """What is looked into: an `Instance`, or anything with a record and a folder for stored files."""
+
+    @property
+    def record(self) -> Record: ...
+    @property
+    def storage(self) -> str: ...
+
+
+def to_json(view: Struct | Sequence[Struct]) -> Any:
+    """A view as plain JSON-like data."""
+    return msgspec.to_builtins(view)
+
+
+# -- runs -------------------------------------------------------------------------
+
+
+def status_of(record: Record, row: RunRow) -> str:
+    """A run's status; DIED where it has no final one and its process is gone."""
+    begun = row.epoch > 0 or row.status is not RunStatus.NOT_STARTED
+    if row.status.is_final or row.status is RunStatus.QUEUED or not begun or record.alive(row.run_id):
+        return row.status.value
+    return DIED
+
+
+def summary(record: Record, row: RunRow) -> RunSummary:
+    """A run in one line."""
+    return RunSummary(
+        run_id=row.run_id,
+        status=status_of(record, row),
+        job=row.job,
+        created=row.created,
+        started=row.started,
+        ended=row.ended,
+        parent=row.parent,
+        root=row.root,
+        epoch=row.epoch,
+        tags=dict(row.tags),
+    )
+
+
+def runs(record: Record, *, limit: int | None = 20, job: str | None = None, status: str | None = None) -> list[RunSummary]:
+    """The runs, newest first.
+
+    Args:
+        record: where they are recorded.
+        limit: how many at most.
+        job: only those of this job.
+        status: only those of this status, DIED included.
+    """
+    if status == DIED:
+        open_ones = [s for s in RunStatus if not s.is_final]
+        found = (summary(record, row) for row in record.runs(status=open_ones, job=job))
+        return [each for each in found if each.status == DIED][:limit]
+    wanted = (RunStatus(status),) if status else ()
+    found = (summary(record, row) for row in record.runs(status=wanted, job=job, limit=limit))
+    return [each for each in found if not status or each.status == status]
+
+
+def find_run(record: Record, prefix: str) -> str:
+    """The id of the one run whose id begins so.
+
+    Raises:
+        NoSuchRunError: there is none.
+        AmbiguousRunError: there are several.
+    """
+    if record.run(prefix) is not None:
+        return prefix
+    candidates = [row.run_id for row in record.runs() if row.run_id.startswith(prefix)] if prefix else []
+    if not candidates:
+        raise NoSuchRunError(prefix)
+    if len(candidates) > 1:
+        raise AmbiguousRunError(prefix, candidates)
+    return candidates[0]
+
+
+def latest_unfinished(record: Record) -> str:
+    """The newest run that failed, was cancelled or died, and that no later run of its line has made good.
+
+    Raises:
+        NothingToResumeError: there is none.
+    """
+    good: set[str] = set()
+    rows = record.runs()
+    for row in rows:
+        line = row.root or row.run_id
+        status = status_of(record, row)
+        if status == RunStatus.SUCCESS.value:
+            good.add(line)
+        elif status in (RunStatus.FAILURE.value, RunStatus.CANCELED.value, DIED) and line not in good:
+            return row.run_id
+    raise NothingToResumeError(rows[0].run_id if rows else "")
+
+
+def run_view(shelf: Shelf, run_id: str) -> RunView:
+    """A run with all its steps.
+
+    Raises:
+        NoSuchRunError: no run has this id.
+    """
+    row = shelf.record.run(run_id)
+    if row is None:
+        raise NoSuchRunError(run_id)
+    plan = decode_plan(row.plan)
+    fold = folded(shelf.record, run_id, plan)
+    build = _Build(shelf, run_id, plan, fold)
+    made = {stored.asset for outputs in fold.outputs.values() for _, stored in outputs if not stored.asked}
+    return RunView(
+        run=summary(shelf.record, row),
+        selection=plan.selection,
+        counts={phase.name.lower(): fold.counts[phase] for phase in Phase if fold.counts[phase]},
+        tree=tuple(build.node(branch) for branch in branches(plan)),
+        besides=tuple(
+            BesidesView(
+                asset=b.asset,
+                step=b.step,
+                output=b.output,
+                certain=b.certain,
+                policy=b.policy.value,
+                remedy=b.remedy,
+                came=b.asset in made,
+            )
+            for b in plan.besides
+        ),
+        changes=dict(plan.changes),
+        error=fold.run_error,
+        failed=tuple(plan.steps[i].key for i, phase in enumerate(fold.phase) if phase == Phase.FAILED),
+    )
+
+
+def folded(record: Record, run_id: str, plan: Plan) -> Fold:
+    """Where the steps of a recorded run stand."""
+    fold = Fold(plan)
+    for seq, fact in record.facts(run_id):
+        fold.add(seq, fact)
+    return fold
+
+
+def logs(record: Record, run_id: str, plan: Plan, step: str | None = None) -> list[LogView]:
+    """What the steps of a run said, or one of them."""
+    names = [each.key for each in plan.steps]
+    number = names.index(step) if step in names else None
+    return [
+        LogView(
+            step=names[line.step] if 0 <= line.step < len(names) else "",
+            attempt=line.attempt,
+            time=line.time,
+            level=line.level,
+            logger=line.logger,
+            text=line.text,
+        )
+        for _, line in record.logs(run_id, number)
+    ]
+
+
+def plan_of(record: Record, run_id: str) -> Plan:
+    """A recorded run's plan.
+
+    Raises:
+        NoSuchRunError: no run has this id.
+    """
+    row = record.run(run_id)
+    if row is None:
+        raise NoSuchRunError(run_id)
+    return decode_plan(row.plan)
+
+
+class _Build:
+    """The nodes of one run's tree."""
+
+    def __init__(self, shelf: Shelf, run_id: str, plan: Plan, fold: Fold) -> None:
+        self.shelf, self.run_id, self.plan, self.fold = shelf, run_id, plan, fold
+
+    def node(self, branch: Branch) -> NodeView:
+        children = tuple(self.node(child) for child in branch.children.values())
+        phases = [Phase(self.fold.phase[i]) for i in branch.steps]
+        started = [self.fold.started[i] for i in branch.steps if self.fold.started[i]]
+        ended = [self.fold.ended[i] for i in branch.steps if self.fold.ended[i]]
+        counts: dict[str, int] = {}
+        for phase in phases:
+            counts[phase.name.lower()] = counts.get(phase.name.lower(), 0) + 1
+        return NodeView(
+            name=branch.name,
+            path=branch.path,
+            kind=branch.kind,
+            assets=branch.assets,
+            status=together(phases).name.lower(),
+            counts=counts,
+            started=min(started, default=None),
+            ended=max(ended, default=None),
+            step=self.step(branch.step) if branch.is_leaf else None,
+            children=children,
+        )
+
+    def step(self, i: int) -> StepView:
+        step, fold = self.plan.steps[i], self.fold
+        kept = fold.kept.get(i, ())
+        because, output = fold.because.get(i, (-1, ""))
+        stored = [(self.run_id, seq, s) for seq, s in fold.outputs.get(i, ())] + [(k.run, k.seq, k.stored) for k in kept]
+        phase = Phase(fold.phase[i])
+        return StepView(
+            key=step.key,
+            op=step.op,
+            status=phase.name.lower(),
+            do=step.decision.do.value,
+            why=step.decision.why,
+            detail=step.decision.detail,
+            attempts=fold.attempts[i],
+            started=fold.started[i] or None,
+            ended=fold.ended[i] or None,
+            load=fold.load[i],
+            compute=fold.compute[i],
+            store=fold.store[i],
+            reused_from=kept[0].run if kept else None,
+            because=self.plan.steps[because].key if 0 <= because < len(self.plan.steps) else "",
+            because_output=output,
+            outputs=tuple(_output(self.shelf, run, seq, s) for run, seq, s in stored),
+            reads=fold.reads.get(i, ()),
+            error=fold.errors.get(i) if phase in (Phase.FAILED, Phase.RETRYING) else None,
+        )
+
+
+_WORST = (
+    Phase.FAILED,
+    Phase.RUNNING,
+    Phase.RETRYING,
+    Phase.INTERRUPTED,
+    Phase.BLOCKED,
+)
+
+
+def together(phases: Iterable[Phase]) -> Phase:
+    """How several steps stand as one."""
+    present = set(phases)
+    for phase in _WORST:
+        if phase in present:
+            return phase
+    if Phase.PENDING in present:
+        return Phase.RUNNING if present & {Phase.SUCCEEDED, Phase.REUSED} else Phase.PENDING
+    return next((p for p in (Phase.SUCCEEDED, Phase.REUSED, Phase.SKIPPED) if p in present), Phase.PENDING)
+
+
+def _output(shelf: Shelf, run_id: str, seq: int, stored: Stored) -> OutputView:
+    path = stored.location
+    if stored.place is Place.FILE:
+        path = str(Path(shelf.storage) / stored.location)
+    return OutputView(
+        output=stored.output,
+        place=stored.place.value,
+        size=stored.size,
+        asset=stored.asset,
+        asked=stored.asked,
+        data_version=stored.data_version,
+        io_manager=stored.io_manager,
+        path=path,
+        run_id=run_id,
+        seq=seq,
+        metadata={name: meta.value for name, meta in stored.metadata.items()},
+    )
+
+
+# -- assets -----------------------------------------------------------------------
+
+
+def asset_view(shelf: Shelf, asset: str, *, limit: int = 10) -> AssetView:
+    """An asset's materializations, newest first, with what the newest one was made from.
+
+    Args:
+        shelf: the instance.
+        asset: the key, its parts joined by `/`.
+        limit: how many materializations at most.
+    """
+    found = shelf.record.history(asset, limit)
+    plans: dict[str, Plan] = {}
+    views: list[MaterializationView] = []
+    for i, each in enumerate(found):
+        if each.run_id not in plans:
+            plans[each.run_id] = plan_of(shelf.record, each.run_id)
+        plan = plans[each.run_id]
+        reads = _inputs_read(shelf.record, each, plan) if i == 0 else ()
+        views.append(
+            MaterializationView(
+                run_id=each.run_id,
+                seq=each.seq,
+                time=each.time,
+                step=plan.steps[each.step].key if each.step < len(plan.steps) else "",
+                stored=_output(shelf, each.run_id, each.seq, each.stored),
+                reads=reads,
+            )
+        )
+    return AssetView(asset=asset, latest=views[0] if views else None, history=tuple(views))
+
+
+def _inputs_read(record: Record, made: Materialized, plan: Plan) -> tuple[Read, ...]:
+    """The version of each asset that went into a materialization, over all ops of its unit that lead to it."""
+    fold = folded(record, made.run_id, plan)
+    found: dict[str, Read] = {}
+    seen, todo = {made.step}, [made.step]
+    while todo:
+        step = todo.pop()
+        for read in fold.reads.get(step, ()):
+            found.setdefault(read.asset, read)
+        for source in upstream_steps(plan.steps[step]):
+            if source not in seen and plan.steps[source].unit == plan.steps[step].unit:
+                seen.add(source)
+                todo.append(source)
+    return tuple(found[asset] for asset in sorted(found))
+
+
+def upstream_steps(step: Step) -> list[int]:
+    """The steps that a step takes values from."""
+    found: list[int] = []
+    for each in step.inputs:
+        sources = each.source.items if isinstance(each.source, FromMany) else (each.source,)
+        found += [source.step for source in sources if isinstance(source, FromStep)]
+    return found
+
+
+def latest(record: Record, assets: Sequence[str]) -> Mapping[str, Materialized]:
+    """The last materialization of each asset that has one."""
+    return record.latest(assets)

@@ -1,0 +1,302 @@
+"""A user's project: where its definitions and its state are, and loading them.
+
+`locate` runs no user code, so commands that only look at past runs are quick and work while the definitions are broken.
+"""
+
+import importlib
+import importlib.util
+import os
+import re
+import sys
+import tomllib
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from opgraph.declare.assets_definition import AssetsDefinition
+from opgraph.declare.definitions import Definitions
+from opgraph.declare.job import AssetJob, JobDefinition
+from opgraph.declare.mistakes import collecting
+from opgraph.declare.spec import AssetSpec
+from opgraph.errors import Error
+from opgraph.events import Frame
+from opgraph.operate.project_mistakes import (
+    BadSettingError,
+    BrokenSettingsError,
+    DefinitionsFailedError,
+    DefinitionsFileMissingError,
+    DefinitionsModuleMissingError,
+    DefinitionsSyntaxError,
+    NoSuchAttributeError,
+    NothingDefinedError,
+    ProjectNotFoundError,
+    SeveralDefinitionsError,
+    UnknownSettingError,
+    UnusableHomeError,
+)
+from opgraph.resolve.project import Project, refuse
+
+_SETTINGS = ("file", "module", "attribute", "on_unselected", "durability")
+_CHOICES = {"on_unselected": ("materialize", "discard", "error"), "durability": ("power", "process")}
+_HOME = ".opgraph"
+_PACKAGE = str(Path(__file__).parent.parent)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """Where a project is, and what its settings say.
+
+    Attributes:
+        root: the folder that is put on the import path.
+        home: the folder of its state; may not exist yet.
+        file: the definitions file; None where a module or nothing was named.
+        module: the definitions module.
+        attribute: the name of the `Definitions` in it; empty: the only one.
+        said: who named the file or the module, for error messages.
+        on_unselected: the policy for assets that come though nobody asked for them; None: the default.
+        durability: how lasting the values of assets are; None: the default.
+        typed: the options that a person must repeat to mean the same project.
+    """
+
+    root: Path
+    home: Path
+    file: Path | None = None
+    module: str | None = None
+    attribute: str = ""
+    said: str = ""
+    on_unselected: str | None = None
+    durability: str | None = None
+    typed: tuple[str, ...] = ()
+
+    @property
+    def origin(self) -> str:
+        """What holds the definitions, as a person would name it."""
+        return str(self.file) if self.file is not None else f"module {self.module}"
+
+
+def locate(
+    file: str | None = None,
+    module: str | None = None,
+    attribute: str | None = None,
+    *,
+    start: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Location:
+    """Find the project without running any of its code.
+
+    Args:
+        file: the definitions file, relative to `start`.
+        module: the definitions module, instead of a file.
+        attribute: the name of the `Definitions` in it.
+        start: the folder to look from; the current one by default.
+        environment: where OPGRAPH_HOME is looked up; the process's own by default.
+
+    Raises:
+        ProjectNotFoundError: nothing was named, and no pyproject.toml upwards has [tool.opgraph].
+        DefinitionsFileMissingError: the file does not exist.
+        BrokenSettingsError, UnknownSettingError, BadSettingError: pyproject.toml is at fault.
+
+    Example:
+        >>> locate("pipelines/definitions.py").root  # doctest: +SKIP
+        PosixPath('/srv/pipelines')
+    """
+    start = (start or Path.cwd()).resolve()
+    environment = os.environ if environment is None else environment
+    path = (start / Path(file).expanduser()).resolve() if file else None
+    settings_file, settings = _settings(path.parent if path else start)
+    typed = (("-f", file) if file else ()) + (("-m", module) if module else ())
+    typed += ("-a", attribute) if attribute else ()
+    said = "`-f`" if file else "`-m`"
+    root = path.parent if path else start
+    if not file and not module:
+        if settings_file is None:
+            return _without_definitions(start, environment)
+        said, root = f"[tool.opgraph] in {settings_file}", settings_file.parent
+        module = settings.get("module")
+        name = settings.get("file")
+        if name and module:
+            raise BadSettingError(settings_file, "module", module, "either `file` or `module`, not both")
+        path = (root / name).resolve() if name else None
+        root = path.parent if path else root
+    if path is not None and not path.is_file():
+        raise DefinitionsFileMissingError(path, said)
+    beside = settings_file.parent if settings_file is not None else root
+    return Location(
+        root=root,
+        home=_home(beside, environment),
+        file=path,
+        module=module,
+        attribute=attribute or ("" if typed else settings.get("attribute", "")),
+        said=said,
+        on_unselected=settings.get("on_unselected"),
+        durability=settings.get("durability"),
+        typed=typed,
+    )
+
+
+def _without_definitions(start: Path, environment: Mapping[str, str]) -> Location:
+    """Where only state is to be looked at: its folder is enough."""
+    if environment.get("OPGRAPH_HOME"):
+        return Location(root=start, home=_home(start, environment))
+    for folder in (start, *start.parents):
+        if (folder / _HOME).is_dir():
+            return Location(root=folder, home=folder / _HOME)
+    raise ProjectNotFoundError(start)
+
+
+def _home(beside: Path, environment: Mapping[str, str]) -> Path:
+    given = environment.get("OPGRAPH_HOME")
+    return Path(given).expanduser().resolve() if given else beside / _HOME
+
+
+def _settings(start: Path) -> tuple[Path | None, dict[str, str]]:
+    """The nearest pyproject.toml upwards that has [tool.opgraph], and what it says."""
+    for folder in (start, *start.parents):
+        path = folder / "pyproject.toml"
+        if not path.is_file():
+            continue
+        try:
+            text = path.read_text(encoding="utf-8")
+            if "opgraph" not in text:
+                continue
+            tools: dict[str, Any] = tomllib.loads(text).get("tool", {})
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as problem:
+            raise BrokenSettingsError(path, str(problem)) from None
+        if "opgraph" in tools:
+            return path, _checked(path, tools["opgraph"])
+    return None, {}
+
+
+def _checked(path: Path, table: object) -> dict[str, str]:
+    if not isinstance(table, dict):
+        raise BrokenSettingsError(path, "`opgraph` below [tool] is not a table")
+    settings: dict[str, str] = {}
+    for name, value in table.items():  # pyright: ignore[reportUnknownVariableType] - any TOML
+        if name not in _SETTINGS:
+            raise UnknownSettingError(path, str(name), _SETTINGS)  # pyright: ignore[reportUnknownArgumentType]
+        choices = _CHOICES.get(name)
+        if not isinstance(value, str) or not value or (choices and value not in choices):
+            allowed = " or ".join(f'"{choice}"' for choice in choices) if choices else "a text"
+            raise BadSettingError(path, name, value, allowed)  # pyright: ignore[reportUnknownArgumentType]
+        settings[name] = value
+    return settings
+
+
+def make_home(project: Location) -> Path:
+    """The folder of the project's state, made if need be, for its owner's eyes only.
+
+    Raises:
+        UnusableHomeError: it cannot be made.
+    """
+    try:
+        project.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as problem:
+        raise UnusableHomeError(project.home, problem) from None
+    return project.home
+
+
+def load(project: Location) -> Definitions:
+    """Import the user's module and find its definitions.
+
+    The project's folder stays on the import path afterwards: ops may import the project's other files when they run.
+
+    Raises:
+        ProjectNotFoundError: only a state folder was found, no definitions.
+        DefinitionsSyntaxError, DefinitionsFailedError: the user's file could not be imported.
+        NothingDefinedError, SeveralDefinitionsError, NoSuchAttributeError: not exactly one `Definitions`.
+        InvalidDefinitionsError: mistakes in what it declares, all of them.
+    """
+    if project.file is None and project.module is None:
+        raise ProjectNotFoundError(project.root)
+    if str(project.root) not in sys.path:
+        sys.path.insert(0, str(project.root))
+    with collecting() as problems:
+        module = _import(project)
+        definitions = _pick(module, project)
+        if problems:  # those of the whole belong into the same message; without any, whoever resolves it finds them
+            found = {(type(problem), str(problem)): problem for problem in [*problems, *Project(definitions).problems]}
+            refuse(list(found.values()))
+    return definitions
+
+
+def _import(project: Location) -> ModuleType:
+    try:
+        return _import_file(project.file) if project.file is not None else _import_module(project)
+    except Error:
+        raise
+    except SyntaxError as problem:
+        raise DefinitionsSyntaxError(problem) from None
+    except (Exception, SystemExit) as problem:
+        raise DefinitionsFailedError(problem, user_frames(problem)) from problem
+
+
+def _import_file(path: Path) -> ModuleType:
+    """The file as the module that another file of the project would import, unless that name is taken."""
+    name = re.sub(r"\W", "_", path.stem)
+    known = sys.modules.get(name)
+    if known is not None:
+        if getattr(known, "__file__", None) == str(path):
+            return known
+        name = f"{name}_definitions"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise DefinitionsFileMissingError(path, "its name, which does not end in .py,")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _import_module(project: Location) -> ModuleType:
+    name = project.module or ""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as problem:
+        if problem.name and (name == problem.name or name.startswith(f"{problem.name}.")):
+            raise DefinitionsModuleMissingError(name, project.said, project.root) from None
+        raise
+    except (TypeError, ValueError):
+        if all(part.isidentifier() for part in name.split(".")):
+            raise
+        raise DefinitionsModuleMissingError(name, project.said, project.root) from None
+
+
+def user_frames(problem: BaseException) -> list[Frame]:
+    """The lines of a traceback that are not opgraph's and not the import system's, outermost first."""
+    return [
+        Frame(line.filename, line.lineno or 0, line.name, (line.line or "").strip())
+        for line in traceback.extract_tb(problem.__traceback__)
+        if not line.filename.startswith((_PACKAGE, "<frozen importlib"))
+    ]
+
+
+def _pick(module: ModuleType, project: Location) -> Definitions:
+    """The one `Definitions` of a module; loose assets and jobs where it has none."""
+    values = {name: value for name, value in vars(module).items() if not name.startswith("__")}
+    found = {id(value): name for name, value in reversed(values.items()) if isinstance(value, Definitions)}
+    names = sorted(found.values())
+    if project.attribute:
+        value = values.get(project.attribute)
+        if not isinstance(value, Definitions):
+            kind = type(value).__name__ if project.attribute in values else ""
+            raise NoSuchAttributeError(project.origin, project.attribute, kind, names)
+        return value
+    if len(names) == 1:
+        return values[names[0]]
+    if names:
+        raise SeveralDefinitionsError(project.origin, names)
+    loose = list({id(v): v for v in values.values()}.values())
+    assets = [v for v in loose if isinstance(v, (AssetsDefinition, AssetSpec))]
+    jobs = [v for v in loose if isinstance(v, (JobDefinition, AssetJob))]
+    if not assets and not jobs:
+        own = [n for n, v in values.items() if getattr(v, "__module__", None) == module.__name__]
+        raise NothingDefinedError(project.origin, own)
+    return Definitions(assets=assets, jobs=jobs)
+

@@ -1,0 +1,103 @@
+"""How a failed op is shown: the user's exception and line first, then which op of which asset, then what to type."""
+
+import linecache
+from collections.abc import Sequence
+
+from opgraph.events import ErrorInfo, Frame
+from opgraph.operate.inspect import LogView
+from opgraph.show.cli import ink
+from opgraph.show.cli.ink import BAD, BUSY, FAINT, PLAIN, STRONG, Line
+
+_AROUND = 2  # lines of code before and after
+_LINES = 12  # of a message or of what an op said
+_DURING = {
+    "load": "while it loaded its input",
+    "store": "while it stored its output",
+    "resources": "while its resources were set up",
+    "worker": "because its process died",
+    "plan": "while it was planned",
+}
+
+
+def failed(
+    error: ErrorInfo,
+    *,
+    step: str = "",
+    assets: Sequence[str] = (),
+    attempts: int = 1,
+    said: Sequence[LogView] = (),
+) -> list[Line]:
+    """A failed step, as lines.
+
+    Args:
+        error: what it raised.
+        step: its key; empty where no step is to blame.
+        assets: the assets that it leads to.
+        attempts: how often it was tried.
+        said: the last lines it logged or printed.
+    """
+    lines = _exception(error)
+    if step:
+        for_assets = f" of asset {', '.join(assets[:3])}" if assets else ""
+        more = f" and {len(assets) - 3} more" if len(assets) > 3 else ""
+        tried = f", attempt {attempts}" if attempts > 1 else ""
+        during = _DURING.get(error.during, "")
+        during = f", {during}{f' `{error.about}`' if error.about else ''}" if during else ""
+        lines += [[], [("  in op ", FAINT), (step, STRONG), (f"{for_assets}{more}{tried}{during}", FAINT)]]
+    if error.metadata:
+        lines += [[(f"  {name}: ", FAINT), (ink.shortened(str(meta.value), 200), PLAIN)] for name, meta in error.metadata.items()]
+    if said:
+        lines += [[], [("  what it said last:", FAINT)]]
+        lines += [[(f"    {ink.shortened(line.text, 200)}", FAINT)] for line in said[-5:]]
+    return lines
+
+
+def _exception(error: ErrorInfo, *, cause: bool = False) -> list[Line]:
+    first, *rest = ink.shortened(error.message, 4000).split("\n") if error.message else [""]
+    title = f"{error.kind}: {first}" if first else error.kind
+    lines: list[Line] = [[("  caused by " if cause else "✗ ", FAINT if cause else BAD), (title, STRONG if cause else f"{BAD} {STRONG}")]]
+    lines += [[(f"  {line}", PLAIN)] for line in rest[:_LINES]]
+    lines += [[(f"  … {len(rest) - _LINES} more lines", FAINT)]] if len(rest) > _LINES else []
+    lines += [[(f"  note: {note}", FAINT)] for note in error.notes]
+    own = [frame for frame in error.frames if frame.own]
+    at = own[-1] if own else (error.frames[-1] if error.frames else None)
+    if at is not None:
+        lines += [[], *excerpt(at)]
+        below = error.frames[error.frames.index(at) + 1 :]
+        if below:
+            last = below[-1]
+            lines.append([(f"  raised in {last.function}, {last.file}:{last.line}", FAINT)])
+        lines += [[(f"  called from {f.file}:{f.line} in {f.function}", FAINT)] for f in reversed(own[:-1])][:5]
+    if error.cause is not None:
+        lines += [[], *_exception(error.cause, cause=True)]
+    return lines
+
+
+def excerpt(frame: Frame) -> list[Line]:
+    """A line of code among its neighbours; only itself if the file has changed since or is gone."""
+    lines: list[Line] = [[("  ", PLAIN), (f"{frame.file}:{frame.line}", BUSY), (f" in {frame.function}", FAINT)]]
+    if linecache.getline(frame.file, frame.line).strip() != frame.text.strip() or not frame.text.strip():
+        return [*lines, [("  ▶ ", BAD), (frame.text.strip(), STRONG)]] if frame.text.strip() else lines
+    first = max(frame.line - _AROUND, 1)
+    shown = [(n, linecache.getline(frame.file, n).rstrip("\n").expandtabs(4)) for n in range(first, frame.line + _AROUND + 1)]
+    while shown and not shown[-1][1].strip():
+        shown.pop()
+    digits = len(str(shown[-1][0]))
+    for number, text in shown:
+        here = number == frame.line
+        lines.append(
+            [
+                ("  ▶ " if here else "    ", BAD),
+                (f"{number:>{digits}} │ ", FAINT),
+                (text, STRONG if here else FAINT),
+            ]
+        )
+    return lines
+
+
+def to_go_on(run_id: str, typed: str) -> list[Line]:
+    """What to type."""
+    return [
+        [("  What had finished is kept. To go on from there:", PLAIN)],
+        [(f"  opgraph resume {run_id}{typed}", STRONG)],
+    ]

@@ -1,0 +1,119 @@
+"""The live tree of a run on a terminal.
+
+The driver only appends facts to a queue; a thread folds them and draws, at most ten times a second and never for more
+than a twentieth of the time, so that a run of 10,000 ops is not slowed down.
+"""
+
+import sys
+import threading
+import time
+from collections import deque
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from opgraph.events import AnyFact
+from opgraph.operate.fold import Fold
+from opgraph.plan.model import Plan
+from opgraph.record.store import Log
+from opgraph.show.cli import ink
+from opgraph.show.cli.ink import BAD, BUSY, FAINT, PLAIN, STRONG, Line
+from opgraph.show.cli.tree import RunTree, tally
+
+_SOONEST = 0.1  # seconds between two pictures
+_SHARE = 20  # a picture may take one part in so many of the time
+_BAR = 24
+
+
+class LiveTree:
+    """Draws a run while it goes.
+
+    Args:
+        log: where the facts of a run that is gone on with are.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        # The stream as it is now: while a run goes, sys.stdout belongs to its ops.
+        self._console = Console(file=sys.stdout, highlight=False, emoji=False, markup=False)
+        self._live = Live(
+            console=self._console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
+        )
+        self._facts: deque[tuple[int, AnyFact]] = deque()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._draw_on, name="opgraph-live", daemon=True)
+        self.tree: RunTree | None = None
+
+    @property
+    def fold(self) -> Fold | None:
+        """Where the steps stand; None: there was no run."""
+        return self.tree.fold if self.tree is not None else None
+
+    def on_plan(self, plan: Plan, run_id: str) -> None:
+        """The run is about to begin."""
+        self.tree = RunTree(Fold(plan))
+        self._facts.extend(self._log.facts(run_id))
+        self._take()
+        self._live.start()
+        self._thread.start()
+
+    def listen(self, seq: int, fact: AnyFact) -> None:
+        """A fact was recorded."""
+        self._facts.append((seq, fact))
+
+    def close(self) -> None:
+        """The run is over: the last picture takes the place of the live one."""
+        if self.tree is None:
+            return
+        if self._thread.is_alive():
+            self._over.set()
+            self._thread.join()
+        self._take()
+        self._live.stop()
+        height = max(self._console.size.height - 6, 40)
+        most = ink.width(400)
+        ink.put([ink.cut(line, most) for line in self.tree.folded(height, time.time())], self._console.file)  # pyright: ignore[reportArgumentType] - a text stream
+
+    def _draw_on(self) -> None:
+        pause = 0.02
+        while not self._over.wait(pause):
+            begun = time.perf_counter()
+            self._take()
+            self._live.update(self._picture(), refresh=True)
+            pause = max(_SOONEST, _SHARE * (time.perf_counter() - begun))
+
+    def _take(self) -> None:
+        assert self.tree is not None
+        fold, note, facts = self.tree.fold, self.tree.note, self._facts
+        while facts:
+            step = fold.add(*facts.popleft())
+            if step >= 0:
+                note(step)
+
+    def _picture(self) -> Group:
+        assert self.tree is not None
+        fold, now = self.tree.fold, time.time()
+        size = self._console.size
+        lines = self.tree.fitting(max(size.height - 4, 3), now)
+        lines += [[], self._footer(fold, now)]
+        return Group(*(_text(ink.cut(line, size.width - 1)) for line in lines))
+
+    def _footer(self, fold: Fold, now: float) -> Line:
+        done, total = fold.finished, len(fold.plan.steps)
+        style = BAD if fold.errors else BUSY
+        passed = ink.seconds(max(now - fold.run_started, 0)) if fold.run_started else ""
+        word = "stopping" if fold.canceling else tally(fold)
+        return [
+            *ink.bar(done, total, _BAR, style),
+            (f"  {done:,} of {ink.count(total, 'op')}", STRONG),
+            (f"  {passed}", PLAIN),
+            (f"  {word}", FAINT),
+        ]
+
+
+def _text(line: Line) -> Text:
+    text = Text(no_wrap=True, overflow="ellipsis", end="")
+    for part, style in line:
+        text.append(part, style or None)
+    return text

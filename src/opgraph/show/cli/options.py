@@ -1,0 +1,101 @@
+"""Options that several commands share, and opening what they name."""
+
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from opgraph.operate.project import Location, load, locate, make_home
+from opgraph.run.instance import Instance
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+@dataclass(slots=True)
+class Chosen:
+    """The project that the options name. Nothing is opened or imported before it is asked for."""
+
+    file: str | None
+    module: str | None
+    attribute: str | None
+    _location: Location | None = None
+
+    @property
+    def location(self) -> Location:
+        """Where the project is."""
+        if self._location is None:
+            if self.file and self.module:
+                raise click.UsageError("`-f` and `-m` name the definitions in two ways; give one of them")
+            self._location = locate(self.file, self.module, self.attribute)
+        return self._location
+
+    def definitions(self) -> Any:
+        """What the project declares; imports the user's code."""
+        return load(self.location)
+
+    def instance(self) -> Instance:
+        """The project's state, made if need be."""
+        location = self.location
+        make_home(location)
+        return Instance(location.home, durability=location.durability or "power")
+
+    @property
+    def has_state(self) -> bool:
+        """Whether anything was ever recorded."""
+        return self.location.home.is_dir()
+
+    @property
+    def typed(self) -> str:
+        """The options that must be typed again to mean the same project, with a space before each."""
+        return "".join(f" {quoted(word)}" for word in self.location.typed)
+
+
+def project_options(command: _F) -> _F:
+    """`-f`, `-m` and `-a`, handed over as one `Chosen` named `chosen`."""
+
+    def wrapped(*args: Any, file: str | None, module: str | None, attribute: str | None, **kwargs: Any) -> Any:
+        return command(*args, chosen=Chosen(file, module, attribute), **kwargs)
+
+    wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
+    wrapped.__click_params__ = list(getattr(command, "__click_params__", []))  # type: ignore[attr-defined]
+    result: Any = click.option("-a", "--attribute", metavar="NAME", help="The name of the Definitions in it.")(wrapped)
+    result = click.option("-m", "--module", metavar="MODULE", help="The module that holds the definitions.")(result)
+    return click.option("-f", "--file", metavar="FILE", help="The file that holds the definitions.")(result)
+
+
+def json_option(command: _F) -> _F:
+    """`--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def select_option(command: _F) -> _F:
+    """`--select`, which may be given several times."""
+    return click.option(
+        "-s",
+        "--select",
+        multiple=True,
+        metavar="SELECTION",
+        help="Which assets: `orders`, `*orders`, `orders+2`, 'group:raw and not kind:csv'. Several are joined.",
+    )(command)
+
+
+def joined(selections: tuple[str, ...]) -> str | None:
+    """Several selections as one; None: nothing was said."""
+    if len(selections) < 2:
+        return selections[0] if selections else None
+    return " or ".join(f"({each})" for each in selections)
+
+
+def quoted(word: str) -> str:
+    """A word as a shell wants it."""
+    return shlex.quote(word)
+
+
+def print_json(data: Any) -> None:
+    """Data on standard output, readable where a person looks."""
+    text = msgspec.json.encode(data, enc_hook=str)
+    print((msgspec.json.format(text) if sys.stdout.isatty() else text).decode())

@@ -1,0 +1,84 @@
+"""A run as lines, where nobody looks at a terminal: one for each op that ends, at once."""
+
+import sys
+
+from opgraph.events import AnyFact
+from opgraph.operate.fold import Fold, Phase
+from opgraph.plan.model import Plan
+from opgraph.record.store import Log
+from opgraph.show.cli import ink
+from opgraph.show.cli.ink import Line
+from opgraph.show.cli.tree import RunTree
+
+_WORDS = {
+    Phase.SUCCEEDED: "done",
+    Phase.FAILED: "FAILED",
+    Phase.REUSED: "reused",
+    Phase.SKIPPED: "skipped",
+    Phase.BLOCKED: "blocked",
+    Phase.RETRYING: "retry",
+    Phase.INTERRUPTED: "stopped",
+}
+
+
+class PlainLines:
+    """Prints a run while it goes.
+
+    Args:
+        log: where the facts of a run that is gone on with are.
+        quiet: print nothing, only keep where the steps stand.
+    """
+
+    def __init__(self, log: Log, *, quiet: bool = False) -> None:
+        self._log = log
+        self._quiet = quiet
+        self._stream = sys.stdout  # while a run goes, sys.stdout belongs to its ops
+        self.tree: RunTree | None = None
+        self._width = 0
+
+    @property
+    def fold(self) -> Fold | None:
+        """Where the steps stand; None: there was no run."""
+        return self.tree.fold if self.tree is not None else None
+
+    def on_plan(self, plan: Plan, run_id: str) -> None:
+        """The run is about to begin."""
+        self.tree = RunTree(Fold(plan))
+        for seq, fact in self._log.facts(run_id):
+            self.tree.fold.add(seq, fact)
+        self._width = min(60, max((len(step.key) for step in plan.steps), default=0))
+
+    def listen(self, seq: int, fact: AnyFact) -> None:
+        """A fact was recorded."""
+        assert self.tree is not None
+        fold = self.tree.fold
+        before = fold.status
+        step = fold.add(seq, fact)
+        if self._quiet or step < 0:
+            if fold.status is not before and not self._quiet:
+                self._interrupted(fold)
+            return
+        word = _WORDS.get(Phase(fold.phase[step]))
+        if word is not None:
+            self._stream.write(self._line(word, step))
+            self._stream.flush()
+
+    def close(self) -> None:
+        """The run is over."""
+
+    def _interrupted(self, fold: Fold) -> None:
+        """Steps that the run's end left undone have no fact of their own."""
+        for step, phase in enumerate(fold.phase):
+            if phase == Phase.INTERRUPTED and not fold.ended[step]:
+                self._stream.write(self._line("stopped", step))
+
+    def _line(self, word: str, step: int) -> str:
+        assert self.tree is not None
+        fold = self.tree.fold
+        phase = Phase(fold.phase[step])
+        took = ""
+        if fold.ended[step] and fold.started[step] and phase is not Phase.REUSED:
+            took = ink.seconds(max(fold.ended[step] - fold.started[step], 0))
+        why: Line = self.tree.why(step, phase)
+        text = "".join(part for part, _ in why)
+        return f"{word:<8} {fold.plan.steps[step].key:<{self._width}} {took:>9}  {text}".rstrip() + "\n"

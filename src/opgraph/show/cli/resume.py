@@ -1,0 +1,44 @@
+"""`opgraph resume`: go on with a run that failed, was cancelled or died."""
+
+import click
+
+from opgraph.operate import execute, inspect
+from opgraph.show.cli.options import Chosen, json_option, project_options
+from opgraph.show.cli.watch import watched
+
+
+@click.command("resume")
+@click.argument("run", required=False)
+@project_options
+@click.option("--from", "from_step", metavar="STEP", help="Run this op again and what comes after it.")
+@click.option("--only", multiple=True, metavar="STEP", help="Run this op again and nothing else. May be repeated.")
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context, chosen: Chosen, run: str | None, from_step: str | None, only: tuple[str, ...], *, as_json: bool
+) -> None:
+    """Go on with RUN: what it stored is reused, the rest is run.
+
+    RUN is an id or the beginning of one; without it, the latest run that failed, was cancelled or died. A run whose
+    process died goes on under its own id if the code is unchanged; else a new run takes over what it stored.
+    """
+    if from_step and only:
+        raise click.UsageError("`--from` and `--only` say in two ways what to run; give one of them")
+    definitions = chosen.definitions()
+    with chosen.instance() as instance:
+        run_id = inspect.find_run(instance.record, run) if run else inspect.latest_unfinished(instance.record)
+        code = watched(
+            chosen,
+            instance,
+            lambda listener, on_plan: execute.resume(
+                definitions,
+                run_id,
+                instance=instance,
+                from_step=from_step,
+                only=only,
+                listeners=(listener,),
+                on_plan=on_plan,
+            ),
+            as_json=as_json,
+        )
+    ctx.exit(code)

@@ -1,0 +1,253 @@
+"""`opgraph show`: a run, or an asset, in detail."""
+
+import time
+from typing import Any
+
+import click
+
+from opgraph.errors import Error
+from opgraph.keys import near_misses
+from opgraph.operate import inspect, lineage
+from opgraph.operate.inspect import AssetView, LogView, MaterializationView, NoSuchRunError, OutputView, RunView
+from opgraph.operate.lineage import AssetSummary, OpView
+from opgraph.resolve.project import resolve
+from opgraph.run.instance import Instance
+from opgraph.show.cli import ink
+from opgraph.show.cli.failure import failed, to_go_on
+from opgraph.show.cli.ink import FAINT, NOTE, PLAIN, STRONG, Line
+from opgraph.show.cli.options import Chosen, json_option, print_json, project_options
+from opgraph.show.cli.runs import MARKS
+from opgraph.show.cli.tree import RunTree, tally
+from opgraph.show.cli.value import readable
+from opgraph.show.cli.watch import failures, unasked
+
+_ROWS = 200  # of a run's tree, unless all is asked for
+
+
+class NothingToShowError(Error):
+    """Neither a run nor an asset has this name."""
+
+    def __init__(self, text: str, known: list[str]) -> None:
+        self.text = text
+        near = near_misses(text, known)
+        meant = f". Did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else ""
+        super().__init__(
+            f"there is no run and no asset `{text}`{meant}", fix="`opgraph list` shows the assets, `opgraph runs` the runs"
+        )
+
+
+@click.command("show")
+@click.argument("what", metavar="RUN|ASSET")
+@project_options
+@click.option("--value", is_flag=True, help="Of an asset: print its value.")
+@click.option("--run", "run", metavar="RUN", help="With --value: the value that this run made.")
+@click.option("--logs", is_flag=True, help="Of a run: also what its ops logged and printed.")
+@click.option("--all", "everything", is_flag=True, help="Of a run: every op, however many there are.")
+@click.option("-n", "--limit", type=click.IntRange(1), default=10, show_default=True, help="Of an asset: how many past runs.")
+@json_option
+def command(
+    chosen: Chosen,
+    what: str,
+    run: str | None,
+    limit: int,
+    *,
+    value: bool,
+    logs: bool,
+    everything: bool,
+    as_json: bool,
+) -> None:
+    """Show a run as a tree, or an asset with its past.
+
+    RUN is an id or the beginning of one. ASSET is a key, its parts joined by `/`.
+    """
+    with chosen.instance() as instance:
+        run_id = None if value else _run(instance, what)
+        if run_id is not None:
+            _show_run(chosen, instance, run_id, logs=logs, everything=everything, as_json=as_json)
+        elif value:
+            _show_value(chosen, instance, what, run, as_json=as_json)
+        else:
+            _show_asset(chosen, instance, what, limit, as_json=as_json)
+
+
+def _run(instance: Instance, what: str) -> str | None:
+    """The run that was meant, unless an asset has that very name."""
+    if instance.record.history(what, 1):
+        return None
+    try:
+        return inspect.find_run(instance.record, what)
+    except NoSuchRunError:
+        return None
+
+
+# -- a run ------------------------------------------------------------------------
+
+
+def _show_run(
+    chosen: Chosen, instance: Instance, run_id: str, *, logs: bool, everything: bool, as_json: bool
+) -> None:
+    view = inspect.run_view(instance, run_id)
+    plan = inspect.plan_of(instance.record, run_id)
+    said = inspect.logs(instance.record, run_id, plan) if logs else []
+    if as_json:
+        print_json({**inspect.to_json(view), **({"logs": inspect.to_json(said)} if logs else {})})
+        return
+    fold = inspect.folded(instance.record, run_id, plan)
+    tree = RunTree(fold)
+    now = time.time()
+    rows = tree.full(now, split=True) if everything or tree.rows_in_full <= _ROWS else tree.folded(_ROWS, now)
+    lines = [*_run_head(view), [], *rows, *unasked(fold)]
+    if rows and tree.rows_in_full > _ROWS and not everything:
+        lines += [[(f"finished graphs are folded: `opgraph show {run_id[:8]} --all` shows every op", FAINT)]]
+    for block in failures(instance, run_id, fold):
+        lines += [[], *block]
+    if view.error is not None:
+        lines += [[], *failed(view.error)]
+    lines += _said(said)
+    lines += [[], [(tally(fold), FAINT)]]
+    if view.run.status in ("FAILURE", "CANCELED", inspect.DIED):
+        lines += to_go_on(run_id, chosen.typed)
+    most = ink.width(200)
+    ink.put(ink.cut(line, most) for line in lines)
+
+
+def _run_head(view: RunView) -> list[Line]:
+    run = view.run
+    took = ink.seconds((run.ended or time.time()) - run.started) if run.started else ""
+    mark = MARKS.get(run.status, ("·", FAINT))
+    rows: list[list[Line]] = [
+        [[("status", FAINT)], [mark, (f" {run.status.lower()}", mark[1])]],
+        [[("started", FAINT)], [(ink.moment(run.started or run.created), PLAIN), (f"  took {took}" if run.ended else "", FAINT)]],
+    ]
+    if run.job:
+        rows.append([[("job", FAINT)], [(run.job, PLAIN)]])
+    if view.selection:
+        rows.append([[("asked for", FAINT)], [(ink.shortened(", ".join(view.selection), 300), PLAIN)]])
+    if run.parent:
+        rows.append([[("resumes", FAINT)], [(run.parent, PLAIN)]])
+    if run.epoch > 1:
+        rows.append([[("taken up", FAINT)], [(f"{run.epoch} times, after its process had died", NOTE)]])
+    rows += [[[(what, FAINT)], [(", ".join(names), PLAIN)]] for what, names in view.changes.items() if names]
+    rows += [[[("tag", FAINT)], [(f"{key}={value}", PLAIN)]] for key, value in run.tags.items()]
+    return [[("run ", FAINT), (run.run_id, STRONG)], *ink.columns(rows)]
+
+
+def _said(said: list[LogView]) -> list[Line]:
+    lines: list[Line] = []
+    step = None
+    for line in said:
+        if line.step != step:
+            step = line.step
+            lines += [[], [(step or "the run", STRONG), (" said", FAINT)]]
+        level = "" if line.level in ("STDOUT", "STDERR") else f"{line.level:<8} "
+        lines.append([(f"  {ink.moment(line.time)[11:]}  ", FAINT), (level, NOTE), (ink.shortened(line.text), PLAIN)])
+    return lines
+
+
+# -- an asset ---------------------------------------------------------------------
+
+
+def _declared(chosen: Chosen, asset: str) -> tuple[AssetSummary | None, tuple[OpView, ...], list[str], str]:
+    """What the project says of an asset; empty, with the reason, where its definitions cannot be loaded."""
+    if chosen.location.file is None and chosen.location.module is None:
+        return None, (), [], ""
+    try:
+        graph = resolve(chosen.definitions()).graph
+    except Error as error:
+        return None, (), [], error.what
+    known = {key.text: key for key in graph.nodes}
+    if asset not in known:
+        return None, (), list(known), ""
+    return lineage.summary(graph, known[asset]), lineage.ops_of(graph, known[asset]), list(known), ""
+
+
+def _show_asset(chosen: Chosen, instance: Instance, asset: str, limit: int, *, as_json: bool) -> None:
+    view = inspect.asset_view(instance, asset, limit=limit)
+    declared, ops, known, broken = _declared(chosen, asset)
+    if declared is None and view.latest is None:
+        if broken:
+            chosen.definitions()  # says what is wrong with them
+        raise NothingToShowError(asset, known)
+    if as_json:
+        declaration: Any = {**inspect.to_json(declared), "graph": inspect.to_json(ops)} if declared else None
+        print_json({**inspect.to_json(view), "declared": declaration})
+        return
+    lines = _asset_head(asset, declared, ops)
+    if broken:
+        lines += [[], [("! ", NOTE), (f"the definitions cannot be loaded: {broken}", PLAIN)]]
+    lines += [[], *_latest(view)]
+    if len(view.history) > 1:
+        lines += [[], [("before that", FAINT)], *ink.columns([_past(each) for each in view.history[1:]])]
+    ink.put(lines)
+
+
+def _asset_head(asset: str, declared: AssetSummary | None, ops: tuple[OpView, ...]) -> list[Line]:
+    if declared is None:
+        return [[(asset, STRONG), ("  not declared now", FAINT)]]
+    how = declared.kind.replace("_", "-") + (f", {ink.count(len(ops), 'op')}" if ops else "")
+    lines: list[Line] = [[(asset, STRONG), (f"  {how}  {declared.source}", FAINT)]]
+    lines += [[(f"  {line}", PLAIN)] for line in declared.description.strip().splitlines()]
+    labels = [f"group {declared.group}", *declared.kinds, *declared.owners, *(f"{k}={v}" if v else k for k, v in declared.tags.items())]
+    rows: list[list[Line]] = [[[("  labels", FAINT)], [(", ".join(labels), PLAIN)]]]
+    rows += [[[("  made from", FAINT)], [(", ".join(declared.upstream), PLAIN)]]] if declared.upstream else []
+    rows += [[[("  used by", FAINT)], [(", ".join(declared.downstream), PLAIN)]]] if declared.downstream else []
+    rows += [[[("  ops", FAINT)], [(" · ".join(op.path for op in ops[:12]) + (" …" if len(ops) > 12 else ""), PLAIN)]]] if ops else []
+    return [*lines, *ink.columns(rows)]
+
+
+def _latest(view: AssetView) -> list[Line]:
+    latest = view.latest
+    if latest is None:
+        return [[("never materialized", FAINT)]]
+    stored = latest.stored
+    rows: list[list[Line]] = [
+        _pair("when", f"{ink.moment(latest.time)}  ({ink.ago(latest.time)})"),
+        _pair("run", latest.run_id),
+        _pair("made by", f"op {latest.step}, output `{stored.output}`"),
+    ]
+    if not stored.asked:
+        rows.append([[("  besides", FAINT)], [("nobody had asked for it in that run", NOTE)]])
+    rows.append(_pair("value", _where(stored)))
+    if stored.data_version:
+        rows.append(_pair("version", stored.data_version))
+    for read in latest.reads:
+        made = f"of run {read.run[:8]}" if read.run else "of which no run is recorded"
+        rows.append(_pair("read", f"{read.asset} {made}"))
+    rows += [_pair(name, ink.shortened(str(value), 300)) for name, value in stored.metadata.items()]
+    return [[("last materialized", FAINT)], *ink.columns(rows)]
+
+
+def _pair(name: str, text: str) -> list[Line]:
+    return [[(f"  {name}", FAINT)], [(text, PLAIN)]]
+
+
+def _where(stored: OutputView) -> str:
+    size = f"{ink.size(stored.size)}, " if stored.size else ""
+    return size + {
+        "inline": "in the record",
+        "file": stored.path,
+        "memory": "was in the memory of its process, gone with it",
+        "manager": f"kept by I/O manager `{stored.io_manager}`" + (f": {stored.path}" if stored.path else ""),
+        "none": "nothing is stored",
+    }.get(stored.place, stored.place)
+
+
+def _past(each: MaterializationView) -> list[Line]:
+    return [
+        [(f"  {ink.moment(each.time)}", PLAIN)],
+        [(f"run {each.run_id[:8]}", FAINT)],
+        [(ink.size(each.stored.size) if each.stored.size else "", FAINT)],
+        [("" if each.stored.asked else "not asked for", NOTE)],
+    ]
+
+
+def _show_value(chosen: Chosen, instance: Instance, asset: str, run: str | None, *, as_json: bool) -> None:
+    definitions = chosen.definitions()
+    graph = resolve(definitions).graph
+    key = lineage.asset_key(graph, asset)
+    run_id = inspect.find_run(instance.record, run) if run else None
+    value = definitions.load_asset_value(key, run_id=run_id, instance=instance)
+    if as_json:
+        print_json({"asset": asset, "run_id": run_id, "type": type(value).__qualname__, "text": readable(value)})
+        return
+    print(readable(value))

@@ -1,0 +1,308 @@
+"""A run as a tree on the terminal: asset, graph, op, each with where it stands and how long it took.
+
+Rows are made from a fold of the run's facts, so the live screen, the last picture of it and `opgraph show RUN` are the
+same. A tree that does not fit is folded: what runs and what failed is shown, the rest is counted.
+"""
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+from opgraph.operate.fold import Branch, Fold, Phase, branches
+from opgraph.operate.inspect import together
+from opgraph.plan.model import WHY, Do
+from opgraph.show.cli import ink
+from opgraph.show.cli.ink import BAD, BUSY, FAINT, GOOD, NOTE, PLAIN, STRONG, Line
+
+GLYPHS = {
+    Phase.PENDING: ("·", FAINT),
+    Phase.RUNNING: ("●", BUSY),
+    Phase.RETRYING: ("↻", NOTE),
+    Phase.SUCCEEDED: ("✓", GOOD),
+    Phase.FAILED: ("✗", BAD),
+    Phase.SKIPPED: ("–", FAINT),
+    Phase.BLOCKED: ("–", FAINT),
+    Phase.REUSED: ("↺", BUSY),
+    Phase.INTERRUPTED: ("■", NOTE),
+}
+SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_QUIET = (Phase.PENDING, Phase.SKIPPED, Phase.BLOCKED)
+_WIDEST = 44
+_BAR = 16
+
+
+class RunTree:
+    """The tree of one run and what is needed to draw it again and again in little time.
+
+    Args:
+        fold: where the steps stand; the caller adds facts to it and tells `note` of each step that changed.
+    """
+
+    def __init__(self, fold: Fold) -> None:
+        self.fold = fold
+        self.plan = fold.plan
+        self.units = branches(fold.plan)
+        self.unit_of = [0] * len(fold.plan.steps)
+        for u, unit in enumerate(self.units):
+            for step in unit.steps:
+                self.unit_of[step] = u
+        self.over = bytearray(fold.has_ended(i) for i in range(len(fold.plan.steps)))
+        self.unit_over = [sum(self.over[i] for i in unit.steps) for unit in self.units]
+        self.rows_in_full = sum(_rows_of(unit) for unit in self.units)
+        self.recent: deque[int] = deque(maxlen=100)  # steps that ended last
+        self.name_width = min(_WIDEST, max((_widest(unit, 0) for unit in self.units), default=10))
+
+    def note(self, step: int) -> None:
+        """A step changed."""
+        over = self.fold.has_ended(step)
+        if over != self.over[step]:
+            self.over[step] = over
+            self.unit_over[self.unit_of[step]] += 1 if over else -1
+        if over:
+            self.recent.append(step)
+
+    # -- all of it ------------------------------------------------------------
+
+    def full(self, now: float, *, split: bool = False) -> list[Line]:
+        """Every row. `split`: with the times of load, compute and store."""
+        return [row for unit in self.units for row in self._rows(unit, 0, now, split=split)]
+
+    def _rows(self, branch: Branch, depth: int, now: float, *, split: bool) -> Iterator[Line]:
+        if branch.is_leaf:
+            yield self._leaf(branch.step, branch.name, depth, now, branch.assets, split=split)
+            return
+        yield self._header(branch, depth, now)
+        for child in branch.children.values():
+            yield from self._rows(child, depth + 1, now, split=split)
+
+    # -- what fits ------------------------------------------------------------
+
+    def fitting(self, rows: int, now: float) -> list[Line]:
+        """So many rows at most, while the run goes."""
+        if self.rows_in_full <= rows:
+            return self.full(now)
+        fold = self.fold
+        busy = sorted({self.unit_of[step] for step in fold.running})
+        done = list(dict.fromkeys(self.unit_of[step] for step in reversed(self.recent)))
+        done = [u for u in done if u not in busy and self.unit_over[u] == len(self.units[u].steps)]
+        following = self._following(busy, 3) if busy else []
+        room = max(rows - 2 - len(following), 1)
+        busy = busy[:room]
+        each = max((room - len(busy)) // max(len(busy), 1), 0)
+        body: list[Line] = []
+        for u in busy:
+            body += self._windowed(u, each, now)
+        done = list(reversed(done[: max(room - len(body), 0)]))
+        hidden = sum(1 for u, unit in enumerate(self.units) if self.unit_over[u] == len(unit.steps)) - len(done)
+        lines = [_more(hidden, "finished")] if hidden else []
+        lines += [self._header(self.units[u], 0, now) for u in done]
+        lines += body + [self._header(self.units[u], 0, now) for u in following]
+        waiting = len(self.units) - hidden - len(done) - len(busy) - len(following)
+        return [*lines, _more(waiting, "to come")] if waiting > 0 else lines
+
+    def _following(self, busy: Sequence[int], most: int) -> list[int]:
+        found: list[int] = []
+        for u in range(busy[-1] + 1, min(len(self.units), busy[-1] + 50)):
+            if self.unit_over[u] == 0 and len(found) < most:
+                found.append(u)
+        return found
+
+    def _windowed(self, u: int, rows: int, now: float) -> list[Line]:
+        """A unit's own row and, below it, so many: what ended last, what runs, what comes."""
+        unit = self.units[u]
+        lines = [self._header(unit, 0, now)]
+        if unit.is_leaf or rows < 1:
+            return lines
+        inside = _rows_of(unit) - 1
+        if inside <= rows:
+            return [*self._rows(unit, 0, now, split=False)]
+        running = [step for step in self.fold.running if self.unit_of[step] == u][:rows]
+        room = rows - len(running) - 2
+        coming = self._next_in(unit, max(running, default=-1), max(min(room // 2, 4), 0))
+        shown = list(dict.fromkeys(s for s in reversed(self.recent) if self.unit_of[s] == u and s not in running))
+        shown = list(reversed(shown[: max(room - len(coming), 0)]))
+        before = self.unit_over[u] - len(shown)
+        after = len(unit.steps) - self.unit_over[u] - len(running) - len(coming)
+        lines += [_more(before, "finished", "  ")] if before > 0 and rows > len(running) else []
+        for step in (*shown, *running, *coming):
+            lines.append(self._leaf(step, self._inner(step), 1, now, ()))
+        return [*lines, _more(after, "to come", "  ")] if after > 0 and rows > len(running) + 1 else lines
+
+    def _next_in(self, unit: Branch, after: int, most: int) -> list[int]:
+        at = bisect_right(unit.steps, after)
+        return [step for step in unit.steps[at : at + 2 * most] if self.fold.phase[step] == Phase.PENDING][:most]
+
+    def folded(self, rows: int, now: float) -> list[Line]:
+        """The picture after the run: in full where it fits, else finished graphs as one row, then only what matters."""
+        if self.rows_in_full <= rows:
+            return self.full(now)
+        lines: list[Line] = []
+        for unit in self.units:
+            lines.append(self._header(unit, 0, now))
+            lines += self._troubles(unit, now)
+        if len(lines) <= rows:
+            return lines
+        bad = [u for u in self.units if self._phase(u) not in (Phase.SUCCEEDED, Phase.REUSED, Phase.SKIPPED, Phase.BLOCKED)]
+        shown: list[Line] = []
+        for unit in bad[:rows]:
+            shown += [self._header(unit, 0, now), *self._troubles(unit, now)]
+        good = [u for u in self.units if self._phase(u) is Phase.SUCCEEDED]
+        room = max(rows - len(shown) - 1, 3)
+        shown += [self._header(unit, 0, now) for unit in good[-room:]]
+        rest = len(self.units) - len(bad[:rows]) - len(good[-room:])
+        return [_more(rest, "more"), *shown] if rest else shown
+
+    def _troubles(self, unit: Branch, now: float, most: int = 5) -> list[Line]:
+        """The ops of a folded graph that a person must see."""
+        if unit.is_leaf:
+            return []
+        wanted = (Phase.FAILED, Phase.INTERRUPTED, Phase.RUNNING, Phase.RETRYING)
+        steps = [s for s in unit.steps if self.fold.phase[s] in wanted]
+        return [self._leaf(step, self._inner(step), 1, now, ()) for step in steps[:most]]
+
+    def _inner(self, step: int) -> str:
+        each = self.plan.steps[step]
+        return each.key.removeprefix(f"{each.unit}.")
+
+    # -- one row --------------------------------------------------------------
+
+    def _phase(self, branch: Branch) -> Phase:
+        return together(Phase(value) for value in set(map(self.fold.phase.__getitem__, branch.steps)))
+
+    def _header(self, branch: Branch, depth: int, now: float) -> Line:
+        if branch.is_leaf:
+            return self._leaf(branch.step, branch.name, depth, now, branch.assets)
+        fold, steps = self.fold, branch.steps
+        phase = self._phase(branch)
+        ended = sum(map(self.over.__getitem__, steps))
+        begun = [fold.started[s] for s in steps if fold.started[s]]
+        passed = ""
+        if begun:
+            last = now if phase is Phase.RUNNING and not fold.run_ended else max(max(fold.ended[s] for s in steps), min(begun))
+            passed = ink.seconds(last - min(begun))
+        detail: Line = []
+        if phase in (Phase.RUNNING, Phase.RETRYING):
+            detail = [*ink.bar(ended, len(steps), _BAR, BUSY), (f"  {ended:,} of {len(steps):,}", FAINT)]
+        elif depth == 0:
+            detail = [(self._tally(branch), FAINT)]
+        outs = [a for a in branch.assets if a != branch.name]
+        if outs and depth == 0:
+            detail = [*detail, ("  ", PLAIN), ("→ " + _listed(outs), FAINT)] if detail else [("→ " + _listed(outs), FAINT)]
+        return self._row(depth, phase, branch.name, STRONG if depth == 0 else PLAIN, passed, detail, now)
+
+    def _tally(self, branch: Branch) -> str:
+        counts: dict[Phase, int] = {}
+        for step in branch.steps:
+            phase = Phase(self.fold.phase[step])
+            counts[phase] = counts.get(phase, 0) + 1
+        total = ink.count(len(branch.steps), "op")
+        other = [(p, n) for p, n in counts.items() if p not in (Phase.SUCCEEDED, Phase.PENDING)]
+        if not other:
+            return total
+        return f"{total}: " + ", ".join(
+            f"{n:,} {WORDS[p]}" for p, n in sorted(counts.items(), key=lambda item: _ORDER.index(item[0]))
+        )
+
+    def _leaf(
+        self, step: int, name: str, depth: int, now: float, assets: Sequence[str], *, split: bool = False
+    ) -> Line:
+        fold = self.fold
+        phase = Phase(fold.phase[step])
+        passed = ""
+        if phase is Phase.RUNNING:
+            passed = ink.seconds(max(now - fold.started[step], 0))
+        elif phase in (Phase.SUCCEEDED, Phase.FAILED, Phase.RETRYING, Phase.INTERRUPTED) and fold.started[step]:
+            passed = ink.seconds(max(fold.ended[step] - fold.started[step], 0)) if fold.ended[step] else ""
+        style = FAINT if phase in _QUIET else (STRONG if depth == 0 else PLAIN)
+        detail = self.why(step, phase)
+        if split and phase is Phase.SUCCEEDED:
+            parts = (("load", fold.load[step]), ("compute", fold.compute[step]), ("store", fold.store[step]))
+            detail = [*detail, (" · ".join(f"{word} {ink.micros(us)}" for word, us in parts), FAINT)]
+        outs = [asset for asset in assets if asset != name]
+        if outs:
+            detail = [("→ " + _listed(outs), FAINT), *([("  ", PLAIN), *detail] if detail else [])]
+        return self._row(depth, phase, name, style, passed, detail, now)
+
+    def why(self, step: int, phase: Phase) -> Line:
+        """What there is to say of where a step stands."""
+        fold, each = self.fold, self.plan.steps[step]
+        if phase in (Phase.FAILED, Phase.RETRYING):
+            error = fold.errors.get(step)
+            text = f"{error.kind}: {error.message}" if error is not None and error.message else error.kind if error else ""
+            text = text.split("\n", 1)[0]
+            again = f"attempt {fold.attempts[step]} failed, trying again: " if phase is Phase.RETRYING else ""
+            return [(again, NOTE), (text, BAD)]
+        if phase is Phase.BLOCKED:
+            because = fold.because[step][0]
+            return [(f"needs {self._beside(each.unit, because)}", FAINT)]
+        if phase is Phase.SKIPPED:
+            if step not in fold.because:
+                return [(WHY.get(each.decision.why, each.decision.why), FAINT)]
+            because, output = fold.because[step]
+            which = f"output `{output}` of " if output and output != "result" else ""
+            return [(f"{which}{self._beside(each.unit, because)} did not come", FAINT)]
+        if phase is Phase.REUSED:
+            kept = fold.kept.get(step, ())
+            return [(f"reused from run {kept[0].run[:8]}" if kept else "reused", FAINT)]
+        if phase is Phase.INTERRUPTED:
+            return [("stopped", NOTE)]
+        if phase is Phase.PENDING and each.decision.do is Do.REUSE:
+            return [("to be reused", FAINT)]
+        if phase in (Phase.RUNNING, Phase.SUCCEEDED) and fold.attempts[step] > 1:
+            return [(f"attempt {fold.attempts[step]}  ", NOTE)]
+        return []
+
+    def _beside(self, unit: str, step: int) -> str:
+        """Another step's name as it is said next to a step of this unit."""
+        return self.plan.steps[step].key.removeprefix(f"{unit}.")
+
+    def _row(self, depth: int, phase: Phase, name: str, style: str, passed: str, detail: Line, now: float) -> Line:
+        glyph, colour = GLYPHS[phase]
+        if phase is Phase.RUNNING and not self.fold.run_ended:
+            glyph = SPINNER[int(now * 10) % len(SPINNER)]
+        room = self.name_width - 2 * depth
+        name = name if len(name) <= room else name[: room - 1] + "…"
+        return [
+            ("  " * depth, PLAIN),
+            (glyph + " ", colour),
+            (name, style),
+            (" " * (room - len(name) + 2), PLAIN),
+            (f"{passed:>9}", FAINT),
+            ("  ", PLAIN),
+            *detail,
+        ]
+
+
+WORDS = {
+    Phase.SUCCEEDED: "ran",
+    Phase.REUSED: "reused",
+    Phase.SKIPPED: "skipped",
+    Phase.FAILED: "failed",
+    Phase.BLOCKED: "not reached",
+    Phase.INTERRUPTED: "stopped",
+    Phase.RUNNING: "running",
+    Phase.RETRYING: "to be tried again",
+    Phase.PENDING: "to come",
+}
+_ORDER = list(WORDS)
+
+
+def tally(fold: Fold) -> str:
+    """What became of the steps: `12 ran · 3 reused · 1 failed`."""
+    return " · ".join(f"{fold.counts[phase]:,} {word}" for phase, word in WORDS.items() if fold.counts[phase])
+
+
+def _rows_of(branch: Branch) -> int:
+    return 1 + sum(_rows_of(child) for child in branch.children.values())
+
+
+def _widest(branch: Branch, depth: int) -> int:
+    return max([len(branch.name) + 2 * depth, *(_widest(child, depth + 1) for child in branch.children.values())])
+
+
+def _more(number: int, what: str, indent: str = "") -> Line:
+    return [(f"{indent}… {number:,} {what}", FAINT)]
+
+
+def _listed(names: Sequence[str], most: int = 4) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

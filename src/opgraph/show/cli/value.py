@@ -1,0 +1,75 @@
+"""A stored value as a person can read it."""
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from pprint import pformat
+from typing import Any
+
+from opgraph.show.cli import ink
+
+_ROWS = 20  # of a table
+_ITEMS = 100  # of a list, set or dict
+_TEXT = 10_000  # characters
+
+
+def readable(value: Any) -> str:
+    """The head of a table, the text of a text, else its `repr`, laid out and not too long.
+
+    Args:
+        value: anything. Tables are known by having `head` and `shape` (polars, pandas) or `slice` and `num_rows` (arrow).
+    """
+    try:
+        return ink.shortened(_text(value), _TEXT)
+    except Exception as problem:  # noqa: BLE001 - a user's repr may do anything
+        return f"<{type(value).__name__}: its repr failed with {type(problem).__name__}: {problem}>"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        data = bytes(value)
+        return f"{data[:200]!r}" + (f"… ({ink.size(len(data))})" if len(data) > 200 else "")
+    if isinstance(value, Path):
+        return f"{value} ({ink.size(value.stat().st_size)})" if value.is_file() else str(value)
+    if _is_table(value):
+        return _table(value)
+    if isinstance(value, (list, tuple, set, frozenset, dict)):
+        return _items(value)  # pyright: ignore[reportUnknownArgumentType] - of anything
+    return repr(value)
+
+
+def _is_table(value: Any) -> bool:
+    return not isinstance(value, type) and (
+        (hasattr(value, "head") and hasattr(value, "shape")) or (hasattr(value, "slice") and hasattr(value, "num_rows"))
+    )
+
+
+def _table(value: Any) -> str:
+    if not hasattr(value, "shape"):
+        return f"{value.slice(0, _ROWS)}\n{value.num_rows:,} rows"
+    shape: tuple[int, ...] = value.shape
+    head = value.head(_ROWS)
+    text = head.to_string() if hasattr(head, "to_string") else _all_rows(head)
+    shown = f" (the first {_ROWS})" if shape[0] > _ROWS else ""
+    columns = f" × {shape[1]:,} columns" if len(shape) > 1 else ""
+    return f"{text}\n{shape[0]:,} rows{shown}{columns}"
+
+
+def _all_rows(head: Any) -> str:
+    """A polars frame without the dots in the middle and without its own line of the shape."""
+    module = __import__(type(head).__module__.split(".")[0])
+    config = getattr(module, "Config", None)
+    if config is None:
+        return str(head)
+    with config(tbl_rows=_ROWS, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=False, tbl_cols=20):
+        return str(head)
+
+
+def _items(value: Sequence[Any] | Mapping[Any, Any] | set[Any] | frozenset[Any]) -> str:
+    extra = len(value) - _ITEMS
+    if extra > 0:
+        shown: Any = dict(islice(value.items(), _ITEMS)) if isinstance(value, Mapping) else list(islice(value, _ITEMS))
+        return f"{pformat(shown, width=100, sort_dicts=False)}\n… and {extra:,} more"
+    return pformat(value, width=100, sort_dicts=False)

@@ -1,0 +1,139 @@
+"""A run from its first line to its last: what `materialize` and `resume` have in common on the screen."""
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Protocol
+
+from opgraph.events import AnyFact, RunStatus
+from opgraph.operate import inspect
+from opgraph.operate.execute import RunOutcome
+from opgraph.operate.fold import Fold, Phase
+from opgraph.plan.model import Plan
+from opgraph.run.instance import Instance
+from opgraph.show.cli import ink
+from opgraph.show.cli.commands import CANCELED, OK, RUN_FAILED
+from opgraph.show.cli.failure import failed, to_go_on
+from opgraph.show.cli.ink import BAD, FAINT, GOOD, NOTE, PLAIN, STRONG, Line
+from opgraph.show.cli.options import Chosen, print_json
+from opgraph.show.cli.plain import PlainLines
+from opgraph.show.cli.plan import headline
+from opgraph.show.cli.tree import RunTree, tally
+
+_IN_FULL = 3  # failures shown with their code
+
+Listener = Callable[[int, AnyFact], None]
+OnPlan = Callable[[Plan, str], None]
+
+
+class Watch(Protocol):
+    """Something that shows a run while it goes."""
+
+    tree: RunTree | None
+
+    def on_plan(self, plan: Plan, run_id: str) -> None: ...
+    def listen(self, seq: int, fact: AnyFact) -> None: ...
+    def close(self) -> None: ...
+
+
+def watched(
+    chosen: Chosen, instance: Instance, run: Callable[[Listener, OnPlan], RunOutcome], *, as_json: bool
+) -> int:
+    """Run something, show it, and give the exit code.
+
+    Args:
+        chosen: the project, for what to type next.
+        instance: where the run is recorded.
+        run: starts the run with a listener and a callback for its plan.
+        as_json: print the run as JSON at the end, and nothing else.
+    """
+    watch: Watch = _watch(instance, as_json=as_json)
+    run_ids: list[str] = []
+
+    def on_plan(plan: Plan, run_id: str) -> None:
+        run_ids.append(run_id)
+        if not as_json:
+            ink.put([[*headline(plan), (f"  run {run_id}", FAINT)], []])
+        watch.on_plan(plan, run_id)
+
+    try:
+        outcome = run(watch.listen, on_plan)
+    finally:
+        watch.close()
+    code = {RunStatus.SUCCESS: OK, RunStatus.CANCELED: CANCELED}.get(outcome.status, RUN_FAILED)
+    if as_json:
+        print_json(inspect.run_view(instance, outcome.run_id))
+    else:
+        plan = watch.tree.plan if watch.tree is not None else outcome.plan
+        fold = inspect.folded(instance.record, outcome.run_id, plan)
+        ink.put(_ending(chosen, instance, outcome, fold))
+    return code
+
+
+def _watch(instance: Instance, *, as_json: bool) -> Watch:
+    if as_json or not sys.stdout.isatty():
+        return PlainLines(instance.record, quiet=as_json)
+    live: Any = import_module("opgraph.show.cli.live")  # rich costs 45 ms, needed only here
+    return live.LiveTree(instance.record)
+
+
+def _ending(chosen: Chosen, instance: Instance, outcome: RunOutcome, fold: Fold) -> list[Line]:
+    lines: list[Line] = []
+    for each in failures(instance, outcome.run_id, fold):
+        lines += [[], *each]
+    if outcome.error is not None and not fold.errors:
+        lines += [[], *failed(outcome.error)]
+    lines += unasked(fold)
+    took = ink.seconds(max(fold.run_ended - fold.run_started, 0)) if fold.run_ended else ""
+    made = sum(1 for outputs in fold.outputs.values() for _, stored in outputs if stored.asset)
+    if outcome.status is RunStatus.SUCCESS:
+        what = f"{ink.count(made, 'asset')} materialized" if made or outcome.plan.selection else f"job {outcome.plan.job} done"
+        return [*lines, [], [("✓ ", GOOD), (what, STRONG), (f" in {took}", PLAIN), (f"   {tally(fold)}", FAINT)]]
+    canceled = outcome.status is RunStatus.CANCELED
+    glyph, word = (("■ ", NOTE), "cancelled") if canceled else (("✗ ", BAD), "failed")
+    done = f"   {tally(fold)}"
+    return [
+        *lines,
+        [],
+        [glyph, (f"run {word}", STRONG), (f" after {took}", PLAIN), (done, FAINT)],
+        *to_go_on(outcome.run_id, chosen.typed),
+    ]
+
+
+def failures(instance: Instance, run_id: str, fold: Fold) -> list[list[Line]]:
+    """The failed steps of a run, the first ones in full."""
+    tree = RunTree(fold)
+    steps = [i for i, phase in enumerate(fold.phase) if phase == Phase.FAILED and i in fold.errors]
+    blocks: list[list[Line]] = []
+    for number, i in enumerate(steps):
+        step, error = fold.plan.steps[i], fold.errors[i]
+        unit = tree.units[tree.unit_of[i]]
+        if number >= _IN_FULL:
+            blocks.append([[("✗ ", BAD), (step.key, STRONG), (f"  {error.kind}: {error.message}".split("\n", 1)[0], PLAIN)]])
+            continue
+        said = inspect.logs(instance.record, run_id, fold.plan, step.key)
+        blocks.append(
+            failed(
+                error,
+                step=step.key,
+                assets=unit.assets,
+                attempts=fold.attempts[i],
+                said=[line for line in said if line.attempt == fold.attempts[i]],
+            )
+        )
+    return blocks
+
+
+def unasked(fold: Fold) -> list[Line]:
+    """The assets that came though nobody asked for them."""
+    came = {stored.asset for outputs in fold.outputs.values() for _, stored in outputs if stored.asset and not stored.asked}
+    lines: list[Line] = []
+    for each in fold.plan.besides:
+        if each.asset in came:
+            lines += [
+                [],
+                [("! ", NOTE), (each.asset, STRONG), (" was also materialized, though nobody asked for it", PLAIN)],
+                [(f"  op {each.step} yields it as output `{each.output}`", FAINT)],
+                *([[(f"  to avoid it: {each.remedy}", FAINT)]] if each.remedy else []),
+            ]
+    return lines

@@ -145,10 +145,12 @@ class FileStore:
 
     def _sync(self, directory: str) -> None:
         _sync_folder(directory)
-        if directory not in self._synced:
+        if directory not in self._synced:  # its own entry in the root, and once the root's in the folder above
             _sync_folder(self.root)
-            _sync_folder(os.path.dirname(os.path.abspath(self.root)))
             self._synced.add(directory)
+            if self.root not in self._synced:
+                _sync_folder(os.path.dirname(os.path.abspath(self.root)))
+                self._synced.add(self.root)
 
     def _undo(self, path: str, made: list[str]) -> None:
         for leftover in (path + _PART, path):

@@ -130,7 +130,7 @@ class FileStore:
                 return os.open(path, flags, 0o600)
             except FileNotFoundError:  # cleaned up since
                 self._folders.discard(directory)
-                self._synced.discard(directory)
+        self._synced.discard(directory)
         for last in (False, False, True):  # a clean-up may take the empty folder away between the two calls
             made += _make_folders(directory)
             try:

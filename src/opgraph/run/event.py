@@ -1,0 +1,444 @@
+"""What happened in a run, as code written for Dagster reads it: fine-grained events with typed details.
+
+Nothing of this is stored. `run/event_view.py` derives it from a run's plan and facts when somebody asks.
+"""
+
+import enum
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias, TypeVar
+
+from msgspec import Struct
+
+from opgraph.declare.materialization import AssetMaterialization
+from opgraph.errors import Error
+from opgraph.keys import AssetKey
+
+
+class EventType(enum.StrEnum):
+    """The kinds of events. The values of `RUN_…` are the strings that Dagster stores, which users compare with."""
+
+    RUN_START = "PIPELINE_START"
+    RUN_RESUMED = "RUN_RESUMED"
+    RUN_CANCELING = "PIPELINE_CANCELING"
+    RUN_SUCCESS = "PIPELINE_SUCCESS"
+    RUN_FAILURE = "PIPELINE_FAILURE"
+    RUN_CANCELED = "PIPELINE_CANCELED"
+    PIPELINE_START = RUN_START
+    PIPELINE_CANCELING = RUN_CANCELING
+    PIPELINE_SUCCESS = RUN_SUCCESS
+    PIPELINE_FAILURE = RUN_FAILURE
+    PIPELINE_CANCELED = RUN_CANCELED
+    STEP_START = "STEP_START"
+    STEP_INPUT = "STEP_INPUT"
+    STEP_OUTPUT = "STEP_OUTPUT"
+    STEP_SUCCESS = "STEP_SUCCESS"
+    STEP_FAILURE = "STEP_FAILURE"
+    STEP_SKIPPED = "STEP_SKIPPED"
+    STEP_UP_FOR_RETRY = "STEP_UP_FOR_RETRY"
+    STEP_RESTARTED = "STEP_RESTARTED"
+    LOADED_INPUT = "LOADED_INPUT"
+    HANDLED_OUTPUT = "HANDLED_OUTPUT"
+    ASSET_MATERIALIZATION_PLANNED = "ASSET_MATERIALIZATION_PLANNED"
+    ASSET_MATERIALIZATION = "ASSET_MATERIALIZATION"
+    ASSET_OBSERVATION = "ASSET_OBSERVATION"
+    ENGINE_EVENT = "ENGINE_EVENT"  # a step was reused, blocked or interrupted; a stored value was lost
+
+
+_OF_RUNS = frozenset(kind for kind in EventType if kind.name.startswith("RUN_"))
+_OF_NO_STEP = _OF_RUNS | {EventType.ENGINE_EVENT, EventType.ASSET_MATERIALIZATION_PLANNED}
+_OF_STEPS = frozenset(EventType) - _OF_NO_STEP
+_FAILURES = frozenset({EventType.STEP_FAILURE, EventType.RUN_FAILURE, EventType.RUN_CANCELED})
+
+
+class NoSuchEvent(Error):
+    """An event was asked for that the run does not have."""
+
+    def __init__(self, kind: EventType, run_id: str) -> None:
+        self.kind, self.run_id = kind, run_id
+        super().__init__(f"run {run_id} has no {kind.name} event", fix="look at its `status` first")
+
+
+class WrongEvent(Error, AttributeError):
+    """The details of one kind of event were asked of another."""
+
+    def __init__(self, attribute: str, kind: EventType) -> None:
+        self.attribute, self.kind = attribute, kind
+        super().__init__(f"an event of type {kind.name} has no `{attribute}`", fix="look at its `event_type` first")
+
+
+# -- details ---------------------------------------------------------------------
+
+
+class EventError(Struct, frozen=True, kw_only=True):
+    """An exception, as data. `stack` holds the lines of the traceback, outermost first, without opgraph's own."""
+
+    message: str
+    cls_name: str
+    stack: Sequence[str] = ()
+    cause: "EventError | None" = None
+
+    def to_string(self) -> str:
+        """The message, the traceback and the causes, to be read by people."""
+        text = self.message
+        if self.stack:
+            text += "\nStack Trace:\n" + "".join(self.stack)
+        if self.cause is not None and self.cause.message != self.message:
+            text += "\nThe above exception was caused by the following exception:\n" + self.cause.to_string()
+        return text
+
+    __str__ = to_string
+
+
+class UserFailureData(Struct, frozen=True, kw_only=True):
+    """What a `Failure` said."""
+
+    label: str
+    description: str | None
+    metadata: Mapping[str, Any]
+
+
+class StepFailureData(Struct, frozen=True, kw_only=True):
+    """Why an attempt failed for good.
+
+    `error` is the exception. Where the user's code raised it, `error.cause` says it once more, as code that expects
+    Dagster's wrapper around it wants; the exception's own cause follows there.
+    """
+
+    error: EventError
+    user_failure_data: UserFailureData | None = None
+
+    @property
+    def error_display_string(self) -> str:
+        """The error, to be read by people."""
+        return self.error.to_string()
+
+
+class StepRetryData(Struct, frozen=True, kw_only=True):
+    """Why an attempt failed that another follows, and how long that one waits (seconds)."""
+
+    error: EventError
+    seconds_to_wait: float
+
+
+class StepSuccessData(Struct, frozen=True, kw_only=True):
+    """How long the successful attempt took: loading, computing and storing, in milliseconds."""
+
+    duration_ms: float
+
+
+class StepOutputHandle(Struct, frozen=True, kw_only=True):
+    """The name of one output of one step."""
+
+    step_key: str
+    output_name: str = "result"
+    mapping_key: str | None = None
+
+
+class StepOutputData(Struct, frozen=True, kw_only=True):
+    """An output that came."""
+
+    step_output_handle: StepOutputHandle
+    metadata: Mapping[str, Any]
+
+    @property
+    def output_name(self) -> str:
+        """The output's name."""
+        return self.step_output_handle.output_name
+
+    @property
+    def mapping_key(self) -> str | None:
+        """Which value of a fan-out it is."""
+        return self.step_output_handle.mapping_key
+
+
+class StepInputData(Struct, frozen=True, kw_only=True):
+    """An input that the function was given."""
+
+    input_name: str
+
+
+class LoadedInputData(Struct, frozen=True, kw_only=True):
+    """An input that an I/O manager loaded; no upstream names where an asset of another run was loaded."""
+
+    input_name: str
+    manager_key: str
+    upstream_output_name: str | None = None
+    upstream_step_key: str | None = None
+    metadata: Mapping[str, Any] = {}
+
+
+class HandledOutputData(Struct, frozen=True, kw_only=True):
+    """An output that an I/O manager stored."""
+
+    output_name: str
+    manager_key: str
+    metadata: Mapping[str, Any]
+
+
+class StepMaterializationData(Struct, frozen=True, kw_only=True):
+    """An asset that was materialized. `asked` is false where nobody selected it."""
+
+    materialization: AssetMaterialization
+    asked: bool = True
+
+
+class ObservedAsset(Struct, frozen=True, kw_only=True):
+    """What user code said of an asset without making it."""
+
+    asset_key: AssetKey
+    description: str | None
+    metadata: Mapping[str, Any]
+    partition: str | None
+    tags: Mapping[str, str]
+
+
+class AssetObservationData(Struct, frozen=True, kw_only=True):
+    """An asset that was observed."""
+
+    asset_observation: ObservedAsset
+
+
+class AssetMaterializationPlannedData(Struct, frozen=True, kw_only=True):
+    """An asset that the run is certain to make if all goes well. `asked` is false where nobody selected it."""
+
+    asset_key: AssetKey
+    partition: str | None = None
+    asked: bool = True
+
+
+class JobFailureData(Struct, frozen=True, kw_only=True):
+    """Why a run failed: `error` where no step is to blame."""
+
+    error: EventError | None
+    first_step_failure_event: "Event | None"
+
+
+Details: TypeAlias = (
+    StepFailureData
+    | StepRetryData
+    | StepSuccessData
+    | StepOutputData
+    | StepInputData
+    | LoadedInputData
+    | HandledOutputData
+    | StepMaterializationData
+    | AssetObservationData
+    | AssetMaterializationPlannedData
+    | JobFailureData
+)
+
+
+D = TypeVar("D", bound=Struct)
+
+
+# -- the event -------------------------------------------------------------------
+
+
+class Event(Struct, frozen=True, kw_only=True, eq=False):
+    """One thing that happened in a run.
+
+    Args:
+        event_type: its kind.
+        run_id: the run.
+        job_name: the job that the run ran.
+        timestamp: seconds since 1970.
+        message: for people.
+        step_key: the step; None: the run itself.
+        event_specific_data: the details that events of this kind have.
+
+    Example:
+        >>> for event in materialize([flights]).all_events:
+        ...     if event.is_step_success:
+        ...         print(event.step_key, event.step_success_data.duration_ms)
+    """
+
+    event_type: EventType
+    run_id: str
+    job_name: str
+    timestamp: float
+    message: str = ""
+    step_key: str | None = None
+    event_specific_data: Details | None = None
+
+    @property
+    def event_type_value(self) -> str:
+        """The kind's string."""
+        return self.event_type.value
+
+    @property
+    def node_name(self) -> str:
+        """The step's own name, without the graphs around it and without a mapping key."""
+        return (self.step_key or "").split("[")[0].rsplit(".", 1)[-1]
+
+    @property
+    def logging_tags(self) -> Mapping[str, str]:
+        """Run, job, step and op, by name."""
+        tags = {"run_id": self.run_id, "job_name": self.job_name}
+        return tags if self.step_key is None else {**tags, "step_key": self.step_key, "op_name": self.node_name}
+
+    # -- its kind --
+
+    @property
+    def is_step_event(self) -> bool:
+        """Whether it is about a step's own course."""
+        return self.event_type in _OF_STEPS
+
+    @property
+    def is_job_event(self) -> bool:
+        """Whether it is about the run as a whole."""
+        return self.event_type in _OF_RUNS
+
+    @property
+    def is_engine_event(self) -> bool:
+        """Whether it says what opgraph did about a step: reused it, blocked it, saw it interrupted."""
+        return self.event_type is EventType.ENGINE_EVENT
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether a step or the run failed, or the run was cancelled."""
+        return self.event_type in _FAILURES
+
+    @property
+    def is_step_start(self) -> bool:
+        """Whether a step's first attempt began."""
+        return self.event_type is EventType.STEP_START
+
+    @property
+    def is_step_success(self) -> bool:
+        """Whether a step succeeded."""
+        return self.event_type is EventType.STEP_SUCCESS
+
+    @property
+    def is_step_failure(self) -> bool:
+        """Whether a step failed for good."""
+        return self.event_type is EventType.STEP_FAILURE
+
+    @property
+    def is_step_skipped(self) -> bool:
+        """Whether a step was skipped because an optional output that it needs did not come."""
+        return self.event_type is EventType.STEP_SKIPPED
+
+    @property
+    def is_step_up_for_retry(self) -> bool:
+        """Whether an attempt failed that another follows."""
+        return self.event_type is EventType.STEP_UP_FOR_RETRY
+
+    @property
+    def is_step_restarted(self) -> bool:
+        """Whether a further attempt began."""
+        return self.event_type is EventType.STEP_RESTARTED
+
+    @property
+    def is_successful_output(self) -> bool:
+        """Whether an output came."""
+        return self.event_type is EventType.STEP_OUTPUT
+
+    @property
+    def is_handled_output(self) -> bool:
+        """Whether an output was stored."""
+        return self.event_type is EventType.HANDLED_OUTPUT
+
+    @property
+    def is_loaded_input(self) -> bool:
+        """Whether an input was loaded."""
+        return self.event_type is EventType.LOADED_INPUT
+
+    @property
+    def is_step_materialization(self) -> bool:
+        """Whether an asset was materialized."""
+        return self.event_type is EventType.ASSET_MATERIALIZATION
+
+    @property
+    def is_asset_observation(self) -> bool:
+        """Whether an asset was observed."""
+        return self.event_type is EventType.ASSET_OBSERVATION
+
+    @property
+    def is_asset_materialization_planned(self) -> bool:
+        """Whether it says that an asset will be materialized."""
+        return self.event_type is EventType.ASSET_MATERIALIZATION_PLANNED
+
+    @property
+    def is_run_failure(self) -> bool:
+        """Whether the run failed."""
+        return self.event_type is EventType.RUN_FAILURE
+
+    is_job_failure = is_run_failure
+
+    @property
+    def is_job_success(self) -> bool:
+        """Whether the run succeeded."""
+        return self.event_type is EventType.RUN_SUCCESS
+
+    # -- its details: an AttributeError where the event is of another kind --
+
+    @property
+    def asset_key(self) -> AssetKey | None:
+        """The asset it is about, if it is about one."""
+        match self.event_specific_data:
+            case StepMaterializationData(materialization=about) | AssetObservationData(asset_observation=about):
+                return about.asset_key
+            case AssetMaterializationPlannedData(asset_key=key):
+                return key
+            case _:
+                return None
+
+    @property
+    def partition(self) -> str | None:
+        """The asset's partition; runs have none yet."""
+        return None
+
+    @property
+    def materialization(self) -> AssetMaterialization:
+        """What was materialized."""
+        return self.step_materialization_data.materialization
+
+    @property
+    def step_materialization_data(self) -> StepMaterializationData:
+        """What was materialized."""
+        return self._details(StepMaterializationData, "step_materialization_data")
+
+    @property
+    def asset_observation_data(self) -> AssetObservationData:
+        """What was observed."""
+        return self._details(AssetObservationData, "asset_observation_data")
+
+    @property
+    def asset_materialization_planned_data(self) -> AssetMaterializationPlannedData:
+        """What will be materialized."""
+        return self._details(AssetMaterializationPlannedData, "asset_materialization_planned_data")
+
+    @property
+    def step_input_data(self) -> StepInputData:
+        """Which input it was."""
+        return self._details(StepInputData, "step_input_data")
+
+    @property
+    def step_output_data(self) -> StepOutputData:
+        """Which output it was."""
+        return self._details(StepOutputData, "step_output_data")
+
+    @property
+    def step_success_data(self) -> StepSuccessData:
+        """How long it took."""
+        return self._details(StepSuccessData, "step_success_data")
+
+    @property
+    def step_failure_data(self) -> StepFailureData:
+        """Why it failed."""
+        return self._details(StepFailureData, "step_failure_data")
+
+    @property
+    def step_retry_data(self) -> StepRetryData:
+        """Why it is tried again."""
+        return self._details(StepRetryData, "step_retry_data")
+
+    @property
+    def job_failure_data(self) -> JobFailureData:
+        """Why the run failed."""
+        return self._details(JobFailureData, "job_failure_data")
+
+    def _details(self, kind: type[D], attribute: str) -> D:
+        if not isinstance(self.event_specific_data, kind):
+            raise WrongEvent(attribute, self.event_type)
+        return self.event_specific_data

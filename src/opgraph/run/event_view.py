@@ -1,0 +1,365 @@
+"""From a run's plan and facts to its fine-grained events. Each is derived when somebody asks; none is stored."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from opgraph import engine
+from opgraph.declare.materialization import AssetMaterialization
+from opgraph.declare.metadata import from_wire
+from opgraph.engine import Delay
+from opgraph.events import (
+    AnyFact,
+    AssetReported,
+    CancelRequested,
+    ErrorInfo,
+    Found,
+    Kept,
+    Metadata,
+    OutputStored,
+    Place,
+    RunEnded,
+    RunStarted,
+    RunStatus,
+    StepFailed,
+    StepInterrupted,
+    StepReused,
+    StepSkipped,
+    StepStarted,
+    StepSucceeded,
+    Stored,
+    ValueLost,
+)
+from opgraph.keys import AssetKey
+from opgraph.plan.model import (
+    Do,
+    FromAsset,
+    FromMany,
+    FromStep,
+    InputSource,
+    Plan,
+    Policy,
+    Role,
+    StepInput,
+    decode_plan,
+)
+from opgraph.record.rows import Materialized, RunRow
+from opgraph.run.event import (
+    AssetMaterializationPlannedData,
+    AssetObservationData,
+    Details,
+    Event,
+    EventError,
+    EventType,
+    HandledOutputData,
+    JobFailureData,
+    LoadedInputData,
+    ObservedAsset,
+    StepFailureData,
+    StepInputData,
+    StepMaterializationData,
+    StepOutputData,
+    StepOutputHandle,
+    StepRetryData,
+    StepSuccessData,
+    UserFailureData,
+)
+
+_MANAGER = "io_manager"  # the key of the manager where nothing names another
+_FAILURE = "Failure"  # the class that an op raises to fail on purpose
+_DATA_VERSION = "opgraph/data_version"  # the tag of a materialization that tells its data version
+
+
+def events_of(row: RunRow, facts: Iterable[tuple[int, AnyFact]], plan: Plan | None = None) -> list[Event]:
+    """Everything that happened in a run, in order.
+
+    Args:
+        row: the run, with its plan unless `plan` is given.
+        facts: all its facts, numbered, in the order of the log.
+        plan: the run's plan, where the caller has it decoded.
+    """
+    return _View(row, plan if plan is not None else _plan_of(row), list(facts)).events()
+
+
+def materialization_event(row: RunRow, found: Materialized) -> Event:
+    """The event that announced a materialization which the catalog knows.
+
+    Args:
+        row: the run that made it, with its plan.
+        found: what the catalog says.
+    """
+    plan = _plan_of(row)
+    step_key = plan.steps[found.step].key if 0 <= found.step < len(plan.steps) else None
+    return Event(
+        event_type=EventType.ASSET_MATERIALIZATION,
+        run_id=row.run_id,
+        job_name=row.job,
+        timestamp=found.time,
+        message=f"Materialized {found.asset}.",
+        step_key=step_key,
+        event_specific_data=_materialized(found.stored),
+    )
+
+
+def error_of(info: ErrorInfo) -> EventError:
+    """An exception and its causes, as code written for Dagster reads them."""
+    return EventError(
+        message=f"{info.kind}: {info.message}\n" + "".join(f"{note}\n" for note in info.notes),
+        cls_name=info.kind,
+        stack=[f'  File "{f.file}", line {f.line}, in {f.function}\n    {f.text}\n' for f in info.frames],
+        cause=error_of(info.cause) if info.cause is not None else None,
+    )
+
+
+def _plan_of(row: RunRow) -> Plan:
+    return decode_plan(row.plan) if row.plan else Plan(job=row.job, steps=())
+
+
+def _materialized(stored: Stored) -> StepMaterializationData:
+    assert stored.asset is not None
+    tags = {_DATA_VERSION: stored.data_version} if stored.data_version else {}
+    materialization = AssetMaterialization(stored.asset, metadata=_metadata(stored.metadata), tags=tags)
+    return StepMaterializationData(materialization=materialization, asked=stored.asked)
+
+
+def _metadata(metadata: Metadata) -> dict[str, object]:
+    return dict(from_wire(metadata)) if metadata else {}
+
+
+class _View:
+    """Goes through the facts once, knowing what is needed of those before."""
+
+    def __init__(self, row: RunRow, plan: Plan, facts: Sequence[tuple[int, AnyFact]]) -> None:
+        self.row, self.plan, self.facts = row, plan, facts
+        self.keys = [step.key for step in plan.steps]
+        self.found: list[Event] = []
+        self.came: set[tuple[int, str]] = set()  # outputs that can be loaded
+        self.fed: set[tuple[int, int]] = set()  # attempts of which the inputs were told
+        self.failed: list[Event] = []
+        self.retries = self._retries()
+
+    def events(self) -> list[Event]:
+        self._planned()
+        for seq, fact in self.facts:
+            self._tell(seq, fact)
+        return self.found
+
+    def _add(
+        self, kind: EventType, time: float, message: str, step: int | None = None, details: Details | None = None
+    ) -> Event:
+        event = Event(
+            event_type=kind,
+            run_id=self.row.run_id,
+            job_name=self.row.job,
+            timestamp=time,
+            message=message,
+            step_key=None if step is None else self.keys[step],
+            event_specific_data=details,
+        )
+        self.found.append(event)
+        return event
+
+    def _retries(self) -> dict[int, float]:
+        """The failures that another attempt follows, by number, with the seconds it waits. The engine says."""
+        if not any(isinstance(fact, StepFailed) for _, fact in self.facts):
+            return {}
+        state = engine.new(engine.program.compile(self.plan))
+        waits: dict[int, float] = {}
+        for seq, fact in self.facts:
+            for command in engine.advance(state, fact, seq):
+                if isinstance(command, Delay):
+                    waits[seq] = command.seconds
+        return waits
+
+    def _planned(self) -> None:
+        besides = {(b.step, b.output): b for b in self.plan.besides if b.certain and b.policy is Policy.MATERIALIZE}
+        for number, step in enumerate(self.plan.steps):
+            if step.decision.do in (Do.REUSE, Do.SKIP):
+                continue
+            for output in step.outputs:
+                selected = output.role is Role.SELECTED
+                if output.asset is not None and (selected or (step.key, output.name) in besides):
+                    details = AssetMaterializationPlannedData(asset_key=AssetKey(output.asset), asked=selected)
+                    message = f"{self.row.job} intends to materialize asset {output.asset}"
+                    kind = EventType.ASSET_MATERIALIZATION_PLANNED
+                    self._add(kind, self.row.created, message, number, details)
+
+    def _tell(self, seq: int, fact: AnyFact) -> None:
+        job = self.row.job
+        match fact:
+            case RunStarted(epoch=epoch) if epoch > 1:
+                self._add(EventType.RUN_RESUMED, fact.time, f'Process {fact.pid} went on with the run of "{job}".')
+            case RunStarted():
+                self._add(EventType.RUN_START, fact.time, f'Started execution of run for "{job}".')
+            case CancelRequested():
+                by = f", asked by {fact.by}" if fact.by else ""
+                self._add(EventType.RUN_CANCELING, fact.time, f'Canceling the run of "{job}"{by}.')
+            case RunEnded():
+                self._ended(fact)
+            case StepStarted(step=step, attempt=1):
+                self._add(EventType.STEP_START, fact.time, f'Started execution of step "{self.keys[step]}".', step)
+            case StepStarted(step=step):
+                message = f'Started re-execution (attempt # {fact.attempt}) of step "{self.keys[step]}".'
+                self._add(EventType.STEP_RESTARTED, fact.time, message, step)
+            case OutputStored():
+                self._feed(fact.step, fact.attempt, fact.time)
+                self._output(fact.step, fact.time, fact.stored)
+            case AssetReported():
+                self._feed(fact.step, fact.attempt, fact.time)
+                self._reported(fact)
+            case StepSucceeded():
+                self._succeeded(fact)
+            case StepFailed():
+                self._step_failed(seq, fact)
+            case _:
+                self._aside(fact)
+
+    def _aside(self, fact: AnyFact) -> None:
+        """What has no event of its own in Dagster, but for a step that was skipped."""
+        match fact:
+            case StepSkipped(step=step, blocked=False):
+                self._add(EventType.STEP_SKIPPED, fact.time, f'Skipped execution of step "{self.keys[step]}".', step)
+            case StepSkipped(step=step):
+                self._note(step, fact.time, f'does not run, because step "{self.keys[fact.because]}" did not succeed')
+            case StepReused(step=step, kept=kept) | Found(step=step, kept=kept):
+                self.came.update((step, each.stored.output) for each in kept)
+                self._note(step, fact.time, f"reuses outputs stored by {_runs_of(kept)}")
+            case StepInterrupted(step=step):
+                self._note(step, fact.time, f"was interrupted: {fact.reason}" if fact.reason else "was interrupted")
+            case ValueLost(step=step):
+                self.came.discard((step, fact.output))
+                self._note(step, fact.time, f'has lost its stored output "{fact.output}"')
+            case _:
+                pass
+
+    def _note(self, step: int, time: float, said: str) -> None:
+        self._add(EventType.ENGINE_EVENT, time, f'Step "{self.keys[step]}" {said}.', step)
+
+    def _ended(self, fact: RunEnded) -> None:
+        job = self.row.job
+        if fact.status is RunStatus.SUCCESS:
+            self._add(EventType.RUN_SUCCESS, fact.time, f'Finished execution of run for "{job}".')
+        elif fact.status is RunStatus.CANCELED:
+            self._add(EventType.RUN_CANCELED, fact.time, f'Execution of run for "{job}" canceled.')
+        else:
+            error = error_of(fact.error) if fact.error is not None else None
+            message = f'Execution of run for "{job}" failed.'
+            if self.failed:
+                message += f" Steps failed: {[event.step_key for event in self.failed]}."
+            elif error is not None:
+                message += f" {error.message.strip()}"
+            first = self.failed[0] if self.failed else None
+            details = JobFailureData(error=error, first_step_failure_event=first)
+            self._add(EventType.RUN_FAILURE, fact.time, message, None, details)
+
+    # -- one attempt ------------------------------------------------------------------
+
+    def _feed(self, step: int, attempt: int, time: float, *, until: str | None = None) -> None:
+        """The inputs of an attempt, the first time that something is known to have come after them; `until` is the
+        one that could not be loaded."""
+        if (step, attempt) in self.fed:
+            return
+        self.fed.add((step, attempt))
+        for given in self.plan.steps[step].inputs:
+            if given.name == until:
+                return
+            for source in given.source.items if isinstance(given.source, FromMany) else (given.source,):
+                loaded = self._loaded(given, source)
+                if loaded is not None:
+                    self._add(EventType.LOADED_INPUT, time, _loading(loaded), step, loaded)
+            self._add(
+                EventType.STEP_INPUT, time, f'Got input "{given.name}".', step, StepInputData(input_name=given.name)
+            )
+
+    def _loaded(self, given: StepInput, source: InputSource) -> LoadedInputData | None:
+        """The details of an input that was loaded; None: its value came from the caller or the code, or not at all."""
+        if isinstance(source, FromAsset):
+            return LoadedInputData(input_name=given.name, manager_key=given.manager or _MANAGER)
+        if isinstance(source, FromStep) and (source.step, source.output) in self.came:
+            upstream = self.plan.steps[source.step]
+            stored_by = next(output.io_manager for output in upstream.outputs if output.name == source.output)
+            return LoadedInputData(
+                input_name=given.name,
+                manager_key=given.manager or stored_by,
+                upstream_output_name=source.output,
+                upstream_step_key=upstream.key,
+            )
+        return None
+
+    def _output(self, step: int, time: float, stored: Stored) -> None:
+        self.came.add((step, stored.output))
+        name, metadata = stored.output, _metadata(stored.metadata)
+        handle = StepOutputHandle(step_key=self.keys[step], output_name=name, mapping_key=stored.mapping_key)
+        details = StepOutputData(step_output_handle=handle, metadata=metadata)
+        self._add(EventType.STEP_OUTPUT, time, f'Yielded output "{name}".', step, details)
+        if stored.asset is not None:
+            message = f"Materialized value {stored.asset}."
+            self._add(EventType.ASSET_MATERIALIZATION, time, message, step, _materialized(stored))
+        if stored.place is not Place.NONE:
+            manager = stored.io_manager or _MANAGER
+            message = f'Handled output "{name}" using IO manager "{manager}"'
+            handled = HandledOutputData(output_name=name, manager_key=manager, metadata=metadata)
+            self._add(EventType.HANDLED_OUTPUT, time, message, step, handled)
+
+    def _reported(self, fact: AssetReported) -> None:
+        metadata = _metadata(fact.metadata)
+        if fact.observation:
+            observed = ObservedAsset(
+                asset_key=AssetKey(fact.asset),
+                description=fact.description or None,
+                metadata=metadata,
+                partition=fact.partition or None,
+                tags=fact.tags,
+            )
+            details = AssetObservationData(asset_observation=observed)
+            self._add(EventType.ASSET_OBSERVATION, fact.time, f"Observed {fact.asset}.", fact.step, details)
+        else:
+            made = AssetMaterialization(
+                fact.asset, description=fact.description or None, metadata=metadata, tags=fact.tags
+            )
+            details = StepMaterializationData(materialization=made)
+            message = f"Materialized value {fact.asset}."
+            self._add(EventType.ASSET_MATERIALIZATION, fact.time, message, fact.step, details)
+
+    def _succeeded(self, fact: StepSucceeded) -> None:
+        self._feed(fact.step, fact.attempt, fact.time)
+        for stored in fact.outputs:
+            self._output(fact.step, fact.time, stored)
+        took = (fact.load + fact.compute + fact.store) / 1000
+        message = f'Finished execution of step "{self.keys[fact.step]}" in {took:.3g}ms.'
+        self._add(EventType.STEP_SUCCESS, fact.time, message, fact.step, StepSuccessData(duration_ms=took))
+
+    def _step_failed(self, seq: int, fact: StepFailed) -> None:
+        error, key = fact.error, self.keys[fact.step]
+        if error.during == "load":
+            self._feed(fact.step, fact.attempt, fact.time, until=error.about)
+        elif error.during in ("compute", "store"):
+            self._feed(fact.step, fact.attempt, fact.time)
+        shown = error_of(error)
+        if any(frame.own for frame in error.frames) and error.kind != _FAILURE:
+            shown = msgspec.structs.replace(shown, cause=shown)
+        if seq in self.retries:
+            retry = StepRetryData(error=shown, seconds_to_wait=self.retries[seq])
+            message = f'Execution of step "{key}" failed and has requested a retry.'
+            self._add(EventType.STEP_UP_FOR_RETRY, fact.time, message, fact.step, retry)
+            return
+        said = None
+        if error.kind == _FAILURE:
+            said = UserFailureData(
+                label="intentional-failure", description=error.message or None, metadata=_metadata(error.metadata)
+            )
+        details = StepFailureData(error=shown, user_failure_data=said)
+        message = f'Execution of step "{key}" failed.'
+        self.failed.append(self._add(EventType.STEP_FAILURE, fact.time, message, fact.step, details))
+
+
+def _loading(loaded: LoadedInputData) -> str:
+    message = f'Loaded input "{loaded.input_name}" using input manager "{loaded.manager_key}"'
+    if loaded.upstream_step_key is not None:
+        message += f', from output "{loaded.upstream_output_name}" of step "{loaded.upstream_step_key}"'
+    return message
+
+
+def _runs_of(kept: Iterable[Kept]) -> str:
+    runs = sorted({each.run for each in kept})
+    return f"run {', '.join(runs)}" if runs else "an earlier run"

@@ -1,0 +1,206 @@
+"""The instance: where runs are recorded and values are kept."""
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from opgraph.errors import Error, RunNotFoundError
+from opgraph.events import RunStatus
+from opgraph.keys import AssetKey, CoercibleToAssetKey
+from opgraph.record.memory import MemoryRecord
+from opgraph.record.rows import Materialized
+from opgraph.record.sqlite import SqliteRecord
+from opgraph.run.views import EventRecord, Run, RunsFilter, events_of, materialization_event
+from opgraph.values.files import FileStore
+from opgraph.values.store import OwnValues
+
+HOME_VARIABLE: Final = "OPGRAPH_HOME"
+DATABASE: Final = "record.db"
+VALUES: Final = "values"
+
+
+class NoHome(Error):
+    """Nothing says where runs are recorded."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"no place to record runs in: {HOME_VARIABLE} is not set and no `.opgraph` folder here or above",
+            fix=f"set {HOME_VARIABLE} to a folder, run inside a project, or use Instance.ephemeral()",
+        )
+
+
+class Instance:
+    """A record of runs and a store of values.
+
+    Args:
+        home: the folder of both, made if it is missing; None: everything stays in memory.
+        durability: `power` (default): an asset's value and event survive a power cut; `process`: they survive a killed
+            process, as intermediates do.
+
+    Example:
+        >>> with Instance.ephemeral() as instance:
+        ...     instance.get_runs()
+        []
+    """
+
+    def __init__(self, home: str | Path | None = None, *, durability: str = "power") -> None:
+        self.home: Path | None = Path(home).absolute() if home is not None else None
+        self.durable = durability == "power" and self.home is not None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        if self.home is None:
+            self.record: SqliteRecord | MemoryRecord = MemoryRecord()
+            self._files: FileStore | None = None
+            self.intermediates = self.assets = OwnValues(FileStore(""), limit=None)
+        else:
+            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.record = SqliteRecord(self.home / DATABASE)
+            self._files = FileStore(self.home / VALUES)
+            self.intermediates = OwnValues(self._files)
+            self.assets = OwnValues(self._files, limit=-1)  # a file each: an asset's value is there to be found
+
+    @staticmethod
+    def ephemeral(tempdir: str | None = None, **_: Any) -> "Instance":
+        """An instance in memory, gone with the object. `tempdir` is not read: it is there for code written for Dagster."""
+        del tempdir
+        return Instance()
+
+    @staticmethod
+    def get() -> "Instance":
+        """The instance of `OPGRAPH_HOME`, else of the nearest `.opgraph` folder, here or above.
+
+        Raises:
+            NoHome: there is neither.
+        """
+        home = os.environ.get(HOME_VARIABLE)
+        if home:
+            return Instance(home)
+        here = Path.cwd()
+        for folder in (here, *here.parents):
+            if (folder / ".opgraph").is_dir():
+                return Instance(folder / ".opgraph")
+        raise NoHome
+
+    @staticmethod
+    def local_temp(tempdir: str | Path | None = None, overrides: Mapping[str, Any] | None = None) -> "Instance":
+        """An instance on disk, in a folder given or in a temporary one that goes when the instance is closed."""
+        del overrides
+        if tempdir is not None:
+            return Instance(tempdir)
+        folder = tempfile.TemporaryDirectory(prefix="opgraph-", ignore_cleanup_errors=True)
+        instance = Instance(folder.name)
+        instance._folder = folder
+        return instance
+
+    @property
+    def storage(self) -> str:
+        """The folder of values; for an instance in memory a temporary one, made when it is asked for."""
+        if self.home is not None:
+            return str(self.home / VALUES)
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="opgraph-", ignore_cleanup_errors=True)
+        return self._folder.name
+
+    def storage_directory(self) -> str:
+        """The folder of values."""
+        return self.storage
+
+    @property
+    def is_ephemeral(self) -> bool:
+        """Whether it is gone with this process."""
+        return self.home is None
+
+    # -- what it knows --------------------------------------------------------------
+
+    def get_run_by_id(self, run_id: str) -> Run | None:
+        """A run, if there is one of this id."""
+        row = self.record.run(run_id)
+        return Run(row) if row is not None else None
+
+    def get_runs(
+        self, filters: RunsFilter | None = None, cursor: str | None = None, limit: int | None = None
+    ) -> Sequence[Run]:
+        """Runs, the newest first."""
+        wanted = filters or RunsFilter()
+        rows = self.record.runs(
+            status=[RunStatus(status) for status in wanted.statuses or ()],
+            job=wanted.job_name,
+            limit=None,
+            before=cursor,
+        )
+        found = islice((row for row in rows if wanted.fits(row)), limit)
+        return [Run(self.record.run(row.run_id) or row) for row in found]
+
+    def get_runs_count(self, filters: RunsFilter | None = None) -> int:
+        """How many runs there are."""
+        return len(self.get_runs(filters))
+
+    def has_run(self, run_id: str) -> bool:
+        """Whether there is a run of this id."""
+        return self.record.run(run_id) is not None
+
+    def all_logs(self, run_id: str, of_type: Any = None) -> Sequence[EventRecord]:
+        """Everything that happened in a run, in order.
+
+        Raises:
+            RunNotFoundError: there is no such run.
+        """
+        row = self.record.run(run_id)
+        if row is None:
+            raise RunNotFoundError(f"no run has the id {run_id}")
+        kinds = (
+            None
+            if of_type is None
+            else set(of_type)
+            if isinstance(of_type, (set, frozenset, list, tuple))
+            else {of_type}
+        )
+        return [
+            EventRecord(event, run_id, event.timestamp)
+            for event in events_of(row, self.record.facts(run_id))
+            if kinds is None or event.event_type in kinds
+        ]
+
+    def get_latest_materialization_event(self, asset_key: CoercibleToAssetKey) -> EventRecord | None:
+        """The last materialization of an asset, if there is one."""
+        key = AssetKey.from_coercible(asset_key).text
+        found = self.record.latest([key]).get(key)
+        return self._materialized(found) if found is not None else None
+
+    def fetch_materializations(self, records_filter: Any, limit: int = 100) -> "Sequence[EventRecord]":
+        """The materializations of an asset, the newest first."""
+        key = AssetKey.from_coercible(getattr(records_filter, "asset_key", records_filter)).text
+        return [self._materialized(each) for each in self.record.history(key, limit)]
+
+    def _materialized(self, found: Materialized) -> EventRecord:
+        row = self.record.run(found.run_id)
+        assert row is not None
+        return EventRecord(materialization_event(row, found), found.run_id, found.time)
+
+    def get_asset_keys(self) -> Sequence[AssetKey]:
+        """The assets of which a materialization is recorded."""
+        return [AssetKey(text) for text in self.record.assets()]
+
+    # -- its end ----------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Close the database. Values of an instance in memory are gone."""
+        self.record.close()
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+    def dispose(self) -> None:
+        """The same as `close`."""
+        self.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

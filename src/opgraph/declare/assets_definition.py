@@ -2,17 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, Literal, TypeAlias
+from typing import Any, Unpack, cast
 
-from opgraph.declare import compose, ports
+from msgspec import structs
+
+from opgraph.declare import compose, layout, ports
+from opgraph.declare.attributes import CanSubset, OfNode, check
 from opgraph.declare.frozen import Frozen, replaced
-from opgraph.declare.graph import GraphDefinition
+from opgraph.declare.graph_definition import GraphDefinition
+from opgraph.declare.mistakes import NoAssets, SeveralOutputs, report
 from opgraph.declare.op import OpDefinition
-from opgraph.declare.spec import AssetSpec
+from opgraph.declare.spec import AssetOut, AssetSpec
+from opgraph.declare.unsupported import refuse
 from opgraph.errors import InvariantViolationError, Source
 from opgraph.keys import AssetKey, CoercibleToAssetKey
-
-CanSubset: TypeAlias = bool | Literal["auto"]
 
 
 class AssetsDefinition(Frozen):
@@ -21,8 +24,8 @@ class AssetsDefinition(Frozen):
 
     __slots__ = (
         "can_subset", "explicit_deps", "hooks", "io_manager_keys", "is_executable", "keys_by_input_name",
-        "keys_by_output_name", "node_def", "node_name", "op_tags", "pool", "resource_defs", "retry_policy", "source",
-        "specs_by_key",
+        "keys_by_output_name", "node_def", "node_name", "op_tags", "pool", "required_resource_keys", "resource_defs",
+        "retry_policy", "source", "specs_by_key",
     )  # fmt: skip
 
     node_def: OpDefinition | GraphDefinition
@@ -33,6 +36,7 @@ class AssetsDefinition(Frozen):
     explicit_deps: Mapping[AssetKey, AbstractSet[AssetKey]] | None  # what each depends on, where it was said
     io_manager_keys: Mapping[str, str]  # by output name, where given
     can_subset: CanSubset
+    required_resource_keys: frozenset[str]  # said of the definition; its ops have their own
     resource_defs: Mapping[str, Any]
     retry_policy: Any
     hooks: frozenset[Any]
@@ -56,6 +60,7 @@ class AssetsDefinition(Frozen):
         io_manager_keys: Mapping[str, str] | None = None,
         can_subset: CanSubset = False,
         resource_defs: Mapping[str, Any] | None = None,
+        required_resource_keys: AbstractSet[str] = frozenset(),
         op_tags: Mapping[str, str] | None = None,
     ) -> None:
         self.settle(
@@ -67,6 +72,7 @@ class AssetsDefinition(Frozen):
             explicit_deps=explicit_deps,
             io_manager_keys=dict(io_manager_keys or {}),
             can_subset=can_subset,
+            required_resource_keys=frozenset(required_resource_keys),
             resource_defs=dict(resource_defs or {}),
             retry_policy=None,
             hooks=frozenset(),
@@ -74,6 +80,116 @@ class AssetsDefinition(Frozen):
             pool=None,
             is_executable=True,
             source=node_def.source,
+        )
+
+    @staticmethod
+    def of(node_def: OpDefinition | GraphDefinition, of: layout.Layout) -> "AssetsDefinition":
+        """The definition of a node and what was said of its assets."""
+        return AssetsDefinition(
+            node_def=node_def,
+            node_name=of.node_name,
+            keys_by_input_name=of.upstream.keys_by_input_name,
+            keys_by_output_name=of.keys_by_output_name,
+            specs=of.specs,
+            explicit_deps=of.explicit_deps,
+            io_manager_keys=of.io_manager_keys,
+            can_subset=of.can_subset,
+            resource_defs=of.resource_defs,
+            required_resource_keys=of.required_resource_keys,
+            op_tags=of.op_tags,
+        )
+
+    @staticmethod
+    def from_graph(graph_def: GraphDefinition, **attributes: Unpack[OfNode]) -> "AssetsDefinition":
+        """Assets of a graph's outputs.
+
+        Args:
+            graph_def: the graph.
+            **attributes: see `attributes.OfNode`: what `graph_asset` and `graph_multi_asset` take, and
+                `keys_by_input_name`, `keys_by_output_name` and the other mappings by output name. `key_prefix` stands
+                before every output's key, one given there too.
+
+        Raises:
+            InvalidDefinitionError: it cannot work; the message names the place and the fix.
+
+        Example:
+            >>> AssetsDefinition.from_graph(cleaned, keys_by_input_name={"text": "raw/text"})
+        """
+        check("AssetsDefinition.from_graph", attributes, OfNode)
+        return _of_node(graph_def, attributes, "graph")
+
+    @staticmethod
+    def from_op(op_def: OpDefinition, **attributes: Unpack[OfNode]) -> "AssetsDefinition":
+        """Assets of an op's outputs. It takes what `from_graph` takes.
+
+        Raises:
+            InvalidDefinitionError: it cannot work; the message names the place and the fix.
+
+        Example:
+            >>> AssetsDefinition.from_op(count, group_name="reports")
+        """
+        check("AssetsDefinition.from_op", attributes, OfNode)
+        return _of_node(op_def, attributes, "op")
+
+    def with_attributes(
+        self,
+        *,
+        asset_key_replacements: Mapping[AssetKey, AssetKey] | None = None,
+        group_names_by_key: Mapping[AssetKey, str] | None = None,
+        tags_by_key: Mapping[AssetKey, Mapping[str, str]] | None = None,
+        metadata_by_key: Mapping[AssetKey, Mapping[str, Any]] | None = None,
+        automation_condition: Any = None,
+        backfill_policy: Any = None,
+        hook_defs: AbstractSet[Any] | None = None,
+    ) -> "AssetsDefinition":
+        """A copy with other keys, upstream ones too, or other labels.
+
+        Args:
+            asset_key_replacements: new keys by old ones.
+            group_names_by_key: groups by old key.
+            tags_by_key: tags, instead of those there were, by old key.
+            metadata_by_key: metadata, instead of that there was, by old key.
+            automation_condition: not supported yet.
+            backfill_policy: not supported yet.
+            hook_defs: not supported yet.
+        """
+        refuse(
+            "AssetsDefinition.with_attributes",
+            {
+                "automation_condition": automation_condition,
+                "backfill_policy": backfill_policy,
+                "hook_defs": hook_defs,
+            },
+        )
+        renamed = asset_key_replacements or {}
+        groups, tags, metadata = group_names_by_key or {}, tags_by_key or {}, metadata_by_key or {}
+
+        def new(key: AssetKey) -> AssetKey:
+            return renamed.get(key, key)
+
+        specs = [
+            replaced(
+                spec,
+                key=new(key),
+                deps=tuple(replaced(dep, asset_key=new(dep.asset_key)) for dep in spec.deps),
+                group_name=groups.get(key, spec.group_name),
+                tags=dict(tags.get(key, spec.tags)),
+                metadata=dict(metadata.get(key, spec.metadata)),
+            )
+            for key, spec in self.specs_by_key.items()
+        ]
+        explicit = self.explicit_deps
+        name = new(AssetKey(self.node_name)).to_python_identifier()
+        only = next(iter(self.specs_by_key)) if len(self.specs_by_key) == 1 else None
+        if only is not None and self.node_name == only.to_python_identifier():
+            name = new(only).to_python_identifier()
+        return replaced(
+            self,
+            node_name=name,
+            specs_by_key={spec.key: spec for spec in specs},
+            keys_by_input_name={name: new(key) for name, key in self.keys_by_input_name.items()},
+            keys_by_output_name={name: new(key) for name, key in self.keys_by_output_name.items()},
+            explicit_deps=None if explicit is None else {new(k): {new(d) for d in ds} for k, ds in explicit.items()},
         )
 
     # -- what it is ---------------------------------------------------------------
@@ -179,3 +295,77 @@ class AssetsDefinition(Frozen):
     @property
     def __name__(self) -> str:
         return self.node_def.name
+
+
+def _of_node(node: OpDefinition | GraphDefinition, given: OfNode, kind: str) -> AssetsDefinition:
+    owner, source = f"{kind} `{node.name}`", node.source
+    outputs = list(node.outs)
+    if not outputs:
+        report(NoAssets(owner, where=source))
+    keys = _keys_by_output(node, given, owner)
+    for by, value in given.items():
+        if by.endswith("_by_output_name"):
+            layout.check_names(cast(Mapping[str, Any], value or {}), by, "output", outputs, owner, source)
+    inputs = given.get("keys_by_input_name") or {}
+    layout.check_names(inputs, "keys_by_input_name", "input", list(node.ins), owner, source)
+    given_inputs = {name: AssetKey.from_coercible(key) for name, key in inputs.items() if name in node.ins}
+    upstream = layout.upstream_of(given, list(node.ins), owner, source, keys=given_inputs)
+    outs = {name: _out_of(name, keys[name], node, given) for name in outputs}
+    made = layout.many(given, outs, (), upstream, owner, source, _node_name(node, keys, given))
+    manager, resources = layout.manager_of(given, AssetKey([node.name]), owner, source)
+    managers = {**dict.fromkeys(outputs, manager), **made.io_manager_keys} if manager else made.io_manager_keys
+    return AssetsDefinition.of(node, structs.replace(made, resource_defs=resources, io_manager_keys=managers))
+
+
+def _keys_by_output(node: OpDefinition | GraphDefinition, given: OfNode, owner: str) -> dict[str, AssetKey]:
+    """The keys: those given, else the outs', else the output's name, or the node's where `result` is the only one."""
+    outputs, told = list(node.outs), given.get("keys_by_output_name") or {}
+    outs = given.get("outs") or {}
+    layout.check_names(outs, "outs", "output", outputs, owner, node.source)
+    if given.get("key") is not None:
+        if len(outputs) > 1:
+            report(SeveralOutputs(owner, len(outputs), where=node.source))
+        key = layout.key_of(given, node.name, owner, node.source)
+        return {name: key if at == 0 else AssetKey([name]) for at, name in enumerate(outputs)}
+    own = given.get("name") or node.name
+    prefix = given.get("key_prefix") or ()
+    keys: dict[str, AssetKey] = {}
+    for name in outputs:
+        if name in told:
+            key = AssetKey.from_coercible(told[name])
+        elif name in outs:
+            key = outs[name].key_for(name)
+        else:
+            key = AssetKey([own if outputs == ["result"] else name])
+        keys[name] = key.with_prefix(prefix)
+    return keys
+
+
+def _node_name(node: OpDefinition | GraphDefinition, keys: Mapping[str, AssetKey], given: OfNode) -> str:
+    prefix = given.get("key_prefix")
+    own = given.get("name") or node.name
+    return AssetKey([*AssetKey(prefix).parts, own]).to_python_identifier() if prefix else own
+
+
+def _out_of(name: str, key: AssetKey, node: OpDefinition | GraphDefinition, given: OfNode) -> AssetOut:
+    """What is said of one output's asset: by output name first, then in `outs`, then of all."""
+    out = (given.get("outs") or {}).get(name, AssetOut())
+    described = node.outs[name].description or (node.description if len(node.outs) == 1 else None)
+
+    def said(by: str, of_out: Any, of_all: Any) -> Any:
+        by_name = cast(Mapping[str, Any], given.get(by) or {}).get(name)
+        return by_name if by_name is not None else of_out if of_out not in (None, {}) else of_all
+
+    declared = node.outs[name]
+    return AssetOut(
+        key=key,
+        description=said("descriptions_by_output_name", out.description, given.get("description") or described),
+        is_required=out.is_required and given.get("output_required", True) and getattr(declared, "is_required", True),
+        io_manager_key=out.io_manager_key,
+        metadata=said("metadata_by_output_name", out.metadata, given.get("metadata")),
+        group_name=said("group_names_by_output_name", out.group_name, given.get("group_name")),
+        code_version=said("code_versions_by_output_name", out.code_version, given.get("code_version")),
+        owners=said("owners_by_output_name", out.owners, given.get("owners")),
+        tags=said("tags_by_output_name", out.tags, given.get("tags")),
+        kinds=out.kinds or given.get("kinds"),
+    )

@@ -83,6 +83,12 @@ class Body(Frozen):
         return self.raw_annotations.get("return", ...)
 
     @property
+    def all_params(self) -> tuple[str, ...]:
+        """Every named parameter, the context and `config` too."""
+        code = self.fn.__code__
+        return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+    @property
     def doc(self) -> str | None:
         """The docstring, without its indentation."""
         return clean_doc(self.fn.__doc__)

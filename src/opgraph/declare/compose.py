@@ -11,16 +11,25 @@ from typing import TYPE_CHECKING, Any, NoReturn, Union, cast
 from opgraph.declare import ports
 from opgraph.declare.labels import checked_name, checked_tags
 from opgraph.declare.mistakes import (
-    AliasTwice, FanInOfOther, InputMissing, NotAnOutput, TooManyArguments, Uncalled, UnknownInput, UsedAsValue, WiredTwice,
-    TwoDefinitions, report,
-)  # fmt: skip
+    AliasTwice,
+    FanInOfOther,
+    InputMissing,
+    NotAnOutput,
+    TooManyArguments,
+    TwoDefinitions,
+    Uncalled,
+    UnknownInput,
+    UsedAsValue,
+    WiredTwice,
+    report,
+)
 from opgraph.declare.node import Node
 from opgraph.declare.unsupported import refuse
 from opgraph.declare.wires import FanIn, FromInput, FromNode, Value, Wire
 from opgraph.errors import NotYetSupportedError, Source
 
 if TYPE_CHECKING:
-    from opgraph.declare.graph import GraphDefinition
+    from opgraph.declare.graph_definition import GraphDefinition
     from opgraph.declare.op import OpDefinition
 
 Composable = Union["OpDefinition", "GraphDefinition"]
@@ -75,21 +84,22 @@ class Placeholder:
 class Outputs(tuple[Placeholder, ...]):
     """The outputs of a node that has several: unpack them in order, or take one by name."""
 
-    _fields: tuple[str, ...]
+    names: tuple[str, ...]
     node: str
 
     @staticmethod
     def of(node: str, names: Sequence[str]) -> "Outputs":
         """Placeholders for these outputs of a node."""
         outputs = Outputs(_output(node, name) for name in names)
-        outputs._fields = tuple(names)
+        outputs.names = tuple(names)
         outputs.node = node
         return outputs
 
     def __getattr__(self, name: str) -> Placeholder:
-        if not name.startswith("_") and name in self._fields:
-            return self[self._fields.index(name)]
-        raise AttributeError(f"the node `{self.node}` has no output `{name}`; it has {', '.join(self._fields)}")
+        # Names with an underscore before them are asked for while the object is made, or copied.
+        if not name.startswith("_") and name in self.names:
+            return self[self.names.index(name)]
+        raise AttributeError(f"the node `{self.node}` has no output `{name}`; it has {', '.join(self.names)}")
 
 
 def _output(node: str, name: str) -> Placeholder:
@@ -182,7 +192,7 @@ class Composition:
         if isinstance(value, Placeholder):
             return self._mark(value.wire)
         if isinstance(value, Outputs):
-            report(NotAnOutput(user, f"all outputs of `{value.node}`", value._fields, where=where))  # pyright: ignore[reportPrivateUsage]
+            report(NotAnOutput(user, f"all outputs of `{value.node}`", value.names, where=where))
             return None
         if isinstance(value, (list, tuple)):
             return self._fan_in(cast(Sequence[Any], value), user, where)

@@ -50,8 +50,13 @@ def fields_of(record: Frozen) -> Iterator[tuple[str, Any]]:
             yield name, getattr(record, name)
 
 
+def made(cls: type[T], **fields: Any) -> T:
+    """A record from its fields, past its `__init__`."""
+    record: T = object.__new__(cls)
+    record.settle(**fields)
+    return record
+
+
 def replaced(record: T, **changes: Any) -> T:
     """A copy with other values in some fields."""
-    copy: T = object.__new__(type(record))
-    copy.settle(**{**dict(fields_of(record)), **changes})
-    return copy
+    return made(type(record), **{**dict(fields_of(record)), **changes})

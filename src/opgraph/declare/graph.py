@@ -1,88 +1,236 @@
 """Graphs: nodes wired to one another, usable wherever an op is."""
 
-from collections.abc import Callable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from typing import Any, TypeAlias, cast, overload
+from collections.abc import Callable, Mapping
+from typing import Any, cast, overload
 
-from opgraph.declare import compose, ports
+from opgraph.declare import compose
 from opgraph.declare.body import Body
-from opgraph.declare.frozen import Frozen, replaced
-from opgraph.declare.inputs import GraphIn
+from opgraph.declare.compose import Composition, Outputs, Placeholder
+from opgraph.declare.frozen import made, replaced
+from opgraph.declare.graph_definition import GraphDefinition, Returned
+from opgraph.declare.inputs import NO_DEFAULT, GraphIn
 from opgraph.declare.labels import checked_name, checked_tags
 from opgraph.declare.mistakes import (
-    NoSuchParameter, OutputsMissing, OutputsUnnamed, PositionalRest, ReturnedOther, ReturnedUncalled, UnknownOutput, UnusedInput,
-    WrongCount, report,
-)  # fmt: skip
-from opgraph.declare.node import Node
-from opgraph.declare.outputs import GraphOut
+    GraphTakesContext,
+    NoSuchParameter,
+    OutputsMissing,
+    OutputsUnnamed,
+    PositionalRest,
+    ReturnedOther,
+    ReturnedUncalled,
+    UnknownOutput,
+    UnusedInput,
+    WrongCount,
+    report,
+)
+from opgraph.declare.outputs import GraphOut, Out
 from opgraph.declare.unsupported import refuse
-from opgraph.declare.wires import FromInput, FromNode, Wire
+from opgraph.declare.wires import FanIn, FromInput, FromNode
 from opgraph.errors import Source
 
-Returned: TypeAlias = FromNode | FromInput
+
+def composed(
+    fn: Callable[..., Any],
+    *,
+    kind: str,
+    name: str,
+    description: str | None = None,
+    ins: Mapping[str, GraphIn] | None = None,
+    out: GraphOut | Mapping[str, GraphOut] | None = None,
+    tags: Mapping[str, Any] | None = None,
+) -> GraphDefinition:
+    """The graph that a function's body describes: runs the body once, with placeholders."""
+    body = Body(fn)
+    owner = f"{kind} `{name}`"
+    source = body.source
+    if body.takes_context:
+        report(GraphTakesContext(owner, body.all_params[0], where=source))
+    if body.var_positional:
+        report(PositionalRest(owner, where=source))
+    params = body.all_params
+    for key in ins or {}:
+        if key not in params:
+            report(NoSuchParameter(owner, "ins", key, params, where=source))
+    graph_ins = {key: _with_default((ins or {}).get(key), body.defaults.get(key, NO_DEFAULT)) for key in params}
+    composition = Composition(owner)
+    returned = composition.run(fn, params)
+    returns = _returns(owner, source, composition, returned, out)
+    used = composition.used | {wire.name for wire in returns.values() if isinstance(wire, FromInput)}
+    for key in params:
+        if key not in used:
+            report(UnusedInput(owner, key, where=source))
+    return made(
+        GraphDefinition,
+        name=name if kind == "graph asset" else checked_name(kind, name, source),
+        body=body,
+        nodes=composition.nodes,
+        wires=composition.wires,
+        ins=graph_ins,
+        outs=_outs(out, returns, composition),
+        returns=returns,
+        required_ins=_required(graph_ins, composition, returns),
+        description=description if description is not None else body.doc,
+        tags=checked_tags(owner, tags, source),
+        config=None,
+        metadata={},
+        source=source,
+    )
 
 
-class GraphDefinition(Frozen):
-    """Nodes wired to one another. Made by `@graph`; called in another graph's body it becomes a node of it."""
+def _with_default(given: GraphIn | None, default: Any) -> GraphIn:
+    if given is None:
+        return _PLAIN if default is NO_DEFAULT else GraphIn(default_value=default)
+    return given if default is NO_DEFAULT else replaced(given, default_value=default)
 
-    __slots__ = (
-        "body", "config", "description", "ins", "metadata", "name", "nodes", "outs", "returns", "source", "tags", "wires",
-    )  # fmt: skip
 
-    name: str
-    body: Body
-    nodes: Mapping[str, Node]
-    wires: Mapping[str, Mapping[str, Wire]]  # node -> its input -> where the value comes from
-    ins: Mapping[str, GraphIn]
-    outs: Mapping[str, GraphOut]
-    returns: Mapping[str, Returned]
-    description: str | None
-    tags: Mapping[str, str]
-    config: Any
-    metadata: Mapping[str, Any]
-    source: Source
+_PLAIN = GraphIn()
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        description: str | None = None,
-        node_defs: Any = None,
-        dependencies: Any = None,
-        input_mappings: Any = None,
-        output_mappings: Any = None,
-        config: Any = None,
-        tags: Mapping[str, Any] | None = None,
-    ) -> None:
-        refuse(
-            "GraphDefinition",
-            {
-                "node_defs": node_defs if node_defs is not None else (),
-                "dependencies": dependencies,
-                "input_mappings": input_mappings,
-                "output_mappings": output_mappings,
-                "config": config,
-            },
-        )
 
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__  # type: ignore[assignment]
+def _required(
+    ins: Mapping[str, GraphIn], composition: Composition, returns: Mapping[str, Returned]
+) -> frozenset[str]:
+    required = {wire.name for wire in returns.values() if isinstance(wire, FromInput)}
+    for node, wires in composition.wires.items():
+        definition = composition.nodes[node].definition
+        for key, wire in wires.items():
+            if isinstance(wire, FromInput) and definition.needs(key):
+                required.add(wire.name)
+            elif isinstance(wire, FanIn):
+                required.update(item.name for item in wire.items if isinstance(item, FromInput))
+    return frozenset(name for name in required if ins[name].default_value is NO_DEFAULT)
 
-    @property
-    def __name__(self) -> str:
-        return self.name
 
-    @property
-    def __doc__(self) -> str | None:  # type: ignore[override]
-        return self.body.fn.__doc__
+def _outs(
+    out: GraphOut | Mapping[str, GraphOut] | None, returns: Mapping[str, Returned], composition: Composition
+) -> dict[str, GraphOut]:
+    if isinstance(out, Mapping):
+        return {key: given for key, given in out.items() if key in returns}
+    if isinstance(out, GraphOut):
+        return dict.fromkeys(returns, out)
+    return {key: GraphOut(_described(wire, composition)) for key, wire in returns.items()}
 
-    def needs(self, name: str) -> bool:
-        """Whether something must be wired to an input: everything it feeds has no value of its own."""
-        if self.ins[name].has_default_value:
-            return False
-        return any(
-            isinstance(wire, FromInput) and wire.name == name and self.nodes[node].definition.needs(key)
-            or not isinstance(wire, FromInput) and any(item == FromInput(name) for item in getattr(wire, "items", ()))
-            for node, wires in self.wires.items()
-            for key, wire in wires.items()
-        )
+
+def _described(wire: Returned, composition: Composition) -> str | None:
+    if isinstance(wire, FromInput):
+        return None
+    given: Out | GraphOut = composition.nodes[wire.node].definition.outs[wire.output]
+    return given.description
+
+
+def _returns(
+    owner: str,
+    source: Source,
+    composition: Composition,
+    returned: Any,
+    out: GraphOut | Mapping[str, GraphOut] | None,
+) -> dict[str, Returned]:
+    """What a body returned, by output name; what cannot be an output is reported and left out."""
+    names = list(out) if isinstance(out, Mapping) else ["result"] if out is not None else None
+    given = _by_name(owner, source, returned, names)
+    returns: dict[str, Returned] = {}
+    for name, value in given:
+        checked_name("output", name, source)
+        if not isinstance(value, Placeholder):
+            report(_not_an_output(owner, value, source))
+        elif names is not None and name not in names:
+            report(UnknownOutput(owner, name, names, where=source))
+        elif name in returns:
+            report(OutputsUnnamed(owner, name, where=source))
+        else:
+            returns[name] = value.wire
+    missing = [name for name in names or () if name not in {name for name, _ in given}]
+    if missing:
+        report(OutputsMissing(owner, missing, where=source))
+    return {name: returns[name] for name in names or returns if name in returns}
+
+
+def _by_name(owner: str, source: Source, returned: Any, names: list[str] | None) -> list[tuple[str, Any]]:
+    if returned is None:
+        return []
+    if isinstance(returned, Mapping):
+        return list(cast(Mapping[str, Any], returned).items())
+    if not isinstance(returned, tuple):
+        return [(names[0] if names is not None and len(names) == 1 else "result", returned)]
+    values = cast(tuple[Any, ...], returned)
+    if names is None:
+        return [(_own_name(value), value) for value in values]
+    if isinstance(returned, Outputs) and set(returned.names) == set(names):
+        return list(zip(returned.names, values, strict=True))
+    if len(values) != len(names):
+        report(WrongCount(owner, len(values), names, where=source))
+    return list(zip(names, values, strict=False))
+
+
+def _own_name(value: Any) -> str:
+    if isinstance(value, Placeholder):
+        return value.wire.output if isinstance(value.wire, FromNode) else value.wire.name
+    return "result"
+
+
+def _not_an_output(owner: str, value: Any, source: Source) -> ReturnedOther | ReturnedUncalled:
+    if isinstance(value, compose.Invocation) or hasattr(value, "node_def") or hasattr(value, "ins"):
+        return ReturnedUncalled(owner, value.name if hasattr(value, "name") else value.node_def.name, where=source)
+    return ReturnedOther(owner, value, where=source)
+
+
+@overload
+def graph(compose_fn: Callable[..., Any]) -> GraphDefinition: ...
+
+
+@overload
+def graph(
+    *,
+    name: str | None = ...,
+    description: str | None = ...,
+    input_defs: Any = ...,
+    output_defs: Any = ...,
+    ins: Mapping[str, GraphIn] | None = ...,
+    out: GraphOut | Mapping[str, GraphOut] | None = ...,
+    tags: Mapping[str, Any] | None = ...,
+    config: Any = ...,
+) -> Callable[[Callable[..., Any]], GraphDefinition]: ...
+
+
+def graph(
+    compose_fn: Callable[..., Any] | None = None,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    input_defs: Any = None,
+    output_defs: Any = None,
+    ins: Mapping[str, GraphIn] | None = None,
+    out: GraphOut | Mapping[str, GraphOut] | None = None,
+    tags: Mapping[str, Any] | None = None,
+    config: Any = None,
+) -> GraphDefinition | Callable[[Callable[..., Any]], GraphDefinition]:
+    """Make a graph of a function that calls ops and other graphs.
+
+    The body is run once, here: each call in it becomes a node, what it passes on becomes a wire, what it returns an
+    output. Its parameters are the graph's inputs.
+
+    Args:
+        compose_fn: the function.
+        name: the graph's name, by default the function's.
+        description: for people, by default the docstring.
+        input_defs: not supported.
+        output_defs: not supported.
+        ins: what to say of its inputs, by name.
+        out: what to say of its output, or its outputs by name.
+        tags: labels.
+        config: not supported yet.
+
+    Raises:
+        InvalidDefinitionError: it cannot work; the message names the place and the fix.
+
+    Example:
+        >>> @graph
+        ... def cleaned(text):
+        ...     return drop_empty(parse(text))
+    """
+    refuse("graph", {"input_defs": input_defs, "output_defs": output_defs, "config": config})
+
+    def decorate(fn: Callable[..., Any]) -> GraphDefinition:
+        own = name if name is not None else fn.__name__
+        return composed(fn, kind="graph", name=own, description=description, ins=ins, out=out, tags=tags)
+
+    return decorate(compose_fn) if compose_fn is not None else decorate

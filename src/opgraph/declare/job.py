@@ -1,45 +1,188 @@
 """Jobs: a graph of ops, or a selection of assets, under a name."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any, overload
 
-from opgraph.declare.frozen import Frozen
-from opgraph.declare.graph import GraphDefinition
-from opgraph.declare.selection import AssetSelection
+from opgraph.declare.frozen import Frozen, made
+from opgraph.declare.graph import composed
+from opgraph.declare.graph_definition import JobDefinition
+from opgraph.declare.labels import checked_name, checked_tags
+from opgraph.declare.selection import AssetSelection, CoercibleToAssetSelection, selection_of
+from opgraph.declare.unsupported import refuse
 from opgraph.errors import Source
-
-
-class JobDefinition(Frozen):
-    """A graph that is run as a whole. Made by `@job` and `GraphDefinition.to_job`."""
-
-    __slots__ = (
-        "config", "description", "executor_def", "graph", "input_values", "metadata", "name", "resource_defs",
-        "retry_policy", "source", "tags",
-    )  # fmt: skip
-
-    name: str
-    graph: GraphDefinition
-    resource_defs: Mapping[str, Any]
-    config: Mapping[str, Any]
-    description: str | None
-    tags: Mapping[str, str]
-    metadata: Mapping[str, Any]
-    input_values: Mapping[str, Any]
-    executor_def: Any
-    retry_policy: Any
-    source: Source
 
 
 class AssetJob(Frozen):
     """A selection of assets that is run under a name. Made by `define_asset_job`."""
 
-    __slots__ = ("config", "description", "executor_def", "metadata", "name", "selection", "source", "tags")
+    __slots__ = (
+        "config", "description", "executor_def", "metadata", "name", "run_tags", "selection", "source", "tags",
+    )  # fmt: skip
 
     name: str
     selection: AssetSelection
     config: Mapping[str, Any]
     description: str | None
     tags: Mapping[str, str]
+    run_tags: Mapping[str, str]
     metadata: Mapping[str, Any]
     executor_def: Any
     source: Source | None
+
+
+def define_asset_job(
+    name: str,
+    selection: CoercibleToAssetSelection | None = None,
+    config: Any = None,
+    description: str | None = None,
+    tags: Mapping[str, object] | None = None,
+    run_tags: Mapping[str, object] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    partitions_def: Any = None,
+    executor_def: Any = None,
+    hooks: AbstractSet[Any] | None = None,
+    op_retry_policy: Any = None,
+    owners: Sequence[str] | None = None,
+    automation_condition: Any = None,
+) -> AssetJob:
+    """A job that makes a selection of assets. It knows its assets once it is in `Definitions`.
+
+    Args:
+        name: the job's name.
+        selection: which assets: an AssetSelection, its text, keys or definitions; by default all.
+        config: not supported yet.
+        description: for people.
+        tags: labels of the job.
+        run_tags: labels of its runs; by default `tags`.
+        metadata: facts for people.
+        partitions_def: not supported yet.
+        executor_def: the executor that runs it.
+        hooks: not supported yet.
+        op_retry_policy: not supported yet.
+        owners: not supported yet.
+        automation_condition: not supported yet.
+
+    Raises:
+        InvalidDefinitionError: a name, tag or selection that is not valid.
+
+    Example:
+        >>> define_asset_job("nightly", "group:reports").name
+        'nightly'
+    """
+    refuse(
+        "define_asset_job",
+        {
+            "config": config,
+            "partitions_def": partitions_def,
+            "hooks": hooks,
+            "op_retry_policy": op_retry_policy,
+            "owners": owners,
+            "automation_condition": automation_condition,
+        },
+    )
+    where = Source.of_caller()
+    labels = checked_tags(f"job `{name}`", tags, where)
+    return made(
+        AssetJob,
+        name=checked_name("job", name, where),
+        selection=AssetSelection.all() if selection is None else selection_of(selection),
+        config={},
+        description=description,
+        tags=labels,
+        run_tags=labels if run_tags is None else checked_tags(f"job `{name}`", run_tags, where),
+        metadata=dict(metadata or {}),
+        executor_def=executor_def,
+        source=where,
+    )
+
+
+@overload
+def job(compose_fn: Callable[..., Any]) -> JobDefinition: ...
+
+
+@overload
+def job(
+    *,
+    name: str | None = ...,
+    description: str | None = ...,
+    resource_defs: Mapping[str, object] | None = ...,
+    config: Any = ...,
+    tags: Mapping[str, Any] | None = ...,
+    run_tags: Mapping[str, Any] | None = ...,
+    metadata: Mapping[str, Any] | None = ...,
+    logger_defs: Mapping[str, Any] | None = ...,
+    executor_def: Any = ...,
+    hooks: AbstractSet[Any] | None = ...,
+    op_retry_policy: Any = ...,
+    partitions_def: Any = ...,
+    input_values: Mapping[str, object] | None = ...,
+    owners: Sequence[str] | None = ...,
+) -> Callable[[Callable[..., Any]], JobDefinition]: ...
+
+
+def job(
+    compose_fn: Callable[..., Any] | None = None,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    resource_defs: Mapping[str, object] | None = None,
+    config: Any = None,
+    tags: Mapping[str, Any] | None = None,
+    run_tags: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    logger_defs: Mapping[str, Any] | None = None,
+    executor_def: Any = None,
+    hooks: AbstractSet[Any] | None = None,
+    op_retry_policy: Any = None,
+    partitions_def: Any = None,
+    input_values: Mapping[str, object] | None = None,
+    owners: Sequence[str] | None = None,
+) -> JobDefinition | Callable[[Callable[..., Any]], JobDefinition]:
+    """Make a job of a function that calls ops and graphs, as in `graph`.
+
+    Args:
+        compose_fn: the function.
+        name: the job's name, by default the function's.
+        description: for people, by default the docstring.
+        resource_defs: objects by resource key.
+        config: not supported yet.
+        tags: labels of the job.
+        run_tags: labels of its runs; by default `tags`.
+        metadata: facts for people.
+        logger_defs: not supported yet.
+        executor_def: the executor that runs it.
+        hooks: not supported yet.
+        op_retry_policy: not supported yet.
+        partitions_def: not supported yet.
+        input_values: values for the function's parameters.
+        owners: not supported yet.
+
+    Raises:
+        InvalidDefinitionError: it cannot work; the message names the place and the fix.
+
+    Example:
+        >>> @job
+        ... def nightly():
+        ...     report(load())
+    """
+
+    def decorate(fn: Callable[..., Any]) -> JobDefinition:
+        own = name if name is not None else fn.__name__
+        return JobDefinition(
+            graph_def=composed(fn, kind="job", name=own, description=description),
+            resource_defs=resource_defs,
+            executor_def=executor_def,
+            logger_defs=logger_defs,
+            config=config,
+            partitions_def=partitions_def,
+            tags=tags,
+            run_tags=run_tags,
+            metadata=metadata,
+            hook_defs=hooks,
+            op_retry_policy=op_retry_policy,
+            input_values=input_values,
+            owners=owners,
+        )
+
+    return decorate(compose_fn) if compose_fn is not None else decorate

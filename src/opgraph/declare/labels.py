@@ -3,9 +3,18 @@
 import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from opgraph.declare.mistakes import BadGroup, BadKind, BadName, BadOwner, BadTag, TooManyKinds, report
 from opgraph.errors import Source
+from opgraph.keys import NAME
+
+_GROUP: Final = re.compile(r"[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*")
+_EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_TEAM: Final = re.compile(r"team:[\w.-]+")
+_TAG_KEY: Final = re.compile(r"([A-Za-z0-9_.-]{1,63}/){0,2}[A-Za-z0-9_.-]{1,63}")
+_TAG_VALUE: Final = re.compile(r"[A-Za-z0-9_.-]{0,63}")
+_KIND: Final = re.compile(r"[A-Za-z0-9_.-]{1,63}")
 
 
 class Labels(NamedTuple):
@@ -25,5 +34,82 @@ def checked_labels(
     tags: Mapping[str, Any] | None,
     kinds: AbstractSet[str] | None,
 ) -> Labels:
-    """The labels, those that are not valid reported and left out."""
-    return Labels(group_name, tuple(owners or ()), dict(tags or {}), frozenset(kinds or ()))
+    """The labels of an asset; those that are not valid are reported and left out."""
+    return Labels(
+        checked_group(owner, group_name, where) if group_name is not None else None,
+        _checked_owners(owner, owners, where) if owners else (),
+        _checked_asset_tags(owner, tags, where) if tags else {},
+        _checked_kinds(owner, kinds, where) if kinds else frozenset(),
+    )
+
+
+def checked_name(kind: str, name: str, where: Source | None) -> str:
+    """The name of an op, graph, job, input or output; one that is not valid is reported."""
+    if not isinstance(name, str) or not NAME.fullmatch(name):  # pyright: ignore[reportUnnecessaryIsInstance] - users' data
+        report(BadName(kind, name, where=where))
+        return re.sub(r"\W", "_", str(name)) or "_"
+    return name
+
+
+def checked_group(owner: str, group: str, where: Source | None) -> str | None:
+    """A group's name; None, and a report, where it is not valid."""
+    if not isinstance(group, str) or not _GROUP.fullmatch(group):  # pyright: ignore[reportUnnecessaryIsInstance]
+        report(BadGroup(owner, group, where=where))
+        return None
+    return group
+
+
+def checked_tags(owner: str, tags: Mapping[str, Any] | None, where: Source | None) -> dict[str, str]:
+    """Tags of an op, graph or job: keys as an asset's, any value, kept as text."""
+    kept: dict[str, str] = {}
+    for key, value in (tags or {}).items():
+        if _is_text(key, _TAG_KEY):
+            kept[key] = value if isinstance(value, str) else _as_text(value)
+        else:
+            report(BadTag(owner, key, value, where=where))
+    return kept
+
+
+def _as_text(value: object) -> str:
+    import json  # noqa: PLC0415 - only tags that are no text need it
+
+    try:
+        return json.dumps(value)
+    except TypeError:
+        return str(value)
+
+
+def _is_text(value: object, pattern: re.Pattern[str]) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _checked_asset_tags(owner: str, tags: Mapping[str, Any], where: Source | None) -> dict[str, str]:
+    kept: dict[str, str] = {}
+    for key, value in tags.items():
+        if _is_text(key, _TAG_KEY) and _is_text(value, _TAG_VALUE):
+            kept[key] = value
+        else:
+            report(BadTag(owner, key, value, where=where))
+    return kept
+
+
+def _checked_owners(owner: str, owners: Sequence[str], where: Source | None) -> tuple[str, ...]:
+    kept: list[str] = []
+    for each in [owners] if isinstance(owners, str) else owners:
+        if _is_text(each, _TEAM) or _is_text(each, _EMAIL):
+            kept.append(each)
+        else:
+            report(BadOwner(owner, each, where=where))
+    return tuple(kept)
+
+
+def _checked_kinds(owner: str, kinds: AbstractSet[str], where: Source | None) -> frozenset[str]:
+    kept: set[str] = set()
+    for each in [kinds] if isinstance(kinds, str) else kinds:
+        if _is_text(each, _KIND):
+            kept.add(each)
+        else:
+            report(BadKind(owner, each, where=where))
+    if len(kept) > 3:
+        report(TooManyKinds(owner, sorted(kept), where=where))
+    return frozenset(kept)

@@ -86,3 +86,499 @@ class RepeatedDependency(InvalidDefinitionError):
             where=where,
             fix=f"name `{key.text}` once" + ("; the argument is enough" if argument else ""),
         )
+
+
+# -- labels -------------------------------------------------------------------
+
+
+class BadGroup(InvalidDefinitionError):
+    """A group name that is not valid."""
+
+    def __init__(self, owner: str, group: object, *, where: Source | None) -> None:
+        self.owner = owner
+        self.group = group
+        super().__init__(
+            f"the group {group!r} of {owner} is not valid: a group name has letters, digits, underscores and slashes",
+            where=where,
+            fix=f"name it `{_sane(group)}`",
+        )
+
+
+class BadOwner(InvalidDefinitionError):
+    """An owner that is no address and no team."""
+
+    def __init__(self, owner: str, given: object, *, where: Source | None) -> None:
+        self.owner = owner
+        self.given = given
+        super().__init__(
+            f"the owner {given!r} of {owner} is not valid: an owner is an e-mail address or `team:name`",
+            where=where,
+            fix=f"write `team:{_sane(given)}` if it is a team",
+        )
+
+
+class BadTag(InvalidDefinitionError):
+    """A tag whose key or value is not valid."""
+
+    def __init__(self, owner: str, key: object, value: object, *, where: Source | None) -> None:
+        self.owner = owner
+        self.key = key
+        self.value = value
+        super().__init__(
+            f"the tag {key!r}: {value!r} of {owner} is not valid: key and value are text of letters, digits, `_`, `-` "
+            "and `.`, at most 63 of them, the key perhaps with a part and `/` before it",
+            where=where,
+            fix="put other text into `metadata`, which holds anything",
+        )
+
+
+class BadKind(InvalidDefinitionError):
+    """A kind that is not valid."""
+
+    def __init__(self, owner: str, kind: object, *, where: Source | None) -> None:
+        self.owner = owner
+        self.kind = kind
+        super().__init__(
+            f"the kind {kind!r} of {owner} is not valid: a kind is text of letters, digits, `_`, `-` and `.`",
+            where=where,
+            fix='give a set of such words: `kinds={"table", "duckdb"}`',
+        )
+
+
+class TooManyKinds(InvalidDefinitionError):
+    """More than three kinds."""
+
+    def __init__(self, owner: str, kinds: Sequence[str], *, where: Source | None) -> None:
+        self.owner = owner
+        self.kinds = tuple(kinds)
+        super().__init__(
+            f"{owner} has {len(kinds)} kinds ({_names(kinds)}); at most three are allowed",
+            where=where,
+            fix="keep three, and put the others into `tags`",
+        )
+
+
+# -- functions ----------------------------------------------------------------
+
+
+class PositionalRest(InvalidDefinitionError):
+    """`*args` in a decorated function."""
+
+    def __init__(self, owner: str, *, where: Source) -> None:
+        self.owner = owner
+        super().__init__(
+            f"{owner} takes `*args`, and an input needs a name",
+            where=where,
+            fix="give each input a parameter, or one parameter that takes a list: a list of outputs can be wired to it",
+        )
+
+
+class WrongContext(InvalidDefinitionError):
+    """An op whose context is annotated as an asset's."""
+
+    def __init__(self, owner: str, *, where: Source) -> None:
+        self.owner = owner
+        super().__init__(
+            f"{owner} annotates its context as `AssetExecutionContext`, which only a function that is an asset gets",
+            where=where,
+            fix="annotate it as `OpExecutionContext`",
+        )
+
+
+class NoSuchParameter(InvalidDefinitionError):
+    """`ins` names what is no parameter."""
+
+    def __init__(self, owner: str, by: str, name: str, known: Sequence[str], *, where: Source) -> None:
+        self.owner = owner
+        self.by = by
+        self.name = name
+        self.known = tuple(known)
+        super().__init__(
+            f"{owner} has no parameter `{name}`, which its `{by}` names; its parameters are {_names(known)}",
+            where=where,
+            fix=f"{_did_you_mean(name, known)}add the parameter, or take the entry out of `{by}`",
+        )
+
+
+class InputTwice(InvalidDefinitionError):
+    """An input without a value that is also a parameter."""
+
+    def __init__(self, owner: str, name: str, *, where: Source) -> None:
+        self.owner = owner
+        self.name = name
+        super().__init__(
+            f"the input `{name}` of {owner} is `Nothing`, so there is no value for the parameter `{name}`",
+            where=where,
+            fix=f"take the parameter `{name}` out of the function, or give the input another type",
+        )
+
+
+# -- graphs -------------------------------------------------------------------
+
+
+class UsedAsValue(InvalidDefinitionError):
+    """A graph's body that looks into a value which does not exist yet."""
+
+    def __init__(self, described: str, doing: str, *, where: Source | None) -> None:
+        self.described = described
+        self.doing = doing
+        super().__init__(
+            f"{described} was {doing} in a graph's body, where it has no value yet: the body only says what is wired "
+            "to what, before anything runs",
+            where=where,
+            fix="do this inside an op",
+        )
+
+
+class AliasTwice(InvalidDefinitionError):
+    """Two nodes of a graph under one alias."""
+
+    def __init__(self, owner: str, alias: str, *, where: Source | None) -> None:
+        self.owner = owner
+        self.alias = alias
+        super().__init__(
+            f"{owner} already has a node `{alias}`",
+            where=where,
+            fix="use another alias, or none: then a number is added",
+        )
+
+
+class TwoDefinitions(InvalidDefinitionError):
+    """Two different definitions of one name in a graph."""
+
+    def __init__(
+        self, owner: str, name: str, first: Source | None, second: Source | None, *, where: Source | None
+    ) -> None:
+        self.owner = owner
+        self.name = name
+        self.first = first
+        self.second = second
+        super().__init__(
+            f"{owner} uses two different definitions that are both named `{name}`: of {first} and of {second}",
+            where=where,
+            fix="rename one of them; an alias does not help, because the name stands for the code",
+        )
+
+
+class NotAnOutput(InvalidDefinitionError):
+    """All outputs of a node given where one is expected."""
+
+    def __init__(self, user: str, given: str, outputs: Sequence[str], *, where: Source | None) -> None:
+        self.user = user
+        self.given = given
+        self.outputs = tuple(outputs)
+        super().__init__(
+            f"{user} was given {given}, and takes one",
+            where=where,
+            fix=f"give one of them by name ({', '.join(f'`.{name}`' for name in outputs)}), or a list of some",
+        )
+
+
+class Uncalled(InvalidDefinitionError):
+    """An op or a graph given itself, instead of what it returns."""
+
+    def __init__(self, user: str, name: str, *, where: Source | None) -> None:
+        self.user = user
+        self.name = name
+        super().__init__(
+            f"{user} was given `{name}` itself, not what it returns",
+            where=where,
+            fix=f"did you forget parentheses? Write `{name}()`",
+        )
+
+
+class FanInOfOther(InvalidDefinitionError):
+    """A list of outputs with something else in it."""
+
+    def __init__(self, user: str, place: int, given: object, *, where: Source | None) -> None:
+        self.user = user
+        self.place = place
+        self.given = given
+        super().__init__(
+            f"{user} was given a list whose item {place} is {_shown(given)}, not an output of a node",
+            where=where,
+            fix="make the value in an op, or give the input a default; a list in a graph's body holds outputs only",
+        )
+
+
+class TooManyArguments(InvalidDefinitionError):
+    """More arguments than inputs."""
+
+    def __init__(self, name: str, count: int, ins: Sequence[str], *, where: Source | None) -> None:
+        self.name = name
+        self.count = count
+        self.ins = tuple(ins)
+        super().__init__(
+            f"`{name}` was given {count} arguments and has {len(ins)} inputs: {_names(ins)}",
+            where=where,
+            fix="leave out what is too many",
+        )
+
+
+class UnknownInput(InvalidDefinitionError):
+    """An argument that is no input."""
+
+    def __init__(self, name: str, given: str, ins: Sequence[str], *, where: Source | None) -> None:
+        self.name = name
+        self.given = given
+        self.ins = tuple(ins)
+        super().__init__(
+            f"`{name}` has no input `{given}`; its inputs are {_names(ins)}",
+            where=where,
+            fix=f"{_did_you_mean(given, ins)}give one of its inputs",
+        )
+
+
+class WiredTwice(InvalidDefinitionError):
+    """An input given by position and by name."""
+
+    def __init__(self, name: str, given: str, *, where: Source | None) -> None:
+        self.name = name
+        self.given = given
+        super().__init__(
+            f"the input `{given}` of `{name}` was given twice: by position and by name",
+            where=where,
+            fix="give it once",
+        )
+
+
+class InputMissing(InvalidDefinitionError):
+    """An input that nothing is wired to and that has no default."""
+
+    def __init__(self, name: str, given: str, description: str | None, *, where: Source | None) -> None:
+        self.name = name
+        self.input = given
+        self.description = description
+        about = f" ({description})" if description else ""
+        super().__init__(
+            f"nothing provides the input `{given}`{about} of `{name}`",
+            where=where,
+            fix=f"give `{name}` an output or an input of the graph for `{given}`, or give the parameter a default",
+        )
+
+
+class UnusedInput(InvalidDefinitionError):
+    """An input of a graph that nothing in it takes."""
+
+    def __init__(self, owner: str, name: str, *, where: Source) -> None:
+        self.owner = owner
+        self.name = name
+        super().__init__(
+            f"nothing in {owner} uses its input `{name}`",
+            where=where,
+            fix=f"give it to an op of the graph, or take the parameter `{name}` out",
+        )
+
+
+class GraphTakesContext(InvalidDefinitionError):
+    """A graph's body that takes a context."""
+
+    def __init__(self, owner: str, name: str, *, where: Source) -> None:
+        self.owner = owner
+        self.name = name
+        super().__init__(
+            f"{owner} takes a parameter `{name}`: a graph's body has no context, because it does not run in a run",
+            where=where,
+            fix="take the context in the ops that need it",
+        )
+
+
+class ReturnedOther(InvalidDefinitionError):
+    """A graph that returns what is no output of a node."""
+
+    def __init__(self, owner: str, given: object, *, where: Source) -> None:
+        self.owner = owner
+        self.given = given
+        super().__init__(
+            f"{owner} returns {_shown(given)}, which is not an output of one of its nodes",
+            where=where,
+            fix="return what an op or a graph returned: one output, a tuple, or a dict of them by name",
+        )
+
+
+class ReturnedUncalled(InvalidDefinitionError):
+    """A graph that returns an op instead of its output."""
+
+    def __init__(self, owner: str, name: str, *, where: Source) -> None:
+        self.owner = owner
+        self.name = name
+        super().__init__(
+            f"{owner} returns `{name}` itself, not what it returns",
+            where=where,
+            fix=f"did you forget parentheses? Write `return {name}()`",
+        )
+
+
+class UnknownOutput(InvalidDefinitionError):
+    """A graph that returns an output it does not declare."""
+
+    def __init__(self, owner: str, name: str, outs: Sequence[str], *, where: Source) -> None:
+        self.owner = owner
+        self.name = name
+        self.outs = tuple(outs)
+        super().__init__(
+            f"{owner} returns an output `{name}`, and declares {_names(outs)}",
+            where=where,
+            fix=f"{_did_you_mean(name, outs)}declare it, or return it under a declared name",
+        )
+
+
+class OutputsMissing(InvalidDefinitionError):
+    """A graph that does not return all the outputs it declares."""
+
+    def __init__(self, owner: str, names: Sequence[str], *, where: Source) -> None:
+        self.owner = owner
+        self.names = tuple(names)
+        super().__init__(
+            f"{owner} declares {_names(names)} as output{'s' if len(names) > 1 else ''} and does not return "
+            f"{'them' if len(names) > 1 else 'it'}",
+            where=where,
+            fix="return a dict with every declared output, or take what is missing out of the declaration",
+        )
+
+
+class WrongCount(InvalidDefinitionError):
+    """A tuple of another length than there are outputs."""
+
+    def __init__(self, owner: str, count: int, outs: Sequence[str], *, where: Source) -> None:
+        self.owner = owner
+        self.count = count
+        self.outs = tuple(outs)
+        super().__init__(
+            f"{owner} returns {count} output{'s' if count != 1 else ''} and declares {len(outs)}: {_names(outs)}",
+            where=where,
+            fix="return as many as are declared, in their order, or a dict of them by name",
+        )
+
+
+class OutputsUnnamed(InvalidDefinitionError):
+    """A graph that returns several outputs under one name, and declares none."""
+
+    def __init__(self, owner: str, name: str, *, where: Source) -> None:
+        self.owner = owner
+        self.name = name
+        super().__init__(
+            f"{owner} returns two outputs that are both named `{name}`",
+            where=where,
+            fix="name them: `out={...}` on the graph, and return a dict by these names",
+        )
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "None"
+    text = repr(value)
+    return f"{text if len(text) <= 40 else text[:37] + '...'} (a {type(value).__name__})"
+
+
+# -- assets -------------------------------------------------------------------
+
+
+class ManagerTwice(InvalidDefinitionError):
+    """An I/O manager given both as an object and by its key."""
+
+    def __init__(self, owner: str, *, where: Source) -> None:
+        self.owner = owner
+        super().__init__(
+            f"{owner} was given `io_manager_def` together with `io_manager_key`",
+            where=where,
+            fix="keep one: `io_manager_key` names a resource, `io_manager_def` is the object itself",
+        )
+
+
+class NoSuchName(InvalidDefinitionError):
+    """A mapping by input or output name that names none of them."""
+
+    def __init__(self, owner: str, by: str, kind: str, name: str, known: Sequence[str], *, where: Source) -> None:
+        self.owner = owner
+        self.by = by
+        self.kind = kind
+        self.name = name
+        self.known = tuple(known)
+        super().__init__(
+            f"{owner} has no {kind} `{name}`, which `{by}` names; its {kind}s are {_names(known)}",
+            where=where,
+            fix=_did_you_mean(name, known) + f"name one of its {kind}s, or take the entry out",
+        )
+
+
+class OneKeyTwice(InvalidDefinitionError):
+    """Two outputs of one definition that are the same asset."""
+
+    def __init__(self, owner: str, key: AssetKey, outputs: Sequence[str], *, where: Source) -> None:
+        self.owner = owner
+        self.key = key
+        self.outputs = tuple(outputs)
+        super().__init__(
+            f"the outputs {_names(outputs)} of {owner} are all the asset `{key.text}`",
+            where=where,
+            fix="give each output a key of its own",
+        )
+
+
+class NoAssets(InvalidDefinitionError):
+    """A definition of several assets that names none."""
+
+    def __init__(self, owner: str, *, where: Source) -> None:
+        self.owner = owner
+        super().__init__(
+            f"{owner} makes no asset: neither `outs` nor `specs` names one",
+            where=where,
+            fix='say what it makes: `outs={"a": AssetOut()}` or `specs=[AssetSpec("a")]`',
+        )
+
+
+class OutsAndSpecs(InvalidDefinitionError):
+    """Assets given both as `outs` and as `specs`."""
+
+    def __init__(self, owner: str, *, where: Source) -> None:
+        self.owner = owner
+        super().__init__(
+            f"{owner} was given both `outs` and `specs`",
+            where=where,
+            fix="keep one: `outs` where an I/O manager stores the values, `specs` where the function does",
+        )
+
+
+class UnknownInternalDep(InvalidDefinitionError):
+    """`internal_asset_deps` that names an asset which is neither made nor read here."""
+
+    def __init__(self, owner: str, output: str, keys: Sequence[str], *, where: Source) -> None:
+        self.owner = owner
+        self.output = output
+        self.keys = tuple(keys)
+        super().__init__(
+            f"`internal_asset_deps` of {owner} says that `{output}` depends on {_names(keys)}, which {owner} neither "
+            "makes nor reads",
+            where=where,
+            fix="name assets that are its outputs, its inputs or in its `deps`",
+        )
+
+
+class SeveralOutputs(InvalidDefinitionError):
+    """A decorator for one asset on something that has several outputs, or none."""
+
+    def __init__(self, owner: str, count: int, *, where: Source) -> None:
+        self.owner = owner
+        self.count = count
+        super().__init__(
+            f"{owner} is one asset, and its function returns {count or 'no'} output{'s' if count != 1 else ''}",
+            where=where,
+            fix="return one output" if not count else "use `@graph_multi_asset(outs=...)` for several",
+        )
+
+
+# -- definitions --------------------------------------------------------------
+
+
+class NotAnAsset(InvalidDefinitionError):
+    """Something among the assets that is none."""
+
+    def __init__(self, argument: str, given: object, *, where: Source | None) -> None:
+        self.argument = argument
+        self.given = given
+        super().__init__(
+            f"`Definitions({argument}=...)` was given {_shown(given)}",
+            where=where,
+            fix="did you forget the decorator?" if callable(given) else f"take it out of `{argument}`",
+        )

@@ -8,7 +8,7 @@ from msgspec import Struct
 from opgraph.errors import Source
 
 if TYPE_CHECKING:
-    from opgraph.declare.graph import GraphDefinition
+    from opgraph.declare.graph_definition import GraphDefinition
     from opgraph.declare.op import OpDefinition
 
 

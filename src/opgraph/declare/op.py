@@ -9,9 +9,7 @@ from opgraph.declare.body import Body
 from opgraph.declare.frozen import Frozen, replaced
 from opgraph.declare.inputs import In, says_nothing
 from opgraph.declare.labels import checked_name, checked_tags
-from opgraph.declare.mistakes import (
-    InputTwice, NoSuchParameter, PositionalRest, WrongContext, report,
-)  # fmt: skip
+from opgraph.declare.mistakes import InputTwice, NoSuchParameter, PositionalRest, WrongContext, report
 from opgraph.declare.outputs import Out
 from opgraph.declare.unsupported import refuse
 from opgraph.errors import NotYetSupportedError, Source
@@ -52,7 +50,7 @@ class OpDefinition(Frozen):
 
     def __init__(
         self,
-        compute_fn: Callable[..., Any],
+        compute_fn: Callable[..., Any] | Body,
         name: str,
         ins: Mapping[str, In] | None = None,
         outs: Mapping[str, Out] | None = None,
@@ -68,7 +66,7 @@ class OpDefinition(Frozen):
         kind: str = "op",
     ) -> None:
         refuse("op", {"config_schema": config_schema, "pool": pool, "retry_policy": retry_policy})
-        body = Body(compute_fn)
+        body = compute_fn if isinstance(compute_fn, Body) else Body(compute_fn)
         if body.config is not None:
             raise NotYetSupportedError("config", f"the parameter `config` of the {kind} `{name}` is not supported yet")
         owner = f"{kind} `{name}`"
@@ -77,7 +75,7 @@ class OpDefinition(Frozen):
         if kind == "op" and body.context_kind == "asset":
             report(WrongContext(owner, where=body.source))
         self.settle(
-            name=checked_name(kind, name, body.source),
+            name=checked_name(kind, name, body.source) if kind == "op" else name,
             body=body,
             ins=_ins(body, ins or {}, owner),
             outs={"result": Out()} if outs is None else dict(outs),
@@ -110,14 +108,11 @@ class OpDefinition(Frozen):
     def __name__(self) -> str:
         return self.name
 
-    @property
-    def __doc__(self) -> str | None:  # type: ignore[override]
-        return self.body.fn.__doc__
-
-    def output_type(self, name: str) -> Any:
-        """The type of an output's values as declared; `NO_DEFAULT` where nothing is said."""
-        out = self.outs[name]
-        return out.dagster_type
+    def needs(self, name: str) -> bool:
+        """Whether something must be wired to an input: it has a value, and nobody else to give it."""
+        given = self.ins[name]
+        provided = given.has_default_value or given.asset_key is not None or given.input_manager_key is not None
+        return not (provided or given.is_nothing)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """A node of the graph whose body is being run; elsewhere, the function's own result."""
@@ -127,21 +122,19 @@ class OpDefinition(Frozen):
 
     def alias(self, name: str) -> "compose.Invocation":
         """This op under another name in a graph's body."""
-        return compose.Invocation(self, alias=name)
+        return compose.Invocation(self).alias(name)
 
     def tag(self, tags: Mapping[str, str] | None) -> "compose.Invocation":
         """This op with more tags in a graph's body."""
-        return compose.Invocation(self, tags=dict(tags or {}))
+        return compose.Invocation(self).tag(tags)
 
     def with_hooks(self, hook_defs: AbstractSet[Any]) -> "compose.Invocation":
         """Not supported yet."""
-        refuse("node", {"hooks": hook_defs})
-        return compose.Invocation(self)
+        return compose.Invocation(self).with_hooks(hook_defs)
 
     def with_retry_policy(self, retry_policy: Any) -> "compose.Invocation":
         """Not supported yet."""
-        refuse("node", {"retry_policy": retry_policy})
-        return compose.Invocation(self)
+        return compose.Invocation(self).with_retry_policy(retry_policy)
 
     def with_replaced_properties(
         self,
@@ -265,11 +258,12 @@ def op(
     """
 
     def decorate(fn: Callable[..., Any]) -> OpDefinition:
+        body = Body(fn)
         return OpDefinition(
-            fn,
+            body,
             name if name is not None else fn.__name__,
             ins,
-            outs_of(Body(fn), out),
+            outs_of(body, out),
             description,
             config_schema,
             required_resource_keys,

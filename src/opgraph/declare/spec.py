@@ -353,6 +353,10 @@ class AssetOut(Frozen):
             source=source,
         )
 
+    def key_for(self, name: str) -> AssetKey:
+        """The asset's key for an output of this name."""
+        return self.key or AssetKey([*(self.key_prefix or ()), name])
+
     @staticmethod
     def from_spec(
         spec: AssetSpec, dagster_type: Any = NO_DEFAULT, is_required: bool = True, io_manager_key: str | None = None

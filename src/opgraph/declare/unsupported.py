@@ -6,19 +6,17 @@ from typing import Final
 from opgraph.errors import NotYetSupportedError
 
 _CONTAINER: Final = ("hooks", "partitions_def", "op_retry_policy", "logger_defs", "automation_condition", "owners", "config")
-_ASSET: Final = (
-    "automation_condition",
+_SHARED: Final = (
     "backfill_policy",
     "check_specs",
-    "config",
     "config_schema",
-    "freshness_policy",
     "hooks",
-    "is_virtual",
     "partitions_def",
     "pool",
     "retry_policy",
 )
+_ONE: Final = (*_SHARED, "automation_condition", "dagster_type", "freshness_policy", "is_virtual")
+_OF_NODE: Final = (*_ONE, "automation_conditions_by_output_name", "config", "hook_defs", "partition_mappings")
 
 # Which parameters each name refuses for now. A test lists them; when one is built, delete it here.
 NOT_YET: Final[dict[str, tuple[str, ...]]] = {
@@ -26,26 +24,20 @@ NOT_YET: Final[dict[str, tuple[str, ...]]] = {
     "op": ("config_schema", "pool", "retry_policy"),
     "node": ("hooks", "retry_policy"),
     "graph": ("config", "input_defs", "output_defs"),
+    "GraphDefinition": ("config", "dependencies", "input_mappings", "node_defs", "output_mappings"),
     "job": _CONTAINER,
     "define_asset_job": _CONTAINER,
-    "asset": _ASSET,
-    "multi_asset": _ASSET,
-    "graph_asset": _ASSET,
-    "graph_multi_asset": _ASSET,
-    "AssetsDefinition.from_graph": (
-        *_ASSET,
-        "automation_conditions_by_output_name",
-        "hook_defs",
-        "partition_mappings",
-    ),
-    "AssetsDefinition.from_op": (*_ASSET, "automation_conditions_by_output_name", "hook_defs", "partition_mappings"),
-    "AssetsDefinition": ("backfill_policy", "check_specs_by_output_name", "hook_defs", "partition_mappings", "partitions_def"),
+    "asset": _ONE,
+    "multi_asset": _SHARED,
+    "graph_asset": (*_ONE, "config"),
+    "graph_multi_asset": (*_SHARED, "config"),
+    "AssetsDefinition.from_graph": _OF_NODE,
+    "AssetsDefinition.from_op": _OF_NODE,
     "AssetsDefinition.with_attributes": ("automation_condition", "backfill_policy", "hook_defs"),
     "AssetSpec": ("automation_condition", "freshness_policy", "is_virtual", "partitions_def"),
     "AssetOut": ("automation_condition", "backfill_policy", "freshness_policy"),
     "AssetIn": ("partition_mapping",),
     "AssetDep": ("partition_mapping",),
-    "Output": (),
     "MaterializeResult": ("check_results",),
     "AssetMaterialization": ("partition",),
     "Definitions": ("asset_checks", "component_tree", "loggers", "schedules", "sensors"),

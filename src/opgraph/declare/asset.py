@@ -1,0 +1,243 @@
+"""The decorators that make assets: of a function, or of a graph of ops."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Unpack, overload
+
+from opgraph.declare import layout
+from opgraph.declare.assets_definition import AssetsDefinition
+from opgraph.declare.attributes import ManyAssets, ManyGraphAssets, OneAsset, OneGraphAsset, check
+from opgraph.declare.body import Body
+from opgraph.declare.graph import composed
+from opgraph.declare.inputs import In, says_nothing
+from opgraph.declare.labels import checked_name
+from opgraph.declare.mistakes import NoAssets, OutsAndSpecs, SeveralOutputs, report
+from opgraph.declare.op import OpDefinition
+from opgraph.declare.outputs import GraphOut, Out
+from opgraph.declare.spec import AssetOut, AssetSpec
+
+Decorator = Callable[[Callable[..., Any]], AssetsDefinition]
+
+
+@overload
+def asset(compute_fn: Callable[..., Any], /) -> AssetsDefinition: ...
+
+
+@overload
+def asset(**attributes: Unpack[OneAsset]) -> Decorator: ...
+
+
+def asset(
+    compute_fn: Callable[..., Any] | None = None, /, **attributes: Unpack[OneAsset]
+) -> AssetsDefinition | Decorator:
+    """Make an asset of a function that returns its value.
+
+    Its parameters are upstream assets, by name, without a first one named `context`.
+
+    Args:
+        compute_fn: the function: sync or async, returning or yielding.
+        **attributes: see `attributes.OneAsset`; among them `key` or `key_prefix`, `ins`, `deps`, `group_name`,
+            `io_manager_key`, `metadata`, `tags`, `owners`, `kinds`, `code_version`.
+
+    Raises:
+        InvalidDefinitionError: it cannot work; the message names the place and the fix.
+        NotYetSupportedError: a parameter that does nothing yet.
+
+    Example:
+        >>> @asset(group_name="reports")
+        ... def delays(flights):
+        ...     return [f["delay"] for f in flights]
+    """
+    check("asset", attributes, OneAsset)
+
+    def decorate(fn: Callable[..., Any]) -> AssetsDefinition:
+        body = Body(fn)
+        name = attributes.get("name") or fn.__name__
+        owner = f"asset `{name}`"
+        key = layout.key_of(attributes, name, owner, body.source)
+        upstream = layout.upstream_of(attributes, body.params, owner, body.source, takes_any=body.var_keywords)
+        of = layout.one(attributes, key, upstream, "result", owner, body.source, body.doc)
+        out = Out(
+            None if says_nothing(body.returns_annotation) else _UNSAID,
+            is_required=attributes.get("output_required", True),
+            io_manager_key=of.io_manager_keys.get("result"),
+            metadata=attributes.get("metadata"),
+            code_version=attributes.get("code_version"),
+        )
+        return AssetsDefinition.of(_op(body, attributes, of, {"result": out}), of)
+
+    return decorate(compute_fn) if compute_fn is not None else decorate
+
+
+_UNSAID = Out().dagster_type
+
+
+def multi_asset(**attributes: Unpack[ManyAssets]) -> Decorator:
+    """Make several assets of a function that returns, or yields, all their values.
+
+    Args:
+        **attributes: see `attributes.ManyAssets`: `outs` where I/O managers store the values, `specs` where the
+            function does; among the others `ins`, `deps`, `internal_asset_deps`, `can_subset`, `group_name`.
+
+    Raises:
+        InvalidDefinitionError: it cannot work; the message names the place and the fix.
+        NotYetSupportedError: a parameter that does nothing yet.
+
+    Example:
+        >>> @multi_asset(outs={"good": AssetOut(), "bad": AssetOut()})
+        ... def sorted_out(rows):
+        ...     return [r for r in rows if r], [r for r in rows if not r]
+    """
+    check("multi_asset", attributes, ManyAssets)
+
+    def decorate(fn: Callable[..., Any]) -> AssetsDefinition:
+        body = Body(fn)
+        name = attributes.get("name") or fn.__name__
+        owner = f"multi-asset `{name}`"
+        checked_name("multi-asset", name, body.source)
+        outs, specs = _outs_and_specs(attributes, owner, body)
+        upstream = layout.upstream_of(attributes, body.params, owner, body.source, takes_any=body.var_keywords)
+        of = layout.many(attributes, outs, specs, upstream, owner, body.source, name)
+        optional = bool(attributes.get("can_subset"))  # a part may be asked for
+        op_outs = {
+            key: Out(
+                out.dagster_type,
+                description=out.description,
+                is_required=out.is_required and not optional,
+                io_manager_key=out.io_manager_key,
+                metadata=out.metadata,
+                code_version=out.code_version,
+            )
+            for key, out in outs.items()
+        }
+        return AssetsDefinition.of(_op(body, attributes, of, op_outs), of)
+
+    return decorate
+
+
+def _outs_and_specs(attributes: ManyAssets, owner: str, body: Body) -> tuple[dict[str, AssetOut], list[AssetSpec]]:
+    outs, specs = dict(attributes.get("outs") or {}), list(attributes.get("specs") or ())
+    if outs and specs:
+        report(OutsAndSpecs(owner, where=body.source))
+        specs = []
+    if not outs and not specs:
+        report(NoAssets(owner, where=body.source))
+    if specs:
+        # The function stores these itself, so there is no value.
+        outs = {spec.key.to_python_identifier(): AssetOut.from_spec(spec, dagster_type=None) for spec in specs}
+    for name in outs:
+        checked_name("output", name, body.source)
+    return outs, specs
+
+
+def _op(
+    body: Body, attributes: Mapping[str, Any], of: layout.Layout, outs: dict[str, Out]
+) -> OpDefinition:
+    """The op of a function that is an asset."""
+    ins = {
+        name: In(
+            declared.dagster_type,
+            metadata=declared.metadata,
+            asset_key=of.upstream.keys_by_input_name[name],
+            input_manager_key=declared.input_manager_key,
+        )
+        for name, declared in layout.op_ins(attributes.get("ins"), of.upstream.keys_by_input_name).items()
+    }
+    return OpDefinition(
+        body,
+        of.node_name,
+        ins,
+        outs,
+        attributes.get("description"),
+        required_resource_keys=of.required_resource_keys,
+        tags=of.op_tags,
+        code_version=attributes.get("code_version"),
+        kind="asset",
+    )
+
+
+@overload
+def graph_asset(compose_fn: Callable[..., Any], /) -> AssetsDefinition: ...
+
+
+@overload
+def graph_asset(**attributes: Unpack[OneGraphAsset]) -> Decorator: ...
+
+
+def graph_asset(
+    compose_fn: Callable[..., Any] | None = None, /, **attributes: Unpack[OneGraphAsset]
+) -> AssetsDefinition | Decorator:
+    """Make an asset of a graph: a function that calls ops and returns the output that is the asset.
+
+    Its parameters are upstream assets, by name. It takes everything that `asset` takes.
+
+    Args:
+        compose_fn: the function; it is run once, here, to see what is wired to what.
+        **attributes: see `attributes.OneGraphAsset`.
+
+    Raises:
+        InvalidDefinitionError: it cannot work; the message names the place and the fix.
+        NotYetSupportedError: a parameter that does nothing yet.
+
+    Example:
+        >>> @graph_asset
+        ... def delays(flights):
+        ...     return summed(cleaned(flights))
+    """
+    check("graph_asset", attributes, OneGraphAsset)
+
+    def decorate(fn: Callable[..., Any]) -> AssetsDefinition:
+        body = Body(fn)
+        name = attributes.get("name") or fn.__name__
+        owner = f"graph asset `{name}`"
+        key = layout.key_of(attributes, name, owner, body.source)
+        graph = composed(
+            fn, kind="graph asset", name=key.to_python_identifier(), description=attributes.get("description")
+        )
+        if len(graph.outs) != 1:
+            report(SeveralOutputs(owner, len(graph.outs), where=body.source))
+        upstream = layout.upstream_of(attributes, list(graph.ins), owner, body.source)
+        output = next(iter(graph.outs), "result")
+        of = layout.one(attributes, key, upstream, output, owner, body.source, body.doc)
+        return AssetsDefinition.of(graph, of)
+
+    return decorate(compose_fn) if compose_fn is not None else decorate
+
+
+def graph_multi_asset(**attributes: Unpack[ManyGraphAssets]) -> Decorator:
+    """Make several assets of a graph: a function that calls ops and returns the outputs that are the assets.
+
+    It takes everything that `multi_asset` takes.
+
+    Args:
+        **attributes: see `attributes.ManyGraphAssets`; `outs` names the outputs that the function returns, as a dict
+            or a tuple in their order.
+
+    Raises:
+        InvalidDefinitionError: it cannot work; the message names the place and the fix.
+        NotYetSupportedError: a parameter that does nothing yet.
+
+    Example:
+        >>> @graph_multi_asset(outs={"good": AssetOut(), "bad": AssetOut()}, can_subset=True)
+        ... def sorted_out(rows):
+        ...     parts = split(rows)
+        ...     return {"good": parts.good, "bad": repaired(parts.bad)}
+    """
+    check("graph_multi_asset", attributes, ManyGraphAssets)
+
+    def decorate(fn: Callable[..., Any]) -> AssetsDefinition:
+        body = Body(fn)
+        name = attributes.get("name") or fn.__name__
+        owner = f"graph multi-asset `{name}`"
+        outs, specs = _outs_and_specs(attributes, owner, body)
+        graph = composed(
+            fn,
+            kind="graph multi-asset",
+            name=name,
+            description=attributes.get("description"),
+            out={key: GraphOut(out.description) for key, out in outs.items()},
+        )
+        kept = {key: out for key, out in outs.items() if key in graph.outs}
+        upstream = layout.upstream_of(attributes, list(graph.ins), owner, body.source)
+        return AssetsDefinition.of(graph, layout.many(attributes, kept, specs, upstream, owner, body.source, name))
+
+    return decorate

@@ -1,0 +1,104 @@
+"""Everything that can be said of assets where they are declared: one set of parameters, from which `asset`,
+`multi_asset`, `graph_asset`, `graph_multi_asset`, `AssetsDefinition.from_graph` and `.from_op` all take theirs."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any, Literal, TypeAlias, TypedDict
+
+from opgraph.declare.spec import AssetIn, AssetOut, AssetSpec, CoercibleToAssetDep, CoercibleToAssetKeyPrefix
+from opgraph.declare.unsupported import refuse
+from opgraph.keys import AssetKey, CoercibleToAssetKey, near_misses
+
+CanSubset: TypeAlias = bool | Literal["auto"]
+
+
+class Shared(TypedDict, total=False):
+    """What is said of the whole definition."""
+
+    name: str | None  # by default the function's
+    ins: Mapping[str, AssetIn] | None  # which asset an argument is, where its name does not say
+    deps: Iterable[CoercibleToAssetDep] | None  # upstream assets that are no arguments
+    description: str | None
+    config_schema: Any
+    required_resource_keys: AbstractSet[str] | None
+    resource_defs: Mapping[str, object] | None
+    hooks: AbstractSet[Any] | None
+    partitions_def: Any
+    op_tags: Mapping[str, Any] | None
+    group_name: str | None
+    backfill_policy: Any
+    retry_policy: Any
+    code_version: str | None
+    check_specs: Sequence[Any] | None
+    pool: str | None
+
+
+class OneAsset(Shared, total=False):
+    """What is said of one asset."""
+
+    key: CoercibleToAssetKey | None
+    key_prefix: CoercibleToAssetKeyPrefix | None
+    metadata: Mapping[str, Any] | None
+    tags: Mapping[str, str] | None
+    owners: Sequence[str] | None
+    kinds: AbstractSet[str] | None
+    io_manager_def: object | None
+    io_manager_key: str | None
+    dagster_type: Any
+    output_required: bool
+    automation_condition: Any
+    freshness_policy: Any
+    is_virtual: bool
+
+
+class ManyAssets(Shared, total=False):
+    """What is said of several assets."""
+
+    outs: Mapping[str, AssetOut] | None
+    specs: Sequence[AssetSpec] | None
+    internal_asset_deps: Mapping[str, AbstractSet[AssetKey]] | None
+    can_subset: CanSubset
+
+
+class OneGraphAsset(OneAsset, total=False):
+    """What is said of an asset that a graph makes."""
+
+    config: Any
+
+
+class ManyGraphAssets(ManyAssets, total=False):
+    """What is said of several assets that a graph makes."""
+
+    config: Any
+
+
+class OfNode(OneGraphAsset, ManyAssets, total=False):
+    """What is said of the assets that an op or graph makes which was declared before."""
+
+    keys_by_input_name: Mapping[str, CoercibleToAssetKey] | None
+    keys_by_output_name: Mapping[str, CoercibleToAssetKey] | None
+    group_names_by_output_name: Mapping[str, str | None] | None
+    descriptions_by_output_name: Mapping[str, str] | None
+    metadata_by_output_name: Mapping[str, Mapping[str, Any] | None] | None
+    tags_by_output_name: Mapping[str, Mapping[str, str] | None] | None
+    owners_by_output_name: Mapping[str, Sequence[str]] | None
+    code_versions_by_output_name: Mapping[str, str | None] | None
+    automation_conditions_by_output_name: Mapping[str, Any] | None
+    partition_mappings: Mapping[str, Any] | None
+    hook_defs: AbstractSet[Any] | None
+
+
+def check(owner: str, given: Mapping[str, Any], known: type) -> None:
+    """Refuse parameters that do not exist, as Python does, and those that are not built yet.
+
+    Raises:
+        TypeError: a parameter that `owner` does not have.
+        NotYetSupportedError: one that does nothing yet.
+    """
+    names: frozenset[str] = known.__optional_keys__
+    for name in given:
+        if name not in names:
+            close = near_misses(name, names, most=1)
+            hint = f". Did you mean '{close[0]}'?" if close else ""
+            raise TypeError(f"{owner}() got an unexpected keyword argument '{name}'{hint}")
+    refuse(owner, given)

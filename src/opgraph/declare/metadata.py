@@ -1,165 +1,231 @@
-"""Facts about a value, for people: numbers, text, links, tables of JSON, each with its kind."""
+"""Facts about values, of known kinds: numbers, text, links, tables. A raw Python value stands for its kind."""
 
+import datetime
 import os
-from collections.abc import Mapping
-from datetime import datetime
-from pathlib import Path
-from typing import Any, Union
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
 
-import msgspec
-from msgspec import Struct
-
-from opgraph.errors import InvariantViolationError
-from opgraph.events import Meta
-from opgraph.keys import AssetKey, CoercibleToAssetKey
-
-_LARGEST = 2**63  # whole numbers are kept as such below this
+from opgraph.declare.frozen import Frozen
+from opgraph.errors import InvalidDefinitionError, NotYetSupportedError
+from opgraph.events import Meta, Metadata
+from opgraph.keys import AssetKey
 
 
-class UnusableMetadata(InvariantViolationError):
-    """A value that cannot be kept as metadata."""
+class InvalidMetadataError(InvalidDefinitionError):
+    """A metadata value of no known kind."""
 
-    def __init__(self, name: str, value: object) -> None:
-        self.name = name
-        self.kind = type(value).__name__
+    def __init__(self, value: object) -> None:
+        self.value = value
         super().__init__(
-            f"metadata `{name}` is a {self.kind}, which cannot be kept",
-            fix="give a number, a string, a bool, None, JSON-like data or a `MetadataValue`; `str(…)` makes text",
+            f"metadata cannot be a {type(value).__name__}",
+            fix="give text, a number, a bool, a path, a date and time, an AssetKey, JSON-like lists and dicts, or a MetadataValue",
         )
 
 
-class MetadataValue(Struct, frozen=True):
-    """One fact about a value. Made by its static methods; plain Python values are turned into one by themselves.
-
-    Args:
-        kind: what it is: `text`, `int`, `md`, `url`, …
-        value: the fact.
+class MetadataValue(Frozen):
+    """A fact of a known kind, which says how it is shown.
 
     Example:
-        >>> MetadataValue.md("**7** rows")
-        MetadataValue(kind='md', value='**7** rows')
-        >>> MetadataValue.int(7).value
-        7
+        >>> MetadataValue.md("**42** rows").value
+        '**42** rows'
     """
 
-    kind: str
-    value: Any
+    __slots__ = ("kind", "value")
+
+    kind: str  # text | url | path | notebook | json | md | float | int | bool | timestamp | run | asset | job | null
+    value: Any  # JSON-like
+
+    def __init__(self, kind: str, value: Any) -> None:
+        self.settle(kind=kind, value=value)
+
+    __hash__ = None  # type: ignore[assignment]
 
     @staticmethod
     def text(text: str) -> "MetadataValue":
         """Plain text."""
-        return MetadataValue("text", text)
-
-    @staticmethod
-    def md(data: str) -> "MetadataValue":
-        """Markdown."""
-        return MetadataValue("md", data)
+        return MetadataValue("text", str(text))
 
     @staticmethod
     def url(url: str) -> "MetadataValue":
-        """A link."""
-        return MetadataValue("url", url)
+        """An address, shown as a link."""
+        return MetadataValue("url", str(url))
 
     @staticmethod
-    def path(path: Union[str, "os.PathLike[str]"]) -> "MetadataValue":
+    def path(path: "str | os.PathLike[str]") -> "MetadataValue":
         """A path of a file."""
         return MetadataValue("path", os.fspath(path))
 
     @staticmethod
-    def notebook(path: Union[str, "os.PathLike[str]"]) -> "MetadataValue":
-        """A path of a notebook."""
+    def notebook(path: "str | os.PathLike[str]") -> "MetadataValue":
+        """The path of a notebook."""
         return MetadataValue("notebook", os.fspath(path))
 
     @staticmethod
     def json(data: Any) -> "MetadataValue":
-        """Lists and dicts of plain data."""
-        return MetadataValue("json", data)
+        """Lists and dicts of plain values.
+
+        Raises:
+            InvalidMetadataError: something in it is not JSON-like.
+        """
+        return MetadataValue("json", _plain(data))
 
     @staticmethod
-    def asset(asset_key: CoercibleToAssetKey) -> "MetadataValue":
+    def md(data: str) -> "MetadataValue":
+        """Markdown."""
+        return MetadataValue("md", str(data))
+
+    @staticmethod
+    def float(value: float) -> "MetadataValue":
+        """A number."""
+        return MetadataValue("float", _to_float(value))
+
+    @staticmethod
+    def int(value: int) -> "MetadataValue":
+        """A whole number."""
+        return MetadataValue("int", _to_int(value))
+
+    @staticmethod
+    def bool(value: bool) -> "MetadataValue":
+        """True or False."""
+        return MetadataValue("bool", True if value else False)  # noqa: SIM210 - `bool` is this method here
+
+    @staticmethod
+    def timestamp(value: "float | datetime.datetime") -> "MetadataValue":
+        """A moment: a date and time with a time zone, or seconds since 1970 (UTC).
+
+        Raises:
+            ValueError: a date and time without a time zone.
+        """
+        if isinstance(value, datetime.datetime):
+            if value.tzinfo is None:
+                raise ValueError("a date and time in metadata needs a time zone: datetime.now(timezone.utc)")
+            return MetadataValue("timestamp", value.timestamp())
+        return MetadataValue("timestamp", _to_float(value))
+
+    @staticmethod
+    def dagster_run(run_id: str) -> "MetadataValue":
+        """A run."""
+        return MetadataValue("run", run_id)
+
+    @staticmethod
+    def asset(asset_key: AssetKey) -> "MetadataValue":
         """An asset."""
         return MetadataValue("asset", AssetKey.from_coercible(asset_key).text)
 
     @staticmethod
-    def timestamp(value: float | datetime) -> "MetadataValue":
-        """A time: an aware datetime, or seconds since 1970."""
-        return MetadataValue("timestamp", value.timestamp() if isinstance(value, datetime) else float(value))
+    def job(job_name: str) -> "MetadataValue":
+        """A job."""
+        return MetadataValue("job", job_name)
 
     @staticmethod
     def null() -> "MetadataValue":
         """Nothing."""
         return MetadataValue("null", None)
 
-    # These three hide the types of the same names in what follows, so they come last.
     @staticmethod
-    def bool(value: Any) -> "MetadataValue":
-        """True or false."""
-        return MetadataValue("bool", bool(value))
-
-    @staticmethod
-    def int(value: Any) -> "MetadataValue":
-        """A whole number."""
-        return MetadataValue("int", value.__index__())
+    def table(records: Sequence[Any], schema: Any = None) -> NoReturn:
+        """Not supported yet."""
+        raise NotYetSupportedError("MetadataValue.table")
 
     @staticmethod
-    def float(value: Any) -> "MetadataValue":
-        """A number."""
-        return MetadataValue("float", value.__float__())
+    def table_schema(schema: Any) -> NoReturn:
+        """Not supported yet."""
+        raise NotYetSupportedError("MetadataValue.table_schema")
+
+    @staticmethod
+    def column_lineage(lineage: Any) -> NoReturn:
+        """Not supported yet."""
+        raise NotYetSupportedError("MetadataValue.column_lineage")
+
+    @staticmethod
+    def of(value: Any) -> "MetadataValue":
+        """The fact that a raw Python value stands for.
+
+        Raises:
+            InvalidMetadataError: it stands for none.
+        """
+        return _of(value)
 
 
-def to_wire(metadata: Mapping[str, Any]) -> dict[str, Meta]:
-    """Metadata as users write it, in the form that is recorded.
+def _to_float(value: Any) -> float:
+    return float(value)
+
+
+def _to_int(value: Any) -> int:
+    return int(value)
+
+
+def _of(value: Any) -> MetadataValue:
+    match value:
+        case MetadataValue():
+            return value
+        case None:
+            return MetadataValue.null()
+        case bool():
+            return MetadataValue("bool", value)
+        case str():
+            return MetadataValue("text", str(value))
+        case int():
+            return MetadataValue("int", int(value))
+        case float():
+            return MetadataValue("float", float(value))
+        case datetime.datetime():
+            return MetadataValue.timestamp(value)
+        case AssetKey():
+            return MetadataValue.asset(value)
+        case os.PathLike():
+            return MetadataValue("path", str(os.fspath(value)))  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+        case dict() | list() | tuple():
+            return MetadataValue("json", _plain(value))
+        case _:
+            return _number(value)
+
+
+def _number(value: Any) -> MetadataValue:
+    """The numbers of array libraries are no int and no float, and say what they are by `item()`."""
+    item = getattr(value, "item", None)
+    plain = item() if callable(item) and getattr(value, "ndim", 0) == 0 else value
+    if isinstance(plain, (bool, int, float, str)):
+        return _of(plain)
+    raise InvalidMetadataError(value)
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]  # pyright: ignore[reportUnknownVariableType]
+    return _number(value).value
+
+
+def to_wire(value: Any) -> Meta:
+    """A metadata value, raw or not, as facts keep it.
 
     Raises:
-        UnusableMetadata: a value cannot be kept; the message names it.
+        InvalidMetadataError: it is of no known kind.
     """
-    return {str(name): _meta(str(name), value) for name, value in metadata.items()}
+    fact = _of(value)
+    return Meta(fact.kind, fact.value)
 
 
-def from_wire(metadata: Mapping[str, Meta]) -> dict[str, MetadataValue]:
-    """Metadata as it was recorded, in the form that users read."""
-    return {name: MetadataValue(meta.kind, meta.value) for name, meta in metadata.items()}
+def from_wire(meta: Meta) -> MetadataValue:
+    """The metadata value that `to_wire` wrote."""
+    return MetadataValue(meta.kind, meta.value)
 
 
-def _meta(name: str, value: Any) -> Meta:
-    meta = _number_or_text(value) or _other(value)
-    if meta is not None:
-        return meta
-    if isinstance(value, MetadataValue):
-        return Meta(value.kind, _plain(name, value.value))
-    if isinstance(value, (dict, list, tuple)):
-        return Meta("json", _plain(name, value))
-    if getattr(value, "shape", None) == ():  # a number of numpy
-        return _meta(name, value.item())
-    raise UnusableMetadata(name, value)
+def all_to_wire(metadata: Mapping[str, Any] | None) -> Metadata:
+    """Metadata as facts keep it.
 
-
-def _number_or_text(value: Any) -> Meta | None:
-    if isinstance(value, bool):
-        return Meta("bool", value)
-    if isinstance(value, str):
-        return Meta("text", str(value))
-    if isinstance(value, int):
-        return Meta("int", int(value)) if -_LARGEST <= value < _LARGEST else Meta("text", str(value))
-    if isinstance(value, float):
-        return Meta("float", float(value))
-    return None
-
-
-def _other(value: Any) -> Meta | None:
-    if value is None:
-        return Meta("null", None)
-    if isinstance(value, AssetKey):
-        return Meta("asset", value.text)
-    if isinstance(value, Path):
-        return Meta("path", str(value))
-    if isinstance(value, datetime):
-        return Meta("timestamp", value.timestamp())
-    return None
-
-
-def _plain(name: str, value: Any) -> Any:
-    try:
-        return msgspec.to_builtins(value, str_keys=True)
-    except (TypeError, ValueError):
-        raise UnusableMetadata(name, value) from None
+    Raises:
+        InvalidMetadataError: a value of no known kind; a note says under which key.
+    """
+    wired: Metadata = {}
+    for key, value in (metadata or {}).items():
+        try:
+            wired[str(key)] = to_wire(value)
+        except InvalidMetadataError as error:
+            error.add_note(f"under the key {key!r}")
+            raise
+    return wired

@@ -48,12 +48,11 @@ def function_hash(fn: Callable[..., Any]) -> str:
     return digest.hexdigest()
 
 
-def plan_hash(plan: Plan, functions: dict[str, str]) -> str:
-    """The hash of all that a run does: its steps, how they are wired, and their functions' hashes by step node."""
+def plan_hash(plan: Plan) -> str:
+    """The hash of all that a run does: its steps, how they are wired, and the code of each."""
     digest = hashlib.blake2b(digest_size=16)
     for step in plan.steps:
-        digest.update(msgspec.msgpack.encode((step.key, step.node, step.op, step.inputs, step.outputs, step.after)))
-        digest.update(functions.get(step.node, "").encode())
+        digest.update(msgspec.msgpack.encode((step.key, step.node, step.code, step.inputs, step.outputs, step.after)))
     return digest.hexdigest()
 
 
@@ -69,7 +68,7 @@ def _names(code: CodeType) -> list[str]:
     return found
 
 
-def _add_code(digest: "hashlib._Hash", code: CodeType) -> None:
+def _add_code(digest: Any, code: CodeType) -> None:
     digest.update(code.co_code)
     digest.update(repr((code.co_names, code.co_varnames, code.co_freevars, code.co_flags)).encode())
     doc = code.co_consts[0] if code.co_consts and isinstance(code.co_consts[0], str) else None
@@ -80,7 +79,7 @@ def _add_code(digest: "hashlib._Hash", code: CodeType) -> None:
             _add_value(digest, constant)
 
 
-def _add_value(digest: "hashlib._Hash", value: object) -> None:
+def _add_value(digest: Any, value: object) -> None:
     """Constants by their text. Of everything else only that it is there: a list may be filled while the run goes, and
     an object's text may hold its address."""
     if isinstance(value, _PLAIN):

@@ -1,5 +1,8 @@
 """The plan of a job over ops: every op runs."""
 
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+
 from opgraph.plan.model import (
     Decision,
     Do,
@@ -13,22 +16,31 @@ from opgraph.plan.model import (
     StepInput,
     StepOutput,
 )
-from opgraph.resolve.flatten import Flat, FlatStep, Many, Origin, OuterInput, StepOut
+from opgraph.resolve.flatten import Constant, Flat, FlatStep, Many, Origin, OuterInput, StepOut
 
 IO_MANAGER = "io_manager"
 
 
-def plan_graph(flat: Flat, *, job: str) -> Plan:
-    """The plan that runs all ops of a flattened graph.
+def plan_graph(flat: Flat, *, job: str, chosen: AbstractSet[str] | None = None) -> Plan:
+    """The plan that runs the ops of a flattened graph.
 
-    Inputs of the graph itself come from the caller (`input_values`), by their names.
+    Inputs of the graph itself come from the caller (`input_values`), by their names; so do inputs from an op that is
+    not chosen, unless they have a default.
+
+    Args:
+        flat: the graph.
+        job: the name the run goes by.
+        chosen: the keys of the steps that run; None: all.
     """
+    running = [i for i, step in enumerate(flat.steps) if chosen is None or step.key in chosen]
+    place = {number: i for i, number in enumerate(running)}
     steps: list[Step] = []
-    for step in flat.steps:
+    for number in running:
+        step = flat.steps[number]
         after: list[FromStep] = []
         inputs: list[StepInput] = []
         for name, origin in step.inputs.items():
-            source = _source(origin, step, name)
+            source = _source(origin, step, name, place)
             if step.op.ins[name].is_nothing:
                 items = source.items if isinstance(source, FromMany) else (source,)
                 after += [item for item in items if isinstance(item, FromStep)]
@@ -62,14 +74,16 @@ def plan_graph(flat: Flat, *, job: str) -> Plan:
     return Plan(job=job, steps=tuple(steps))
 
 
-def _source(origin: Origin, step: FlatStep, name: str) -> FromStep | FromCaller | FromDefault | FromMany:
-    if isinstance(origin, StepOut):
-        return FromStep(origin.step, origin.output)
+def _source(
+    origin: Origin, step: FlatStep, name: str, place: Mapping[int, int]
+) -> FromStep | FromCaller | FromDefault | FromMany:
+    if isinstance(origin, StepOut) and origin.step in place:
+        return FromStep(place[origin.step], origin.output)
     if isinstance(origin, OuterInput):
         return FromCaller(origin.name)
     if isinstance(origin, Many):
-        return FromMany(
-            tuple(FromStep(i.step, i.output) if isinstance(i, StepOut) else FromDefault() for i in origin.items)
-        )
-    declared = step.op.ins[name]
-    return FromDefault() if declared.has_default_value else FromCaller(name)
+        kept = (i for i in origin.items if not isinstance(i, StepOut) or i.step in place)
+        return FromMany(tuple(FromStep(place[i.step], i.output) if isinstance(i, StepOut) else FromDefault() for i in kept))
+    if isinstance(origin, Constant):
+        return FromDefault()
+    return FromDefault() if step.op.ins[name].has_default_value else FromCaller(name)

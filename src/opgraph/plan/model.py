@@ -32,6 +32,12 @@ class Decision(Struct, frozen=True, omit_defaults=True):
     kept: tuple[Kept, ...] = ()  # for REUSE: the values, one for each needed output that was yielded
     fingerprint: str = ""  # for DECIDE: everything but the inputs' data versions
 
+    @property
+    def reason(self) -> str:
+        """The reason as a sentence's part."""
+        words = WHY.get(self.why, self.why)
+        return f"{words}: {self.detail}" if self.detail else words
+
 
 WHY = {
     "selected": "it makes a selected asset",
@@ -48,6 +54,7 @@ WHY = {
     "new": "the parent run did not have it",
     "not asked": "it was not asked for",
     "skipped": "it was skipped in the parent run",
+    "rewired": "its inputs come from elsewhere than in the parent run",
     "not versioned": "its I/O manager overwrites in place, so the old value cannot be trusted",
 }
 
@@ -162,6 +169,7 @@ class Step(Struct, frozen=True, omit_defaults=True):
     unit: str = ""  # the asset definition or job that it belongs to
     subset: bool = False  # whether its asset definition runs in part
     code_version: str = ""
+    code: str = ""  # hash of its function, and of those that it calls
     retry: Retry | None = None
     tags: dict[str, str] = {}
 
@@ -191,7 +199,7 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     besides: tuple[Besides, ...] = ()
     missing: tuple[str, ...] = ()  # assets to be loaded of which no materialization is recorded
     parent: str | None = None  # the run whose outputs are reused
-    changes: dict[str, tuple[str, ...]] = {}  # against the parent: {"added": …, "removed": …, "renamed": …}
+    changes: dict[str, tuple[str, ...]] = {}  # against the parent: steps added, removed, renamed, or edited and reused
     code: str = ""  # hash of the code of the steps
     executor: str = "in_process"
     tags: dict[str, str] = {}
@@ -199,8 +207,52 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     version: int = VERSION
 
     def to_json(self) -> dict[str, Any]:
-        """The plan as JSON-like data, as `opgraph plan --json` prints it."""
-        return msgspec.to_builtins(self)
+        """The plan as JSON-like data, as `opgraph plan --json` prints it: steps by key instead of by number."""
+        return {
+            "job": self.job,
+            "selection": list(self.selection),
+            "steps": [self._step_json(step) for step in self.steps],
+            "besides": {
+                "certain": [msgspec.to_builtins(b) for b in self.besides if b.certain],
+                "may": [msgspec.to_builtins(b) for b in self.besides if not b.certain],
+            },
+            "missing": list(self.missing),
+            "parent": self.parent,
+            "changes": {kind: list(names) for kind, names in self.changes.items()},
+            "executor": self.executor,
+            "version": self.version,
+        }
+
+    def _step_json(self, step: Step) -> dict[str, Any]:
+        decision = step.decision
+        return {
+            "key": step.key,
+            "op": step.op,
+            "unit": step.unit,
+            "decision": decision.do.value,
+            "why": decision.why,
+            "detail": decision.detail,
+            "reason": decision.reason,
+            "kept": [{"run": k.run, "output": k.stored.output} for k in decision.kept],
+            "inputs": {each.name: self._source_json(each.source) for each in step.inputs},
+            "after": sorted({self.steps[each.step].key for each in step.after}),
+            "outputs": [
+                {"name": o.name, "role": o.role.value, "asset": o.asset, "required": o.required, "io_manager": o.io_manager}
+                for o in step.outputs
+            ],
+        }
+
+    def _source_json(self, source: InputSource) -> Any:
+        match source:
+            case FromStep():
+                return {"step": self.steps[source.step].key, "output": source.output}
+            case FromMany():
+                return [self._source_json(item) for item in source.items]
+            case FromCollected() | FromMapped():
+                how = "collected" if isinstance(source, FromCollected) else "mapped"
+                return {how: self.steps[source.step].key, "output": source.output}
+            case _:
+                return msgspec.to_builtins(source)
 
     def index(self) -> dict[str, int]:
         """Step numbers by key."""

@@ -13,7 +13,9 @@ import msgspec
 from opgraph.events import Kept
 from opgraph.keys import near_misses
 from opgraph.plan.mistakes import UnknownStep
-from opgraph.plan.model import Decision, Do, FromCollected, FromMany, FromMapped, FromStep, Plan, Role, Step
+from opgraph.plan.model import (
+    Decision, Do, FromAsset, FromCollected, FromMany, FromMapped, FromStep, InputSource, Plan, Role, Step,
+)  # fmt: skip
 from opgraph.plan.past import Past, PastStep
 
 Trouble = Callable[[Kept], str]  # "" where the value can be loaded, else a word of `WHY`: lost, cleaned, not versioned
@@ -57,19 +59,23 @@ def _loads(step: Step) -> list[FromStep]:
 
 def _replan(plan: Plan, past: Past, trouble: Trouble, asked: dict[int, Decision], *, only: bool) -> Plan:
     decisions: list[Decision] = []
+    then = {step.key: step for step in past.plan.steps}
     for i, step in enumerate(plan.steps):
         before = past.steps.get(step.key)
+        rewired = step.key in then and _wiring(plan, step) != _wiring(past.plan, then[step.key])
         if i in asked:
             decisions.append(asked[i])
         elif only:
             decisions.append(_reused(step, before) or Decision(Do.SKIP, "not asked"))
+        elif rewired:
+            decisions.append(Decision(Do.RUN, "rewired"))
         else:
             decisions.append(_decide(step, before, decisions))
     if only:
         _leave_out_what_follows(plan.steps, decisions, asked.keys())
     _run_what_is_lost(plan.steps, decisions, trouble)
     steps = tuple(msgspec.structs.replace(s, decision=d) for s, d in zip(plan.steps, decisions, strict=True))
-    return msgspec.structs.replace(plan, steps=steps, parent=past.run_id, changes=_changes(plan, past))
+    return msgspec.structs.replace(plan, steps=steps, parent=past.run_id, changes=_changes(plan, past, decisions))
 
 
 def _decide(step: Step, before: PastStep | None, decisions: list[Decision]) -> Decision:
@@ -125,7 +131,20 @@ def _run_what_is_lost(steps: Sequence[Step], decisions: list[Decision], trouble:
                 decisions[source.step] = Decision(Do.RUN, why, f"output `{source.output}`, needed by {steps[i].key}")
 
 
-def _changes(plan: Plan, past: Past) -> dict[str, tuple[str, ...]]:
+def _wiring(plan: Plan, step: Step) -> list[object]:
+    """Where a step's inputs come from, by keys: the same in two plans if it would be given the same."""
+
+    def of(source: InputSource) -> object:
+        if isinstance(source, (FromStep, FromCollected, FromMapped)):
+            return type(source).__name__, plan.steps[source.step].key, source.output
+        if isinstance(source, FromMany):
+            return [of(item) for item in source.items]
+        return source.asset if isinstance(source, FromAsset) else source
+
+    return [(each.name, of(each.source)) for each in step.inputs]
+
+
+def _changes(plan: Plan, past: Past, decisions: Sequence[Decision]) -> dict[str, tuple[str, ...]]:
     """How today's steps differ from those of the earlier run, in names."""
     now, then = {s.key: s for s in plan.steps}, {s.key: s for s in past.plan.steps}
     added = [key for key in now if key not in then]
@@ -137,8 +156,13 @@ def _changes(plan: Plan, past: Past) -> dict[str, tuple[str, ...]]:
             renamed.append(f"{old} → {same[0]}")
             removed.remove(old)
             added.remove(same[0])
-    found = {"added": tuple(added), "removed": tuple(removed), "renamed": tuple(renamed)}
-    return {kind: names for kind, names in found.items() if names}
+    edited = [
+        step.key
+        for step, decision in zip(plan.steps, decisions, strict=True)
+        if decision.do is Do.REUSE and step.key in then and step.code != then[step.key].code
+    ]
+    found = {"added": added, "removed": removed, "renamed": renamed, "edited": edited}
+    return {kind: tuple(names) for kind, names in found.items() if names}
 
 
 def _parent(key: str) -> str:

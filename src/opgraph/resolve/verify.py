@@ -6,7 +6,7 @@ from opgraph.declare.op import OpDefinition
 from opgraph.errors import InvalidDefinitionError, Source
 from opgraph.keys import AssetKey, near_misses
 from opgraph.resolve.assets import AssetGraph, Unit
-from opgraph.resolve.flatten import Flat, FlatStep, Many, OuterInput, StepOut, Unwired
+from opgraph.resolve.flatten import FlatStep, Many, OuterInput, StepOut, Unwired
 from opgraph.resolve.mistakes import (
     AssetCycle,
     ConflictingResource,
@@ -45,7 +45,7 @@ def _wiring(unit: Unit) -> Iterable[InvalidDefinitionError]:
     for (step, output), keys in at.items():
         if len(keys) > 1:
             yield OneOutputTwoKeys(unit.flat.steps[step].key, output, keys, unit.source)
-    yield from unprovided(unit.flat)
+    yield from unprovided(unit.flat.steps)
     if isinstance(unit.definition.node_def, OpDefinition):
         return
     leads = [False] * len(unit.flat.steps)
@@ -63,10 +63,10 @@ def _wiring(unit: Unit) -> Iterable[InvalidDefinitionError]:
             yield UnusedOp(step.key, unit.name, place_of(step, unit.source))
 
 
-def unprovided(flat: Flat, given: Iterable[str] = ()) -> Iterable[InvalidDefinitionError]:
+def unprovided(steps: Iterable[FlatStep], given: Iterable[str] = ()) -> Iterable[InvalidDefinitionError]:
     """The inputs that nothing is wired to and that have no value of their own."""
     known = set(given)
-    for step in flat.steps:
+    for step in steps:
         for name, origin in step.inputs.items():
             declared = step.op.ins[name]
             if isinstance(origin, Unwired) or (isinstance(origin, OuterInput) and known and origin.name not in known):

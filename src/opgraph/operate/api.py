@@ -1,0 +1,385 @@
+"""The functions that run things from Python: `materialize`, `execute_in_process` and what loads a value."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from opgraph.declare.definitions import Definitions
+from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
+from opgraph.declare.job import AssetJob
+from opgraph.declare.reexecution import ReexecutionOptions
+from opgraph.declare.unsupported import refuse
+from opgraph.errors import InvalidInvocationError, InvariantViolationError, RunNotFoundError, StepFailedError
+from opgraph.events import Kept, RunStatus
+from opgraph.keys import AssetKey, CoercibleToAssetKey, near_misses
+from opgraph.operate.execute import RunOutcome, start
+from opgraph.operate.planning import past_of, row_of, trouble_in
+from opgraph.operate.target import EVERYTHING, Selection, Target, asset_target, graph_target, job_target
+from opgraph.plan.model import Plan, Policy, decode_plan
+from opgraph.plan.reuse import from_failure, from_steps, only_steps, steps_named
+from opgraph.record.rows import RunRow
+from opgraph.resolve.mistakes import UnknownSelected
+from opgraph.resolve.project import resolve
+from opgraph.run.captured import Captured, StepLog
+from opgraph.run.instance import Instance
+from opgraph.run.invoke import invoke
+from opgraph.run.results import ExecuteInProcessResult
+from opgraph.run.shelf import Shelf
+from opgraph.values.manager import InMemoryIOManager, IOManager
+
+
+def materialize(
+    assets: Iterable[Any],
+    run_config: Any = None,
+    instance: Instance | None = None,
+    resources: Mapping[str, object] | None = None,
+    partition_key: str | None = None,
+    raise_on_error: bool = True,
+    tags: Mapping[str, str] | None = None,
+    selection: Selection = None,
+    *,
+    unselected: str | Policy | None = None,
+) -> ExecuteInProcessResult:
+    """Materialize assets in this process.
+
+    Args:
+        assets: definitions of assets, and specs of external ones.
+        run_config: not supported yet.
+        instance: where the run is recorded and values are stored; by default in memory, gone afterwards.
+        resources: objects by resource key; an I/O manager under `io_manager` replaces the default one.
+        partition_key: not supported yet.
+        raise_on_error: whether a failed step raises its error here.
+        tags: labels of the run.
+        selection: which of the assets; by default all.
+        unselected: what to do with assets that come though nobody selected them: `materialize` (default), `discard` or
+            `error`.
+
+    Returns:
+        What happened, with the values.
+
+    Raises:
+        InvalidDefinitionError: the definitions cannot work, or the selection cannot be run (InvalidSubsetError).
+        Exception: what a step raised, unless `raise_on_error` is False.
+
+    Example:
+        >>> @asset
+        ... def one():
+        ...     return 1
+        >>> materialize([one]).output_for_node("one")
+        1
+    """
+    refuse("materialize", {"run_config": run_config, "partition_key": partition_key})
+    defs = Definitions(assets=list(assets), resources=dict(resources or {}))
+    owner = instance or Instance.ephemeral()
+    target = asset_target(defs, selection, instance=owner, policy=unselected, tags=tags)
+    return _finish(target, _run(target, target.plan(owner), owner), owner, raise_on_error=raise_on_error)
+
+
+def materialize_to_memory(
+    assets: Iterable[Any],
+    run_config: Any = None,
+    instance: Instance | None = None,
+    resources: Mapping[str, object] | None = None,
+    partition_key: str | None = None,
+    raise_on_error: bool = True,
+    tags: Mapping[str, str] | None = None,
+    selection: Selection = None,
+) -> ExecuteInProcessResult:
+    """Materialize assets without storing anything: every value stays an object of this process. For tests.
+
+    Args and result: see `materialize`.
+
+    Raises:
+        InvariantViolationError: a resource is given under the key of an I/O manager.
+    """
+    refuse("materialize_to_memory", {"run_config": run_config, "partition_key": partition_key})
+    given = dict(resources or {})
+    definitions = list(assets)
+    keys = {"io_manager"} | {
+        key
+        for each in definitions
+        for key in (*getattr(each, "io_manager_keys", {}).values(), *_managers_of(getattr(each, "node_def", None)))
+    }
+    clash = sorted(
+        key for key in keys if key in given or any(key in getattr(each, "resource_defs", {}) for each in definitions)
+    )
+    clash += sorted(key for key, value in given.items() if isinstance(value, IOManager) and key not in clash)
+    if clash:
+        raise InvariantViolationError(
+            f"materialize_to_memory stores nothing, but {', '.join(f'`{key}`' for key in clash)} is given as a resource "
+            "and is an I/O manager's key",
+            fix="leave it out, or use `materialize`",
+        )
+    memory = InMemoryIOManager()
+    return materialize(
+        definitions,
+        instance=instance,
+        resources={**given, **dict.fromkeys(keys, memory)},
+        raise_on_error=raise_on_error,
+        tags=tags,
+        selection=selection,
+    )
+
+
+def _managers_of(node: Any) -> Iterable[str]:
+    """The I/O managers that the ops of a definition name."""
+    if isinstance(node, GraphDefinition):
+        for _, op in node.ops():
+            yield from _managers_of(op)
+    elif node is not None:
+        yield from (out.io_manager_key for out in node.outs.values() if out.io_manager_key)
+
+
+def execute_job(
+    job: JobDefinition | "BoundAssetJob",
+    instance: Instance,
+    run_config: Any = None,
+    tags: Mapping[str, str] | None = None,
+    raise_on_error: bool = False,
+    op_selection: Sequence[str] | None = None,
+    reexecution_options: ReexecutionOptions | None = None,
+    asset_selection: Sequence[CoercibleToAssetKey] | None = None,
+) -> ExecuteInProcessResult:
+    """Run a job and record it in an instance, perhaps going on from an earlier run.
+
+    Args:
+        job: the job.
+        instance: where to record.
+        run_config: not supported yet.
+        tags: labels of the run.
+        raise_on_error: whether a failed step raises its error here.
+        op_selection: the ops to run.
+        reexecution_options: the earlier run, and which of its steps to run again.
+        asset_selection: the assets to make, where the job makes assets.
+
+    Raises:
+        RunNotFoundError: the earlier run is not in the instance.
+        ExecutionStepNotFoundError: a step is named that the job does not have.
+    """
+    return _execute(
+        job,
+        run_config=run_config,
+        instance=instance,
+        tags=tags,
+        raise_on_error=raise_on_error,
+        op_selection=op_selection,
+        asset_selection=asset_selection,
+        reexecution=reexecution_options,
+    )
+
+
+class BoundAssetJob:
+    """A job over assets together with the definitions that hold it, ready to run."""
+
+    def __init__(self, definitions: Definitions, name: str, job: AssetJob | None) -> None:
+        self.definitions, self.name, self.job = definitions, name, job
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The job's labels."""
+        return self.job.tags if self.job is not None else {}
+
+    @property
+    def description(self) -> str | None:
+        """For people."""
+        return self.job.description if self.job is not None else None
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """Facts about the job."""
+        return self.job.metadata if self.job is not None else {}
+
+    def target(self, instance: Instance, selection: Selection = None, tags: Mapping[str, str] | None = None) -> Target:
+        """What it runs."""
+        if self.job is None:
+            return asset_target(self.definitions, selection, instance=instance, tags=tags)
+        return job_target(self.definitions, self.name, instance=instance, selection=selection, tags=tags)
+
+    def execute_in_process(
+        self,
+        run_config: Any = None,
+        instance: Instance | None = None,
+        partition_key: str | None = None,
+        raise_on_error: bool = True,
+        op_selection: Sequence[str] | None = None,
+        asset_selection: Sequence[CoercibleToAssetKey] | None = None,
+        run_id: str | None = None,
+        input_values: Mapping[str, object] | None = None,
+        tags: Mapping[str, str] | None = None,
+        resources: Mapping[str, object] | None = None,
+    ) -> ExecuteInProcessResult:
+        """Run it in this process; see `JobDefinition.execute_in_process`."""
+        return _execute(
+            self,
+            run_config=run_config,
+            instance=instance,
+            partition_key=partition_key,
+            raise_on_error=raise_on_error,
+            op_selection=op_selection,
+            asset_selection=asset_selection,
+            run_id=run_id,
+            input_values=input_values,
+            tags=tags,
+            resources=resources,
+        )
+
+
+def _execute(
+    job: JobDefinition | GraphDefinition | BoundAssetJob,
+    *,
+    run_config: Any = None,
+    instance: Instance | None = None,
+    partition_key: str | None = None,
+    raise_on_error: bool = True,
+    op_selection: Sequence[str] | None = None,
+    asset_selection: Sequence[CoercibleToAssetKey] | None = None,
+    run_id: str | None = None,
+    input_values: Mapping[str, object] | None = None,
+    tags: Mapping[str, str] | None = None,
+    resources: Mapping[str, object] | None = None,
+    reexecution: ReexecutionOptions | None = None,
+) -> ExecuteInProcessResult:
+    refuse("execute_in_process", {"run_config": run_config or None, "partition_key": partition_key})
+    owner = instance or Instance.ephemeral()
+    if run_id is not None and owner.has_run(run_id):
+        raise InvalidInvocationError(f"there is a run `{run_id}` already", fix="give another id, or none")
+    if isinstance(job, BoundAssetJob):
+        target = job.target(owner, list(asset_selection) if asset_selection is not None else None, tags)
+    else:
+        target = graph_target(job, resources=resources, tags=tags, given=input_values, selection=op_selection)
+    parent: RunRow | None = None
+    plan = target.plan(owner)
+    if reexecution is not None:
+        parent = row_of(owner, reexecution.parent_run_id)
+        plan = _again(plan, parent, reexecution, owner, target)
+    outcome = _run(target, plan, owner, run_id=run_id or "", parent=parent)
+    return _finish(target, outcome, owner, raise_on_error=raise_on_error)
+
+
+def _again(plan: Plan, parent: RunRow, options: ReexecutionOptions, instance: Instance, target: Target) -> Plan:
+    past, trouble = past_of(parent, instance), trouble_in(instance, target)
+    if options.only_failed and not options.step_selection:
+        return from_failure(plan, past, trouble)
+    if options.step_selection:
+        return only_steps(plan, past, trouble, options.step_selection)
+    return from_steps(plan, past, trouble, [step.key for step in plan.steps])
+
+
+def _run(target: Target, plan: Plan, instance: Instance, **options: Any) -> RunOutcome:
+    return start(target, plan, instance, forward=True, **options)
+
+
+def _finish(target: Target, outcome: RunOutcome, instance: Instance, *, raise_on_error: bool) -> ExecuteInProcessResult:
+    if outcome.status is RunStatus.CANCELED:
+        raise KeyboardInterrupt
+    if raise_on_error and not outcome.success:
+        raise error_of(outcome)
+    return result_of(target, outcome, instance)
+
+
+def error_of(outcome: RunOutcome) -> BaseException:
+    """The exception of the first step that failed; where it is not at hand, an error that tells of it."""
+    index = outcome.plan.index()
+    found = outcome.exceptions.get(index.get(outcome.failed_step, -1))
+    if found is not None:
+        return found
+    text = f"{outcome.error.kind}: {outcome.error.message}" if outcome.error is not None else outcome.status.value
+    return StepFailedError(f"run {outcome.run_id} failed: {text}", step_key=outcome.failed_step)
+
+
+def result_of(target: Target, outcome: RunOutcome, instance: Instance) -> ExecuteInProcessResult:
+    """What users look at afterwards."""
+    row = instance.record.run(outcome.run_id)
+    if row is None:
+        raise RunNotFoundError(f"run {outcome.run_id} is gone")
+    keys = [step.key for step in outcome.plan.steps]
+
+    def load(kept: Kept) -> Any:
+        return outcome.shelf.get(kept, None, "", "", step_key=_maker(keys, kept, instance))
+
+    return ExecuteInProcessResult(row, outcome.plan, instance, load, getattr(target, "definition", None))
+
+
+def _maker(keys: Sequence[str], kept: Kept, instance: Instance) -> str:
+    """The key of the step that stored a value."""
+    for seq, fact in instance.record.facts(kept.run, kept.seq - 1):
+        if seq == kept.seq:
+            plan = instance.record.run(kept.run)
+            steps = decode_plan(plan.plan).steps if plan is not None else ()
+            number = getattr(fact, "step", -1)
+            return steps[number].key if 0 <= number < len(steps) else ""
+    del keys
+    return ""
+
+
+def load_asset_value(
+    definitions: Definitions,
+    asset_key: CoercibleToAssetKey,
+    *,
+    run_id: str | None = None,
+    instance: Instance | None = None,
+    resources: Mapping[str, Any] | None = None,
+    **others: Any,
+) -> Any:
+    """The stored value of an asset.
+
+    Args:
+        definitions: that hold the asset.
+        asset_key: which asset.
+        run_id: the run that made it; None: the latest.
+        instance: where it is recorded; by default `Instance.get()`.
+        resources: objects by key, beside those of the definitions.
+        others: not supported yet.
+
+    Raises:
+        InvalidSubsetError: there is no such asset.
+        RunNotFoundError: that run did not make it.
+        ValueNotFoundError: it was never materialized, or its value is gone.
+    """
+    refuse("load_asset_value", others)
+    owner = instance or Instance.get()
+    project = resolve(definitions)
+    key = AssetKey.from_coercible(asset_key)
+    if key not in project.graph:
+        near = near_misses(key.text, (other.text for other in project.graph.nodes))
+        raise UnknownSelected(key.text, near, len(project.graph.nodes))
+    said = Captured()
+    given = {**project.resources, **(resources or {})}
+    shelf = Shelf(owner, "", EVERYTHING, given, project, lambda step, attempt: StepLog(said, step, attempt))
+    if run_id is None:
+        found = owner.record.latest([key.text]).get(key.text)
+        if found is None:
+            return shelf.load_unrecorded(key.text)
+    else:
+        found = next((each for each in owner.record.history(key.text) if each.run_id == run_id), None)
+        if found is None:
+            raise RunNotFoundError(
+                f"run `{run_id}` made no `{key.text}`", fix=f"`opgraph show {key.text}` lists the runs that did"
+            )
+    kept = Kept(found.run_id, found.seq, found.stored)
+    return shelf.get(kept, None, "", "", step_key=_maker((), kept, owner))
+
+
+class InProcess:
+    """What declarations call to have something done; see `declare/ports.py`."""
+
+    def invoke(self, definition: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call a definition's function directly."""
+        return invoke(definition, args, kwargs)
+
+    def execute(self, target: Any, **options: Any) -> ExecuteInProcessResult:
+        """Run a job or a graph."""
+        return _execute(target, **options)
+
+    def load_value(self, definitions: Any, key: Any, **options: Any) -> Any:
+        """Load the stored value of an asset."""
+        return load_asset_value(definitions, key, **options)
+
+    def resolve_job(self, definitions: Any, name: str) -> Any:
+        """A job of the definitions, ready to run."""
+        if name == EVERYTHING:
+            return BoundAssetJob(definitions, name, None)
+        project = resolve(definitions)
+        instance = Instance.ephemeral()
+        job_target(definitions, name, instance=instance)  # refuses what cannot work
+        job = project.jobs[name]
+        return BoundAssetJob(definitions, name, job) if isinstance(job, AssetJob) else job

@@ -1,0 +1,252 @@
+"""Runs: start one, go on with one."""
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from opgraph.declare.definitions import Definitions
+from opgraph.events import AnyFact, ErrorInfo, RunEnded, RunStarted, RunStatus, StepFailed
+from opgraph.operate.planning import replan, row_of, target_again, target_of
+from opgraph.operate.target import Selection, Target
+from opgraph.plan.model import Plan, Policy, decode_plan, encode_plan
+from opgraph.record.rows import RunRow
+from opgraph.record.store import Writer
+from opgraph.run.captured import Captured, StepLog
+from opgraph.run.context import Resources, RunSide
+from opgraph.run.driver import Driver, Listener
+from opgraph.run.instance import Instance
+from opgraph.run.shelf import Shelf
+from opgraph.run.views import Run
+
+OnPlan = Callable[[Plan, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """How a run ended.
+
+    Attributes:
+        run_id: the run; where a run was resumed, the same one or a new one.
+        status: SUCCESS, FAILURE or CANCELED.
+        plan: what it did.
+        error: the first failed step's error, as data.
+        failed_step: the key of that step.
+        resumed: `""`, `same` (it went on under its id) or `new` (a new run with a parent).
+        shelf: loads its values.
+        exceptions: of failed steps, by step number.
+    """
+
+    run_id: str
+    status: RunStatus
+    plan: Plan
+    shelf: Shelf
+    error: ErrorInfo | None = None
+    failed_step: str = ""
+    resumed: str = ""
+    exceptions: Mapping[int, BaseException] = field(default_factory=dict[int, BaseException])
+
+    @property
+    def success(self) -> bool:
+        return self.status is RunStatus.SUCCESS
+
+
+def new_run_id() -> str:
+    """A run id: random, in the form of a UUID of version 4."""
+    bits = int.from_bytes(os.urandom(16), "big") & ~(0xF << 76 | 0x3 << 62) | 0x4 << 76 | 0x2 << 62
+    text = f"{bits:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def materialize(
+    defs: Definitions,
+    selection: Selection = None,
+    *,
+    instance: Instance,
+    job: str | None = None,
+    policy: str | Policy | None = None,
+    tags: Mapping[str, str] | None = None,
+    listeners: Sequence[Listener] = (),
+    on_plan: OnPlan | None = None,
+    forward: bool = False,
+) -> RunOutcome:
+    """Materialize a selection, or run a job, in this process.
+
+    Args:
+        defs: the project's definitions.
+        selection: which assets; None: all.
+        instance: where to record.
+        job: the job to run, instead.
+        policy: what to do with assets that come though nobody asked for them.
+        tags: labels of the run.
+        listeners: told of every fact once it is recorded, in this thread.
+        on_plan: told of the plan and the run's id before anything runs.
+        forward: whether what ops print also goes where it would have gone.
+
+    Raises:
+        InvalidDefinitionError: the definitions cannot work, or the selection cannot be run (InvalidSubsetError).
+    """
+    target = target_of(defs, selection, instance=instance, job=job, policy=policy, tags=dict(tags or {}))
+    return start(target, target.plan(instance), instance, listeners=listeners, on_plan=on_plan, forward=forward)
+
+
+def resume(
+    defs: Definitions,
+    run_id: str,
+    *,
+    instance: Instance,
+    from_step: str | None = None,
+    only: Sequence[str] = (),
+    listeners: Sequence[Listener] = (),
+    on_plan: OnPlan | None = None,
+    forward: bool = False,
+) -> RunOutcome:
+    """Go on from an earlier run.
+
+    A run whose process died goes on under its own id, if its code is unchanged. In every other case a new run is
+    planned from today's definitions, and what the earlier one stored is reused by step key.
+
+    Args:
+        defs: today's definitions.
+        run_id: the run to go on from.
+        instance: where it is recorded.
+        from_step: run this step and everything after it; None: what did not succeed.
+        only: run just these steps.
+        listeners: told of every fact once it is recorded.
+        on_plan: told of the plan and the run's id before anything runs.
+        forward: whether what ops print also goes where it would have gone.
+
+    Raises:
+        RunNotFoundError: there is no such run.
+        RunHeldError: a living process drives it.
+        NothingToRun: everything succeeded, and no step was named.
+        UnknownStep: a step was named that the plan does not have.
+    """
+    row = row_of(instance, run_id)
+    target = target_again(defs, row, instance)
+    options: dict[str, Any] = {"listeners": listeners, "on_plan": on_plan, "forward": forward}
+    if not row.status.is_final:
+        writer = instance.record.claim(run_id, pid=os.getpid(), host=os.uname().nodename, now=time.time())
+        try:
+            row = row_of(instance, run_id)
+            if not row.status.is_final:  # it may have ended between the two looks
+                then = decode_plan(row.plan)
+                if not from_step and not only and then.code == target.plan(instance).code:
+                    return _drive(target, then, instance, writer, resumed="same", **options)
+                _give_up(writer)
+        finally:
+            writer.release()
+        row = row_of(instance, run_id)
+    plan = replan(target, row, instance, from_step=[from_step] if from_step else (), only=only)
+    return start(target, plan, instance, parent=row, resumed="new", **options)
+
+
+def start(
+    target: Target,
+    plan: Plan,
+    instance: Instance,
+    *,
+    run_id: str = "",
+    parent: RunRow | None = None,
+    resumed: str = "",
+    **options: Any,
+) -> RunOutcome:
+    """Record a new run and drive it."""
+    run_id = run_id or new_run_id()
+    instance.record.create(
+        RunRow(
+            run_id=run_id,
+            job=plan.job,
+            status=RunStatus.STARTING,
+            parent=parent.run_id if parent is not None else None,
+            root=(parent.root or parent.run_id) if parent is not None else run_id,
+            plan=encode_plan(plan),
+            code=plan.code,
+            tags=target.tags,
+            created=time.time(),
+            executor=plan.executor,
+        )
+    )
+    writer = instance.record.claim(run_id, pid=os.getpid(), host=os.uname().nodename, now=time.time())
+    try:
+        return _drive(target, plan, instance, writer, resumed=resumed, **options)
+    finally:
+        writer.release()
+
+
+def _drive(
+    target: Target,
+    plan: Plan,
+    instance: Instance,
+    writer: Writer,
+    *,
+    resumed: str,
+    listeners: Sequence[Listener] = (),
+    on_plan: OnPlan | None = None,
+    forward: bool = False,
+    given: Mapping[str, Any] | None = None,
+) -> RunOutcome:
+    said = Captured(forward=forward)
+    row = instance.record.run(writer.run_id)
+    assert row is not None
+    shelf = Shelf(
+        instance,
+        writer.run_id,
+        plan.job,
+        target.resources,
+        target.project,
+        lambda step, attempt: StepLog(said, step, attempt),
+    )
+    side = RunSide(
+        run_id=writer.run_id,
+        job_name=plan.job,
+        tags=row.tags,
+        resources=Resources(target.resources),
+        instance=instance,
+        run=Run(row),
+        job_def=getattr(target, "definition", None),
+        said=said,
+    )
+    past = instance.record.facts(writer.run_id)
+    steps = target.bind(plan)
+    failed: list[StepFailed] = []
+
+    def watch(_seq: int, fact: AnyFact) -> None:
+        if type(fact) is StepFailed:
+            failed.append(fact)
+
+    driver = Driver(
+        plan,
+        steps,
+        writer,
+        past,
+        shelf,
+        side,
+        said,
+        {**getattr(target, "given", {}), **(given or {})},
+        [watch, *listeners],
+    )
+    if on_plan is not None:
+        on_plan(plan, writer.run_id)
+    status = driver.drive()
+    first = failed[-1] if failed else None
+    if failed and status is RunStatus.FAILURE:
+        first = next((f for f in failed if f.step in driver.errors), failed[-1])
+    return RunOutcome(
+        run_id=writer.run_id,
+        status=status,
+        plan=plan,
+        shelf=shelf,
+        error=first.error if first is not None else None,
+        failed_step=plan.steps[first.step].key if first is not None else "",
+        resumed=resumed,
+        exceptions=driver.errors,
+    )
+
+
+def _give_up(writer: Writer) -> None:
+    """End a run whose process died and whose code has changed since: a new run goes on from it."""
+    now = time.time()
+    error = ErrorInfo("ProcessDied", "the process of the run died, and the code has changed since", during="worker")
+    writer.append([RunStarted(now, writer.epoch, os.getpid()), RunEnded(now, RunStatus.FAILURE, error)])

@@ -1,0 +1,159 @@
+"""Plans: what a run would do, without doing it."""
+
+from collections.abc import Sequence
+
+from opgraph.declare.definitions import Definitions
+from opgraph.errors import RunNotFoundError
+from opgraph.events import Kept, Place
+from opgraph.operate.target import EVERYTHING, Selection, Target, asset_target, job_target
+from opgraph.plan.mistakes import NothingToRun
+from opgraph.plan.model import Do, Plan, Policy, decode_plan
+from opgraph.plan.past import Past, fold
+from opgraph.plan.reuse import Trouble, from_failure, from_steps, only_steps
+from opgraph.record.rows import RunRow
+from opgraph.run.instance import Instance
+from opgraph.values.manager import FilesystemIOManager
+
+
+def plan(
+    defs: Definitions,
+    selection: Selection = None,
+    *,
+    instance: Instance,
+    job: str | None = None,
+    policy: str | Policy | None = None,
+) -> Plan:
+    """What materializing a selection, or running a job, would do.
+
+    Args:
+        defs: the project's definitions.
+        selection: which assets; None: all.
+        instance: tells which assets are recorded.
+        job: the job to run, instead.
+        policy: what to do with assets that come though nobody asked for them.
+
+    Raises:
+        InvalidDefinitionError: the definitions cannot work, or the selection cannot be run (InvalidSubsetError).
+    """
+    return target_of(defs, selection, instance=instance, job=job, policy=policy).plan(instance)
+
+
+def target_of(
+    defs: Definitions,
+    selection: Selection,
+    *,
+    instance: Instance,
+    job: str | None = None,
+    policy: str | Policy | None = None,
+    tags: dict[str, str] | None = None,
+) -> Target:
+    """What is to be run: a job of the definitions, or some assets."""
+    if job is not None and job != EVERYTHING:
+        return job_target(defs, job, instance=instance, selection=selection, policy=policy, tags=tags)
+    return asset_target(defs, selection, instance=instance, policy=policy, tags=tags)
+
+
+def plan_resume(
+    defs: Definitions,
+    run_id: str,
+    *,
+    instance: Instance,
+    from_step: str | None = None,
+    only: Sequence[str] = (),
+) -> Plan:
+    """What resuming a run would run and reuse, with reasons.
+
+    Args:
+        defs: today's definitions.
+        run_id: the run to go on from.
+        instance: where it is recorded.
+        from_step: run this step and everything after it; None: what did not succeed.
+        only: run just these steps.
+
+    Raises:
+        RunNotFoundError: there is no such run.
+        NothingToRun: everything succeeded, and no step was named.
+        UnknownStep: a step was named that the plan does not have.
+    """
+    row = row_of(instance, run_id)
+    target = target_again(defs, row, instance)
+    return replan(target, row, instance, from_step=[from_step] if from_step else (), only=only)
+
+
+def row_of(instance: Instance, run_id: str) -> RunRow:
+    """A run's row.
+
+    Raises:
+        RunNotFoundError: there is no such run.
+    """
+    row = instance.record.run(run_id)
+    if row is None:
+        raise RunNotFoundError(f"no run has the id `{run_id}`", fix="`opgraph runs` lists them")
+    return row
+
+
+def target_again(defs: Definitions, row: RunRow, instance: Instance) -> Target:
+    """What an earlier run was asked for, with today's definitions."""
+    then = decode_plan(row.plan)
+    policy = then.besides[0].policy if then.besides else Policy.MATERIALIZE
+    if not then.selection:
+        return job_target(defs, then.job, instance=instance, tags=dict(row.tags))
+    keys = list(then.selection)
+    return asset_target(defs, keys, instance=instance, job=then.job, policy=policy, tags=dict(row.tags))
+
+
+def replan(
+    target: Target,
+    row: RunRow,
+    instance: Instance,
+    *,
+    from_step: Sequence[str] = (),
+    only: Sequence[str] = (),
+) -> Plan:
+    """Today's plan with what an earlier run stored reused."""
+    past = past_of(row, instance)
+    today = target.plan(instance)
+    trouble = trouble_in(instance, target)
+    if only:
+        return only_steps(today, past, trouble, only)
+    if from_step:
+        return from_steps(today, past, trouble, from_step)
+    made = from_failure(today, past, trouble)
+    if not any(step.decision.do is Do.RUN for step in made.steps):
+        raise NothingToRun(row.run_id, row.status.value)
+    return made
+
+
+def past_of(row: RunRow, instance: Instance) -> Past:
+    """An earlier run, folded."""
+    return fold(row.run_id, decode_plan(row.plan), instance.record.facts(row.run_id))
+
+
+def trouble_in(instance: Instance, target: Target) -> Trouble:
+    """Tells why a stored value cannot be loaded any more: "" where it can."""
+    record, resources = instance.record, target.resources
+
+    def trouble(kept: Kept) -> str:
+        stored = kept.stored
+        match stored.place:
+            case Place.INLINE:
+                return "" if record.value(kept.run, kept.seq) is not None else "cleaned"
+            case Place.FILE:
+                return "" if instance.intermediates.has(stored) else "lost"
+            case Place.MEMORY:
+                return "lost"
+            case Place.NONE:
+                return ""
+            case Place.MANAGER:
+                manager = resources.get(stored.io_manager)
+                if isinstance(manager, FilesystemIOManager):
+                    return "" if manager.files(instance.storage).has(stored.location, stored.size) else "lost"
+                if stored.asset is None or getattr(manager, "versioned", False):
+                    return ""
+                latest = record.latest([stored.asset]).get(stored.asset)
+                current = latest is not None and (latest.run_id, latest.seq) == (kept.run, kept.seq)
+                return "" if current else "not versioned"
+
+    return trouble
+
+

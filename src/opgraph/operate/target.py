@@ -1,0 +1,223 @@
+"""What is to be run: some assets of a project, or a job's graph of ops."""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import msgspec
+
+from opgraph.declare.definitions import Definitions
+from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
+from opgraph.declare.job import AssetJob
+from opgraph.declare.selection import AssetSelection, CoercibleToAssetSelection, selection_of
+from opgraph.errors import InvalidDefinitionError, InvalidInvocationError
+from opgraph.keys import AssetKey, near_misses
+from opgraph.plan.build import plan_assets
+from opgraph.plan.code import function_hash, plan_hash
+from opgraph.plan.jobs import plan_graph
+from opgraph.plan.model import Plan, Policy
+from opgraph.plan.reuse import steps_named
+from opgraph.resolve.flatten import Flat, flatten
+from opgraph.resolve.project import Project, refuse, resolve
+from opgraph.resolve.select import select_to_run
+from opgraph.resolve.verify import missing_resources, unprovided
+from opgraph.run.binding import BoundStep, bind_assets, bind_graph
+from opgraph.run.instance import Instance
+
+EVERYTHING = "__ASSET_JOB"  # the name of the job that stands for "some assets of the project"
+
+Selection: TypeAlias = CoercibleToAssetSelection | None
+
+
+class UnknownJob(InvalidDefinitionError):
+    """A job is named that the definitions do not have."""
+
+    def __init__(self, name: str, known: Sequence[str], near: Sequence[str]) -> None:
+        self.name, self.known = name, tuple(known)
+        meant = f". Did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""
+        super().__init__(f"no job is named `{name}`{meant}", fix=f"there are: {', '.join(known) if known else 'none'}")
+
+
+class BadPolicy(InvalidInvocationError):
+    """A policy for unselected assets that does not exist."""
+
+    def __init__(self, given: str) -> None:
+        self.given = given
+        super().__init__(
+            f"the policy for unselected assets is one of {', '.join(p.value for p in Policy)}, not {given!r}",
+            fix="`materialize` stores them, `discard` drops them, `error` refuses the run",
+        )
+
+
+def policy_of(given: str | Policy | None) -> Policy:
+    """The policy that was named; by default `materialize`.
+
+    Raises:
+        BadPolicy: there is none of that name.
+    """
+    if given is None:
+        return Policy.MATERIALIZE
+    try:
+        return Policy(given)
+    except ValueError:
+        raise BadPolicy(str(given)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class AssetTarget:
+    """Some assets of a project."""
+
+    project: Project
+    keys: frozenset[AssetKey]
+    job: str
+    policy: Policy
+    tags: Mapping[str, str]
+
+    def plan(self, instance: Instance) -> Plan:
+        """The plan that runs everything that was asked for."""
+        made = plan_assets(
+            self.project.graph, self.keys, job=self.job, policy=self.policy, recorded=recorded_in(instance)
+        )
+        return with_code(made, {each.step.node: each for each in self.bind(made)})
+
+    def bind(self, plan: Plan) -> list[BoundStep]:
+        """The plan's steps with their code."""
+        return bind_assets(plan, self.project)
+
+    @property
+    def resources(self) -> Mapping[str, Any]:
+        return self.project.resources
+
+
+@dataclass(frozen=True, slots=True)
+class GraphTarget:
+    """A job's graph of ops."""
+
+    job: str
+    flat: Flat
+    resources: Mapping[str, Any]
+    tags: Mapping[str, str]
+    given: Mapping[str, Any]
+    definition: JobDefinition | GraphDefinition
+    project: Project | None = None
+    chosen: frozenset[str] | None = None
+
+    def plan(self, instance: Instance) -> Plan:
+        """The plan that runs every op."""
+        del instance
+        made = plan_graph(self.flat, job=self.job, chosen=self.chosen)
+        return with_code(made, {each.step.node: each for each in self.bind(made)})
+
+    def bind(self, plan: Plan) -> list[BoundStep]:
+        """The plan's steps with their code."""
+        return bind_graph(plan, self.flat)
+
+
+Target: TypeAlias = AssetTarget | GraphTarget
+
+
+def recorded_in(instance: Instance) -> Callable[[Sequence[str]], AbstractSet[str]]:
+    """Tells which of some assets have a recorded materialization."""
+    return lambda keys: instance.record.latest(keys).keys()
+
+
+def with_code(plan: Plan, steps: Mapping[str, BoundStep]) -> Plan:
+    """The plan with the hashes of the code that it runs."""
+    hashes: dict[int, str] = {}
+    codes: dict[str, str] = {}
+    for node, step in steps.items():
+        fn = step.op.body.fn
+        if id(fn) not in hashes:
+            hashes[id(fn)] = _hash(fn)
+        codes[node] = hashes[id(fn)]
+    marked = tuple(msgspec.structs.replace(step, code=codes.get(step.node, "")) for step in plan.steps)
+    plan = msgspec.structs.replace(plan, steps=marked)
+    return msgspec.structs.replace(plan, code=plan_hash(plan))
+
+
+@functools.lru_cache(maxsize=4096)
+def _hash(fn: Callable[..., Any]) -> str:
+    return function_hash(fn)
+
+
+def asset_target(
+    definitions: Definitions,
+    selection: Selection,
+    *,
+    instance: Instance,
+    job: str = EVERYTHING,
+    policy: str | Policy | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> AssetTarget:
+    """The assets of a selection; None: all that can be materialized.
+
+    Raises:
+        InvalidDefinitionError: the definitions cannot work.
+        InvalidSubsetError: the selection selects nothing, or something that does not exist.
+    """
+    project = resolve(definitions)
+    chosen = AssetSelection.all() if selection is None else selection_of(selection)
+    keys = select_to_run(project.graph, chosen, str(selection) if selection is not None else "*", recorded_in(instance))
+    return AssetTarget(project, keys, job, policy_of(policy), dict(tags or {}))
+
+
+def job_target(
+    definitions: Definitions,
+    name: str,
+    *,
+    instance: Instance,
+    selection: Selection = None,
+    policy: str | Policy | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Target:
+    """What a job of the definitions runs.
+
+    Raises:
+        UnknownJob: there is none of this name.
+        InvalidDefinitionError: the definitions cannot work.
+    """
+    project = resolve(definitions)
+    job = project.jobs.get(name)
+    if job is None:
+        raise UnknownJob(name, sorted(project.jobs), near_misses(name, project.jobs))
+    if isinstance(job, AssetJob):
+        chosen = job.selection if selection is None else job.selection & selection_of(selection)
+        return asset_target(
+            definitions, chosen, instance=instance, job=name, policy=policy, tags={**job.tags, **(tags or {})}
+        )
+    return graph_target(job, resources=project.resources, tags=tags, project=project)
+
+
+def graph_target(
+    definition: JobDefinition | GraphDefinition,
+    *,
+    resources: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
+    given: Mapping[str, Any] | None = None,
+    project: Project | None = None,
+    selection: Sequence[str] | None = None,
+) -> GraphTarget:
+    """What a job of ops runs.
+
+    Raises:
+        InvalidDefinitionError: an input that nobody provides, a resource that is not there.
+    """
+    graph = definition.graph if isinstance(definition, JobDefinition) else definition
+    own: Mapping[str, Any] = definition.resource_defs if isinstance(definition, JobDefinition) else {}
+    values: Mapping[str, Any] = definition.input_values if isinstance(definition, JobDefinition) else {}
+    flat = flatten(graph)
+    everything = {**(resources or {}), **own}
+    inputs = {**values, **(given or {})}
+    chosen = _chosen(flat, selection) if selection else None
+    steps = [step for step in flat.steps if chosen is None or step.key in chosen]
+    refuse([*unprovided(steps, inputs), *missing_resources(steps, everything, {})])
+    return GraphTarget(
+        definition.name, flat, everything, {**definition.tags, **(tags or {})}, inputs, definition, project, chosen
+    )
+
+
+def _chosen(flat: Flat, selection: Sequence[str]) -> frozenset[str]:
+    whole = plan_graph(flat, job="")
+    return frozenset(whole.steps[i].key for i in steps_named(whole, selection))

@@ -1,0 +1,339 @@
+"""One attempt at one step: load its inputs, call its function, store its outputs."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from opgraph.declare.materialization import AssetMaterialization
+from opgraph.declare.metadata import to_wire
+from opgraph.errors import InvariantViolationError, Source
+from opgraph.events import AnyFact, AssetReported, Kept, OutputStored, Read, StepFailed, StepSucceeded, Stored
+from opgraph.keys import AssetKey
+from opgraph.plan.model import FromAsset, FromCaller, FromMany, FromStep, InputSource, Policy, Role
+from opgraph.run.binding import BoundStep
+from opgraph.run.body import Came
+from opgraph.run.captured import Captured
+from opgraph.run.context import AssetExecutionContext, AssetSide, OpExecutionContext, RunSide
+from opgraph.run.failure import error_info
+from opgraph.run.loop import EventLoop
+from opgraph.run.shelf import Lost, Shelf
+from opgraph.values.problems import ValueLostError
+
+_now, _clock = time.time, time.perf_counter_ns
+
+Emit = Callable[[AnyFact, bytes | None], None]
+
+
+class UnselectedAssetCame(InvariantViolationError):
+    """Under the policy `error`, an op gave an asset that nobody selected."""
+
+    def __init__(self, step: str, output: str, asset: str, where: Source | None) -> None:
+        self.step, self.output, self.asset = step, output, asset
+        super().__init__(
+            f"step `{step}` yielded `{output}` (asset `{asset}`), which is not selected, and the policy for unselected "
+            "assets is `error`; nothing of the step was stored",
+            where=where,
+            fix=f"yield it only when `{output}` is in `context.selected_output_names`, or select `{asset}` too",
+        )
+
+
+class Attempts:
+    """Makes the attempts of one run, one at a time, in this process.
+
+    Args:
+        shelf: values.
+        side: what all contexts of the run have in common.
+        said: what the steps say.
+        loop: runs async ops.
+        where: the address of a step's output in this run; None where it did not come.
+        steps: all steps of the plan.
+        given: values for inputs that the caller provides.
+        policy: what to do with assets that come though nobody asked for them.
+        selection: the assets asked for.
+    """
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        side: RunSide,
+        said: Captured,
+        loop: EventLoop,
+        where: Callable[[int, str], Kept | None],
+        steps: "list[BoundStep]",
+        given: Mapping[str, Any],
+        policy: Policy,
+        selection: Iterable[str],
+    ) -> None:
+        self._shelf, self._side, self._said, self._loop, self._where = shelf, side, said, loop, where
+        self._steps, self._given, self._policy, self._selection = steps, given, policy, frozenset(selection)
+        self._sides: dict[int, AssetSide] = {}
+        self.errors: dict[int, BaseException] = {}  # of failed steps, for callers who want the exception itself
+
+    def make(self, bound: BoundStep, attempt: int, asked: AbstractSet[str] | None, emit: Emit) -> tuple[AnyFact, bytes | None]:
+        """Make an attempt.
+
+        Args:
+            bound: the step.
+            attempt: its number.
+            asked: only these outputs are wanted (others were stored before); None: all that are selected.
+            emit: takes the facts that happen on the way.
+
+        Returns:
+            StepSucceeded or StepFailed, and the inline bytes of the outputs in it.
+
+        Raises:
+            Lost: the value of another step is gone.
+            KeyboardInterrupt: the user asked to stop.
+        """
+        token = self._said.enter(bound.number, attempt)
+        reads: list[Read] = []
+        during, began = "load", _clock()
+        loaded = computed = 0
+        storing = [0]
+        try:
+            ins = self._load(bound, attempt, reads)
+            loaded = _clock()
+            during = "compute"
+            op = bound.flat.op
+            selected = bound.selected if asked is None else frozenset(asked)
+            context = self._context(bound, attempt, selected) if op.body.takes_context else None
+            items: Iterable[Any] = bound.call.outputs(ins, context, selected, self._loop)
+            outputs, blob = self._store(bound, attempt, items, asked, storing, emit)
+            if context is not None and context.reported:
+                self._report(bound, attempt, context.reported, emit)
+            ended = _clock()
+            computed = ended - loaded - storing[0]
+            return StepSucceeded(
+                bound.number,
+                attempt,
+                _now(),
+                (loaded - began) // 1000,
+                computed // 1000,
+                storing[0] // 1000,
+                outputs,
+                tuple(reads),
+            ), blob
+        except (Lost, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever the user's code raises, SystemExit too, is its step's failure
+            during = "store" if isinstance(error, _InStore) else during
+            cause = error.cause if isinstance(error, _InStore) else error
+            about = error.output if isinstance(error, _InStore) else getattr(error, "__opgraph_input__", "")
+            self.errors[bound.number] = cause
+            ended = _clock()
+            return StepFailed(
+                bound.number,
+                attempt,
+                _now(),
+                error_info(cause, during=during, about=about),
+                ((loaded or ended) - began) // 1000,
+                (ended - loaded - storing[0]) // 1000 if loaded else 0,
+                storing[0] // 1000,
+                tuple(reads),
+            ), None
+        finally:
+            self._said.leave(token)
+
+    # -- inputs -----------------------------------------------------------------------
+
+    def _load(self, bound: BoundStep, attempt: int, reads: list[Read]) -> dict[str, Any]:
+        ins: dict[str, Any] = {}
+        for each in bound.step.inputs:
+            source = each.source
+            name = each.name
+            try:
+                if type(source) is FromStep:
+                    ins[name] = self._from_step(source, bound, name, each.manager, attempt, reads)
+                elif type(source) is FromMany:
+                    ins[name] = list(self._many(source, bound, name, each.manager, attempt, reads))
+                else:
+                    self._other(source, bound, name, each.manager, attempt, reads, ins)
+            except Lost:
+                raise
+            except Exception as error:
+                if not hasattr(error, "__opgraph_input__"):
+                    error.__opgraph_input__ = name  # pyright: ignore[reportAttributeAccessIssue] - for the report
+                raise
+        return ins
+
+    def _from_step(
+        self, source: FromStep, bound: BoundStep, name: str, manager: str, attempt: int, reads: list[Read]
+    ) -> Any:
+        kept = self._where(source.step, source.output)
+        if kept is None:
+            raise Lost(source.step, source.output, ValueLostError("missing", "", "it was never recorded"))
+        try:
+            value = self._shelf.get(kept, bound, name, manager, attempt, self._steps[source.step].step.key)
+        except ValueLostError as error:
+            raise Lost(source.step, source.output, error) from error
+        if kept.stored.asset is not None:
+            reads.append(Read(name, kept.stored.asset, kept.run, kept.seq, kept.stored.data_version))
+        return value
+
+    def _many(
+        self, source: FromMany, bound: BoundStep, name: str, manager: str, attempt: int, reads: list[Read]
+    ) -> Iterator[Any]:
+        constants = bound.constants.get(name)
+        for i, item in enumerate(source.items):
+            if isinstance(item, FromStep):
+                if self._where(item.step, item.output) is not None:
+                    yield self._from_step(item, bound, name, manager, attempt, reads)
+            elif isinstance(item, FromAsset):
+                value, read = self._shelf.load_asset(item, bound, name, manager, attempt)
+                reads.append(read)
+                yield value
+            else:
+                yield constants[i] if constants is not None else None
+
+    def _other(
+        self,
+        source: InputSource,
+        bound: BoundStep,
+        name: str,
+        manager: str,
+        attempt: int,
+        reads: list[Read],
+        ins: dict[str, Any],
+    ) -> None:
+        if isinstance(source, FromAsset):
+            ins[name], read = self._shelf.load_asset(source, bound, name, manager, attempt)
+            reads.append(read)
+        elif isinstance(source, FromCaller):
+            if source.name in self._given:
+                ins[name] = self._given[source.name]
+            elif name in bound.call.defaults:
+                ins[name] = bound.call.defaults[name]
+            else:
+                raise InvariantViolationError(
+                    f"nobody gave a value for the input `{source.name}`, which `{bound.step.key}` needs",
+                    where=bound.op.source,
+                    fix=f'pass it: `execute_in_process(input_values={{"{source.name}": …}})`',
+                )
+        elif name in bound.constants:
+            ins[name] = bound.constants[name]
+        else:
+            ins[name] = bound.call.defaults[name]
+
+    # -- outputs ----------------------------------------------------------------------
+
+    def _store(
+        self,
+        bound: BoundStep,
+        attempt: int,
+        items: Iterable[Any],
+        asked: AbstractSet[str] | None,
+        spent: list[int],
+        emit: Emit,
+    ) -> tuple[tuple[Stored, ...], bytes | None]:
+        """Store what comes. Returns the outputs that ride in StepSucceeded, and their inline bytes.
+
+        An asset's output of a generator is announced at once: it stays materialized even if the step fails later.
+        """
+        streaming = type(items) is not tuple and type(items) is not list
+        if bound.whole:
+            items = self._refuse_unselected(bound, list(items))
+            streaming = False
+        outputs: list[Stored] = []
+        blobs: list[bytes] = []
+        offset = 0
+        for item in items:
+            if not isinstance(item, Came):
+                self._report(bound, attempt, [item], emit)
+                continue
+            output = bound.outputs[item.output]
+            role = output.role
+            asked_for = role is Role.SELECTED or role is Role.NEEDED
+            if not asked_for and (role is Role.UNNEEDED or self._policy is Policy.DISCARD):
+                continue
+            if asked is not None and item.output not in asked:
+                continue
+            began = _clock()
+            try:
+                at = 0 if streaming and output.asset is not None else offset  # announced alone, its bytes are alone too
+                stored, blob = self._shelf.put(bound, output, item, attempt, at, asked=asked_for)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                raise _InStore(item.output, error) from error
+            finally:
+                spent[0] += _clock() - began
+            if self._shelf.reported:
+                self._report(bound, attempt, self._shelf.reported, emit)
+                self._shelf.reported.clear()
+            if streaming and stored.asset is not None:
+                emit(OutputStored(bound.number, attempt, _now(), stored), blob)
+                continue
+            outputs.append(stored)
+            if blob is not None:
+                blobs.append(blob)
+                offset += len(blob)
+        if not blobs:
+            return tuple(outputs), None
+        return tuple(outputs), blobs[0] if len(blobs) == 1 else b"".join(blobs)
+
+    def _refuse_unselected(self, bound: BoundStep, items: list[Any]) -> list[Any]:
+        for item in items:
+            if isinstance(item, Came):
+                output = bound.outputs[item.output]
+                if output.role in (Role.UNSELECTED_OPTIONAL, Role.UNSELECTED_REQUIRED):
+                    assert output.asset is not None
+                    raise UnselectedAssetCame(bound.step.key, output.name, output.asset, bound.op.source)
+        return items
+
+    def _report(self, bound: BoundStep, attempt: int, events: Iterable[Any], emit: Emit) -> None:
+        for event in events:
+            emit(
+                AssetReported(
+                    bound.number,
+                    attempt,
+                    _now(),
+                    event.asset_key.text,
+                    to_wire(event.metadata) if event.metadata else {},
+                    not isinstance(event, AssetMaterialization),
+                    event.description or "",
+                    event.partition or "",
+                    dict(event.tags or {}),
+                ),
+                None,
+            )
+
+    # -- contexts ---------------------------------------------------------------------
+
+    def _context(self, bound: BoundStep, attempt: int, selected: AbstractSet[str] | None) -> OpExecutionContext:
+        unit = bound.unit
+        kind = AssetExecutionContext if unit is not None and not unit.definition.is_graph else OpExecutionContext
+        return kind(
+            bound.op,
+            self._side,
+            bound.step.key,
+            bound.number,
+            attempt,
+            selected,
+            self._assets(bound) if unit is not None else None,
+            is_subset=bound.step.subset,
+        )
+
+    def _assets(self, bound: BoundStep) -> AssetSide:
+        side = self._sides.get(bound.number)
+        if side is None:
+            assert bound.unit is not None
+            definition = bound.unit.definition
+            chosen = {key.text for key in definition.specs_by_key} & self._selection
+            if not definition.is_graph:  # an op that runs in several parts makes some of its assets in each
+                chosen = {o.asset for o in bound.step.outputs if o.asset in chosen and o.role is Role.SELECTED}
+            side = self._sides[bound.number] = AssetSide(
+                keys=frozenset(definition.specs_by_key),
+                selected=frozenset(AssetKey(text) for text in chosen if text is not None),
+                by_output=bound.keys,
+                by_input={} if definition.is_graph else dict(definition.keys_by_input_name),
+                definition=definition,
+            )
+        return side
+
+
+class _InStore(Exception):  # noqa: N818 - a signal inside this file
+    """Something went wrong while an output was stored."""
+
+    def __init__(self, output: str, cause: BaseException) -> None:
+        self.output, self.cause = output, cause

@@ -1,0 +1,136 @@
+"""A plan bound to today's code: for each of its steps the function to call and all that the call needs to know."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from opgraph.declare.op import OpDefinition
+from opgraph.errors import Error
+from opgraph.keys import AssetKey
+from opgraph.plan.model import FromMany, Plan, Policy, Role, Step, StepOutput
+from opgraph.resolve.assets import Unit
+from opgraph.resolve.flatten import Constant, Flat, FlatStep, Many
+from opgraph.resolve.project import Project
+from opgraph.run.body import OpCall
+
+
+class StepGone(Error):
+    """A run's plan has a step that today's definitions do not have."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(
+            f"the run has a step `{key}`, which the definitions no longer have", fix="resume it: a new run is planned"
+        )
+
+
+@dataclass(slots=True, eq=False)
+class BoundStep:
+    """One step of a plan with its code."""
+
+    number: int
+    step: Step
+    flat: FlatStep
+    call: OpCall
+    unit: Unit | None  # None: a job's op
+    selected: frozenset[str] | None  # None: all outputs
+    outputs: dict[str, StepOutput]
+    constants: dict[str, Any]  # values written in the graph's body, by input
+    whole: bool  # whether all outputs must be seen before any is stored
+
+    @property
+    def op(self) -> OpDefinition:
+        return self.flat.op
+
+    @property
+    def keys(self) -> Mapping[str, AssetKey]:
+        """The assets among the outputs."""
+        return {name: AssetKey(out.asset) for name, out in self.outputs.items() if out.asset is not None}
+
+
+def bind_assets(plan: Plan, project: Project) -> list[BoundStep]:
+    """The steps of a plan of assets, bound.
+
+    Raises:
+        StepGone: the definitions do not have a step of the plan.
+    """
+    units = {unit.name: unit for unit in project.graph.units}
+    flats: dict[str, dict[str, tuple[int, FlatStep]]] = {}
+    policy = plan.besides[0].policy if plan.besides else Policy.MATERIALIZE
+    bound: list[BoundStep] = []
+    for number, step in enumerate(plan.steps):
+        unit = units.get(step.unit)
+        if unit is None:
+            raise StepGone(step.key)
+        if step.unit not in flats:
+            flats[step.unit] = {flat.key: (i, flat) for i, flat in enumerate(unit.flat.steps)}
+        place = flats[step.unit].get(step.node)
+        if place is None:
+            raise StepGone(step.key)
+        index, flat = place
+        assets = {key: output for (at, output), key in unit.key_at.items() if at == index}
+        bound.append(_bound(number, step, flat, unit, assets, _internal_order(unit, assets), policy))
+    return bound
+
+
+def bind_graph(plan: Plan, flat: Flat) -> list[BoundStep]:
+    """The steps of a job's plan, bound."""
+    steps = {step.key: step for step in flat.steps}
+    bound: list[BoundStep] = []
+    for number, step in enumerate(plan.steps):
+        if step.node not in steps:
+            raise StepGone(step.key)
+        bound.append(_bound(number, step, steps[step.node], None, {}, {}, Policy.MATERIALIZE))
+    return bound
+
+
+def _bound(
+    number: int,
+    step: Step,
+    flat: FlatStep,
+    unit: Unit | None,
+    assets: Mapping[AssetKey, str],
+    after: Mapping[str, frozenset[str]],
+    policy: Policy,
+) -> BoundStep:
+    roles = {output.role for output in step.outputs}
+    everything = roles <= {Role.SELECTED, Role.NEEDED}
+    return BoundStep(
+        number=number,
+        step=step,
+        flat=flat,
+        call=OpCall(flat.op, assets=assets, after=after),
+        unit=unit,
+        selected=None if everything else frozenset(step.selected),
+        outputs={output.name: output for output in step.outputs},
+        constants=_constants(flat, step),
+        whole=policy is Policy.ERROR and Role.UNSELECTED_OPTIONAL in roles,
+    )
+
+
+def _constants(flat: FlatStep, step: Step) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for each in step.inputs:
+        origin = flat.inputs[each.name]
+        if isinstance(origin, Constant):
+            found[each.name] = origin.value
+        elif isinstance(origin, Many) and isinstance(each.source, FromMany):
+            found[each.name] = [item.value if isinstance(item, Constant) else None for item in origin.items]
+    return found
+
+
+def _internal_order(unit: Unit, assets: Mapping[AssetKey, str]) -> Mapping[str, frozenset[str]]:
+    """For the outputs of one op, those that must come before: what an asset depends on comes before it."""
+    if len(assets) < 2:
+        return {}
+    order: dict[str, frozenset[str]] = {}
+    for key, output in assets.items():
+        before = frozenset(assets[parent] for parent in unit.parents(key) if parent in assets and parent != key)
+        if before:
+            order[output] = before
+    return order
+
+
+def functions_of(bound: Sequence[BoundStep]) -> dict[str, Any]:
+    """The functions that a plan runs, by step node."""
+    return {each.step.node: each.op.body.fn for each in bound}

@@ -1,0 +1,254 @@
+"""Drives one run: asks the engine what to do, does it, records what happened, tells the engine.
+
+The facts of a step's end and of the next step's start are committed together, before the next step's function is called:
+one transaction a step, and at no time does a function run whose start is not recorded.
+"""
+
+import heapq
+import os
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from opgraph.engine import Delay, End, LookUp, Reuse, Skip, Start, State, Stop, advance, can_be_made_again, new, outstanding
+from opgraph.engine import program as programs
+from opgraph.errors import Error
+from opgraph.events import (
+    AnyFact,
+    CancelRequested,
+    ErrorInfo,
+    NotFound,
+    OutputStored,
+    RetryDue,
+    RunEnded,
+    RunStarted,
+    RunStatus,
+    StepFailed,
+    StepInterrupted,
+    StepReused,
+    StepSkipped,
+    StepStarted,
+    StepSucceeded,
+    ValueLost,
+)
+from opgraph.plan.model import Plan, Policy
+from opgraph.record.store import Writer
+from opgraph.run.attempt import Attempts
+from opgraph.run.binding import BoundStep
+from opgraph.run.captured import Captured
+from opgraph.run.context import RunSide
+from opgraph.run.failure import error_info
+from opgraph.run.loop import EventLoop
+from opgraph.run.shelf import Lost, Shelf
+from opgraph.run.stopping import Stopping
+
+Listener = Callable[[int, AnyFact], None]
+_now = time.time
+
+
+class Driver:
+    """Drives a run in this process until nothing is left to do.
+
+    Args:
+        plan: the run's plan.
+        steps: the same, bound to code.
+        writer: the run's log; its lease is held.
+        past: facts recorded in earlier epochs, in order.
+        shelf: values.
+        side: what the contexts have in common.
+        said: what the steps say.
+        given: values for inputs that the caller provides.
+        listeners: told of every fact once it is recorded.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        steps: Sequence[BoundStep],
+        writer: Writer,
+        past: Iterable[tuple[int, AnyFact]],
+        shelf: Shelf,
+        side: RunSide,
+        said: Captured,
+        given: Mapping[str, Any],
+        listeners: Sequence[Listener] = (),
+    ) -> None:
+        self.state: State = new(programs.compile(plan), writer.run_id)
+        self._steps, self._writer, self._shelf, self._said, self._listeners = steps, writer, shelf, said, listeners
+        self._loop = EventLoop()
+        policy = plan.besides[0].policy if plan.besides else Policy.MATERIALIZE
+        self._attempts = Attempts(
+            shelf, side, said, self._loop, self.state.kept, list(steps), given, policy, plan.selection
+        )
+        for seq, fact in past:
+            advance(self.state, fact, seq)
+        self._facts: list[AnyFact] = []  # not recorded yet
+        self._values: list[bytes | None] = []
+        self._durable = False
+        self._ready: list[int] = []  # steps to start, lowest number first
+        self._delayed: list[tuple[float, int]] = []
+        self._answers: deque[AnyFact] = deque()
+        self._next = writer.next_seq
+        self._current = -1  # the step that is being attempted
+        self._canceled = False
+
+    @property
+    def errors(self) -> Mapping[int, BaseException]:
+        """The exceptions of failed steps, by step."""
+        return self._attempts.errors
+
+    def drive(self) -> RunStatus:
+        """Go on until the run has ended.
+
+        Raises:
+            SupersededError: another process took the run over; nothing more was written.
+            UnusableRecordError: the record refused; the run can be resumed.
+        """
+        with Stopping() as stopping, self._said:
+            try:
+                self._tell(RunStarted(_now(), self._writer.epoch, os.getpid(), socket.gethostname()))
+                while self.state.final is None:
+                    if stopping.asked and not self._canceled:
+                        self._cancel(stopping.asked)
+                    elif self._ready:
+                        self._run(heapq.heappop(self._ready), stopping)
+                    elif self._delayed:
+                        self._wait(stopping)
+                    else:
+                        raise StuckRun(self._writer.run_id)
+                self._commit()
+            finally:
+                self._loop.close()
+        assert self.state.final is not None
+        return self.state.final
+
+    # -- one step ---------------------------------------------------------------------
+
+    def _run(self, number: int, stopping: Stopping) -> None:
+        bound = self._steps[number]
+        attempt = self.state.attempts[number]
+        self._tell(StepStarted(number, attempt, _now()))
+        self._commit()
+        asked = self.state.asked(number) if self.state.wanted else None
+        self._current = number
+        try:
+            stopping.in_user_code = True
+            if stopping.asked:
+                raise KeyboardInterrupt(stopping.asked)
+            fact, blob = self._attempts.make(bound, attempt, asked, self._emit)
+            stopping.in_user_code = False
+            self._current = -1
+        except KeyboardInterrupt as interrupt:
+            stopping.in_user_code = False
+            self._cancel(str(interrupt) or "KeyboardInterrupt")
+            self._current = -1
+            self._tell(StepInterrupted(number, attempt, _now(), "cancelled"))
+            return
+        except Lost as lost:
+            stopping.in_user_code = False
+            self._current = -1
+            self._lose(number, attempt, lost)
+            return
+        if isinstance(fact, StepSucceeded):
+            for stored in fact.outputs:
+                if stored.asset is not None:
+                    self._durable = True
+        self._tell(fact, blob)
+
+    def _lose(self, number: int, attempt: int, lost: Lost) -> None:
+        """A value of another step is gone: that one runs again, once; otherwise this step fails."""
+        if can_be_made_again(self.state, lost.step, lost.output):
+            self._tell(ValueLost(lost.step, lost.output, _now()))
+            self._tell(StepInterrupted(number, attempt, _now(), f"waits for the lost value {lost.output!r}"))
+        else:
+            self._attempts.errors[number] = lost.cause
+            self._tell(StepFailed(number, attempt, _now(), _beyond_retry(lost)))
+
+    def _cancel(self, by: str) -> None:
+        self._canceled = True
+        self._ready.clear()
+        self._delayed.clear()
+        self._tell(CancelRequested(_now(), by))
+
+    def _wait(self, stopping: Stopping) -> None:
+        due, number = self._delayed[0]
+        self._commit()
+        while (left := due - _now()) > 0:
+            if stopping.asked:
+                return
+            time.sleep(min(left, 0.1))
+        heapq.heappop(self._delayed)
+        self._tell(RetryDue(number, _now()))
+
+    # -- facts and commands -----------------------------------------------------------
+
+    def _emit(self, fact: AnyFact, blob: bytes | None) -> None:
+        """A fact that happened while a step goes on: recorded at once."""
+        self._tell(fact, blob)
+        self._durable = self._durable or isinstance(fact, OutputStored)
+        self._commit()
+
+    def _tell(self, fact: AnyFact, blob: bytes | None = None) -> None:
+        answers = self._answers
+        while True:
+            seq = self._next
+            self._next = seq + 1
+            self._facts.append(fact)
+            self._values.append(blob)
+            if blob is not None:
+                self._shelf.remember(seq, blob)
+            for command in advance(self.state, fact, seq):
+                kind = type(command)
+                if kind is Start:
+                    heapq.heappush(self._ready, command.step)  # pyright: ignore[reportAttributeAccessIssue] - `kind` says so
+                else:
+                    self._obey(command)
+            if not answers:
+                return
+            fact, blob = answers.popleft(), None
+
+    def _obey(self, command: Any) -> None:
+        match command:
+            case Reuse():
+                self._answers.append(StepReused(command.step, _now(), command.kept))
+            case Skip():
+                self._answers.append(
+                    StepSkipped(command.step, _now(), command.because, command.output, command.blocked)
+                )
+            case LookUp():
+                self._answers.append(NotFound(command.step, _now(), "nothing is memoized yet"))
+            case Delay():
+                heapq.heappush(self._delayed, (_now() + command.seconds, command.step))
+            case Stop():
+                if command.step != self._current:  # told to start, and not begun: only one is under way at a time
+                    self._answers.append(StepInterrupted(command.step, command.attempt, _now(), "cancelled"))
+            case End():
+                self._answers.append(RunEnded(_now(), command.status))
+
+    def _commit(self) -> None:
+        lines = self._said.drain()
+        facts = self._facts
+        if not facts and not lines:
+            return
+        first = self._writer.append(facts, self._values, lines, durable=self._durable)
+        if self._listeners:
+            for seq, fact in enumerate(facts, first):
+                for listener in self._listeners:
+                    listener(seq, fact)
+        self._facts, self._values, self._durable = [], [], False
+
+
+class StuckRun(Error):
+    """The engine waits for something that nobody does."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"run {run_id} has nothing left to do and has not ended", fix="this is a mistake of opgraph's: report it")
+
+
+def _beyond_retry(lost: Lost) -> ErrorInfo:
+    """The error of a step that needs a value which cannot be had: another attempt would not find it either."""
+    return msgspec.structs.replace(error_info(lost.cause, during="load", about=lost.output), retry=False)

@@ -1,0 +1,75 @@
+"""An exception as data: the user's own lines first, opgraph's left out."""
+
+import linecache
+import os
+import sysconfig
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from opgraph.declare.metadata import to_wire
+from opgraph.errors import Error, Failure
+from opgraph.events import ErrorInfo, Frame
+
+_PACKAGE = str(Path(__file__).parents[1]) + os.sep
+_LIBRARIES = tuple(
+    dict.fromkeys(os.path.realpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "purelib", "platlib"))
+)
+_MOST_FRAMES = 100  # of a deep recursion the first and the last
+_MOST_TEXT = 16_000  # characters of a message
+
+
+def error_info(error: BaseException, *, during: str = "compute", about: str = "", depth: int = 0) -> ErrorInfo:
+    """What an exception says and where it came from.
+
+    Args:
+        error: the exception.
+        during: what was being done; see `ErrorInfo`.
+        about: the input or output that it concerned.
+        depth: of causes.
+    """
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    metadata: Any = error.metadata if isinstance(error, Failure) else None
+    return ErrorInfo(
+        kind=type(error).__name__,
+        message=_message(error),
+        frames=_frames(error.__traceback__),
+        cause=error_info(cause, during=during, about=about, depth=depth + 1) if cause is not None and depth < 8 else None,
+        during=during,
+        about=about,
+        metadata=to_wire(metadata) if metadata else {},
+        retry=error.allow_retries if isinstance(error, Failure) else True,
+        notes=tuple(str(note) for note in getattr(error, "__notes__", ())),
+    )
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, Failure):
+        text = error.description or ""
+    else:
+        try:
+            text = str(error)
+        except Exception as broken:  # noqa: BLE001 - a user's __str__ may do anything
+            text = f"(its text cannot be had: {type(broken).__name__})"
+    if isinstance(error, SystemExit):
+        text = f"the op called sys.exit({text})"
+    if isinstance(error, Error) and not isinstance(error, Failure):
+        text = text or error.what
+    return text if len(text) <= _MOST_TEXT else text[:_MOST_TEXT] + " …"
+
+
+def _frames(trace: TracebackType | None) -> tuple[Frame, ...]:
+    frames: list[Frame] = []
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        file = code.co_filename
+        if not file.startswith(_PACKAGE):
+            text = linecache.getline(file, trace.tb_lineno, trace.tb_frame.f_globals).strip()
+            own = not os.path.realpath(file).startswith(_LIBRARIES) and not file.startswith("<frozen")
+            frames.append(Frame(file, trace.tb_lineno, code.co_name, text, own))
+        trace = trace.tb_next
+    if len(frames) > _MOST_FRAMES:
+        half = _MOST_FRAMES // 2
+        gap = Frame("", 0, f"… {len(frames) - _MOST_FRAMES} more …", "", own=False)
+        frames = [*frames[:half], gap, *frames[-half:]]
+    return tuple(frames)

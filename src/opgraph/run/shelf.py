@@ -1,0 +1,315 @@
+"""Where the values of a run go and where they come from: our own store on the short way, users' I/O managers on the long."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from opgraph.declare.metadata import to_wire
+from opgraph.errors import InvariantViolationError, Source, ValueNotFoundError
+from opgraph.events import Kept, Metadata, Place, Read, Stored
+from opgraph.keys import AssetKey
+from opgraph.plan.model import FromAsset, StepOutput
+from opgraph.record.store import Record
+from opgraph.resolve.project import Project
+from opgraph.run.binding import BoundStep
+from opgraph.run.body import Came
+from opgraph.run.context import Resources
+from opgraph.run.instance import Instance
+from opgraph.values.context import InputContext, OutputContext
+from opgraph.values.manager import FilesystemIOManager, InMemoryIOManager
+from opgraph.values.problems import ValueLostError
+from opgraph.values.store import Origin
+
+DEFAULT = "io_manager"
+_CACHE = 32 * 1024 * 1024  # bytes of inline values kept in the process, so that the next step need not ask the record
+
+
+class NoSuchManager(InvariantViolationError):
+    """An I/O manager is named that the run does not have."""
+
+    def __init__(self, key: str, who: str, where: Source | None) -> None:
+        self.key, self.who = key, who
+        super().__init__(
+            f"{who} names I/O manager `{key}`, which is not among the resources",
+            where=where,
+            fix=f'add it to the resources: `resources={{"{key}": …}}`',
+        )
+
+
+class NoStoredValue(ValueNotFoundError):
+    """An asset that is to be loaded has a recorded materialization, and nothing was stored with it."""
+
+    def __init__(self, asset: str) -> None:
+        self.asset = asset
+        super().__init__(
+            f"asset `{asset}` is materialized without a value: its function returns None or a result without one",
+            fix=f'depend on it with `deps=["{asset}"]` instead of an argument, or load what it wrote yourself',
+        )
+
+
+class NeverMaterialized(ValueNotFoundError):
+    """An asset that is to be loaded was never materialized here."""
+
+    def __init__(self, asset: str, reason: str = "") -> None:
+        self.asset = asset
+        super().__init__(
+            f"asset `{asset}` is to be loaded, and no materialization of it is recorded" + (f" ({reason})" if reason else ""),
+            fix=f"materialize it first, or select it too: add `+` before what needs it (`+key`), or `{asset}`",
+        )
+
+
+class Lost(Exception):  # noqa: N818 - a signal between two files of this room, not an error for users
+    """A value of this run's plan could not be loaded: its producer may have to run again."""
+
+    def __init__(self, step: int, output: str, cause: Exception) -> None:
+        self.step, self.output, self.cause = step, output, cause
+
+
+class Shelf:
+    """Stores and loads the values of one run.
+
+    Args:
+        instance: whose record and store.
+        run_id: the run.
+        job: its name.
+        resources: by key, I/O managers among them.
+        project: the assets, for those loaded from outside the plan; None for a job of ops.
+        log: makes the logger that managers write to, for a step and attempt.
+    """
+
+    def __init__(
+        self,
+        instance: Instance,
+        run_id: str,
+        job: str,
+        resources: Mapping[str, Any],
+        project: Project | None,
+        log: Callable[[int, int], Any],
+    ) -> None:
+        self.record: Record = instance.record
+        self.run_id = run_id
+        self._instance, self._job, self._resources, self._project, self._log = instance, job, resources, project, log
+        self._intermediates, self._assets, self._durable = instance.intermediates, instance.assets, instance.durable
+        self._blobs: dict[int, bytes] = {}
+        self._blob_bytes = 0
+        self._own: dict[str, bool] = {}
+        self.reported: list[Any] = []  # what I/O managers reported by `log_event`; the attempt takes it
+        self._visible = Resources(resources)
+
+    # -- storing ----------------------------------------------------------------------
+
+    def put(
+        self, bound: BoundStep, output: StepOutput, came: Came, attempt: int, offset: int, *, asked: bool
+    ) -> tuple[Stored, bytes | None]:
+        """Store one output. Returns what to record, and the bytes that go into the record with it."""
+        metadata: Metadata = to_wire(came.metadata) if came.metadata else {}
+        if not came.has_value or not output.stored:
+            return Stored(
+                came.output, Place.NONE, data_version=came.data_version, asset=output.asset, asked=asked, metadata=metadata
+            ), None
+        key = output.io_manager
+        own = self._own.get(key)
+        if own is None:
+            own = self._own[key] = self._is_own(key)
+        if own:
+            store = self._intermediates if output.asset is None else self._assets
+            return store.put(
+                came.value,
+                came.output,
+                Origin(self.run_id, bound.step.key, attempt),
+                offset=offset,
+                data_version=came.data_version,
+                asset=output.asset,
+                asked=asked,
+                io_manager=key,
+                metadata=metadata,
+                durable=self._durable and output.asset is not None,
+            )
+        return self._hand_over(bound, output, came, attempt, metadata, asked=asked), None
+
+    def _hand_over(
+        self, bound: BoundStep, output: StepOutput, came: Came, attempt: int, metadata: Metadata, *, asked: bool
+    ) -> Stored:
+        manager = self._manager(output.io_manager, f"output `{output.name}` of `{bound.step.key}`", bound.op.source)
+        out = bound.op.outs[output.name]
+        definition = dict(out.metadata)
+        if output.asset is not None and bound.unit is not None:
+            definition = {**definition, **bound.unit.definition.specs_by_key[AssetKey(output.asset)].metadata}
+        context = OutputContext(
+            name=output.name,
+            step_key=bound.step.key,
+            run_id=self.run_id,
+            asset_key=AssetKey(output.asset) if output.asset is not None else None,
+            attempt=attempt,
+            definition_metadata=definition,
+            output_metadata=came.metadata,
+            dagster_type=out.dagster_type,
+            resources=self._visible,
+            log=self._log(bound.number, attempt),
+            op_def=bound.op,
+            job_name=self._job,
+            version=out.code_version,
+            storage=self._instance.storage if isinstance(manager, FilesystemIOManager) else "",
+        )
+        answer = manager.handle_output(context, came.value)
+        if hasattr(answer, "__next__"):  # written as a generator, for old code: it yields metadata and events
+            for event in answer:
+                context.log_event(event)
+        self.reported += context.reported
+        if context.added_metadata:
+            metadata = {**metadata, **to_wire(context.added_metadata)}
+        place = Place.MEMORY if isinstance(manager, InMemoryIOManager) else Place.MANAGER
+        return Stored(
+            output.name,
+            place,
+            size=context.size,
+            checksum=context.checksum,
+            data_version=came.data_version or context.checksum,
+            location=context.location,
+            asset=output.asset,
+            asked=asked,
+            io_manager=output.io_manager,
+            metadata=metadata,
+            type_name=type(came.value).__qualname__,
+        )
+
+    def remember(self, seq: int, blob: bytes) -> None:
+        """Keep the bytes beside a fact of this run at hand, as long as there is room."""
+        self._blobs[seq] = blob
+        self._blob_bytes += len(blob)
+        while self._blob_bytes > _CACHE:
+            self._blob_bytes -= len(self._blobs.pop(next(iter(self._blobs))))
+
+    # -- loading ----------------------------------------------------------------------
+
+    def get(self, kept: Kept, bound: BoundStep | None, name: str, manager: str, attempt: int = 1, step_key: str = "") -> Any:
+        """Load a stored value for an input.
+
+        Args:
+            kept: where it is.
+            bound: the step that asks; None: a person does.
+            name: the input.
+            manager: the key of an input manager, if one was named.
+            attempt: of the step that asks.
+            step_key: the step that made the value, for the I/O manager.
+
+        Raises:
+            ValueLostError: it is gone or damaged.
+        """
+        stored = kept.stored
+        place = stored.place
+        if not manager:
+            if place is Place.INLINE:
+                blob = self._blobs.get(kept.seq) if kept.run == self.run_id else None
+                if blob is None:
+                    blob = self.record.value(kept.run, kept.seq)
+                return self._intermediates.get(stored, blob)
+            if place is Place.FILE:
+                return self._intermediates.get(stored)
+            if place is Place.NONE:
+                if stored.asset is not None:
+                    raise NoStoredValue(stored.asset)
+                return None
+        context = self._input_context(bound, name, attempt, AssetKey(stored.asset) if stored.asset else None)
+        context.upstream_output = OutputContext(
+            name=stored.output,
+            step_key=step_key,
+            run_id=kept.run,
+            asset_key=AssetKey(stored.asset) if stored.asset is not None else None,
+            definition_metadata=self._declared(stored.asset, step_key, stored.output),
+            log=context.log,
+            job_name=self._job,
+            mapping_key=stored.mapping_key,
+            storage=self._instance.storage,
+            location=stored.location,
+            size=stored.size,
+            checksum=stored.checksum,
+        )
+        who = f"input `{name}`" + (f" of `{bound.step.key}`" if bound is not None else "")
+        loader = self._manager(manager or stored.io_manager or DEFAULT, who, bound.op.source if bound is not None else None)
+        return loader.load_input(context)
+
+    def load_asset(self, source: FromAsset, bound: BoundStep, name: str, manager: str, attempt: int) -> tuple[Any, Read]:
+        """Load an asset that no step of the plan makes: its latest recorded version, else what its I/O manager has."""
+        latest = self.record.latest([source.asset]).get(source.asset)
+        if latest is not None:
+            kept = Kept(latest.run_id, latest.seq, latest.stored)
+            read = Read(name, source.asset, latest.run_id, latest.seq, latest.stored.data_version)
+            if latest.stored.place is not Place.NONE or manager:
+                return self.get(kept, bound, name, manager, attempt), read
+            key = self._manager_of(source.asset)
+            if self._is_own(key):
+                raise NoStoredValue(source.asset)
+            return self._load_unrecorded(source.asset, bound, name, key, attempt), read
+        key = manager or self._manager_of(source.asset)
+        if self._is_own(key):
+            raise NeverMaterialized(source.asset)
+        try:
+            return self._load_unrecorded(source.asset, bound, name, key, attempt), Read(name, source.asset)
+        except (ValueLostError, KeyError, FileNotFoundError) as error:
+            if source.recorded:
+                raise
+            raise NeverMaterialized(source.asset, f"I/O manager `{key}`: {type(error).__name__}: {error}") from error
+
+    def _load_unrecorded(self, asset: str, bound: BoundStep | None, name: str, key: str, attempt: int) -> Any:
+        context = self._input_context(bound, name, attempt, AssetKey(asset))
+        context.upstream_output = OutputContext(
+            name="result",
+            asset_key=AssetKey(asset),
+            definition_metadata=self._declared(asset, "", ""),
+            log=context.log,
+            job_name=self._job,
+        )
+        return self._manager(key, f"asset `{asset}`", None).load_input(context)
+
+    def load_unrecorded(self, asset: str) -> Any:
+        """What the I/O manager of an asset has of it, for a person who asks."""
+        key = self._manager_of(asset)
+        if self._is_own(key):
+            raise NeverMaterialized(asset)
+        return self._load_unrecorded(asset, None, "", key, 1)
+
+    def _input_context(self, bound: BoundStep | None, name: str, attempt: int, asset: AssetKey | None) -> InputContext:
+        declared = bound.op.ins[name] if bound is not None else None
+        return InputContext(
+            name=name or None,
+            asset_key=asset,
+            step_key=bound.step.key if bound is not None else "",
+            run_id=self.run_id,
+            definition_metadata=declared.metadata if declared is not None else {},
+            dagster_type=self._type_of(bound, name),
+            resources=self._visible,
+            log=self._log(bound.number if bound is not None else -1, attempt),
+            op_def=bound.op if bound is not None else None,
+            job_name=self._job,
+            storage=self._instance.storage,
+        )
+
+    def _type_of(self, bound: BoundStep | None, name: str) -> Any:
+        return bound.op.body.annotations.get(name) if bound is not None else None
+
+    def _declared(self, asset: str | None, step_key: str, output: str) -> Mapping[str, Any]:
+        del step_key, output
+        if asset is None or self._project is None:
+            return {}
+        node = self._project.graph.nodes.get(AssetKey(asset))
+        return node.spec.metadata if node is not None else {}
+
+    def _manager_of(self, asset: str) -> str:
+        key = AssetKey(asset)
+        if self._project is None or key not in self._project.graph.nodes:
+            return DEFAULT
+        return self._project.manager_of(key)
+
+    def _is_own(self, key: str) -> bool:
+        given = self._resources.get(key)
+        if given is None:
+            return key == DEFAULT
+        return type(given) is FilesystemIOManager and given.base_dir is None
+
+    def _manager(self, key: str, who: str, where: Source | None) -> Any:
+        given = self._resources.get(key)
+        if given is None:
+            if key != DEFAULT:
+                raise NoSuchManager(key, who, where)
+            return FilesystemIOManager(self._instance.storage)
+        return given

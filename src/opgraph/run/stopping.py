@@ -1,0 +1,42 @@
+"""Ctrl-C and SIGTERM while a run goes: the op that is running is interrupted, the record never is."""
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stopping:
+    """Listens for signals, where this is the main thread. `with` it around a run.
+
+    A signal that comes while user code runs raises KeyboardInterrupt in it; one that comes at another time is only
+    noted, so that nothing of ours is cut in two.
+    """
+
+    def __init__(self) -> None:
+        self.asked = ""  # the signal that came
+        self.in_user_code = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in _SIGNALS:
+                before = signal.getsignal(number)
+                # A program that handles the signal itself keeps doing so.
+                if before in (signal.SIG_DFL, signal.default_int_handler):
+                    self._before[number] = before
+                    signal.signal(number, self._take)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)
+        self._before.clear()
+
+    def _take(self, number: int, _frame: FrameType | None) -> None:
+        self.asked = signal.Signals(number).name
+        if self.in_user_code:
+            self.in_user_code = False  # a second signal must not interrupt what the first one began
+            raise KeyboardInterrupt(self.asked)

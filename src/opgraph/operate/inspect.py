@@ -10,6 +10,7 @@ from msgspec import Struct
 from opgraph.errors import Error, RunNotFoundError
 from opgraph.events import ErrorInfo, Place, Read, RunStatus, Stored
 from opgraph.operate.fold import Branch, Fold, Phase, branches
+from opgraph.operate.target import EVERYTHING
 from opgraph.plan.model import FromMany, FromStep, Plan, Step, decode_plan
 from opgraph.record.rows import Materialized, RunRow
 from opgraph.record.store import Record
@@ -172,13 +173,24 @@ class Shelf(Protocol):
     """What is looked into: an `Instance`, or anything with a record and a folder for stored files."""
 
     @property
-    def record(self) -> Record: ...
+    def record(self) -> Record:
+        """The runs."""
+        ...
+
     @property
-    def storage(self) -> str: ...
+    def storage(self) -> str:
+        """The folder of stored files."""
+        ...
 
 
-def to_json(view: Struct | Sequence[Struct]) -> Any:
-    """A view as plain JSON-like data."""
+def to_json(view: Any) -> Any:
+    """A view as plain JSON-like data, with the names of all fields: facts are arrays on disk, and objects here."""
+    if isinstance(view, Struct):
+        return {name: to_json(getattr(view, name)) for name in view.__struct_fields__}
+    if isinstance(view, (list, tuple)):
+        return [to_json(each) for each in view]  # pyright: ignore[reportUnknownVariableType] - any JSON-like data
+    if isinstance(view, dict):
+        return {str(name): to_json(each) for name, each in view.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - the same
     return msgspec.to_builtins(view)
 
 
@@ -198,7 +210,7 @@ def summary(record: Record, row: RunRow) -> RunSummary:
     return RunSummary(
         run_id=row.run_id,
         status=status_of(record, row),
-        job=row.job,
+        job="" if row.job == EVERYTHING else row.job,
         created=row.created,
         started=row.started,
         ended=row.ended,
@@ -209,7 +221,9 @@ def summary(record: Record, row: RunRow) -> RunSummary:
     )
 
 
-def runs(record: Record, *, limit: int | None = 20, job: str | None = None, status: str | None = None) -> list[RunSummary]:
+def runs(
+    record: Record, *, limit: int | None = 20, job: str | None = None, status: str | None = None
+) -> list[RunSummary]:
     """The runs, newest first.
 
     Args:
@@ -366,7 +380,9 @@ class _Build:
         step, fold = self.plan.steps[i], self.fold
         kept = fold.kept.get(i, ())
         because, output = fold.because.get(i, (-1, ""))
-        stored = [(self.run_id, seq, s) for seq, s in fold.outputs.get(i, ())] + [(k.run, k.seq, k.stored) for k in kept]
+        stored = [(self.run_id, seq, s) for seq, s in fold.outputs.get(i, ())] + [
+            (k.run, k.seq, k.stored) for k in kept
+        ]
         phase = Phase(fold.phase[i])
         return StepView(
             key=step.key,

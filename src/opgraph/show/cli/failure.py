@@ -45,7 +45,10 @@ def failed(
         during = f", {during}{f' `{error.about}`' if error.about else ''}" if during else ""
         lines += [[], [("  in op ", FAINT), (step, STRONG), (f"{for_assets}{more}{tried}{during}", FAINT)]]
     if error.metadata:
-        lines += [[(f"  {name}: ", FAINT), (ink.shortened(str(meta.value), 200), PLAIN)] for name, meta in error.metadata.items()]
+        lines += [
+            [(f"  {name}: ", FAINT), (ink.shortened(str(meta.value), 200), PLAIN)]
+            for name, meta in error.metadata.items()
+        ]
     if said:
         lines += [[], [("  what it said last:", FAINT)]]
         lines += [[(f"    {ink.shortened(line.text, 200)}", FAINT)] for line in said[-5:]]
@@ -55,7 +58,9 @@ def failed(
 def _exception(error: ErrorInfo, *, cause: bool = False) -> list[Line]:
     first, *rest = ink.shortened(error.message, 4000).split("\n") if error.message else [""]
     title = f"{error.kind}: {first}" if first else error.kind
-    lines: list[Line] = [[("  caused by " if cause else "✗ ", FAINT if cause else BAD), (title, STRONG if cause else f"{BAD} {STRONG}")]]
+    lines: list[Line] = [
+        [("  caused by " if cause else "✗ ", FAINT if cause else BAD), (title, STRONG if cause else f"{BAD} {STRONG}")]
+    ]
     lines += [[(f"  {line}", PLAIN)] for line in rest[:_LINES]]
     lines += [[(f"  … {len(rest) - _LINES} more lines", FAINT)]] if len(rest) > _LINES else []
     lines += [[(f"  note: {note}", FAINT)] for note in error.notes]
@@ -79,7 +84,9 @@ def excerpt(frame: Frame) -> list[Line]:
     if linecache.getline(frame.file, frame.line).strip() != frame.text.strip() or not frame.text.strip():
         return [*lines, [("  ▶ ", BAD), (frame.text.strip(), STRONG)]] if frame.text.strip() else lines
     first = max(frame.line - _AROUND, 1)
-    shown = [(n, linecache.getline(frame.file, n).rstrip("\n").expandtabs(4)) for n in range(first, frame.line + _AROUND + 1)]
+    shown = [
+        (n, linecache.getline(frame.file, n).rstrip("\n").expandtabs(4)) for n in range(first, frame.line + _AROUND + 1)
+    ]
     while shown and not shown[-1][1].strip():
         shown.pop()
     digits = len(str(shown[-1][0]))

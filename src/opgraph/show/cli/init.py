@@ -113,7 +113,9 @@ class CannotWriteError(Error):
     def __init__(self, folder: Path, problem: OSError) -> None:
         self.folder = folder
         self.problem = problem
-        super().__init__(f"a project cannot be made in {folder}: {problem.strerror or problem}", fix="name another directory")
+        super().__init__(
+            f"a project cannot be made in {folder}: {problem.strerror or problem}", fix="name another directory"
+        )
 
 
 @click.command("init")
@@ -122,7 +124,13 @@ def command(directory: str) -> None:
     """Make a new project in DIR, by default here: it must be empty or new."""
     folder = Path(directory).expanduser()
     try:
-        found = sorted(each.name for each in folder.iterdir()) if folder.is_dir() else [folder.name] if folder.exists() else []
+        found = (
+            sorted(each.name for each in folder.iterdir())
+            if folder.is_dir()
+            else [folder.name]
+            if folder.exists()
+            else []
+        )
         found = [name for name in found if name != ".git"]
         if found:
             raise DirectoryNotEmptyError(folder, found)

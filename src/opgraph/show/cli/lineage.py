@@ -20,9 +20,7 @@ from opgraph.show.cli.options import Chosen, json_option, print_json, project_op
 @click.option("--depth", type=click.IntRange(0), metavar="N", help="How many assets to follow each way.")
 @click.option("--no-ops", is_flag=True, help="Leave out the ops inside graphs.")
 @json_option
-def command(
-    chosen: Chosen, asset: str, way: str | None, depth: int | None, *, no_ops: bool, as_json: bool
-) -> None:
+def command(chosen: Chosen, asset: str, way: str | None, depth: int | None, *, no_ops: bool, as_json: bool) -> None:
     """Show what ASSET is made from and what is made from it, with the ops inside graph-backed assets."""
     graph = resolve(chosen.definitions()).graph
     found = lineage.lineage(graph, lineage.asset_key(graph, asset), depth=depth)
@@ -60,9 +58,7 @@ def _tree(rows: Sequence[LineageRow], *, ops: bool) -> list[Line]:
         kind = "" if row.kind == "asset" else f"  {row.kind.replace('_', '-')}"
         kind += f" of {ink.count(len(row.ops), 'op')}" if row.ops else ""
         again = [("  (see above)", FAINT)] if row.again else []
-        block: list[Line] = [
-            [(before + ("└─ " if last else "├─ "), FAINT), (row.asset, STRONG), (kind, FAINT), *again]
-        ]
+        block: list[Line] = [[(before + ("└─ " if last else "├─ "), FAINT), (row.asset, STRONG), (kind, FAINT), *again]]
         if ops and row.ops:
             below = i + 1 < len(rows) and rows[i + 1].depth > row.depth
             block += _ops(row.ops, before + ("   " if last else "│  ") + ("│  " if below else "   "))

@@ -36,7 +36,12 @@ def command(chosen: Chosen, select: tuple[str, ...], *, as_json: bool) -> None:
     found = lineage.assets(project.graph, keys)
     jobs = [] if select else list(project.jobs.values())
     if as_json:
-        print_json({"assets": [_asset_json(each, made.get(each.asset)) for each in found], "jobs": [_job_json(j) for j in jobs]})
+        print_json(
+            {
+                "assets": [_asset_json(each, made.get(each.asset)) for each in found],
+                "jobs": [_job_json(j) for j in jobs],
+            }
+        )
         return
     if not found and not jobs:
         ink.put([[("nothing is selected" if select else "no assets and no jobs", FAINT)]])
@@ -65,7 +70,12 @@ def _table(found: list[AssetSummary], made: dict[str, Materialized], jobs: list[
     if jobs:
         titles[len(rows)] = "jobs"
         rows += [
-            [[("  ", PLAIN), (job.name, STRONG)], [(_job_json(job)["kind"], FAINT)], [], [(_first(job.description), FAINT)]]
+            [
+                [("  ", PLAIN), (job.name, STRONG)],
+                [(_job_json(job)["kind"], FAINT)],
+                [],
+                [(_first(job.description), FAINT)],
+            ]
             for job in jobs
         ]
     most = ink.width(160)
@@ -88,7 +98,8 @@ def _row(each: AssetSummary, made: Materialized | None) -> list[Line]:
         "asset": "asset",
         "multi_asset": f"of {each.made_by}",
         "external": "external",
-        "graph": ink.count(each.ops, "op") + (f" of {each.made_by}" if each.made_by != each.asset.replace("/", "__") else ""),
+        "graph": ink.count(each.ops, "op")
+        + (f" of {each.made_by}" if each.made_by != each.asset.replace("/", "__") else ""),
     }[each.kind]
     return [
         [mark, (each.asset, STRONG)],

@@ -1,4 +1,4 @@
-"""The `opgraph` command. This file imports nothing, so that `opgraph --version` and a shell's completion are instant."""
+"""The `opgraph` command. This file imports nothing, so that `opgraph --version` is instant."""
 
 import sys
 

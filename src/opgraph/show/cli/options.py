@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from opgraph.operate.inspect import to_json
 from opgraph.operate.project import Location, load, locate, make_home
 from opgraph.run.instance import Instance
 
@@ -97,5 +98,5 @@ def quoted(word: str) -> str:
 
 def print_json(data: Any) -> None:
     """Data on standard output, readable where a person looks."""
-    text = msgspec.json.encode(data, enc_hook=str)
+    text = msgspec.json.encode(to_json(data), enc_hook=str)
     print((msgspec.json.format(text) if sys.stdout.isatty() else text).decode())

@@ -9,7 +9,7 @@ from opgraph.show.cli import ink
 from opgraph.show.cli.ink import BUSY, FAINT, GOOD, NOTE, PLAIN, STRONG, Line
 from opgraph.show.cli.options import Chosen, joined, json_option, print_json, project_options, select_option
 
-_MARKS = {Do.RUN: ("●", GOOD), Do.REUSE: ("↺", BUSY), Do.SKIP: ("–", FAINT), Do.DECIDE: ("?", NOTE)}
+_MARKS = {Do.RUN: ("●", GOOD), Do.REUSE: ("↺", BUSY), Do.SKIP: ("-", FAINT), Do.DECIDE: ("?", NOTE)}
 _WORDS = {Do.RUN: "to run", Do.REUSE: "to reuse", Do.SKIP: "to skip", Do.DECIDE: "to decide"}
 _MANY = 60  # rows above which uniform graphs are shown as one
 POLICIES = [policy.value for policy in Policy]
@@ -63,7 +63,7 @@ def drawn(plan: Plan, *, everything: bool = False) -> list[Line]:
 
 def headline(plan: Plan) -> Line:
     """What a plan comes to, in one line."""
-    counts = {do: 0 for do in _WORDS}
+    counts = dict.fromkeys(_WORDS, 0)
     for step in plan.steps:
         counts[step.decision.do] += 1
     parts: Line = [(ink.count(len(plan.steps), "op"), STRONG)]
@@ -82,11 +82,20 @@ def _rows(branch: Branch, plan: Plan, depth: int, *, fold: bool) -> list[list[Li
     style = STRONG if depth == 0 else PLAIN
     if branch.is_leaf:
         step = plan.steps[branch.step]
-        return [[[indent, _MARKS[step.decision.do], (f" {branch.name}", _dimmed(style, step.decision.do))], _why(step, branch)]]
+        return [
+            [
+                [indent, _MARKS[step.decision.do], (f" {branch.name}", _dimmed(style, step.decision.do))],
+                _why(step, branch),
+            ]
+        ]
     dos = {plan.steps[i].decision.do for i in branch.steps}
     mark = _MARKS[next(do for do in (Do.RUN, Do.DECIDE, Do.REUSE, Do.SKIP) if do in dos)]
     outs = [asset for asset in branch.assets if asset != branch.name]
-    arrow = f"  → {', '.join(outs[:4])}{f' and {len(outs) - 4} more' if len(outs) > 4 else ''}" if outs and depth == 0 else ""
+    arrow = (
+        f"  → {', '.join(outs[:4])}{f' and {len(outs) - 4} more' if len(outs) > 4 else ''}"
+        if outs and depth == 0
+        else ""
+    )
     tally = f"{ink.count(len(branch.steps), 'op')}{arrow}" if depth == 0 else ""
     rows: list[list[Line]] = [[[indent, mark, (f" {branch.name}", style)], [(tally, FAINT)]]]
     reasons = {(plan.steps[i].decision.do, plan.steps[i].decision.why) for i in branch.steps}
@@ -147,10 +156,15 @@ def notes(plan: Plan) -> list[Line]:
         ]
     for what, names in plan.changes.items():
         if names:
-            lines += [[], [("! ", NOTE), (f"ops {what} since run {(plan.parent or '')[:8]}: ", PLAIN), (", ".join(names), FAINT)]]
+            lines += [
+                [],
+                [("! ", NOTE), (f"ops {what} since run {(plan.parent or '')[:8]}: ", PLAIN), (", ".join(names), FAINT)],
+            ]
     return [line for i, line in enumerate(lines) if line or (i + 1 < len(lines) and lines[i + 1])]
 
 
 def _with(asset: str, plan: Plan) -> str:
     names = [asset, *plan.selection]
-    return " or ".join(f'key:"{name}"' if "/" in name else name for name in names[:6]) if len(names) <= 6 else f"+{asset}"
+    return (
+        " or ".join(f'key:"{name}"' if "/" in name else name for name in names[:6]) if len(names) <= 6 else f"+{asset}"
+    )

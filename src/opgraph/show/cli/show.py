@@ -32,7 +32,8 @@ class NothingToShowError(Error):
         near = near_misses(text, known)
         meant = f". Did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else ""
         super().__init__(
-            f"there is no run and no asset `{text}`{meant}", fix="`opgraph list` shows the assets, `opgraph runs` the runs"
+            f"there is no run and no asset `{text}`{meant}",
+            fix="`opgraph list` shows the assets, `opgraph runs` the runs",
         )
 
 
@@ -43,7 +44,9 @@ class NothingToShowError(Error):
 @click.option("--run", "run", metavar="RUN", help="With --value: the value that this run made.")
 @click.option("--logs", is_flag=True, help="Of a run: also what its ops logged and printed.")
 @click.option("--all", "everything", is_flag=True, help="Of a run: every op, however many there are.")
-@click.option("-n", "--limit", type=click.IntRange(1), default=10, show_default=True, help="Of an asset: how many past runs.")
+@click.option(
+    "-n", "--limit", type=click.IntRange(1), default=10, show_default=True, help="Of an asset: how many past runs."
+)
 @json_option
 def command(
     chosen: Chosen,
@@ -83,9 +86,7 @@ def _run(instance: Instance, what: str) -> str | None:
 # -- a run ------------------------------------------------------------------------
 
 
-def _show_run(
-    chosen: Chosen, instance: Instance, run_id: str, *, logs: bool, everything: bool, as_json: bool
-) -> None:
+def _show_run(chosen: Chosen, instance: Instance, run_id: str, *, logs: bool, everything: bool, as_json: bool) -> None:
     view = inspect.run_view(instance, run_id)
     plan = inspect.plan_of(instance.record, run_id)
     said = inspect.logs(instance.record, run_id, plan) if logs else []
@@ -117,7 +118,10 @@ def _run_head(view: RunView) -> list[Line]:
     mark = MARKS.get(run.status, ("·", FAINT))
     rows: list[list[Line]] = [
         [[("status", FAINT)], [mark, (f" {run.status.lower()}", mark[1])]],
-        [[("started", FAINT)], [(ink.moment(run.started or run.created), PLAIN), (f"  took {took}" if run.ended else "", FAINT)]],
+        [
+            [("started", FAINT)],
+            [(ink.moment(run.started or run.created), PLAIN), (f"  took {took}" if run.ended else "", FAINT)],
+        ],
     ]
     if run.job:
         rows.append([[("job", FAINT)], [(run.job, PLAIN)]])
@@ -187,11 +191,20 @@ def _asset_head(asset: str, declared: AssetSummary | None, ops: tuple[OpView, ..
     how = declared.kind.replace("_", "-") + (f", {ink.count(len(ops), 'op')}" if ops else "")
     lines: list[Line] = [[(asset, STRONG), (f"  {how}  {declared.source}", FAINT)]]
     lines += [[(f"  {line}", PLAIN)] for line in declared.description.strip().splitlines()]
-    labels = [f"group {declared.group}", *declared.kinds, *declared.owners, *(f"{k}={v}" if v else k for k, v in declared.tags.items())]
+    labels = [
+        f"group {declared.group}",
+        *declared.kinds,
+        *declared.owners,
+        *(f"{k}={v}" if v else k for k, v in declared.tags.items()),
+    ]
     rows: list[list[Line]] = [[[("  labels", FAINT)], [(", ".join(labels), PLAIN)]]]
     rows += [[[("  made from", FAINT)], [(", ".join(declared.upstream), PLAIN)]]] if declared.upstream else []
     rows += [[[("  used by", FAINT)], [(", ".join(declared.downstream), PLAIN)]]] if declared.downstream else []
-    rows += [[[("  ops", FAINT)], [(" · ".join(op.path for op in ops[:12]) + (" …" if len(ops) > 12 else ""), PLAIN)]]] if ops else []
+    rows += (
+        [[[("  ops", FAINT)], [(" · ".join(op.path for op in ops[:12]) + (" …" if len(ops) > 12 else ""), PLAIN)]]]
+        if ops
+        else []
+    )
     return [*lines, *ink.columns(rows)]
 
 

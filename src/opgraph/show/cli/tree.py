@@ -20,8 +20,8 @@ GLYPHS = {
     Phase.RETRYING: ("↻", NOTE),
     Phase.SUCCEEDED: ("✓", GOOD),
     Phase.FAILED: ("✗", BAD),
-    Phase.SKIPPED: ("–", FAINT),
-    Phase.BLOCKED: ("–", FAINT),
+    Phase.SKIPPED: ("-", FAINT),
+    Phase.BLOCKED: ("-", FAINT),
     Phase.REUSED: ("↺", BUSY),
     Phase.INTERRUPTED: ("■", NOTE),
 }
@@ -142,7 +142,9 @@ class RunTree:
             lines += self._troubles(unit, now)
         if len(lines) <= rows:
             return lines
-        bad = [u for u in self.units if self._phase(u) not in (Phase.SUCCEEDED, Phase.REUSED, Phase.SKIPPED, Phase.BLOCKED)]
+        bad = [
+            u for u in self.units if self._phase(u) not in (Phase.SUCCEEDED, Phase.REUSED, Phase.SKIPPED, Phase.BLOCKED)
+        ]
         shown: list[Line] = []
         for unit in bad[:rows]:
             shown += [self._header(unit, 0, now), *self._troubles(unit, now)]
@@ -178,7 +180,11 @@ class RunTree:
         begun = [fold.started[s] for s in steps if fold.started[s]]
         passed = ""
         if begun:
-            last = now if phase is Phase.RUNNING and not fold.run_ended else max(max(fold.ended[s] for s in steps), min(begun))
+            last = (
+                now
+                if phase is Phase.RUNNING and not fold.run_ended
+                else max(*(fold.ended[s] for s in steps), *begun)
+            )
             passed = ink.seconds(last - min(begun))
         detail: Line = []
         if phase in (Phase.RUNNING, Phase.RETRYING):
@@ -187,7 +193,9 @@ class RunTree:
             detail = [(self._tally(branch), FAINT)]
         outs = [a for a in branch.assets if a != branch.name]
         if outs and depth == 0:
-            detail = [*detail, ("  ", PLAIN), ("→ " + _listed(outs), FAINT)] if detail else [("→ " + _listed(outs), FAINT)]
+            detail = (
+                [*detail, ("  ", PLAIN), ("→ " + _listed(outs), FAINT)] if detail else [("→ " + _listed(outs), FAINT)]
+            )
         return self._row(depth, phase, branch.name, STRONG if depth == 0 else PLAIN, passed, detail, now)
 
     def _tally(self, branch: Branch) -> str:
@@ -228,7 +236,9 @@ class RunTree:
         fold, each = self.fold, self.plan.steps[step]
         if phase in (Phase.FAILED, Phase.RETRYING):
             error = fold.errors.get(step)
-            text = f"{error.kind}: {error.message}" if error is not None and error.message else error.kind if error else ""
+            text = (
+                f"{error.kind}: {error.message}" if error is not None and error.message else error.kind if error else ""
+            )
             text = text.split("\n", 1)[0]
             again = f"attempt {fold.attempts[step]} failed, trying again: " if phase is Phase.RETRYING else ""
             return [(again, NOTE), (text, BAD)]

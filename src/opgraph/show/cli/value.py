@@ -17,7 +17,7 @@ def readable(value: Any) -> str:
     """The head of a table, the text of a text, else its `repr`, laid out and not too long.
 
     Args:
-        value: anything. Tables are known by having `head` and `shape` (polars, pandas) or `slice` and `num_rows` (arrow).
+        value: anything. A table is what has `head` and `shape` (polars, pandas), or `slice` and `num_rows` (arrow).
     """
     try:
         return ink.shortened(_text(value), _TEXT)
@@ -53,7 +53,7 @@ def _table(value: Any) -> str:
     head = value.head(_ROWS)
     text = head.to_string() if hasattr(head, "to_string") else _all_rows(head)
     shown = f" (the first {_ROWS})" if shape[0] > _ROWS else ""
-    columns = f" × {shape[1]:,} columns" if len(shape) > 1 else ""
+    columns = f" by {shape[1]:,} columns" if len(shape) > 1 else ""
     return f"{text}\n{shape[0]:,} rows{shown}{columns}"
 
 

@@ -31,14 +31,20 @@ class Watch(Protocol):
 
     tree: RunTree | None
 
-    def on_plan(self, plan: Plan, run_id: str) -> None: ...
-    def listen(self, seq: int, fact: AnyFact) -> None: ...
-    def close(self) -> None: ...
+    def on_plan(self, plan: Plan, run_id: str) -> None:
+        """The run is about to begin."""
+        ...
+
+    def listen(self, seq: int, fact: AnyFact) -> None:
+        """A fact was recorded."""
+        ...
+
+    def close(self) -> None:
+        """The run is over."""
+        ...
 
 
-def watched(
-    chosen: Chosen, instance: Instance, run: Callable[[Listener, OnPlan], RunOutcome], *, as_json: bool
-) -> int:
+def watched(chosen: Chosen, instance: Instance, run: Callable[[Listener, OnPlan], RunOutcome], *, as_json: bool) -> int:
     """Run something, show it, and give the exit code.
 
     Args:
@@ -87,7 +93,11 @@ def _ending(chosen: Chosen, instance: Instance, outcome: RunOutcome, fold: Fold)
     took = ink.seconds(max(fold.run_ended - fold.run_started, 0)) if fold.run_ended else ""
     made = sum(1 for outputs in fold.outputs.values() for _, stored in outputs if stored.asset)
     if outcome.status is RunStatus.SUCCESS:
-        what = f"{ink.count(made, 'asset')} materialized" if made or outcome.plan.selection else f"job {outcome.plan.job} done"
+        what = (
+            f"{ink.count(made, 'asset')} materialized"
+            if made or outcome.plan.selection
+            else f"job {outcome.plan.job} done"
+        )
         return [*lines, [], [("✓ ", GOOD), (what, STRONG), (f" in {took}", PLAIN), (f"   {tally(fold)}", FAINT)]]
     canceled = outcome.status is RunStatus.CANCELED
     glyph, word = (("■ ", NOTE), "cancelled") if canceled else (("✗ ", BAD), "failed")
@@ -109,7 +119,9 @@ def failures(instance: Instance, run_id: str, fold: Fold) -> list[list[Line]]:
         step, error = fold.plan.steps[i], fold.errors[i]
         unit = tree.units[tree.unit_of[i]]
         if number >= _IN_FULL:
-            blocks.append([[("✗ ", BAD), (step.key, STRONG), (f"  {error.kind}: {error.message}".split("\n", 1)[0], PLAIN)]])
+            blocks.append(
+                [[("✗ ", BAD), (step.key, STRONG), (f"  {error.kind}: {error.message}".split("\n", 1)[0], PLAIN)]]
+            )
             continue
         said = inspect.logs(instance.record, run_id, fold.plan, step.key)
         blocks.append(
@@ -126,7 +138,9 @@ def failures(instance: Instance, run_id: str, fold: Fold) -> list[list[Line]]:
 
 def unasked(fold: Fold) -> list[Line]:
     """The assets that came though nobody asked for them."""
-    came = {stored.asset for outputs in fold.outputs.values() for _, stored in outputs if stored.asset and not stored.asked}
+    came = {
+        stored.asset for outputs in fold.outputs.values() for _, stored in outputs if stored.asset and not stored.asked
+    }
     lines: list[Line] = []
     for each in fold.plan.besides:
         if each.asset in came:

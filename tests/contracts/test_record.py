@@ -334,3 +334,10 @@ def test_the_latest_is_the_one_recorded_last(record, claimed):
     assert record.latest(["x"])["x"] == record.history("x")[0]
     assert [(m.run_id, m.seq) for m in record.history("x")] == [("a", 2), ("b", 2), ("b", 1), ("a", 1)]
     assert len(record.history("x", limit=3)) == 3
+
+
+def test_assets_lists_each_once(record, claimed):
+    """`assets` names every asset that was ever materialized, once, in order of name."""
+    assert record.assets() == []
+    claimed("a").append([succeeded(0, asset="y"), succeeded(1, asset="x"), succeeded(1, asset="x")])
+    assert record.assets() == ["x", "y"]

@@ -155,6 +155,10 @@ class MemoryRecord:
         with self.lock:
             return list(islice(reversed(self._assets.get(asset, [])), limit))
 
+    def assets(self) -> list[str]:
+        with self.lock:
+            return sorted(self._assets)
+
     def show(self, run: _Run, first: int, facts: Sequence[AnyFact]) -> None:
         """Brings the views up to date with facts that were just recorded."""
         for seq, fact in enumerate(facts, first):

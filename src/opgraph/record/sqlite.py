@@ -236,6 +236,9 @@ class SqliteRecord:
     def history(self, asset: str, limit: int | None = None) -> list[Materialized]:
         return [_materialized(row) for row in self._read("history", asset=asset, limit=-1 if limit is None else limit)]
 
+    def assets(self) -> list[str]:
+        return [row[0] for row in self._read("assets")]
+
     @contextmanager
     def transaction(self, *, durable: bool = False) -> Generator[sqlite3.Connection]:
         """One write transaction: what is done within holds together, or not at all."""

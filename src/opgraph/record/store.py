@@ -124,6 +124,10 @@ class Catalog(Protocol):
         """The asset's materializations, newest first."""
         ...
 
+    def assets(self) -> list[str]:
+        """The assets that have a materialization, sorted."""
+        ...
+
 
 class Record(Runs, Log, Catalog, Protocol):
     """All of it."""

@@ -123,7 +123,7 @@ def _materialized(stored: Stored) -> StepMaterializationData:
 
 
 def _metadata(metadata: Metadata) -> dict[str, object]:
-    return dict(from_wire(metadata)) if metadata else {}
+    return {name: from_wire(meta) for name, meta in metadata.items()}
 
 
 class _View:

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,9 @@ from opgraph.keys import AssetKey, CoercibleToAssetKey
 from opgraph.record.memory import MemoryRecord
 from opgraph.record.rows import Materialized
 from opgraph.record.sqlite import SqliteRecord
-from opgraph.run.views import EventRecord, Run, RunsFilter, events_of, materialization_event
+from opgraph.run.event import EventType
+from opgraph.run.event_view import events_of, materialization_event
+from opgraph.run.views import EventRecord, EventRecords, Run, RunsFilter
 from opgraph.values.files import FileStore
 from opgraph.values.store import OwnValues
 
@@ -64,7 +67,7 @@ class Instance:
 
     @staticmethod
     def ephemeral(tempdir: str | None = None, **_: Any) -> "Instance":
-        """An instance in memory, gone with the object. `tempdir` is not read: it is there for code written for Dagster."""
+        """An instance in memory, gone with the object. `tempdir` is not read; code written for Dagster gives it."""
         del tempdir
         return Instance()
 
@@ -142,7 +145,7 @@ class Instance:
         """Whether there is a run of this id."""
         return self.record.run(run_id) is not None
 
-    def all_logs(self, run_id: str, of_type: Any = None) -> Sequence[EventRecord]:
+    def all_logs(self, run_id: str, of_type: EventType | AbstractSet[EventType] | None = None) -> Sequence[EventRecord]:
         """Everything that happened in a run, in order.
 
         Raises:
@@ -151,13 +154,7 @@ class Instance:
         row = self.record.run(run_id)
         if row is None:
             raise RunNotFoundError(f"no run has the id {run_id}")
-        kinds = (
-            None
-            if of_type is None
-            else set(of_type)
-            if isinstance(of_type, (set, frozenset, list, tuple))
-            else {of_type}
-        )
+        kinds = {of_type} if isinstance(of_type, EventType) else of_type
         return [
             EventRecord(event, run_id, event.timestamp)
             for event in events_of(row, self.record.facts(run_id))
@@ -170,10 +167,10 @@ class Instance:
         found = self.record.latest([key]).get(key)
         return self._materialized(found) if found is not None else None
 
-    def fetch_materializations(self, records_filter: Any, limit: int = 100) -> "Sequence[EventRecord]":
+    def fetch_materializations(self, records_filter: CoercibleToAssetKey, limit: int = 100) -> EventRecords:
         """The materializations of an asset, the newest first."""
-        key = AssetKey.from_coercible(getattr(records_filter, "asset_key", records_filter)).text
-        return [self._materialized(each) for each in self.record.history(key, limit)]
+        found = self.record.history(AssetKey.from_coercible(records_filter).text, limit + 1)
+        return EventRecords([self._materialized(each) for each in found[:limit]], len(found) > limit)
 
     def _materialized(self, found: Materialized) -> EventRecord:
         row = self.record.run(found.run_id)

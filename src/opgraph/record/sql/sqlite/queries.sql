@@ -81,3 +81,6 @@ select m.asset, r.id, m.seq, m.step, m.time, m.stored
 from materializations m join runs r on r.number = m.run
 where m.asset = :asset
 order by m.id desc limit :limit
+
+-- name: assets
+select distinct asset from materializations order by asset

@@ -147,7 +147,7 @@ def command(directory: str) -> None:
             [("✓ ", GOOD), ("a new project", STRONG), (f" in {folder.resolve()}", PLAIN)],
             *([(f"  {file}", FAINT)] for file in _FILES),
             [],
-            [(f"  {go}", STRONG)] if go else [],
+            *([[(f"  {go}", STRONG)]] if go else []),
             [("  opgraph materialize", STRONG), ("                   make everything", FAINT)],
             [("  opgraph show best_customers --value", STRONG), ("   see what came out", FAINT)],
         ]

@@ -97,9 +97,14 @@ def columns(rows: Sequence[Sequence[Line]], *, right: frozenset[int] = frozenset
 
 
 def seconds(value: float) -> str:
-    """A duration: `3 ms`, `1.24 s`, `2 m 03 s`, `1 h 02 m`."""
+    """A duration: `85 µs`, `3 ms`, `1.24 s`, `2 m 03 s`, `1 h 02 m`."""
+    value = max(value, 0.0)
+    if value < 0.0009995:
+        return f"{value * 1e6:.0f} µs"
     if value < 0.0995:
-        return f"{max(value, 0) * 1000:.0f} ms" if value >= 0.00095 else f"{max(value, 0) * 1000:.1f} ms"
+        return f"{value * 1000:.1f} ms" if value < 0.00995 else f"{value * 1000:.0f} ms"
+    if value < 0.995:
+        return f"{value * 1000:.0f} ms"
     if value < 9.995:
         return f"{value:.2f} s"
     if value < 60:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
@@ -91,13 +91,19 @@ class LiveTree:
             if step >= 0:
                 note(step)
 
-    def _picture(self) -> Group:
+    def _picture(self) -> Text:
         assert self.tree is not None
         fold, now = self.tree.fold, time.time()
         size = self._console.size
         lines = self.tree.fitting(max(size.height - 4, 3), now)
         lines += [[], self._footer(fold, now)]
-        return Group(*(_text(ink.cut(line, size.width - 1)) for line in lines))
+        text = Text(no_wrap=True, overflow="ellipsis")
+        for i, line in enumerate(lines):
+            if i:
+                text.append("\n")
+            for part, style in ink.cut(line, size.width - 1):
+                text.append(part, style or None)
+        return text
 
     def _footer(self, fold: Fold, now: float) -> Line:
         done, total = fold.finished, len(fold.plan.steps)
@@ -110,10 +116,3 @@ class LiveTree:
             (f"  {passed}", PLAIN),
             (f"  {word}", FAINT),
         ]
-
-
-def _text(line: Line) -> Text:
-    text = Text(no_wrap=True, overflow="ellipsis", end="")
-    for part, style in line:
-        text.append(part, style or None)
-    return text

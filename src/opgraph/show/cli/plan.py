@@ -7,7 +7,7 @@ from opgraph.operate.fold import Branch, branches
 from opgraph.plan.model import WHY, Decision, Do, Plan, Policy, Step
 from opgraph.show.cli import ink
 from opgraph.show.cli.ink import BUSY, FAINT, GOOD, NOTE, PLAIN, STRONG, Line
-from opgraph.show.cli.options import Chosen, joined, json_option, print_json, project_options, select_option
+from opgraph.show.cli.options import Chosen, joined, json_option, print_json, project_options, quoted, select_option
 
 _MARKS = {Do.RUN: ("●", GOOD), Do.REUSE: ("↺", BUSY), Do.SKIP: ("-", FAINT), Do.DECIDE: ("?", NOTE)}
 _WORDS = {Do.RUN: "to run", Do.REUSE: "to reuse", Do.SKIP: "to skip", Do.DECIDE: "to decide"}
@@ -58,7 +58,8 @@ def drawn(plan: Plan, *, everything: bool = False) -> list[Line]:
     rows: list[list[Line]] = []
     for unit in units:
         rows += _rows(unit, plan, 0, fold=total > _MANY and not everything)
-    return [headline(plan), [], *ink.columns(rows), *notes(plan)]
+    parent: list[Line] = [[(f"resumes run {plan.parent}", FAINT)]] if plan.parent else []
+    return [headline(plan), *parent, [], *ink.columns(rows), *notes(plan)]
 
 
 def headline(plan: Plan) -> Line:
@@ -72,8 +73,6 @@ def headline(plan: Plan) -> Line:
     for do, number in counts.items():
         if number:
             parts += [("  ", PLAIN), _MARKS[do], (f" {number:,} {_WORDS[do]}", PLAIN)]
-    if plan.parent:
-        parts.append((f"  resumes {plan.parent[:8]}", FAINT))
     return parts
 
 
@@ -126,10 +125,9 @@ def _why(step: Step, branch: Branch) -> Line:
     decision = step.decision
     if decision.why == "selected" and decision.detail == branch.name:
         return [("asked for", FAINT)]
-    line: Line = [(reason(decision), FAINT)]
-    if decision.do is Do.REUSE and decision.kept:
-        line.append((f" (run {decision.kept[0].run[:8]})", FAINT))
-    return line
+    if decision.do is Do.REUSE and decision.why == "recorded" and decision.kept:
+        return [(f"stored by run {decision.kept[0].run[:8]}", FAINT)]
+    return [(reason(decision), FAINT)]
 
 
 def notes(plan: Plan) -> list[Line]:
@@ -148,11 +146,13 @@ def notes(plan: Plan) -> list[Line]:
             [(f"  op {each.step} yields it as output `{each.output}`", FAINT)],
             [(f"  to avoid it: {each.remedy}", FAINT)] if each.remedy else [],
         ]
-    for asset in plan.missing:
+    if plan.missing:
+        one = len(plan.missing) == 1
+        what = "is to be loaded, but no materialization of it is" if one else "are to be loaded, but none of them is"
         lines += [
             [],
-            [("! ", NOTE), (asset, STRONG), (" is to be loaded, but no materialization of it is recorded", PLAIN)],
-            [(f"  to make it too: --select '{_with(asset, plan)}'", FAINT)],
+            [("! ", NOTE), (", ".join(plan.missing), STRONG), (f" {what} recorded", PLAIN)],
+            [(f"  to make {'it' if one else 'them'} too: --select {quoted(_with(plan.missing, plan))}", FAINT)],
         ]
     for what, names in plan.changes.items():
         if names:
@@ -163,8 +163,7 @@ def notes(plan: Plan) -> list[Line]:
     return [line for i, line in enumerate(lines) if line or (i + 1 < len(lines) and lines[i + 1])]
 
 
-def _with(asset: str, plan: Plan) -> str:
-    names = [asset, *plan.selection]
-    return (
-        " or ".join(f'key:"{name}"' if "/" in name else name for name in names[:6]) if len(names) <= 6 else f"+{asset}"
-    )
+def _with(missing: tuple[str, ...], plan: Plan) -> str:
+    """A selection that makes the missing assets too."""
+    names = [*missing, *plan.selection]
+    return " or ".join(f'key:"{name}"' if "/" in name else name for name in names)

@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from opgraph.operate.fold import Branch, Fold, Phase, branches
+from opgraph.operate.fold import ENDED, Branch, Fold, Phase, branches
 from opgraph.operate.inspect import together
 from opgraph.plan.model import WHY, Do
 from opgraph.show.cli import ink
@@ -181,9 +181,7 @@ class RunTree:
         passed = ""
         if begun:
             last = (
-                now
-                if phase is Phase.RUNNING and not fold.run_ended
-                else max(*(fold.ended[s] for s in steps), *begun)
+                now if phase is Phase.RUNNING and not fold.run_ended else max(*(fold.ended[s] for s in steps), *begun)
             )
             passed = ink.seconds(last - min(begun))
         detail: Line = []
@@ -196,7 +194,8 @@ class RunTree:
             detail = (
                 [*detail, ("  ", PLAIN), ("→ " + _listed(outs), FAINT)] if detail else [("→ " + _listed(outs), FAINT)]
             )
-        return self._row(depth, phase, branch.name, STRONG if depth == 0 else PLAIN, passed, detail, now)
+        style = FAINT if phase in _QUIET else STRONG if depth == 0 else PLAIN
+        return self._row(depth, phase, branch.name, style, passed, detail, now)
 
     def _tally(self, branch: Branch) -> str:
         counts: dict[Phase, int] = {}
@@ -204,12 +203,17 @@ class RunTree:
             phase = Phase(self.fold.phase[step])
             counts[phase] = counts.get(phase, 0) + 1
         total = ink.count(len(branch.steps), "op")
-        other = [(p, n) for p, n in counts.items() if p not in (Phase.SUCCEEDED, Phase.PENDING)]
-        if not other:
+        if not counts.keys() - {Phase.SUCCEEDED, Phase.PENDING}:
             return total
-        return f"{total}: " + ", ".join(
-            f"{n:,} {WORDS[p]}" for p, n in sorted(counts.items(), key=lambda item: _ORDER.index(item[0]))
-        )
+        over = self.fold.status is not None
+        words: dict[str, int] = {}
+        for phase in _ORDER:
+            if phase in counts:
+                word = _word(phase, over=over)
+                words[word] = words.get(word, 0) + counts[phase]
+        if len(words) == 1:
+            return f"{total}, {next(iter(words))}"
+        return f"{total}: " + ", ".join(f"{n:,} {word}" for word, n in words.items())
 
     def _leaf(
         self, step: int, name: str, depth: int, now: float, assets: Sequence[str], *, split: bool = False
@@ -227,7 +231,7 @@ class RunTree:
             parts = (("load", fold.load[step]), ("compute", fold.compute[step]), ("store", fold.store[step]))
             detail = [*detail, (" · ".join(f"{word} {ink.micros(us)}" for word, us in parts), FAINT)]
         outs = [asset for asset in assets if asset != name]
-        if outs:
+        if outs and phase not in _QUIET:
             detail = [("→ " + _listed(outs), FAINT), *([("  ", PLAIN), *detail] if detail else [])]
         return self._row(depth, phase, name, style, passed, detail, now)
 
@@ -298,8 +302,17 @@ _ORDER = list(WORDS)
 
 
 def tally(fold: Fold) -> str:
-    """What became of the steps: `12 ran · 3 reused · 1 failed`."""
-    return " · ".join(f"{fold.counts[phase]:,} {word}" for phase, word in WORDS.items() if fold.counts[phase])
+    """What became of the steps: `12 ran · 3 reused · 1 failed`. While the run goes, only of those that ended."""
+    over = fold.status is not None
+    words = {phase: _word(phase, over=over) for phase in WORDS if over or phase in ENDED}
+    counts: dict[str, int] = {}
+    for phase, word in words.items():
+        counts[word] = counts.get(word, 0) + fold.counts[phase]
+    return " · ".join(f"{number:,} {word}" for word, number in counts.items() if number)
+
+
+def _word(phase: Phase, *, over: bool) -> str:
+    return WORDS[Phase.BLOCKED] if over and phase is Phase.PENDING else WORDS[phase]
 
 
 def _rows_of(branch: Branch) -> int:

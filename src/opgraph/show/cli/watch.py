@@ -59,7 +59,8 @@ def watched(chosen: Chosen, instance: Instance, run: Callable[[Listener, OnPlan]
     def on_plan(plan: Plan, run_id: str) -> None:
         run_ids.append(run_id)
         if not as_json:
-            ink.put([[*headline(plan), (f"  run {run_id}", FAINT)], []])
+            parent = f", resumes {plan.parent[:8]}" if plan.parent else ""
+            ink.put([headline(plan), [(f"run {run_id}{parent}", FAINT)], []])
         watch.on_plan(plan, run_id)
 
     try:

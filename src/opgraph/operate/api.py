@@ -130,7 +130,7 @@ def _managers_of(node: Any) -> Iterable[str]:
 
 
 def execute_job(
-    job: JobDefinition | "BoundAssetJob",
+    job: "JobDefinition | BoundAssetJob",
     instance: Instance,
     run_config: Any = None,
     tags: Mapping[str, str] | None = None,
@@ -296,7 +296,7 @@ def result_of(target: Target, outcome: RunOutcome, instance: Instance) -> Execut
     def load(kept: Kept) -> Any:
         return outcome.shelf.get(kept, None, "", "", step_key=_maker(keys, kept, instance))
 
-    return ExecuteInProcessResult(row, outcome.plan, instance, load, getattr(target, "definition", None))
+    return ExecuteInProcessResult(row, outcome.plan, instance, load, getattr(target, "definition", None), target.project)
 
 
 def _maker(keys: Sequence[str], kept: Kept, instance: Instance) -> str:

@@ -129,9 +129,7 @@ def _outs_and_specs(attributes: ManyAssets, owner: str, body: Body) -> tuple[dic
     return outs, specs
 
 
-def _op(
-    body: Body, attributes: Mapping[str, Any], of: layout.Layout, outs: dict[str, Out]
-) -> OpDefinition:
+def _op(body: Body, attributes: Mapping[str, Any], of: layout.Layout, outs: dict[str, Out]) -> OpDefinition:
     """The op of a function that is an asset."""
     ins = {
         name: In(

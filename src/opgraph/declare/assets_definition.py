@@ -15,7 +15,7 @@ from opgraph.declare.op import OpDefinition
 from opgraph.declare.spec import AssetOut, AssetSpec
 from opgraph.declare.unsupported import refuse
 from opgraph.errors import InvariantViolationError, Source
-from opgraph.keys import AssetKey, CoercibleToAssetKey
+from opgraph.keys import AssetKey
 
 
 class AssetsDefinition(Frozen):
@@ -44,9 +44,6 @@ class AssetsDefinition(Frozen):
     pool: str | None
     is_executable: bool
     source: Source
-
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__  # type: ignore[assignment]
 
     def __init__(
         self,
@@ -202,8 +199,9 @@ class AssetsDefinition(Frozen):
             InvariantViolationError: it has several.
         """
         if len(self.specs_by_key) != 1:
+            keys = ", ".join(key.text for key in self.specs_by_key)
             raise InvariantViolationError(
-                f"`{self.node_name}` makes {len(self.specs_by_key)} assets: {', '.join(k.text for k in self.specs_by_key)}",
+                f"`{self.node_name}` makes {len(self.specs_by_key)} assets: {keys}",
                 where=self.source,
                 fix="use `keys`",
             )
@@ -305,13 +303,13 @@ def _of_node(node: OpDefinition | GraphDefinition, given: OfNode, kind: str) -> 
     keys = _keys_by_output(node, given, owner)
     for by, value in given.items():
         if by.endswith("_by_output_name"):
-            layout.check_names(cast(Mapping[str, Any], value or {}), by, "output", outputs, owner, source)
+            layout.check_names(cast("Mapping[str, Any]", value or {}), by, "output", outputs, owner, source)
     inputs = given.get("keys_by_input_name") or {}
     layout.check_names(inputs, "keys_by_input_name", "input", list(node.ins), owner, source)
     given_inputs = {name: AssetKey.from_coercible(key) for name, key in inputs.items() if name in node.ins}
     upstream = layout.upstream_of(given, list(node.ins), owner, source, keys=given_inputs)
     outs = {name: _out_of(name, keys[name], node, given) for name in outputs}
-    made = layout.many(given, outs, (), upstream, owner, source, _node_name(node, keys, given))
+    made = layout.many(given, outs, (), upstream, owner, source, _node_name(node, given))
     manager, resources = layout.manager_of(given, AssetKey([node.name]), owner, source)
     managers = {**dict.fromkeys(outputs, manager), **made.io_manager_keys} if manager else made.io_manager_keys
     return AssetsDefinition.of(node, structs.replace(made, resource_defs=resources, io_manager_keys=managers))
@@ -341,7 +339,7 @@ def _keys_by_output(node: OpDefinition | GraphDefinition, given: OfNode, owner: 
     return keys
 
 
-def _node_name(node: OpDefinition | GraphDefinition, keys: Mapping[str, AssetKey], given: OfNode) -> str:
+def _node_name(node: OpDefinition | GraphDefinition, given: OfNode) -> str:
     prefix = given.get("key_prefix")
     own = given.get("name") or node.name
     return AssetKey([*AssetKey(prefix).parts, own]).to_python_identifier() if prefix else own
@@ -353,7 +351,7 @@ def _out_of(name: str, key: AssetKey, node: OpDefinition | GraphDefinition, give
     described = node.outs[name].description or (node.description if len(node.outs) == 1 else None)
 
     def said(by: str, of_out: Any, of_all: Any) -> Any:
-        by_name = cast(Mapping[str, Any], given.get(by) or {}).get(name)
+        by_name = cast("Mapping[str, Any]", given.get(by) or {}).get(name)
         return by_name if by_name is not None else of_out if of_out not in (None, {}) else of_all
 
     declared = node.outs[name]

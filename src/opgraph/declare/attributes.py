@@ -95,7 +95,7 @@ def check(owner: str, given: Mapping[str, Any], known: type) -> None:
         TypeError: a parameter that `owner` does not have.
         NotYetSupportedError: one that does nothing yet.
     """
-    names: frozenset[str] = known.__optional_keys__
+    names: frozenset[str] = getattr(known, "__optional_keys__")  # noqa: B009 - no type checker knows it of a TypedDict
     for name in given:
         if name not in names:
             close = near_misses(name, names, most=1)

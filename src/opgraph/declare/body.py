@@ -69,7 +69,7 @@ class Body(Frozen):
         """The annotations, evaluated; as written where a name in them cannot be found."""
         try:
             return typing.get_type_hints(self.fn, include_extras=True)
-        except Exception:  # noqa: BLE001 - evaluating an annotation runs user code: whatever it raises, text is left
+        except Exception:  # noqa: BLE001
             return dict(self.raw_annotations)
 
     @property

@@ -60,16 +60,16 @@ class Placeholder:
     def __getitem__(self, item: Any) -> Any:
         self._refuse("indexed")
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> bool:  # noqa: PLE0304 - it raises
         self._refuse("tested for truth")
 
-    def __len__(self) -> int:
+    def __len__(self) -> int:  # noqa: PLE0303 - it raises
         self._refuse("measured with `len`")
 
     def __contains__(self, item: Any) -> bool:
         self._refuse("searched with `in`")
 
-    def map(self, fn: Any) -> NoReturn:
+    def map(self, fn: Any) -> NoReturn:  # noqa: ARG002
         """Not supported yet."""
         raise NotYetSupportedError("map")
 
@@ -81,7 +81,7 @@ class Placeholder:
         return f"<{self.described}>"
 
 
-class Outputs(tuple[Placeholder, ...]):
+class Outputs(tuple[Placeholder, ...]):  # noqa: SLOT001 - a tuple has no room for slots
     """The outputs of a node that has several: unpack them in order, or take one by name."""
 
     names: tuple[str, ...]
@@ -122,6 +122,7 @@ class Invocation:
         return self._alias or self.definition.name
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """A node of the graph whose body is being run."""
         if composing():
             return call(self.definition, args, kwargs, alias=self._alias, tags=self._tags)
         return self.definition(*args, **kwargs)
@@ -195,9 +196,10 @@ class Composition:
             report(NotAnOutput(user, f"all outputs of `{value.node}`", value.names, where=where))
             return None
         if isinstance(value, (list, tuple)):
-            return self._fan_in(cast(Sequence[Any], value), user, where)
-        if isinstance(value, Invocation) or hasattr(value, "node_def") or (hasattr(value, "ins") and callable(value)):
-            report(Uncalled(user, value.name if hasattr(value, "name") else str(value), where=where))
+            return self._fan_in(cast("Sequence[Any]", value), user, where)
+        definition = uncalled(value)
+        if definition is not None:
+            report(Uncalled(user, definition, where=where))
             return None
         return Value(value)
 
@@ -214,6 +216,14 @@ class Composition:
         if isinstance(wire, FromInput):
             self.used.add(wire.name)
         return wire
+
+
+def uncalled(value: Any) -> str | None:
+    """The name of an op, graph or asset that was given itself, not called; None for anything else."""
+    definition = getattr(value, "node_def", value)
+    if isinstance(value, Invocation) or (hasattr(definition, "ins") and hasattr(definition, "outs")):
+        return str(definition.name)
+    return None
 
 
 def call(

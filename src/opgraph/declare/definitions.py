@@ -81,9 +81,6 @@ class Definitions(Frozen):
             source=where,
         )
 
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__  # type: ignore[assignment]
-
     @staticmethod
     def merge(*def_sets: "Definitions") -> "Definitions":
         """One from several. The same object may be in more than one.

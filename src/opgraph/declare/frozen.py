@@ -8,7 +8,7 @@ _set = object.__setattr__
 
 
 class Frozen:
-    """A slotted record: `settle` sets its fields once, afterwards they are read only. Equal when all fields are.
+    """A slotted record: `settle` sets its fields once, afterwards they are read only. Equal to itself only.
 
     Classes of their own `__init__` need this where a field is of another type than its parameter (`"a/b"` becomes an
     `AssetKey`); the others are msgspec Structs.
@@ -27,11 +27,6 @@ class Frozen:
     def __delattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} is read only: `{name}` cannot be deleted")
 
-    def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and all(value == getattr(other, name) for name, value in fields_of(self))
-
-    __hash__ = None  # type: ignore[assignment]  # most have dicts inside
-
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value!r}" for name, value in fields_of(self) if value not in (None, {}, (), ""))
         return f"{type(self).__name__}({shown})"
@@ -41,6 +36,17 @@ class Frozen:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.settle(**state)
+
+
+class Compared(Frozen):
+    """A record that is equal to another one of equal fields. Most have dicts inside, so there is no hash."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and all(value == getattr(other, name) for name, value in fields_of(self))
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType] - Python's way to say it
 
 
 def fields_of(record: Frozen) -> Iterator[tuple[str, Any]]:

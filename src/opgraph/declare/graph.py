@@ -86,9 +86,7 @@ def _with_default(given: GraphIn | None, default: Any) -> GraphIn:
 _PLAIN = GraphIn()
 
 
-def _required(
-    ins: Mapping[str, GraphIn], composition: Composition, returns: Mapping[str, Returned]
-) -> frozenset[str]:
+def _required(ins: Mapping[str, GraphIn], composition: Composition, returns: Mapping[str, Returned]) -> frozenset[str]:
     required = {wire.name for wire in returns.values() if isinstance(wire, FromInput)}
     for node, wires in composition.wires.items():
         definition = composition.nodes[node].definition
@@ -148,10 +146,10 @@ def _by_name(owner: str, source: Source, returned: Any, names: list[str] | None)
     if returned is None:
         return []
     if isinstance(returned, Mapping):
-        return list(cast(Mapping[str, Any], returned).items())
+        return list(cast("Mapping[str, Any]", returned).items())
     if not isinstance(returned, tuple):
         return [(names[0] if names is not None and len(names) == 1 else "result", returned)]
-    values = cast(tuple[Any, ...], returned)
+    values = cast("tuple[Any, ...]", returned)
     if names is None:
         return [(_own_name(value), value) for value in values]
     if isinstance(returned, Outputs) and set(returned.names) == set(names):
@@ -168,8 +166,9 @@ def _own_name(value: Any) -> str:
 
 
 def _not_an_output(owner: str, value: Any, source: Source) -> ReturnedOther | ReturnedUncalled:
-    if isinstance(value, compose.Invocation) or hasattr(value, "node_def") or hasattr(value, "ins"):
-        return ReturnedUncalled(owner, value.name if hasattr(value, "name") else value.node_def.name, where=source)
+    uncalled = compose.uncalled(value)
+    if uncalled is not None:
+        return ReturnedUncalled(owner, uncalled, where=source)
     return ReturnedOther(owner, value, where=source)
 
 

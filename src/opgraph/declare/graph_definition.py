@@ -42,7 +42,7 @@ class GraphDefinition(Frozen):
 
     def __init__(
         self,
-        name: str,  # noqa: ARG002 - the parameters are those of a later release
+        name: str,  # noqa: ARG002 - not built yet
         *,
         description: str | None = None,  # noqa: ARG002
         node_defs: Any = (),
@@ -62,9 +62,6 @@ class GraphDefinition(Frozen):
                 "node_defs": node_defs,
             },
         )
-
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__  # type: ignore[assignment]
 
     @property
     def __name__(self) -> str:
@@ -238,9 +235,6 @@ class JobDefinition(Frozen):
             source=source,
         )
 
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__  # type: ignore[assignment]
-
     @property
     def __name__(self) -> str:
         return self.name
@@ -296,5 +290,3 @@ class JobDefinition(Frozen):
             tags=tags,
             resources=resources,
         )
-
-

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final, final
 
-from opgraph.declare.frozen import Frozen
+from opgraph.declare.frozen import Compared
 from opgraph.declare.unsupported import refuse
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 
@@ -37,7 +37,7 @@ def says_nothing(annotation: object) -> bool:
     return annotation is None or annotation is Nothing or annotation in ("None", "Nothing", "opgraph.Nothing")
 
 
-class In(Frozen):
+class In(Compared):
     """An input of an op.
 
     Args:
@@ -94,7 +94,7 @@ class In(Frozen):
         return self.default_value is not NO_DEFAULT
 
 
-class GraphIn(Frozen):
+class GraphIn(Compared):
     """An input of a graph.
 
     Args:

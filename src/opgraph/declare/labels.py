@@ -71,7 +71,7 @@ def checked_tags(owner: str, tags: Mapping[str, Any] | None, where: Source | Non
 
 
 def _as_text(value: object) -> str:
-    import json  # noqa: PLC0415 - only tags that are no text need it
+    import json
 
     try:
         return json.dumps(value)

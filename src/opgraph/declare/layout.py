@@ -151,7 +151,9 @@ def many(
     told = {spec.key: spec for spec in specs}
     keys = {name: out.key_for(name) for name, out in outs.items()}
     check_keys(keys, owner, source)
-    explicit = explicit_deps(given.get("internal_asset_deps"), keys, upstream, owner, source)
+    explicit: dict[AssetKey, AbstractSet[AssetKey]] | None = explicit_deps(
+        given.get("internal_asset_deps"), keys, upstream, owner, source
+    )
     if any(spec.deps for spec in specs):
         # An input that no spec claims is everyone's.
         claimed = {dep.asset_key for spec in specs for dep in spec.deps}
@@ -231,9 +233,7 @@ def explicit_deps(
     return explicit
 
 
-def check_names(
-    given: Iterable[str], by: str, kind: str, known: Sequence[str], owner: str, source: Source
-) -> None:
+def check_names(given: Iterable[str], by: str, kind: str, known: Sequence[str], owner: str, source: Source) -> None:
     """Report what names no input or output."""
     for name in given:
         if name not in known:

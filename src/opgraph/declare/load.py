@@ -69,7 +69,7 @@ def load_assets_from_current_module(
     include_specs: bool = False,
 ) -> Sequence[Loaded]:
     """The assets of the module that calls this, defined above the call; see `load_assets_from_modules`."""
-    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001 - `inspect` costs 20 ms
+    frame = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     return load_assets_from_modules(
         [sys.modules[frame.f_globals["__name__"]]],
         group_name,

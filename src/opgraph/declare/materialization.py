@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from opgraph.declare.frozen import Frozen, replaced
+from opgraph.declare.frozen import Compared, replaced
 from opgraph.declare.inputs import NO_DEFAULT
 from opgraph.declare.unsupported import refuse
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 
 
-class MaterializeResult(Frozen):
+class MaterializeResult(Compared):
     """What an asset's function returns when it stored the asset itself, or wants to say something of it.
 
     Args:
@@ -57,7 +57,7 @@ class MaterializeResult(Frozen):
         return self.value is not NO_DEFAULT
 
 
-class AssetMaterialization(Frozen):
+class AssetMaterialization(Compared):
     """A report that an asset was made, by `context.log_event` or yielded by an op.
 
     Args:

@@ -1,11 +1,11 @@
 """Facts about values, of known kinds: numbers, text, links, tables. A raw Python value stands for its kind."""
 
-import datetime
+import datetime as dt
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from opgraph.declare.frozen import Frozen
+from opgraph.declare.frozen import Compared
 from opgraph.errors import InvalidDefinitionError, NotYetSupportedError
 from opgraph.events import Meta, Metadata
 from opgraph.keys import AssetKey
@@ -18,11 +18,12 @@ class InvalidMetadataError(InvalidDefinitionError):
         self.value = value
         super().__init__(
             f"metadata cannot be a {type(value).__name__}",
-            fix="give text, a number, a bool, a path, a date and time, an AssetKey, JSON-like lists and dicts, or a MetadataValue",
+            fix="give text, a number, a bool, a path, a date and time, an AssetKey, JSON-like lists and dicts, "
+            "or a MetadataValue",
         )
 
 
-class MetadataValue(Frozen):
+class MetadataValue(Compared):
     """A fact of a known kind, which says how it is shown.
 
     Example:
@@ -37,8 +38,6 @@ class MetadataValue(Frozen):
 
     def __init__(self, kind: str, value: Any) -> None:
         self.settle(kind=kind, value=value)
-
-    __hash__ = None  # type: ignore[assignment]
 
     @staticmethod
     def text(text: str) -> "MetadataValue":
@@ -87,16 +86,16 @@ class MetadataValue(Frozen):
     @staticmethod
     def bool(value: bool) -> "MetadataValue":
         """True or False."""
-        return MetadataValue("bool", True if value else False)  # noqa: SIM210 - `bool` is this method here
+        return MetadataValue("bool", _to_bool(value))
 
     @staticmethod
-    def timestamp(value: "float | datetime.datetime") -> "MetadataValue":
+    def timestamp(value: "float | dt.datetime") -> "MetadataValue":
         """A moment: a date and time with a time zone, or seconds since 1970 (UTC).
 
         Raises:
             ValueError: a date and time without a time zone.
         """
-        if isinstance(value, datetime.datetime):
+        if isinstance(value, dt.datetime):
             if value.tzinfo is None:
                 raise ValueError("a date and time in metadata needs a time zone: datetime.now(timezone.utc)")
             return MetadataValue("timestamp", value.timestamp())
@@ -123,17 +122,17 @@ class MetadataValue(Frozen):
         return MetadataValue("null", None)
 
     @staticmethod
-    def table(records: Sequence[Any], schema: Any = None) -> NoReturn:
+    def table(records: Sequence[Any], schema: Any = None) -> NoReturn:  # noqa: ARG004
         """Not supported yet."""
         raise NotYetSupportedError("MetadataValue.table")
 
     @staticmethod
-    def table_schema(schema: Any) -> NoReturn:
+    def table_schema(schema: Any) -> NoReturn:  # noqa: ARG004
         """Not supported yet."""
         raise NotYetSupportedError("MetadataValue.table_schema")
 
     @staticmethod
-    def column_lineage(lineage: Any) -> NoReturn:
+    def column_lineage(lineage: Any) -> NoReturn:  # noqa: ARG004
         """Not supported yet."""
         raise NotYetSupportedError("MetadataValue.column_lineage")
 
@@ -151,11 +150,15 @@ def _to_float(value: Any) -> float:
     return float(value)
 
 
+def _to_bool(value: Any) -> bool:
+    return bool(value)
+
+
 def _to_int(value: Any) -> int:
     return int(value)
 
 
-def _of(value: Any) -> MetadataValue:
+def _of(value: Any) -> MetadataValue:  # noqa: PLR0911 - one line a kind
     match value:
         case MetadataValue():
             return value
@@ -169,12 +172,12 @@ def _of(value: Any) -> MetadataValue:
             return MetadataValue("int", int(value))
         case float():
             return MetadataValue("float", float(value))
-        case datetime.datetime():
+        case dt.datetime():
             return MetadataValue.timestamp(value)
         case AssetKey():
             return MetadataValue.asset(value)
         case os.PathLike():
-            return MetadataValue("path", str(os.fspath(value)))  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+            return MetadataValue("path", str(os.fspath(value)))  # pyright: ignore[reportUnknownArgumentType]
         case dict() | list() | tuple():
             return MetadataValue("json", _plain(value))
         case _:

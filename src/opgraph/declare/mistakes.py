@@ -49,7 +49,8 @@ class BadName(InvalidDefinitionError):
         self.kind = kind
         self.name = name
         super().__init__(
-            f"the {kind} name {name!r} is not valid: a name has letters, digits and underscores and begins with no digit",
+            f"the {kind} name {name!r} is not valid: a name has letters, digits and underscores "
+            "and begins with no digit",
             where=where,
             fix=f"give it a name such as `{_sane(name)}`",
         )
@@ -82,7 +83,8 @@ class RepeatedDependency(InvalidDefinitionError):
         self.key = key
         self.argument = argument
         super().__init__(
-            f"{owner} depends on `{key.text}` twice" + (f": by `deps` and by its argument `{argument}`" if argument else ""),
+            f"{owner} depends on `{key.text}` twice"
+            + (f": by `deps` and by its argument `{argument}`" if argument else ""),
             where=where,
             fix=f"name `{key.text}` once" + ("; the argument is enough" if argument else ""),
         )

@@ -91,10 +91,6 @@ class OpDefinition(Frozen):
         for out in self.outs:
             checked_name("output", out, body.source)
 
-    # Two ops are the same when they are the same object: functions have no other equality.
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__  # type: ignore[assignment]
-
     @property
     def compute_fn(self) -> Callable[..., Any]:
         """The decorated function."""

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
-from opgraph.declare.frozen import Frozen, replaced
+from opgraph.declare.frozen import Compared, replaced
 from opgraph.declare.inputs import NO_DEFAULT, says_nothing
 
 T_co = TypeVar("T_co", covariant=True)
 
 
-class Out(Frozen):
+class Out(Compared):
     """An output of an op.
 
     Args:
@@ -62,7 +62,7 @@ class Out(Frozen):
         return says_nothing(self.dagster_type)
 
 
-class GraphOut(Frozen):
+class GraphOut(Compared):
     """An output of a graph.
 
     Args:
@@ -77,7 +77,7 @@ class GraphOut(Frozen):
         self.settle(description=description)
 
 
-class Output(Frozen, Generic[T_co]):
+class Output(Compared, Generic[T_co]):
     """A value for one output of an op, with facts about it.
 
     Args:
@@ -103,7 +103,7 @@ class Output(Frozen, Generic[T_co]):
 
     def __init__(
         self,
-        value: T_co,  # pyright: ignore[reportGeneralTypeIssues] - covariant: the class is read only
+        value: T_co,
         output_name: str = "result",
         metadata: Mapping[str, Any] | None = None,
         data_version: Any = None,

@@ -1,7 +1,7 @@
 """Which assets: a tree of set operations, built in code or read from text. Resolving it is `resolve`'s work."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn, TypeAlias, Union, cast
+from typing import Any, NoReturn, TypeAlias, cast
 
 from msgspec import Struct
 
@@ -144,7 +144,7 @@ class All(AssetSelection, frozen=True):
 class Keys(AssetSelection, frozen=True):
     """The assets of these keys."""
 
-    keys: tuple[AssetKey, ...]
+    keys: tuple[AssetKey, ...]  # pyright: ignore[reportIncompatibleMethodOverride] - the field, where the class has a maker
 
 
 class KeyWildcard(AssetSelection, frozen=True):
@@ -181,13 +181,13 @@ class Tag(AssetSelection, frozen=True):
 class Kind(AssetSelection, frozen=True):
     """The assets of this kind; None: without any."""
 
-    kind: str | None
+    kind: str | None  # pyright: ignore[reportIncompatibleMethodOverride] - as above
 
 
 class Owner(AssetSelection, frozen=True):
     """The assets of this owner; None: without any."""
 
-    owner: str | None
+    owner: str | None  # pyright: ignore[reportIncompatibleMethodOverride] - as above
 
 
 class And(AssetSelection, frozen=True):
@@ -273,7 +273,7 @@ class Siblings(AssetSelection, frozen=True):
     child: AssetSelection
 
 
-CoercibleToAssetSelection: TypeAlias = Union[str, AssetSelection, Sequence[Any], Any]
+CoercibleToAssetSelection: TypeAlias = str | AssetSelection | Sequence[Any] | Any
 
 
 def selection_of(given: CoercibleToAssetSelection) -> AssetSelection:
@@ -288,10 +288,10 @@ def selection_of(given: CoercibleToAssetSelection) -> AssetSelection:
     if isinstance(given, str):
         return AssetSelection.from_string(given)
     if isinstance(given, (list, tuple, set, frozenset)):
-        parts = cast(Iterable[Any], given)
+        parts = cast("Iterable[Any]", given)
         found = [selection_of(each) if isinstance(each, str) else Keys(tuple(keys_of(each))) for each in parts]
         if all(isinstance(each, Keys) for each in found):
-            return Keys(tuple(key for each in found for key in cast(Keys, each).keys))
+            return Keys(tuple(key for each in found for key in cast("Keys", each).keys))
         return Or(tuple(found))
     return Keys(tuple(keys_of(given)))
 
@@ -301,7 +301,7 @@ def keys_of(given: Any) -> list[AssetKey]:
     if isinstance(given, AssetKey):
         return [given]
     if isinstance(given, (str, list, tuple)):
-        return [AssetKey(cast(str | Sequence[str], given))]
+        return [AssetKey(cast("str | Sequence[str]", given))]
     if hasattr(given, "specs_by_key"):
         return list(given.specs_by_key)
     key: Any = getattr(given, "key", None)
@@ -333,21 +333,20 @@ class _Reader:
 
     def whole(self) -> AssetSelection:
         selection = self._either()
-        if self._word.kind != "end":
-            self._refuse(f"`{self._word.text}` is not expected here", "join two selections with `or` or `and`")
+        if self._peek().kind != "end":
+            self._refuse(f"`{self._peek().text}` is not expected here", "join two selections with `or` or `and`")
         return selection
 
-    @property
-    def _word(self) -> Word:
+    def _peek(self) -> Word:
         return self._words[self._next]
 
     def _take(self, text: str) -> bool:
-        taken = self._word.kind in ("sign", "word") and self._word.text.lower() == text
-        self._next += taken
+        taken = self._peek().kind in ("sign", "word") and self._peek().text.lower() == text
+        self._next += int(taken)
         return taken
 
     def _refuse(self, problem: str, fix: str) -> NoReturn:
-        raise InvalidSelectionError(self._text, self._word.at, problem, fix)
+        raise InvalidSelectionError(self._text, self._peek().at, problem, fix)
 
     def _either(self) -> AssetSelection:
         found = [self._both()]
@@ -370,20 +369,20 @@ class _Reader:
 
     def _walk(self) -> AssetSelection:
         """`2+a`, `++a`, `*a`, `a+`, `a+2`, `a*`, `a +missing`."""
-        if self._word.kind == "missing":
+        if self._peek().kind == "missing":
             self._next += 1
             return Missing()
         if self._take("*"):
             if not self._begins_operand:
                 return All()
             return self._walked_on(Upstream(self._operand()))
-        if self._word.kind == "sign" and self._word.text.startswith("+"):
-            signs = len(self._word.text)
+        if self._peek().kind == "sign" and self._peek().text.startswith("+"):
+            signs = len(self._peek().text)
             self._next += 1
             return self._walked_on(Upstream(self._operand(), None if signs == 1 else signs))
-        after = self._words[self._next + 1] if self._word.kind == "word" and self._word.text.isdigit() else None
+        after = self._words[self._next + 1] if self._peek().kind == "word" and self._peek().text.isdigit() else None
         if after is not None and after.text == "+":
-            depth = int(self._word.text)
+            depth = int(self._peek().text)
             self._next += 2
             return self._walked_on(Upstream(self._operand(), depth))
         return self._walked_on(self._operand())
@@ -393,31 +392,39 @@ class _Reader:
         around = selection.child if isinstance(selection, Upstream) else selection
         if self._take("*"):
             return _joined(selection, around, Downstream(around))
-        if self._word.kind == "sign" and self._word.text.startswith("+"):
-            signs = len(self._word.text)
+        if self._peek().kind == "sign" and self._peek().text.startswith("+"):
+            signs = len(self._peek().text)
             self._next += 1
             depth = None if signs == 1 else signs
-            if self._word.kind == "word" and self._word.text.isdigit() and self._word.at == self._words[self._next - 1].at + 1:
-                depth = int(self._word.text)
+            if (
+                self._peek().kind == "word"
+                and self._peek().text.isdigit()
+                and self._peek().at == self._words[self._next - 1].at + 1
+            ):
+                depth = int(self._peek().text)
                 self._next += 1
             return _joined(selection, around, Downstream(around, depth))
-        if self._word.kind == "missing":
+        if self._peek().kind == "missing":
             self._next += 1
             return Or((selection, Missing(Upstream(around))))
         return selection
 
     @property
     def _begins_operand(self) -> bool:
-        word = self._word
-        return word.kind in ("attribute", "quoted") or word.text == "(" or (
-            word.kind == "word" and word.text.lower() not in ("and", "or", "not")
+        word = self._peek()
+        return (
+            word.kind in ("attribute", "quoted")
+            or word.text == "("
+            or (word.kind == "word" and word.text.lower() not in ("and", "or", "not"))
         )
 
     def _operand(self) -> AssetSelection:
-        word = self._word
+        word = self._peek()
         if not self._begins_operand:
             found = "the end" if word.kind == "end" else f"`{word.text}`"
-            self._refuse(f"an asset's key or a condition is missing before {found}", 'write `my_asset`, `group:x`, `key:"raw/*"`')
+            self._refuse(
+                f"an asset's key or a condition is missing before {found}", 'write `my_asset`, `group:x`, `key:"raw/*"`'
+            )
         self._next += 1
         if word.text == "(":
             selection = self._either()
@@ -445,7 +452,9 @@ class _Reader:
             close = near_misses(name, _ATTRIBUTES)
             self._refuse(
                 f"assets cannot be selected by `{name}`",
-                f"did you mean `{close[0]}:`?" if close else f"use one of {', '.join(f'`{each}:`' for each in _ATTRIBUTES)}",
+                f"did you mean `{close[0]}:`?"
+                if close
+                else f"use one of {', '.join(f'`{each}:`' for each in _ATTRIBUTES)}",
             )
         if not plain and name in ("key", "tag", "group"):
             self._next -= 1
@@ -472,7 +481,7 @@ def _joined(before: AssetSelection, around: AssetSelection, behind: AssetSelecti
     return behind if before is around else Or((before, behind))
 
 
-def _written(selection: AssetSelection) -> str:
+def _written(selection: AssetSelection) -> str:  # noqa: C901, PLR0911, PLR0912 - one line a kind
     match selection:
         case All():
             return "*"
@@ -510,10 +519,8 @@ def _written(selection: AssetSelection) -> str:
             return f"roots({_written(child)})"
         case Sinks(child):
             return f"sinks({_written(child)})"
-        case Missing(None):
-            return "+missing"
         case Missing(child):
-            return f"{_grouped(child)} and +missing"
+            return "+missing" if child is None else f"{_grouped(child)} and +missing"
         case _:
             # The others have no text of their own: they say what they are.
             return f"{type(selection).__name__.lower()}({_written(getattr(selection, 'child', All()))})"

@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
-from opgraph.declare.frozen import Frozen, replaced
+from opgraph.declare.frozen import Compared, replaced
 from opgraph.declare.inputs import NO_DEFAULT, says_nothing
 from opgraph.declare.labels import checked_labels
 from opgraph.declare.mistakes import KeyTwice, RepeatedDependency, report
@@ -22,7 +22,7 @@ CoercibleToAssetKeyPrefix: TypeAlias = str | Sequence[str]
 KIND_TAG = "dagster/kind/"  # the tag that stands for a kind, as in code written for Dagster
 
 
-class AssetDep(Frozen):
+class AssetDep(Compared):
     """An asset that another one is made from.
 
     Args:
@@ -43,7 +43,7 @@ class AssetDep(Frozen):
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         refuse("AssetDep", {"partition_mapping": partition_mapping})
-        key = asset if isinstance(asset, (AssetKey, str)) else getattr(asset, "key", asset)
+        key: Any = asset if isinstance(asset, (AssetKey, str)) else getattr(asset, "key", asset)
         self.settle(asset_key=AssetKey.from_coercible(key), metadata=dict(metadata or {}))
 
     @property
@@ -78,7 +78,7 @@ def _each_key(dep: CoercibleToAssetDep) -> Iterable[AssetDep]:
     return [AssetDep(key) for key in keys] if keys is not None else [AssetDep.from_coercible(dep)]
 
 
-class AssetSpec(Frozen):
+class AssetSpec(Compared):
     """What is said of one asset. Alone in `Definitions` it is an external asset: made elsewhere, loaded here.
 
     Args:
@@ -160,11 +160,6 @@ class AssetSpec(Frozen):
             source=where,
         )
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, AssetSpec):
-            return False
-        return all(getattr(self, name) == getattr(other, name) for name in self.__slots__ if name != "source")
-
     def with_io_manager_key(self, io_manager_key: str) -> "AssetSpec":
         """A copy whose value is loaded and stored by this resource."""
         return replaced(self, metadata={**self.metadata, "dagster/io_manager_key": io_manager_key})
@@ -217,7 +212,7 @@ class AssetSpec(Frozen):
         )
 
 
-class AssetIn(Frozen):
+class AssetIn(Compared):
     """Which asset an argument is, where its name does not say.
 
     Args:
@@ -271,7 +266,7 @@ class AssetIn(Frozen):
         return self.key or AssetKey([*(self.key_prefix or ()), name])
 
 
-class AssetOut(Frozen):
+class AssetOut(Compared):
     """One of several assets that a function or a graph makes.
 
     Args:

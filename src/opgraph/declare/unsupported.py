@@ -5,7 +5,15 @@ from typing import Final
 
 from opgraph.errors import NotYetSupportedError
 
-_CONTAINER: Final = ("hooks", "partitions_def", "op_retry_policy", "logger_defs", "automation_condition", "owners", "config")
+_CONTAINER: Final = (
+    "hooks",
+    "partitions_def",
+    "op_retry_policy",
+    "logger_defs",
+    "automation_condition",
+    "owners",
+    "config",
+)
 _SHARED: Final = (
     "backfill_policy",
     "check_specs",

@@ -1,0 +1,376 @@
+# ruff: noqa: E501, F821 - messages are written out whole; an annotation names what is not imported
+"""Mistakes that are found where something is declared: what the message says, word for word."""
+
+import re
+
+import pytest
+
+from opgraph.declare.asset import AssetsDefinition, asset, graph_asset, graph_multi_asset, multi_asset
+from opgraph.declare.graph import graph
+from opgraph.declare.inputs import In, Nothing
+from opgraph.declare.job import job
+from opgraph.declare.mistakes import collecting
+from opgraph.declare.op import op
+from opgraph.declare.outputs import GraphOut, Out
+from opgraph.declare.spec import AssetIn, AssetOut, AssetSpec
+from opgraph.errors import InvalidDefinitionError
+
+
+@op
+def one():
+    return 1
+
+
+@op
+def plus(x):
+    return x
+
+
+@op(out={"a": Out(), "b": Out()})
+def two():
+    return 1, 2
+
+
+@graph
+def inner(given):
+    return plus(given)
+
+
+class AssetExecutionContext: ...
+
+
+def bad_name():
+    @op(name="no good")
+    def it(): ...
+
+
+def positional_rest():
+    @op
+    def it(*rest): ...
+
+
+def wrong_context():
+    @op
+    def it(context: AssetExecutionContext): ...
+
+
+def wrong_context_as_text():
+    @op
+    def it(context: "dg.AssetExecutionContext"): ...
+
+
+def unknown_ins():
+    @op(ins={"row": In()})
+    def it(rows): ...
+
+
+def nothing_as_parameter():
+    @op(ins={"rows": In(Nothing)})
+    def it(rows): ...
+
+
+def input_missing():
+    @graph
+    def it():
+        return plus()
+
+
+def input_missing_of_a_graph():
+    @job
+    def it():
+        inner()
+
+
+def unknown_input():
+    @graph
+    def it(x):
+        return plus(x, y=x)
+
+
+def uncalled_argument():
+    @graph
+    def it():
+        return plus(one)
+
+
+def uncalled_return():
+    @graph
+    def it():
+        return one
+
+
+def unused_input():
+    @graph
+    def it(x):
+        return one()
+
+
+def returns_other():
+    @graph
+    def it():
+        one()
+        return 5
+
+
+def fan_in():
+    @graph
+    def it():
+        return plus([one(), 3])
+
+
+def all_outputs():
+    @graph
+    def it():
+        return plus(two())
+
+
+def two_definitions():
+    other = op(name="one")(lambda: 2)
+
+    @graph
+    def it():
+        return plus([one(), other()])
+
+
+def one_alias_twice():
+    @graph
+    def it():
+        one.alias("x")()
+        return one.alias("x")()
+
+
+def outputs_missing():
+    @graph(out={"a": GraphOut(), "b": GraphOut()})
+    def it():
+        return {"a": one()}
+
+
+def wrong_count():
+    @graph(out={"a": GraphOut(), "b": GraphOut()})
+    def it():
+        return one(), one(), one()
+
+
+def iterated():
+    @graph
+    def it(xs):
+        return [plus(x) for x in xs]
+
+
+def unknown_output_of_outs():
+    @graph_multi_asset(outs={"good": AssetOut()})
+    def it():
+        return {"god": one()}
+
+
+def key_and_prefix():
+    AssetIn(key="a", key_prefix="b")
+
+
+def key_and_name():
+    @asset(key="a/b", name="c")
+    def it(): ...
+
+
+def manager_twice():
+    @asset(io_manager_def=object(), io_manager_key="x")
+    def it(): ...
+
+
+def repeated_dep():
+    @asset(deps=["a", "a"])
+    def it(): ...
+
+
+def dep_and_argument():
+    @asset(deps=["a"])
+    def it(a): ...
+
+
+def unknown_output_name():
+    AssetsDefinition.from_op(one, keys_by_output_name={"reslt": "a"})
+
+
+def unknown_input_name():
+    AssetsDefinition.from_graph(inner, keys_by_input_name={"gven": "a"})
+
+
+def bad_group():
+    @asset(group_name="a group")
+    def it(): ...
+
+
+def bad_owner():
+    @asset(owners=["me"])
+    def it(): ...
+
+
+def bad_tag():
+    @asset(tags={"a b": "c"})
+    def it(): ...
+
+
+def bad_kind():
+    @asset(kinds={"a b"})
+    def it(): ...
+
+
+def one_key_twice():
+    @multi_asset(outs={"a": AssetOut(key="x"), "b": AssetOut(key="x")})
+    def it(): ...
+
+
+def no_assets():
+    @multi_asset()
+    def it(): ...
+
+
+def internal_dep():
+    @multi_asset(outs={"a": AssetOut()}, internal_asset_deps={"a": {AssetSpec("z").key}})
+    def it(): ...
+
+
+def graph_asset_without_output():
+    @graph_asset
+    def it():
+        one()
+
+
+GOLDEN = {
+    bad_name: """the op name 'no good' is not valid: a name has letters, digits and underscores and begins with no digit
+  at <file>
+  fix: give it a name such as `no_good`""",
+    positional_rest: """op `it` takes `*args`, and an input needs a name
+  at <file>
+  fix: give each input a parameter, or one parameter that takes a list: a list of outputs can be wired to it""",
+    wrong_context: """op `it` annotates its context as `AssetExecutionContext`, which only a function that is an asset gets
+  at <file>
+  fix: annotate it as `OpExecutionContext`""",
+    unknown_ins: """op `it` has no parameter `row`, which its `ins` names; its parameters are `rows`
+  at <file>
+  fix: did you mean `rows`? add the parameter, or take the entry out of `ins`""",
+    nothing_as_parameter: """the input `rows` of op `it` is `Nothing`, so there is no value for the parameter `rows`
+  at <file>
+  fix: take the parameter `rows` out of the function, or give the input another type""",
+    input_missing: """nothing provides the input `x` of `plus`
+  at <file>
+  fix: give `plus` an output or an input of the graph for `x`, or give the parameter a default""",
+    input_missing_of_a_graph: """nothing provides the input `given` of `inner`
+  at <file>
+  fix: give `inner` an output or an input of the graph for `given`, or give the parameter a default""",
+    unknown_input: """`plus` has no input `y`; its inputs are `x`
+  at <file>
+  fix: give one of its inputs""",
+    uncalled_argument: """the input `x` of `plus` was given `one` itself, not what it returns
+  at <file>
+  fix: did you forget parentheses? Write `one()`""",
+    uncalled_return: """graph `it` returns `one` itself, not what it returns
+  at <file>
+  fix: did you forget parentheses? Write `return one()`""",
+    unused_input: """nothing in graph `it` uses its input `x`
+  at <file>
+  fix: give it to an op of the graph, or take the parameter `x` out""",
+    returns_other: """graph `it` returns 5 (a int), which is not an output of one of its nodes
+  at <file>
+  fix: return what an op or a graph returned: one output, a tuple, or a dict of them by name""",
+    fan_in: """the input `x` of `plus` was given a list whose item 1 is 3 (a int), not an output of a node
+  at <file>
+  fix: make the value in an op, or give the input a default; a list in a graph's body holds outputs only""",
+    all_outputs: """the input `x` of `plus` was given all outputs of `two`, and takes one
+  at <file>
+  fix: give one of them by name (`.a`, `.b`), or a list of some""",
+    two_definitions: """graph `it` uses two different definitions that are both named `one`: of <file> and of <file>
+  at <file>
+  fix: rename one of them; an alias does not help, because the name stands for the code""",
+    one_alias_twice: """graph `it` already has a node `x`
+  at <file>
+  fix: use another alias, or none: then a number is added""",
+    outputs_missing: """graph `it` declares `b` as output and does not return it
+  at <file>
+  fix: return a dict with every declared output, or take what is missing out of the declaration""",
+    wrong_count: """graph `it` returns 3 outputs and declares 2: `a`, `b`
+  at <file>
+  fix: return as many as are declared, in their order, or a dict of them by name""",
+    iterated: """the input `xs` was iterated over in a graph's body, where it has no value yet: the body only says what is wired to what, before anything runs
+  at <file>
+  fix: do this inside an op""",
+    unknown_output_of_outs: """graph multi-asset `it` returns an output `god`, and declares `good`
+  at <file>
+  fix: did you mean `good`? declare it, or return it under a declared name""",
+    key_and_prefix: """`AssetIn` was given `key` together with `key_prefix`, which say the same in two ways
+  at <file>
+  fix: keep `key` and put the whole path into it, or leave it out""",
+    key_and_name: """asset `c` was given `key` together with `name`, which say the same in two ways
+  at <file>
+  fix: keep `key` and put the whole path into it, or leave it out""",
+    manager_twice: """asset `it` was given `io_manager_def` together with `io_manager_key`
+  at <file>
+  fix: keep one: `io_manager_key` names a resource, `io_manager_def` is the object itself""",
+    repeated_dep: """asset `it` depends on `a` twice
+  at <file>
+  fix: name `a` once""",
+    dep_and_argument: """asset `it` depends on `a` twice: by `deps` and by its argument `a`
+  at <file>
+  fix: name `a` once; the argument is enough""",
+    unknown_output_name: """op `one` has no output `reslt`, which `keys_by_output_name` names; its outputs are `result`
+  at <file>
+  fix: did you mean `result`? name one of its outputs, or take the entry out""",
+    unknown_input_name: """graph `inner` has no input `gven`, which `keys_by_input_name` names; its inputs are `given`
+  at <file>
+  fix: did you mean `given`? name one of its inputs, or take the entry out""",
+    bad_group: """the group 'a group' of asset `it` is not valid: a group name has letters, digits, underscores and slashes
+  at <file>
+  fix: name it `a_group`""",
+    bad_owner: """the owner 'me' of asset `it` is not valid: an owner is an e-mail address or `team:name`
+  at <file>
+  fix: write `team:me` if it is a team""",
+    bad_tag: """the tag 'a b': 'c' of asset `it` is not valid: key and value are text of letters, digits, `_`, `-` and `.`, at most 63 of them, the key perhaps with a part and `/` before it
+  at <file>
+  fix: put other text into `metadata`, which holds anything""",
+    bad_kind: """the kind 'a b' of asset `it` is not valid: a kind is text of letters, digits, `_`, `-` and `.`
+  at <file>
+  fix: give a set of such words: `kinds={"table", "duckdb"}`""",
+    one_key_twice: """the outputs `a`, `b` of multi-asset `it` are all the asset `x`
+  at <file>
+  fix: give each output a key of its own""",
+    no_assets: """multi-asset `it` makes no asset: neither `outs` nor `specs` names one
+  at <file>
+  fix: say what it makes: `outs={"a": AssetOut()}` or `specs=[AssetSpec("a")]`""",
+    internal_dep: """`internal_asset_deps` of multi-asset `it` says that `a` depends on `z`, which multi-asset `it` neither makes nor reads
+  at <file>
+  fix: name assets that are its outputs, its inputs or in its `deps`""",
+    graph_asset_without_output: """graph asset `it` is one asset, and its function returns no outputs
+  at <file>
+  fix: return one output""",
+}
+GOLDEN[wrong_context_as_text] = GOLDEN[wrong_context]
+
+
+def pathless(text: str) -> str:
+    return re.sub(re.escape(__file__) + r":\d+", "<file>", text)
+
+
+@pytest.mark.parametrize("mistake", GOLDEN, ids=lambda each: each.__name__)
+def test_message(mistake):
+    """Each mistake says what is wrong, in which of the user's files, and what to do."""
+    with pytest.raises(InvalidDefinitionError) as caught:
+        mistake()
+    assert pathless(str(caught.value)) == GOLDEN[mistake]
+
+
+@pytest.mark.parametrize("mistake", [each for each in GOLDEN if each is not iterated], ids=lambda each: each.__name__)
+def test_collected(mistake):
+    """While a loader collects, a mistake raises nothing and the declaration goes on; it is first in the list."""
+    with collecting() as problems:
+        mistake()
+    assert pathless(str(problems[0])) == GOLDEN[mistake]
+
+
+def test_the_line_is_the_user_s():
+    """A mistake of a function names the line where the function begins, one of a call the line of the call."""
+    with collecting() as problems:
+        unknown_ins()
+        input_missing()
+    first = unknown_ins.__code__.co_firstlineno
+    assert problems[0].where.line == first + 1
+    assert problems[1].where.line == input_missing.__code__.co_firstlineno + 3

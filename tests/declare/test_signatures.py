@@ -1,0 +1,53 @@
+"""Graph-backed assets take what plain assets take; what does nothing yet says so."""
+
+import pytest
+
+from opgraph.declare.asset import AssetsDefinition, asset, graph_asset, graph_multi_asset, multi_asset
+from opgraph.declare.attributes import ManyAssets, ManyGraphAssets, OfNode, OneAsset, OneGraphAsset
+from opgraph.declare.op import op
+from opgraph.declare.spec import AssetOut
+from opgraph.declare.unsupported import NOT_YET
+from opgraph.errors import NotYetSupportedError
+
+
+@op
+def one():
+    return 1
+
+
+def function():
+    return one()
+
+
+GIVEN = {
+    "asset": asset,
+    "multi_asset": lambda **given: multi_asset(outs={"a": AssetOut()}, **given),
+    "graph_asset": graph_asset,
+    "graph_multi_asset": lambda **given: graph_multi_asset(outs={"a": AssetOut()}, **given),
+    "AssetsDefinition.from_op": lambda **given: AssetsDefinition.from_op(one, **given),
+    "AssetsDefinition.from_graph": lambda **given: AssetsDefinition.from_graph(graph_asset(function).node_def, **given),
+}
+CASES = [(owner, name) for owner in GIVEN for name in NOT_YET[owner]]
+
+
+def test_one_signature():
+    """`graph_asset` takes all of `asset`, `graph_multi_asset` all of `multi_asset`, `from_graph` and `from_op` both."""
+    one_asset, many = OneAsset.__optional_keys__, ManyAssets.__optional_keys__
+    assert OneGraphAsset.__optional_keys__ == one_asset | {"config"}
+    assert ManyGraphAssets.__optional_keys__ == many | {"config"}
+    assert one_asset | many | {"config"} <= OfNode.__optional_keys__
+
+
+@pytest.mark.parametrize(("owner", "name"), CASES)
+def test_not_yet(owner, name):
+    """A parameter whose behaviour is not built raises an error that names it, and only when it has a value."""
+    GIVEN[owner](**{name: None})
+    with pytest.raises(NotYetSupportedError, match=f"`{name}`"):
+        GIVEN[owner](**{name: object()})
+
+
+@pytest.mark.parametrize("owner", GIVEN)
+def test_unknown(owner):
+    """A parameter that does not exist is a TypeError with the nearest name that does."""
+    with pytest.raises(TypeError, match="'group_nam'. Did you mean 'group_name'"):
+        GIVEN[owner](group_nam="x")

@@ -5,11 +5,96 @@ Everything a user needs is a name of this package. A name's module is imported w
 """
 
 from importlib import import_module
+from typing import Any
+
+from opgraph.declare import ports
 
 __version__ = "0.1.0"
 
 # Which module holds which public names. `__init__.pyi` says the same to type checkers; a test compares the two.
 _HOMES: dict[str, tuple[str, ...]] = {
+    "opgraph.declare.op": (
+        "OpDefinition",
+        "op",
+    ),
+    "opgraph.declare.inputs": (
+        "GraphIn",
+        "In",
+        "Nothing",
+    ),
+    "opgraph.declare.outputs": (
+        "GraphOut",
+        "Out",
+        "Output",
+    ),
+    "opgraph.declare.graph": ("graph",),
+    "opgraph.declare.job": (
+        "define_asset_job",
+        "job",
+    ),
+    "opgraph.declare.asset": (
+        "asset",
+        "graph_asset",
+        "graph_multi_asset",
+        "multi_asset",
+    ),
+    "opgraph.declare.assets_definition": ("AssetsDefinition",),
+    "opgraph.keys": ("AssetKey",),
+    "opgraph.declare.spec": (
+        "AssetDep",
+        "AssetIn",
+        "AssetOut",
+        "AssetSpec",
+    ),
+    "opgraph.declare.selection": ("AssetSelection",),
+    "opgraph.declare.materialization": (
+        "AssetMaterialization",
+        "MaterializeResult",
+    ),
+    "opgraph.declare.metadata": ("MetadataValue",),
+    "opgraph.declare.definitions": ("Definitions",),
+    "opgraph.operate.api": (
+        "execute_job",
+        "materialize",
+        "materialize_to_memory",
+    ),
+    "opgraph.values.manager": (
+        "FilesystemIOManager",
+        "IOManager",
+        "InMemoryIOManager",
+        "fs_io_manager",
+        "mem_io_manager",
+    ),
+    "opgraph.values.context": (
+        "InputContext",
+        "OutputContext",
+    ),
+    "opgraph.run.context": (
+        "AssetExecutionContext",
+        "OpExecutionContext",
+        "build_asset_context",
+        "build_op_context",
+    ),
+    "opgraph.declare.graph_definition": (
+        "GraphDefinition",
+        "JobDefinition",
+    ),
+    "opgraph.run.results": ("ExecuteInProcessResult",),
+    "opgraph.run.instance": ("Instance",),
+    "opgraph.run.views": ("Run",),
+    "opgraph.events": ("RunStatus",),
+    "opgraph.run.event": (
+        "Event",
+        "EventType",
+    ),
+    "opgraph.declare.reexecution": ("ReexecutionOptions",),
+    "opgraph.declare.executor": ("in_process_executor",),
+    "opgraph.declare.load": (
+        "load_assets_from_current_module",
+        "load_assets_from_modules",
+        "load_assets_from_package_module",
+        "load_assets_from_package_name",
+    ),
     "opgraph.errors": (
         "Error",
         "ExecutionStepNotFoundError",
@@ -22,46 +107,6 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "NotYetSupportedError",
         "StepOutputNotFoundError",
     ),
-    "opgraph.keys": ("AssetKey",),
-    "opgraph.events": ("Event", "EventType", "RunStatus"),
-    "opgraph.declare.ports": (),
-    "opgraph.declare.inputs": ("GraphIn", "In", "Nothing"),
-    "opgraph.declare.outputs": ("GraphOut", "Out", "Output"),
-    "opgraph.declare.op": ("OpDefinition", "op"),
-    "opgraph.declare.graph": ("GraphDefinition", "graph"),
-    "opgraph.declare.job": ("JobDefinition", "define_asset_job", "job"),
-    "opgraph.declare.asset": ("AssetsDefinition", "asset", "graph_asset", "graph_multi_asset", "multi_asset"),
-    "opgraph.declare.spec": ("AssetDep", "AssetIn", "AssetOut", "AssetSpec"),
-    "opgraph.declare.selection": ("AssetSelection",),
-    "opgraph.declare.materialization": ("AssetMaterialization", "MaterializeResult"),
-    "opgraph.declare.metadata": ("MetadataValue",),
-    "opgraph.declare.definitions": ("Definitions",),
-    "opgraph.declare.load": (
-        "load_assets_from_current_module",
-        "load_assets_from_modules",
-        "load_assets_from_package_module",
-        "load_assets_from_package_name",
-    ),
-    "opgraph.values.manager": (
-        "FilesystemIOManager",
-        "IOManager",
-        "InMemoryIOManager",
-        "fs_io_manager",
-        "mem_io_manager",
-    ),
-    "opgraph.run.context": (
-        "AssetExecutionContext",
-        "InputContext",
-        "OpExecutionContext",
-        "OutputContext",
-        "build_asset_context",
-        "build_op_context",
-    ),
-    "opgraph.run.executor": ("in_process_executor",),
-    "opgraph.operate.instance": ("Instance", "Run"),
-    "opgraph.operate.result": ("ExecuteInProcessResult",),
-    "opgraph.operate.resume": ("ReexecutionOptions",),
-    "opgraph.operate.materialize": ("materialize", "materialize_to_memory"),
 }
 
 # Names that code written for Dagster knows with its prefix: `DagsterRun` is `Run`.
@@ -87,6 +132,13 @@ _ALSO_PREFIXED = (
 
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 _ALIASES = {f"Dagster{name}": name for name in _ALSO_PREFIXED}
+
+
+def _runner() -> Any:
+    return import_module("opgraph.operate.api").InProcess()
+
+
+ports.bind(_runner)
 
 
 def __getattr__(name: str) -> object:

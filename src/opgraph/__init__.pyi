@@ -1,17 +1,18 @@
 # Written by tools/write_stub.py from the table in __init__.py; do not edit.
 
-from opgraph.declare.asset import AssetsDefinition as AssetsDefinition
 from opgraph.declare.asset import asset as asset
 from opgraph.declare.asset import graph_asset as graph_asset
 from opgraph.declare.asset import graph_multi_asset as graph_multi_asset
 from opgraph.declare.asset import multi_asset as multi_asset
+from opgraph.declare.assets_definition import AssetsDefinition as AssetsDefinition
 from opgraph.declare.definitions import Definitions as Definitions
-from opgraph.declare.graph import GraphDefinition as GraphDefinition
+from opgraph.declare.executor import in_process_executor as in_process_executor
 from opgraph.declare.graph import graph as graph
+from opgraph.declare.graph_definition import GraphDefinition as GraphDefinition
+from opgraph.declare.graph_definition import JobDefinition as JobDefinition
 from opgraph.declare.inputs import GraphIn as GraphIn
 from opgraph.declare.inputs import In as In
 from opgraph.declare.inputs import Nothing as Nothing
-from opgraph.declare.job import JobDefinition as JobDefinition
 from opgraph.declare.job import define_asset_job as define_asset_job
 from opgraph.declare.job import job as job
 from opgraph.declare.load import load_assets_from_current_module as load_assets_from_current_module
@@ -26,6 +27,7 @@ from opgraph.declare.op import op as op
 from opgraph.declare.outputs import GraphOut as GraphOut
 from opgraph.declare.outputs import Out as Out
 from opgraph.declare.outputs import Output as Output
+from opgraph.declare.reexecution import ReexecutionOptions as ReexecutionOptions
 from opgraph.declare.selection import AssetSelection as AssetSelection
 from opgraph.declare.spec import AssetDep as AssetDep
 from opgraph.declare.spec import AssetIn as AssetIn
@@ -41,8 +43,6 @@ from opgraph.errors import InvalidSubsetError as InvalidSubsetError
 from opgraph.errors import InvariantViolationError as InvariantViolationError
 from opgraph.errors import NotYetSupportedError as NotYetSupportedError
 from opgraph.errors import StepOutputNotFoundError as StepOutputNotFoundError
-from opgraph.events import Event as Event
-from opgraph.events import EventType as EventType
 from opgraph.events import RunStatus as RunStatus
 from opgraph.keys import AssetKey as AssetKey
 from opgraph.not_yet import Placeholder as Placeholder
@@ -51,19 +51,20 @@ from opgraph.not_yet import RetryRequested as RetryRequested
 from opgraph.not_yet import TypeCheckDidNotPass as TypeCheckDidNotPass
 from opgraph.not_yet import UnknownPartitionError as UnknownPartitionError
 from opgraph.not_yet import UnknownResourceError as UnknownResourceError
-from opgraph.operate.instance import Instance as Instance
-from opgraph.operate.instance import Run as Run
-from opgraph.operate.materialize import materialize as materialize
-from opgraph.operate.materialize import materialize_to_memory as materialize_to_memory
-from opgraph.operate.result import ExecuteInProcessResult as ExecuteInProcessResult
-from opgraph.operate.resume import ReexecutionOptions as ReexecutionOptions
+from opgraph.operate.api import execute_job as execute_job
+from opgraph.operate.api import materialize as materialize
+from opgraph.operate.api import materialize_to_memory as materialize_to_memory
 from opgraph.run.context import AssetExecutionContext as AssetExecutionContext
-from opgraph.run.context import InputContext as InputContext
 from opgraph.run.context import OpExecutionContext as OpExecutionContext
-from opgraph.run.context import OutputContext as OutputContext
 from opgraph.run.context import build_asset_context as build_asset_context
 from opgraph.run.context import build_op_context as build_op_context
-from opgraph.run.executor import in_process_executor as in_process_executor
+from opgraph.run.event import Event as Event
+from opgraph.run.event import EventType as EventType
+from opgraph.run.instance import Instance as Instance
+from opgraph.run.results import ExecuteInProcessResult as ExecuteInProcessResult
+from opgraph.run.views import Run as Run
+from opgraph.values.context import InputContext as InputContext
+from opgraph.values.context import OutputContext as OutputContext
 from opgraph.values.manager import FilesystemIOManager as FilesystemIOManager
 from opgraph.values.manager import IOManager as IOManager
 from opgraph.values.manager import InMemoryIOManager as InMemoryIOManager
@@ -186,7 +187,6 @@ dask_executor: Placeholder
 definitions: Placeholder
 dynamic_partitioned_config: Placeholder
 evaluate_automation_conditions: Placeholder
-execute_job: Placeholder
 executor: Placeholder
 failure_hook: Placeholder
 file_relative_path: Placeholder

@@ -70,7 +70,6 @@ _MEANWHILE: dict[str, tuple[str, ...]] = {
         "file_relative_path",
     ),
     "call `execute_in_process` on the job": (
-        "execute_job",
         "reconstructable",
         "build_reconstructable_job",
     ),

@@ -49,6 +49,10 @@ NOT_YET: Final[dict[str, tuple[str, ...]]] = {
     "MaterializeResult": ("check_results",),
     "AssetMaterialization": ("partition",),
     "Definitions": ("asset_checks", "component_tree", "loggers", "schedules", "sensors"),
+    "materialize": ("partition_key", "run_config"),
+    "materialize_to_memory": ("partition_key", "run_config"),
+    "execute_in_process": ("partition_key", "run_config"),
+    "load_asset_value": ("metadata", "partition_key", "python_type"),
     "load_assets": ("automation_condition", "backfill_policy", "source_key_prefix"),
 }
 

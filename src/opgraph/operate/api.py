@@ -67,7 +67,7 @@ def materialize(
         >>> materialize([one]).output_for_node("one")
         1
     """
-    refuse("materialize", {"run_config": run_config, "partition_key": partition_key})
+    refuse("materialize", {"run_config": run_config or None, "partition_key": partition_key})
     defs = Definitions(assets=list(assets), resources=dict(resources or {}))
     owner = instance or Instance.ephemeral()
     target = asset_target(defs, selection, instance=owner, policy=unselected, tags=tags)
@@ -91,7 +91,7 @@ def materialize_to_memory(
     Raises:
         InvariantViolationError: a resource is given under the key of an I/O manager.
     """
-    refuse("materialize_to_memory", {"run_config": run_config, "partition_key": partition_key})
+    refuse("materialize_to_memory", {"run_config": run_config or None, "partition_key": partition_key})
     given = dict(resources or {})
     definitions = list(assets)
     keys = {"io_manager"} | {

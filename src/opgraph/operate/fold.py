@@ -163,7 +163,9 @@ class Fold:
         if isinstance(fact, RunStarted):
             self.run_started = self.run_started or fact.time
             self.epoch, self.status, self.run_ended, self.canceling = fact.epoch, None, 0.0, False
-            for step in [i for i, p in enumerate(self.phase) if p in (Phase.RUNNING, Phase.INTERRUPTED, Phase.RETRYING)]:
+            for step in [
+                i for i, p in enumerate(self.phase) if p in (Phase.RUNNING, Phase.INTERRUPTED, Phase.RETRYING)
+            ]:
                 self._to(step, Phase.PENDING)
         elif isinstance(fact, CancelRequested):
             self.canceling = True

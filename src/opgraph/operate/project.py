@@ -299,4 +299,3 @@ def _pick(module: ModuleType, project: Location) -> Definitions:
         own = [n for n, v in values.items() if getattr(v, "__module__", None) == module.__name__]
         raise NothingDefinedError(project.origin, own)
     return Definitions(assets=assets, jobs=jobs)
-

@@ -11,6 +11,7 @@ import msgspec
 from opgraph.declare.definitions import Definitions
 from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
 from opgraph.declare.job import AssetJob
+from opgraph.declare.op import OpDefinition
 from opgraph.declare.selection import AssetSelection, CoercibleToAssetSelection, selection_of
 from opgraph.errors import InvalidDefinitionError, InvalidInvocationError
 from opgraph.keys import AssetKey, near_misses
@@ -80,7 +81,9 @@ class AssetTarget:
         made = plan_assets(
             self.project.graph, self.keys, job=self.job, policy=self.policy, recorded=recorded_in(instance)
         )
-        return with_code(made, {each.step.node: each for each in self.bind(made)})
+        units = {step.unit for step in made.steps}
+        flats = (unit.flat for unit in self.project.graph.units if unit.name in units)
+        return with_code(made, {step.key: step.op for flat in flats for step in flat.steps})
 
     def bind(self, plan: Plan) -> list[BoundStep]:
         """The plan's steps with their code."""
@@ -108,7 +111,7 @@ class GraphTarget:
         """The plan that runs every op."""
         del instance
         made = plan_graph(self.flat, job=self.job, chosen=self.chosen)
-        return with_code(made, {each.step.node: each for each in self.bind(made)})
+        return with_code(made, {step.key: step.op for step in self.flat.steps})
 
     def bind(self, plan: Plan) -> list[BoundStep]:
         """The plan's steps with their code."""
@@ -123,16 +126,14 @@ def recorded_in(instance: Instance) -> Callable[[Sequence[str]], AbstractSet[str
     return lambda keys: instance.record.latest(keys).keys()
 
 
-def with_code(plan: Plan, steps: Mapping[str, BoundStep]) -> Plan:
-    """The plan with the hashes of the code that it runs."""
-    hashes: dict[int, str] = {}
-    codes: dict[str, str] = {}
-    for node, step in steps.items():
-        fn = step.op.body.fn
-        if id(fn) not in hashes:
-            hashes[id(fn)] = _hash(fn)
-        codes[node] = hashes[id(fn)]
-    marked = tuple(msgspec.structs.replace(step, code=codes.get(step.node, "")) for step in plan.steps)
+def with_code(plan: Plan, ops: Mapping[str, OpDefinition]) -> Plan:
+    """The plan with the hashes of the code that it runs.
+
+    Args:
+        plan: the plan.
+        ops: by step node.
+    """
+    marked = tuple(msgspec.structs.replace(step, code=_hash(ops[step.node].body.fn)) for step in plan.steps)
     plan = msgspec.structs.replace(plan, steps=marked)
     return msgspec.structs.replace(plan, code=plan_hash(plan))
 

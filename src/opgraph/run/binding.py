@@ -14,6 +14,9 @@ from opgraph.resolve.project import Project
 from opgraph.run.body import OpCall
 
 
+_ASKED = (Role.SELECTED, Role.NEEDED)
+
+
 class StepGone(Error):
     """A run's plan has a step that today's definitions do not have."""
 
@@ -55,21 +58,22 @@ def bind_assets(plan: Plan, project: Project) -> list[BoundStep]:
         StepGone: the definitions do not have a step of the plan.
     """
     units = {unit.name: unit for unit in project.graph.units}
-    flats: dict[str, dict[str, tuple[int, FlatStep]]] = {}
+    flats: dict[str, dict[str, FlatStep]] = {}
     policy = plan.besides[0].policy if plan.besides else Policy.MATERIALIZE
     bound: list[BoundStep] = []
+    calls: dict[int, OpCall] = {}
     for number, step in enumerate(plan.steps):
         unit = units.get(step.unit)
         if unit is None:
             raise StepGone(step.key)
         if step.unit not in flats:
-            flats[step.unit] = {flat.key: (i, flat) for i, flat in enumerate(unit.flat.steps)}
-        place = flats[step.unit].get(step.node)
-        if place is None:
+            flats[step.unit] = {flat.key: flat for flat in unit.flat.steps}
+        flat = flats[step.unit].get(step.node)
+        if flat is None:
             raise StepGone(step.key)
-        index, flat = place
-        assets = {key: output for (at, output), key in unit.key_at.items() if at == index}
-        bound.append(_bound(number, step, flat, unit, assets, _internal_order(unit, assets), policy))
+        assets = {AssetKey(out.asset): out.name for out in step.outputs if out.asset is not None}
+        call = OpCall(flat.op, assets=assets, after=_internal_order(unit, assets)) if assets else _plain(calls, flat.op)
+        bound.append(_bound(number, step, flat, unit, call, policy))
     return bound
 
 
@@ -77,11 +81,20 @@ def bind_graph(plan: Plan, flat: Flat) -> list[BoundStep]:
     """The steps of a job's plan, bound."""
     steps = {step.key: step for step in flat.steps}
     bound: list[BoundStep] = []
+    calls: dict[int, OpCall] = {}
     for number, step in enumerate(plan.steps):
         if step.node not in steps:
             raise StepGone(step.key)
-        bound.append(_bound(number, step, steps[step.node], None, {}, {}, Policy.MATERIALIZE))
+        op = steps[step.node].op
+        bound.append(_bound(number, step, steps[step.node], None, _plain(calls, op), Policy.MATERIALIZE))
     return bound
+
+
+def _plain(calls: dict[int, OpCall], op: OpDefinition) -> OpCall:
+    """How an op without assets is called: the same wherever it is used."""
+    if id(op) not in calls:
+        calls[id(op)] = OpCall(op)
+    return calls[id(op)]
 
 
 def _bound(
@@ -89,22 +102,20 @@ def _bound(
     step: Step,
     flat: FlatStep,
     unit: Unit | None,
-    assets: Mapping[AssetKey, str],
-    after: Mapping[str, frozenset[str]],
+    call: OpCall,
     policy: Policy,
 ) -> BoundStep:
-    roles = {output.role for output in step.outputs}
-    everything = roles <= {Role.SELECTED, Role.NEEDED}
+    everything = all(output.role in _ASKED for output in step.outputs)
     return BoundStep(
         number=number,
         step=step,
         flat=flat,
-        call=OpCall(flat.op, assets=assets, after=after),
+        call=call,
         unit=unit,
         selected=None if everything else frozenset(step.selected),
         outputs={output.name: output for output in step.outputs},
         constants=_constants(flat, step),
-        whole=policy is Policy.ERROR and Role.UNSELECTED_OPTIONAL in roles,
+        whole=policy is Policy.ERROR and any(o.role is Role.UNSELECTED_OPTIONAL for o in step.outputs),
     )
 
 

@@ -296,7 +296,8 @@ def result_of(target: Target, outcome: RunOutcome, instance: Instance) -> Execut
     def load(kept: Kept) -> Any:
         return outcome.shelf.get(kept, None, "", "", step_key=_maker(keys, kept, instance))
 
-    return ExecuteInProcessResult(row, outcome.plan, instance, load, getattr(target, "definition", None), target.project)
+    definition = getattr(target, "definition", None)
+    return ExecuteInProcessResult(row, outcome.plan, instance, load, definition, target.project)
 
 
 def _maker(keys: Sequence[str], kept: Kept, instance: Instance) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from opgraph.declare.materialization import AssetMaterialization
-from opgraph.declare.metadata import to_wire
+from opgraph.declare.metadata import all_to_wire
 from opgraph.errors import InvariantViolationError, Source
 from opgraph.events import AnyFact, AssetReported, Kept, OutputStored, Read, StepFailed, StepSucceeded, Stored
 from opgraph.keys import AssetKey
@@ -289,7 +289,7 @@ class Attempts:
                     attempt,
                     _now(),
                     event.asset_key.text,
-                    to_wire(event.metadata) if event.metadata else {},
+                    all_to_wire(event.metadata) if event.metadata else {},
                     not isinstance(event, AssetMaterialization),
                     event.description or "",
                     event.partition or "",

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from opgraph.declare.metadata import to_wire
+from opgraph.declare.metadata import all_to_wire
 from opgraph.errors import Error, Failure
 from opgraph.events import ErrorInfo, Frame
 
@@ -37,7 +37,7 @@ def error_info(error: BaseException, *, during: str = "compute", about: str = ""
         cause=error_info(cause, during=during, about=about, depth=depth + 1) if cause is not None and depth < 8 else None,
         during=during,
         about=about,
-        metadata=to_wire(metadata) if metadata else {},
+        metadata=all_to_wire(metadata) if metadata else {},
         retry=error.allow_retries if isinstance(error, Failure) else True,
         notes=tuple(str(note) for note in getattr(error, "__notes__", ())),
     )

@@ -32,6 +32,14 @@ from opgraph.run.views import Run
 
 Node = OpDefinition | GraphDefinition
 
+_ENDINGS = {
+    "pending": "the run did not get to the step",
+    "failed": "the step failed",
+    "skipped": "the step was skipped, because an optional output that it needs did not come",
+    "blocked": "the step did not run, because a step that it needs failed",
+    "interrupted": "the step was interrupted",
+}
+
 
 class NoSuchNode(InvariantViolationError):
     """A node is named that the run does not have."""
@@ -340,9 +348,7 @@ class ExecuteInProcessResult:
             return NoSuchOutput(f"step `{step.key}`", output, [each.name for each in step.outputs])
         ending = self._past.steps[step.key].ending
         if ending != "succeeded":
-            return NoOutput(
-                step.key, output, "the step has not run" if ending == "pending" else f"the step is {ending}"
-            )
+            return NoOutput(step.key, output, _ENDINGS[ending])
         if declared.role is Role.UNNEEDED:
             return NoOutput(step.key, output, "nothing that was selected needs it, so it was dropped")
         return NoOutput(step.key, output, "the step did not yield it")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from opgraph.declare.metadata import to_wire
+from opgraph.declare.metadata import all_to_wire
 from opgraph.errors import InvariantViolationError, Source, ValueNotFoundError
 from opgraph.events import Kept, Metadata, Place, Read, Stored
 from opgraph.keys import AssetKey
@@ -101,7 +101,7 @@ class Shelf:
         self, bound: BoundStep, output: StepOutput, came: Came, attempt: int, offset: int, *, asked: bool
     ) -> tuple[Stored, bytes | None]:
         """Store one output. Returns what to record, and the bytes that go into the record with it."""
-        metadata: Metadata = to_wire(came.metadata) if came.metadata else {}
+        metadata: Metadata = all_to_wire(came.metadata) if came.metadata else {}
         if not came.has_value or not output.stored:
             return Stored(
                 came.output, Place.NONE, data_version=came.data_version, asset=output.asset, asked=asked, metadata=metadata
@@ -156,7 +156,7 @@ class Shelf:
                 context.log_event(event)
         self.reported += context.reported
         if context.added_metadata:
-            metadata = {**metadata, **to_wire(context.added_metadata)}
+            metadata = {**metadata, **all_to_wire(context.added_metadata)}
         place = Place.MEMORY if isinstance(manager, InMemoryIOManager) else Place.MANAGER
         return Stored(
             output.name,

@@ -70,6 +70,8 @@ class _Resolver:
                     for key, node in nodes.items()
                     if (tree.owner in node.spec.owners if tree.owner is not None else not node.spec.owners)
                 )
+            case s.External():
+                return self.of(tree.child)
             case s.And():
                 return frozenset.intersection(*(self.of(each) for each in tree.operands))
             case s.Or():

@@ -54,7 +54,7 @@ def composed(
     graph_ins = {key: _with_default((ins or {}).get(key), body.defaults.get(key, NO_DEFAULT)) for key in params}
     composition = Composition(owner)
     returned = composition.run(fn, params)
-    returns = _returns(owner, source, composition, returned, out)
+    returns = _returns(owner, source, returned, out)
     used = composition.used | {wire.name for wire in returns.values() if isinstance(wire, FromInput)}
     for key in params:
         if key not in used:
@@ -118,7 +118,6 @@ def _described(wire: Returned, composition: Composition) -> str | None:
 def _returns(
     owner: str,
     source: Source,
-    composition: Composition,
     returned: Any,
     out: GraphOut | Mapping[str, GraphOut] | None,
 ) -> dict[str, Returned]:

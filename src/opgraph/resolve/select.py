@@ -70,8 +70,6 @@ class _Resolver:
                     for key, node in nodes.items()
                     if (tree.owner in node.spec.owners if tree.owner is not None else not node.spec.owners)
                 )
-            case s.External():
-                return self.of(tree.child)
             case s.And():
                 return frozenset.intersection(*(self.of(each) for each in tree.operands))
             case s.Or():
@@ -102,6 +100,8 @@ class _Resolver:
             case s.Sinks():
                 start = self.of(tree.child)
                 return frozenset(key for key in start if not start & set(children[key]))
+            case s.External():
+                return self.of(tree.child)
             case s.Materializable():
                 return self.of(tree.child) & self.graph.materializable
             case s.Sources():

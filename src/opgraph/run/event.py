@@ -82,8 +82,11 @@ class EventError(Struct, frozen=True, kw_only=True):
         text = self.message
         if self.stack:
             text += "\nStack Trace:\n" + "".join(self.stack)
-        if self.cause is not None and self.cause.message != self.message:
-            text += "\nThe above exception was caused by the following exception:\n" + self.cause.to_string()
+        cause = self.cause
+        if cause is not None and (cause.message, cause.stack) == (self.message, self.stack):
+            cause = cause.cause  # the exception once more: see StepFailureData
+        if cause is not None:
+            text += "\nThe above exception was caused by the following exception:\n" + cause.to_string()
         return text
 
     __str__ = to_string

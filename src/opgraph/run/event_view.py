@@ -67,7 +67,7 @@ from opgraph.run.event import (
 
 _MANAGER = "io_manager"  # the key of the manager where nothing names another
 _FAILURE = "Failure"  # the class that an op raises to fail on purpose
-_DATA_VERSION = "opgraph/data_version"  # the tag of a materialization that tells its data version
+_DATA_VERSION = "dagster/data_version"  # the tag under which code written for Dagster looks for it
 
 
 def events_of(row: RunRow, facts: Iterable[tuple[int, AnyFact]], plan: Plan | None = None) -> list[Event]:

@@ -1,0 +1,136 @@
+"""The instance: where it is, and what it knows."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from opgraph import AssetKey, EventType, Instance, Output, RunStatus, asset, job, materialize, op
+from opgraph.errors import RunNotFoundError
+from opgraph.run.instance import HOME_VARIABLE, NoHome
+from opgraph.run.views import RunsFilter
+
+
+@asset
+def numbers():
+    return Output([1, 2], metadata={"rows": 2})
+
+
+@asset(key_prefix="pre")
+def broken():
+    raise ValueError("no")
+
+
+@op
+def seven():
+    return 7
+
+
+@job(tags={"team": "data"})
+def nightly():
+    seven()
+
+
+@pytest.fixture(params=["memory", "disk"])
+def instance(request, tmp_path):
+    """An instance of either kind."""
+    with Instance.ephemeral() if request.param == "memory" else Instance.local_temp(tmp_path) as made:
+        yield made
+
+
+def test_runs_are_listed_newest_first(instance):
+    """All runs can be listed, counted, limited, filtered, and found by id."""
+    first = materialize([numbers], instance=instance).run_id
+    second = nightly.execute_in_process(instance=instance).run_id
+    third = materialize([numbers, broken], instance=instance, raise_on_error=False).run_id
+    assert [run.run_id for run in instance.get_runs()] == [third, second, first]
+    assert [run.run_id for run in instance.get_runs(limit=1)] == [third]
+    assert [run.run_id for run in instance.get_runs(cursor=third, limit=1)] == [second]
+    assert [run.run_id for run in instance.get_runs(RunsFilter(statuses=[RunStatus.FAILURE]))] == [third]
+    assert [run.run_id for run in instance.get_runs(RunsFilter(tags={"team": "data"}))] == [second]
+    assert [run.run_id for run in instance.get_runs(RunsFilter(job_name="nightly"), limit=5)] == [second]
+    assert instance.get_runs_count() == 3
+    assert instance.get_runs()[2].asset_selection == {AssetKey("numbers")}
+    assert instance.get_run_by_id(second).job_name == "nightly"
+    assert instance.has_run(first)
+
+
+def test_a_run_that_is_not_there_is_none(instance):
+    """An unknown run is None, or an error where events of it are wanted."""
+    assert instance.get_run_by_id("nobody") is None
+    assert not instance.has_run("nobody")
+    with pytest.raises(RunNotFoundError, match="nobody"):
+        instance.all_logs("nobody")
+
+
+def test_events_can_be_had_by_type(instance):
+    """The events of a run come in order, all of them or those of some types."""
+    run_id = materialize([numbers, broken], instance=instance, raise_on_error=False).run_id
+    failures = instance.all_logs(run_id, of_type=EventType.STEP_FAILURE)
+    assert [record.step_key for record in failures] == ["pre__broken"]
+    assert failures[0].dagster_event.step_failure_data.error.cls_name == "ValueError"
+    both = instance.all_logs(run_id, of_type={EventType.RUN_START, EventType.RUN_FAILURE})
+    assert [record.event_type for record in both] == [EventType.RUN_START, EventType.RUN_FAILURE]
+
+
+def test_the_catalog_knows_what_was_materialized(instance):
+    """The last materialization and the history of an asset are there, with metadata; a failed asset has none."""
+    runs = [materialize([numbers, broken], instance=instance, raise_on_error=False).run_id for _ in range(3)]
+    latest = instance.get_latest_materialization_event("numbers")
+    assert (latest.run_id, latest.asset_key) == (runs[2], AssetKey("numbers"))
+    assert latest.asset_materialization.metadata["rows"].value == 2
+    assert instance.get_latest_materialization_event(["pre", "broken"]) is None
+    history = instance.fetch_materializations(AssetKey("numbers"), limit=2)
+    assert [record.run_id for record in history.records] == [runs[2], runs[1]]
+    assert history.has_more
+    assert not instance.fetch_materializations("numbers").has_more
+    assert instance.get_asset_keys() == [AssetKey("numbers")]
+
+
+def test_what_was_recorded_on_disk_is_there_for_the_next_process(tmp_path):
+    """An instance opened again on the same folder knows the runs of the one before; only the owner may read it."""
+    home = tmp_path / "home"
+    with Instance(home) as before:
+        run_id = materialize([numbers], instance=before).run_id
+        assert not before.is_ephemeral
+    with Instance(home) as after:
+        assert after.get_run_by_id(run_id).is_success
+        assert [r.event_type for r in after.all_logs(run_id)][-1] is EventType.RUN_SUCCESS
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+
+
+def test_the_home_is_found(tmp_path, monkeypatch):
+    """`get` takes the folder that the variable names, else the nearest `.opgraph` folder, else it says what to do."""
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "named"))
+    with Instance.get() as named:
+        assert named.home == tmp_path / "named"
+    monkeypatch.delenv(HOME_VARIABLE)
+    (tmp_path / "project" / ".opgraph").mkdir(parents=True)
+    (tmp_path / "project" / "deep").mkdir()
+    monkeypatch.chdir(tmp_path / "project" / "deep")
+    with Instance.get() as found:
+        assert found.home == tmp_path / "project" / ".opgraph"
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NoHome, match=HOME_VARIABLE):
+        Instance.get()
+
+
+def test_a_temporary_folder_goes_with_its_instance():
+    """The folder that `local_temp` makes is there while the instance is, and gone when it is closed."""
+    instance = Instance.local_temp()
+    folder = instance.storage_directory()
+    materialize([numbers], instance=instance)
+    assert Path(folder).is_dir()
+    instance.dispose()
+    assert not Path(folder).exists()
+
+
+def test_an_instance_in_memory_has_a_folder_only_when_asked():
+    """The folder of an ephemeral instance is made when it is asked for, stays the same, and goes with it."""
+    instance = Instance.ephemeral()
+    assert instance.is_ephemeral
+    folder = instance.storage
+    assert instance.storage == folder
+    assert Path(folder).is_dir()
+    instance.close()
+    assert not Path(folder).exists()

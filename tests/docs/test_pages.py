@@ -1,0 +1,74 @@
+"""Every snippet of every page runs, prints what the page shows, and every link leads somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+from snippets import Difference, Reader, matches
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)[^)]*\)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_page_shows_happens(page, tmp_path):
+    """All that a page shows, typed into an empty directory from top to bottom, does what the page says it does."""
+    Reader(str(page.relative_to(ROOT)), tmp_path.resolve()).play(page.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    """A relative link of a page names a file of the repository."""
+    broken = [link for link in LINK.findall(page.read_text(encoding="utf-8")) if not (page.parent / link).exists()]
+    assert broken == []
+
+
+WRONG = [
+    ("```python\nprint(1)\n```\n\n```text\n2\n```\n", "the program prints something else"),
+    ("```python\nraise SystemExit(3)\n```\n", "the program ends with exit code 3"),
+    ("```console\n$ echo one\ntwo\n```\n", "`echo one` prints something else"),
+    ("```console\n$ false\n```\n", "`false` ends with exit code 1"),
+    ("```console\n$ true  # exit code 1\n```\n", "ends with exit code 0"),
+]
+
+
+@pytest.mark.parametrize(("text", "what"), WRONG)
+def test_a_page_that_is_wrong_is_found(text, what, tmp_path):
+    """A page that shows another output or exit code than the real one fails, and the message says where."""
+    with pytest.raises(Difference, match=re.escape(what)) as found:
+        Reader("page.md", tmp_path).play(text)
+    assert found.value.line in (1, 2, 5)
+
+
+def test_files_of_a_page_stay(tmp_path):
+    """A block that begins with a file's name is that file for all that comes after it, until it is shown again."""
+    page = (
+        "```python\n# one.py\nX = 1\n```\n```python\nimport one\nprint(one.X)\n```\n```text\n1\n```\n"
+        "```python\n# one.py\nX = 2\n```\n```console\n$ python -c 'import one; print(one.X)'\n2\n```\n"
+    )
+    assert Reader("page.md", tmp_path).play(page) == page
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "same"),
+    [
+        ("took  3 ms\n", "took 12.5 s\n", True),
+        ("a\n...\nz\n", "a\nb\nc\nz\n", True),
+        ("a\n...\n", "b\n", False),
+        ("3 ran\n", "4 ran\n", False),
+        ("a\n", "a\nb\n", False),
+    ],
+)
+def test_only_what_varies_is_not_compared(shown, printed, same):
+    """Times may differ and `...` stands for any lines; a number or a line more is a difference."""
+    assert matches(shown, printed) is same
+
+
+def test_an_id_that_a_page_shows_can_be_typed(tmp_path):
+    """An id in a page's output stands for the one of this time in the commands below it."""
+    page = (
+        "```console\n$ python -c 'import uuid; print(uuid.uuid4())' | tee id\n11111111-2222-4333-8444-555555555555\n"
+        "$ grep -c 11111111-2222-4333-8444-555555555555 id\n1\n```\n"
+    )
+    Reader("page.md", tmp_path).play(page)

@@ -113,7 +113,13 @@ FAILED = (
     StepSkipped(3, 4.0, 2, blocked=True),
     RunEnded(5.0, RunStatus.FAILURE),
 )
-WELL = (*FAILED[:6], ended(2, 4.0), StepStarted(3, 1, 4.0), ended(3, 5.0, asset="report"), RunEnded(6.0, RunStatus.SUCCESS))
+WELL = (
+    *FAILED[:6],
+    ended(2, 4.0),
+    StepStarted(3, 1, 4.0),
+    ended(3, 5.0, asset="report"),
+    RunEnded(6.0, RunStatus.SUCCESS),
+)
 
 
 # -- the tree -----------------------------------------------------------------

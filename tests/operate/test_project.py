@@ -68,7 +68,9 @@ def test_a_named_file_needs_no_pyproject(tmp_path):
 
 def test_a_named_file_inside_a_project_shares_its_state_and_settings(project, tmp_path):
     """Runs of `-f other.py` are in the same list as those of the project."""
-    project("pyproject.toml", '[tool.opgraph]\nfile = "definitions.py"\non_unselected = "discard"\nattribute = "defs"\n')
+    project(
+        "pyproject.toml", '[tool.opgraph]\nfile = "definitions.py"\non_unselected = "discard"\nattribute = "defs"\n'
+    )
     project("sub/other.py", DEFS)
     found = find(tmp_path, "sub/other.py")
     assert (found.home, found.on_unselected, found.attribute) == (tmp_path / ".opgraph", "discard", "")
@@ -116,7 +118,11 @@ def test_nothing_found(tmp_path):
         ("[tool.opgraph]\nfile = 3\n", mistakes.BadSettingError, "write a text"),
         ('[tool.opgraph]\non_unselected = "maybe"\n', mistakes.BadSettingError, '"materialize" or "discard"'),
         ('[tool.opgraph]\nfile = "a.py"\nmodule = "a"\n', mistakes.BadSettingError, "not both"),
-        ('[tool.opgraph]\nfile = "definition.py"\n', mistakes.DefinitionsFileMissingError, "did you mean .*definitions.py"),
+        (
+            '[tool.opgraph]\nfile = "definition.py"\n',
+            mistakes.DefinitionsFileMissingError,
+            "did you mean .*definitions.py",
+        ),
         ('[tool.opgraph]\nfile = "."\n', mistakes.DefinitionsFileMissingError, "is a folder"),
     ],
 )
@@ -147,7 +153,10 @@ def test_a_module(project, tmp_path):
 def test_the_file_may_import_its_neighbours(project, tmp_path):
     """The project's folder is on the import path, while it loads and afterwards."""
     project("neighbour_of_definitions.py", ASSET)
-    project("definitions.py", "from opgraph import Definitions\nfrom neighbour_of_definitions import numbers\ndefs = Definitions([numbers])")
+    project(
+        "definitions.py",
+        "from opgraph import Definitions\nfrom neighbour_of_definitions import numbers\ndefs = Definitions([numbers])",
+    )
     assert len(load(find(tmp_path)).assets) == 1
 
 

@@ -102,8 +102,8 @@ class Writer:
             ports: list[Port] = []
             for name in names:
                 required = self.chance(0.35)
-                weights = [7, 3, 0, 0] if required else [3, 5, 3, 1]
-                ports.append(Port(name, required, self.random.choices(style, weights)[0]))
+                weights = [7, 3] if required else [3, 5, 3, 1]
+                ports.append(Port(name, required, self.random.choices(style[: len(weights)], weights)[0]))
             op = Op(self.name("op"), tuple(made), tuple(ports))
             if all(port.when == "always" for port in ports) and self.chance(0.5):
                 op = replace(op, returns=True)

@@ -340,9 +340,8 @@ def _keys_by_output(node: OpDefinition | GraphDefinition, given: OfNode, owner: 
 
 
 def _node_name(node: OpDefinition | GraphDefinition, given: OfNode) -> str:
-    prefix = given.get("key_prefix")
-    own = given.get("name") or node.name
-    return AssetKey([*AssetKey(prefix).parts, own]).to_python_identifier() if prefix else own
+    # A prefix names the assets; the graph keeps its own name. Where it is used twice, `resolve` tells the two apart.
+    return given.get("name") or node.name
 
 
 def _out_of(name: str, key: AssetKey, node: OpDefinition | GraphDefinition, given: OfNode) -> AssetOut:

@@ -175,8 +175,10 @@ class _Layout:
             spec = flat.op.ins[name]
             source = self._source(each, origin, flat.op, name)
             if spec.is_nothing:
-                items = source.items if isinstance(source, FromMany) else (source,)
-                after += [item for item in items if isinstance(item, FromStep)]
+                if isinstance(source, FromMany):
+                    inputs.append(StepInput(name, source, nothing=True))
+                elif isinstance(source, FromStep):
+                    after.append(source)
                 continue
             self._note_wanted(source)
             inputs.append(StepInput(name, source, spec.input_manager_key or ""))
@@ -253,7 +255,7 @@ class _Layout:
                     key=each.key(flat),
                     node=flat.key,
                     op=flat.op.name,
-                    inputs=tuple(StepInput(i.name, _moved(i.source, place), i.manager) for i in self.inputs[d]),
+                    inputs=tuple(StepInput(i.name, _moved(i.source, place), i.manager, i.nothing) for i in self.inputs[d]),
                     outputs=outputs,
                     decision=reasons.of(d, outputs),
                     after=tuple(FromStep(place[a.step], a.output) for a in self.after[d]),
@@ -363,7 +365,7 @@ def _mark_missing(step: Step, missing: AbstractSet[str]) -> Step:
             )
         return marked(source)
 
-    inputs = tuple(StepInput(i.name, each(i.source), i.manager) for i in step.inputs)
+    inputs = tuple(i if i.nothing else StepInput(i.name, each(i.source), i.manager) for i in step.inputs)
     if inputs == step.inputs:
         return step
     return Step(**{f: getattr(step, f) for f in step.__struct_fields__} | {"inputs": inputs})

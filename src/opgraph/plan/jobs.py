@@ -42,8 +42,10 @@ def plan_graph(flat: Flat, *, job: str, chosen: AbstractSet[str] | None = None) 
         for name, origin in step.inputs.items():
             source = _source(origin, step, name, place)
             if step.op.ins[name].is_nothing:
-                items = source.items if isinstance(source, FromMany) else (source,)
-                after += [item for item in items if isinstance(item, FromStep)]
+                if isinstance(source, FromMany):
+                    inputs.append(StepInput(name, source, nothing=True))
+                elif isinstance(source, FromStep):
+                    after.append(source)
             else:
                 inputs.append(StepInput(name, source, step.op.ins[name].input_manager_key or ""))
         outputs = tuple(

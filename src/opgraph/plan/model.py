@@ -135,6 +135,7 @@ class StepInput(Struct, frozen=True, omit_defaults=True):
     name: str
     source: InputSource
     manager: str = ""  # the key of an input manager that loads it, where one was named
+    nothing: bool = False  # a list that only orders: nothing is loaded, and it is enough that one of them came
 
 
 class StepOutput(Struct, frozen=True, omit_defaults=True):

@@ -15,6 +15,7 @@ from opgraph.keys import near_misses
 from opgraph.plan.mistakes import UnknownStep
 from opgraph.plan.model import (
     Decision, Do, FromAsset, FromCollected, FromMany, FromMapped, FromStep, InputSource, Plan, Role, Step,
+    StepInput,
 )  # fmt: skip
 from opgraph.plan.past import Past, PastStep
 
@@ -40,8 +41,12 @@ def only_steps(plan: Plan, past: Past, trouble: Trouble, selection: Sequence[str
 
 def upstream(step: Step) -> list[FromStep]:
     """The step outputs that a step depends on, for their values or for order."""
-    found = list(step.after)
-    for each in step.inputs:
+    return [*step.after, *_wired(step, lambda _: True)]
+
+
+def _wired(step: Step, which: Callable[[StepInput], bool]) -> list[FromStep]:
+    found: list[FromStep] = []
+    for each in filter(which, step.inputs):
         source = each.source
         if isinstance(source, FromStep):
             found.append(source)
@@ -54,7 +59,7 @@ def upstream(step: Step) -> list[FromStep]:
 
 def _loads(step: Step) -> list[FromStep]:
     """The step outputs whose values a step loads."""
-    return upstream(step)[len(step.after) :]
+    return _wired(step, lambda each: not each.nothing)
 
 
 def _replan(plan: Plan, past: Past, trouble: Trouble, asked: dict[int, Decision], *, only: bool) -> Plan:

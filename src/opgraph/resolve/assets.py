@@ -19,10 +19,10 @@ class Unit:
         "_extra", "_parents", "at", "definition", "flat", "key_at", "key_of_input", "manager_at", "name", "passed",
     )  # fmt: skip
 
-    def __init__(self, definition: AssetsDefinition) -> None:
+    def __init__(self, definition: AssetsDefinition, name: str = "") -> None:
         self.definition = definition
-        self.name = definition.node_name
-        self.flat: Flat = flatten(definition.node_def, (definition.node_name,))
+        self.name = name or definition.node_name
+        self.flat: Flat = flatten(definition.node_def, (self.name,))
         self.key_of_input: Mapping[str, AssetKey] = definition.keys_by_input_name
         self.at: dict[AssetKey, tuple[int, str]] = {}  # asset -> (step, output)
         self.key_at: dict[tuple[int, str], AssetKey] = {}
@@ -147,7 +147,7 @@ class AssetGraph:
         self.problems: list[InvalidDefinitionError] = []
         self.units: list[Unit] = []
         self.nodes: dict[AssetKey, AssetNode] = {}
-        by_name: dict[str, AssetsDefinition] = {}
+        by_name: dict[str, list[AssetsDefinition]] = {}
         for definition in definitions:
             if not definition.is_executable:
                 specs = [*specs, *definition.specs]
@@ -163,12 +163,14 @@ class AssetGraph:
             self.nodes[spec.key] = AssetNode(spec.key, spec, None, tuple(dep.asset_key for dep in spec.deps))
         self._check_upstreams()
 
-    def _add_unit(self, definition: AssetsDefinition, by_name: dict[str, AssetsDefinition]) -> None:
-        other = by_name.setdefault(definition.node_name, definition)
-        if other is not definition and not set(other.keys) & set(definition.keys):
+    def _add_unit(self, definition: AssetsDefinition, by_name: dict[str, list[AssetsDefinition]]) -> None:
+        others = by_name.setdefault(definition.node_name, [])
+        others.append(definition)
+        same = others[0].node_def is definition.node_def
+        if not same and not others[0].specs_by_key.keys() & definition.specs_by_key.keys():
             self.problems.append(DuplicateNode(definition.node_name, definition.source))
-        try:
-            unit = Unit(definition)
+        try:  # one graph used for several assets is `name`, `name_2`, …
+            unit = Unit(definition, definition.node_name if len(others) == 1 else f"{definition.node_name}_{len(others)}")
         except InvalidDefinitionError as problem:
             self.problems.append(problem)
             return

@@ -145,6 +145,8 @@ class Attempts:
             try:
                 if type(source) is FromStep:
                     ins[name] = self._from_step(source, bound, name, each.manager, attempt, reads)
+                elif each.nothing:
+                    continue
                 elif type(source) is FromMany:
                     ins[name] = list(self._many(source, bound, name, each.manager, attempt, reads))
                 else:

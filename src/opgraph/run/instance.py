@@ -1,7 +1,9 @@
 """The instance: where runs are recorded and values are kept."""
 
 import os
+import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import islice
@@ -53,7 +55,7 @@ class Instance:
     def __init__(self, home: str | Path | None = None, *, durability: str = "power") -> None:
         self.home: Path | None = Path(home).absolute() if home is not None else None
         self.durable = durability == "power" and self.home is not None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder = ""  # a temporary one, where one was made
         if self.home is None:
             self.record: SqliteRecord | MemoryRecord = MemoryRecord()
             self._files: FileStore | None = None
@@ -93,9 +95,9 @@ class Instance:
         del overrides
         if tempdir is not None:
             return Instance(tempdir)
-        folder = tempfile.TemporaryDirectory(prefix="opgraph-", ignore_cleanup_errors=True)
-        instance = Instance(folder.name)
-        instance._folder = folder
+        folder = tempfile.mkdtemp(prefix="opgraph-")
+        instance = Instance(folder)
+        instance._keep_until_the_end(folder)
         return instance
 
     @property
@@ -103,9 +105,13 @@ class Instance:
         """The folder of values; for an instance in memory a temporary one, made when it is asked for."""
         if self.home is not None:
             return str(self.home / VALUES)
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="opgraph-", ignore_cleanup_errors=True)
-        return self._folder.name
+        if not self._folder:
+            self._keep_until_the_end(tempfile.mkdtemp(prefix="opgraph-"))
+        return self._folder
+
+    def _keep_until_the_end(self, folder: str) -> None:
+        self._folder = folder
+        self._remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
 
     def storage_directory(self) -> str:
         """The folder of values."""
@@ -186,9 +192,9 @@ class Instance:
     def close(self) -> None:
         """Close the database. Values of an instance in memory are gone."""
         self.record.close()
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
+        if self._folder:
+            self._remove()
+            self._folder = ""
 
     def dispose(self) -> None:
         """The same as `close`."""

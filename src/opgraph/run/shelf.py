@@ -148,7 +148,7 @@ class Shelf:
             op_def=bound.op,
             job_name=self._job,
             version=out.code_version,
-            storage=self._instance.storage if isinstance(manager, FilesystemIOManager) else "",
+            storage=self._storage(manager),
         )
         answer = manager.handle_output(context, came.value)
         if hasattr(answer, "__next__"):  # written as a generator, for old code: it yields metadata and events
@@ -209,7 +209,10 @@ class Shelf:
                 if stored.asset is not None:
                     raise NoStoredValue(stored.asset)
                 return None
-        context = self._input_context(bound, name, attempt, AssetKey(stored.asset) if stored.asset else None)
+        who = f"input `{name}`" + (f" of `{bound.step.key}`" if bound is not None else "")
+        loader = self._manager(manager or stored.io_manager or DEFAULT, who, bound.op.source if bound is not None else None)
+        storage = self._storage(loader)
+        context = self._input_context(bound, name, attempt, AssetKey(stored.asset) if stored.asset else None, storage)
         context.upstream_output = OutputContext(
             name=stored.output,
             step_key=step_key,
@@ -219,13 +222,11 @@ class Shelf:
             log=context.log,
             job_name=self._job,
             mapping_key=stored.mapping_key,
-            storage=self._instance.storage,
+            storage=storage,
             location=stored.location,
             size=stored.size,
             checksum=stored.checksum,
         )
-        who = f"input `{name}`" + (f" of `{bound.step.key}`" if bound is not None else "")
-        loader = self._manager(manager or stored.io_manager or DEFAULT, who, bound.op.source if bound is not None else None)
         return loader.load_input(context)
 
     def load_asset(self, source: FromAsset, bound: BoundStep, name: str, manager: str, attempt: int) -> tuple[Any, Read]:
@@ -251,7 +252,8 @@ class Shelf:
             raise NeverMaterialized(source.asset, f"I/O manager `{key}`: {type(error).__name__}: {error}") from error
 
     def _load_unrecorded(self, asset: str, bound: BoundStep | None, name: str, key: str, attempt: int) -> Any:
-        context = self._input_context(bound, name, attempt, AssetKey(asset))
+        loader = self._manager(key, f"asset `{asset}`", None)
+        context = self._input_context(bound, name, attempt, AssetKey(asset), self._storage(loader))
         context.upstream_output = OutputContext(
             name="result",
             asset_key=AssetKey(asset),
@@ -259,7 +261,7 @@ class Shelf:
             log=context.log,
             job_name=self._job,
         )
-        return self._manager(key, f"asset `{asset}`", None).load_input(context)
+        return loader.load_input(context)
 
     def load_unrecorded(self, asset: str) -> Any:
         """What the I/O manager of an asset has of it, for a person who asks."""
@@ -268,7 +270,13 @@ class Shelf:
             raise NeverMaterialized(asset)
         return self._load_unrecorded(asset, None, "", key, 1)
 
-    def _input_context(self, bound: BoundStep | None, name: str, attempt: int, asset: AssetKey | None) -> InputContext:
+    def _storage(self, manager: Any) -> str:
+        """The folder of values, for managers that use it: asking for it makes one where there is none."""
+        return self._instance.storage if isinstance(manager, FilesystemIOManager) else ""
+
+    def _input_context(
+        self, bound: BoundStep | None, name: str, attempt: int, asset: AssetKey | None, storage: str
+    ) -> InputContext:
         declared = bound.op.ins[name] if bound is not None else None
         return InputContext(
             name=name or None,
@@ -281,7 +289,7 @@ class Shelf:
             log=self._log(bound.number if bound is not None else -1, attempt),
             op_def=bound.op if bound is not None else None,
             job_name=self._job,
-            storage=self._instance.storage,
+            storage=storage,
         )
 
     def _type_of(self, bound: BoundStep | None, name: str) -> Any:

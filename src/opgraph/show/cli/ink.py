@@ -22,8 +22,8 @@ _SHOWN = 2000  # characters of a value or message that fit a screen
 
 def colours(stream: TextIO | None = None) -> bool:
     """Whether a stream gets colours."""
-    stream = stream or sys.stdout
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    out: TextIO = sys.stdout if stream is None else stream
+    return out.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def width(most: int = 120) -> int:
@@ -44,10 +44,10 @@ def paint(line: Line, *, colour: bool) -> str:
 
 def put(lines: Iterable[Line], stream: TextIO | None = None) -> None:
     """Print lines."""
-    stream = stream or sys.stdout
-    colour = colours(stream)
-    stream.write("".join(f"{paint(line, colour=colour)}\n" for line in lines))
-    stream.flush()
+    out: TextIO = sys.stdout if stream is None else stream
+    colour = colours(out)
+    out.write("".join(f"{paint(line, colour=colour)}\n" for line in lines))
+    out.flush()
 
 
 def length(line: Line) -> int:

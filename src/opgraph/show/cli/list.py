@@ -31,8 +31,9 @@ def command(chosen: Chosen, select: tuple[str, ...], *, as_json: bool) -> None:
     text = joined(select)
     keys = set(project.graph.nodes)
     if text is not None:
-        recorded = lambda wanted: frozenset(name for name in wanted if name in made)  # noqa: E731 - a callback of one line
-        keys = set(resolve_selection(project.graph, AssetSelection.from_string(text), recorded))
+        keys = set(
+            resolve_selection(project.graph, AssetSelection.from_string(text), lambda wanted: made.keys() & set(wanted))
+        )
     found = lineage.assets(project.graph, keys)
     jobs = [] if select else list(project.jobs.values())
     if as_json:

@@ -85,7 +85,7 @@ class RunTree:
         busy = sorted({self.unit_of[step] for step in fold.running})
         done = list(dict.fromkeys(self.unit_of[step] for step in reversed(self.recent)))
         done = [u for u in done if u not in busy and self.unit_over[u] == len(self.units[u].steps)]
-        following = self._following(busy, 3) if busy else []
+        following = self._following(busy, min(3, rows // 6)) if busy else []
         room = max(rows - 2 - len(following), 1)
         busy = busy[:room]
         each = max((room - len(busy)) // max(len(busy), 1), 0)

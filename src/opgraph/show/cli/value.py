@@ -29,7 +29,7 @@ def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, (bytes, bytearray, memoryview)):
-        data = bytes(value)
+        data = bytes(value)  # pyright: ignore[reportUnknownArgumentType] - a memoryview of anything
         return f"{data[:200]!r}" + (f"… ({ink.size(len(data))})" if len(data) > 200 else "")
     if isinstance(value, Path):
         return f"{value} ({ink.size(value.stat().st_size)})" if value.is_file() else str(value)
@@ -49,7 +49,7 @@ def _is_table(value: Any) -> bool:
 def _table(value: Any) -> str:
     if not hasattr(value, "shape"):
         return f"{value.slice(0, _ROWS)}\n{value.num_rows:,} rows"
-    shape: tuple[int, ...] = value.shape
+    shape: list[int] = list(value.shape)
     head = value.head(_ROWS)
     text = head.to_string() if hasattr(head, "to_string") else _all_rows(head)
     shown = f" (the first {_ROWS})" if shape[0] > _ROWS else ""

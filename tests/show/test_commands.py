@@ -1,0 +1,391 @@
+"""What each command prints and how it exits."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+
+def data(result):
+    return json.loads(result.stdout)
+
+
+def run_id(opgraph):
+    return data(opgraph("runs", "--json"))[0]["run_id"]
+
+
+# -- list ---------------------------------------------------------------------
+
+
+def test_list_has_assets_by_group_and_jobs(project, opgraph):
+    """Each asset stands under its group with what makes it; nothing is created by looking."""
+    text = opgraph("list").stdout
+    assert text.index("raw") < text.index("lake/orders") < text.index("reports") < text.index("revenue")
+    assert "3 ops" in text
+    assert "1 op of bounds" in text
+    assert "nightly" in text
+    assert not (project / ".opgraph").exists()
+
+
+def test_list_of_a_selection(project, opgraph):
+    """`--select` shows what a selection means, external conditions such as `+missing` included."""
+    assert [each["asset"] for each in data(opgraph("list", "-s", "*revenue", "--json"))["assets"]] == [
+        "lake/orders",
+        "revenue",
+    ]
+    assert "nothing is selected" in opgraph("list", "-s", "kind:none").stdout
+
+
+def test_list_as_json(project, opgraph):
+    """The shape that is documented: assets with their declaration and latest materialization, and jobs."""
+    opgraph("materialize", "-s", 'key:"lake/orders"')
+    listed = data(opgraph("list", "--json"))
+    orders = listed["assets"][0]
+    assert (orders["asset"], orders["kind"], orders["group"], orders["downstream"]) == (
+        "lake/orders",
+        "asset",
+        "raw",
+        ["revenue"],
+    )
+    assert orders["source"].startswith(str(project / "definitions.py"))
+    assert orders["latest"]["run_id"] == run_id(opgraph)
+    assert listed["jobs"][0]["name"] == "nightly"
+
+
+# -- plan ---------------------------------------------------------------------
+
+
+def test_plan_shows_what_would_run_and_why(project, opgraph):
+    """The tree has every op with its reason; nothing runs."""
+    text = opgraph("plan", "-s", "revenue").stdout
+    assert "3 ops for 1 asset" in text
+    assert "● parse" in text.replace("  ", "")
+    assert "revenue needs it" in text
+    assert data(opgraph("runs", "--json")) == []
+
+
+def test_plan_names_what_is_missing(project, opgraph):
+    """An asset that is to be loaded though it was never made is named, with the selection that makes it."""
+    text = opgraph("plan", "-s", "revenue").stdout
+    assert "lake/orders is to be loaded, but no materialization" in text
+    assert """--select 'key:"lake/orders" or revenue'""" in text
+    opgraph("plan", "-s", 'key:"lake/orders" or revenue')
+
+
+def test_plan_names_what_comes_besides(project, opgraph):
+    """An asset that comes unasked is named with op, output and remedy; the policy `error` refuses the plan."""
+    text = opgraph("plan", "-s", "low").stdout
+    assert "high will also be materialized, though nobody asked for it" in text
+    assert "op bounds.split yields it as output `high`" in text
+    assert "to avoid it: " in text
+    assert "come and be discarded" in opgraph("plan", "-s", "low", "--on-unselected", "discard").stdout
+    assert "would also materialize `high`" in opgraph("plan", "-s", "low", "--on-unselected", "error", code=2).stderr
+
+
+def test_the_projects_policy_holds(project, opgraph):
+    """`on_unselected` of pyproject.toml is the default of `--on-unselected`."""
+    (project / "pyproject.toml").write_text('[tool.opgraph]\nfile = "definitions.py"\non_unselected = "error"\n')
+    opgraph("plan", "-s", "low", code=2)
+    opgraph("plan", "-s", "low", "--on-unselected", "materialize")
+
+
+def test_plan_as_json_is_what_then_runs(project, opgraph):
+    """The JSON of the plan has the steps that the run then has."""
+    planned = [step["key"] for step in data(opgraph("plan", "--json"))["steps"]]
+    opgraph("materialize")
+    steps = []
+    todo = data(opgraph("show", run_id(opgraph), "--json"))["tree"]
+    while todo:
+        node = todo.pop()
+        steps += [node["step"]["key"]] if node["step"] else []
+        todo += node["children"]
+    assert sorted(steps) == sorted(planned)
+
+
+def test_plan_of_a_job(project, opgraph):
+    """`--job` plans what the job runs."""
+    assert len(data(opgraph("plan", "--job", "nightly", "--json"))["steps"]) == 4
+
+
+# -- materialize --------------------------------------------------------------
+
+
+def test_materialize_prints_a_line_for_each_op(project, opgraph):
+    """Where nobody looks at a terminal, each op is a line, then the sum; what ops print is not mixed in."""
+    text = opgraph("materialize").stdout
+    assert [line.split()[1] for line in text.splitlines() if line.startswith("done")] == [
+        "lake__orders", "revenue.clean.parse", "revenue.clean.check", "revenue.total", "bounds.split",
+    ]  # fmt: skip
+    assert "✓ 4 assets materialized in" in text
+    assert "printed by parse" not in text
+
+
+def test_materialize_says_what_came_besides(project, opgraph):
+    """An asset that came unasked is in the summary."""
+    opgraph("materialize", "-s", "*revenue")
+    assert "high was also materialized, though nobody asked for it" in opgraph("materialize", "-s", "low").stdout
+
+
+def test_materialize_as_json_is_the_run(project, opgraph):
+    """`--json` prints the run as `show --json` does, tags included, and nothing else."""
+    run = data(opgraph("materialize", "--json", "-t", "team=data", "-t", "x="))
+    assert run["run"]["status"] == "SUCCESS"
+    assert run["run"]["tags"] == {"team": "data", "x": ""}
+    assert run == data(opgraph("show", run["run"]["run_id"], "--json"))
+
+
+def test_materialize_a_job(project, opgraph):
+    """`--job` runs what the job selects, under its name."""
+    opgraph("materialize", "--job", "nightly")
+    assert data(opgraph("runs", "--json"))[0]["job"] == "nightly"
+    assert "Did you mean `nightly`" in opgraph("materialize", "--job", "nightlly", code=2).stderr
+
+
+def test_a_failing_op_shows_the_users_line_first(project, opgraph):
+    """The exception and the line come first, then the op and its asset, then what to type; the exit code is 1."""
+    text = opgraph("materialize", code=1, FAIL="1").stdout
+    line = 1 + (project / "definitions.py").read_text().split("raise ValueError")[0].count("\n")
+    at = [
+        text.index(part)
+        for part in (
+            "✗ ValueError: a row is bad\n  in two lines",
+            f"definitions.py:{line} in check",
+            f'▶ {line} │         raise ValueError("a row is bad',
+            "in op revenue.clean.check of asset revenue",
+            "run failed after",
+            f"opgraph resume {run_id(opgraph)}",
+        )
+    ]
+    assert at == sorted(at)
+    assert "opgraph/run" not in text
+
+
+# -- resume -------------------------------------------------------------------
+
+
+def test_resume_runs_only_what_is_left(project, opgraph):
+    """Without a run's id the latest failed one is gone on with; what it stored is reused."""
+    opgraph("materialize", code=1, FAIL="1")
+    failed = run_id(opgraph)
+    text = opgraph("resume").stdout
+    assert [line.split()[1] for line in text.splitlines() if line.startswith("reused")] == [
+        "lake__orders",
+        "revenue.clean.parse",
+    ]
+    assert [line.split()[1] for line in text.splitlines() if line.startswith("done")] == [
+        "revenue.clean.check", "revenue.total", "bounds.split",
+    ]  # fmt: skip
+    assert data(opgraph("runs", "--json"))[0]["parent"] == failed
+    assert "there is nothing to resume" in opgraph("resume", code=2).stderr
+
+
+def test_the_hint_repeats_what_was_typed(project, opgraph):
+    """With `-f`, the command to type has it too, and works as it stands."""
+    (project / "other.py").write_text((project / "definitions.py").read_text())
+    text = opgraph("materialize", "-f", "other.py", code=1, FAIL="1").stdout
+    words = next(line for line in text.splitlines() if "opgraph resume" in line).split()
+    assert words[-2:] == ["-f", "other.py"]
+    opgraph(*words[1:])
+
+
+def test_resume_from_a_step_and_only_some(project, opgraph):
+    """`--from` runs an op and what follows, `--only` just these; the beginning of an id is enough."""
+    run = data(opgraph("materialize", "--json"))["run"]["run_id"]
+    plan = data(opgraph("resume", run[:6], "--from", "revenue.total", "--json"))
+    assert plan["counts"] == {"succeeded": 2, "reused": 3}
+    plan = data(opgraph("resume", run, "--only", "revenue.total", "--json"))
+    assert plan["counts"]["succeeded"] == 1
+
+
+def test_plan_of_a_resume(project, opgraph):
+    """`plan --resume` shows what a resume would run and reuse, without doing it."""
+    opgraph("materialize", code=1, FAIL="1")
+    text = opgraph("plan", "--resume", run_id(opgraph)[:8]).stdout
+    assert "3 to run" in text
+    assert "2 to reuse" in text
+    assert "it failed in the parent run" in text
+    assert len(data(opgraph("runs", "--json"))) == 1
+
+
+# -- runs and show ------------------------------------------------------------
+
+
+def test_runs(project, opgraph):
+    """The newest first, with status and what it resumes; filters hold."""
+    assert "no runs yet" in opgraph("runs").stdout
+    opgraph("materialize", code=1, FAIL="1")
+    failed = run_id(opgraph)
+    opgraph("resume")
+    lines = opgraph("runs").stdout.splitlines()
+    assert ["success" in lines[0], f"resumes {failed[:8]}" in lines[0], "failure" in lines[1]] == [True] * 3
+    assert [run["run_id"] for run in data(opgraph("runs", "--status", "failure", "--json"))] == [failed]
+    assert len(data(opgraph("runs", "-n", "1", "--json"))) == 1
+
+
+def test_show_a_run(project, opgraph):
+    """The tree has the times of each op; a failed run shows the error and how to go on; `--logs` what was said."""
+    opgraph("materialize", code=1, FAIL="1")
+    run = run_id(opgraph)
+    text = opgraph("show", run[:8]).stdout
+    for part in ("failure", "compute", "ValueError: a row is bad", f"opgraph resume {run}", "needs clean.check"):
+        assert part in text
+    assert "printed by parse" not in text
+    said = opgraph("show", run, "--logs").stdout
+    assert said.index("parsing 3 rows") < said.index("printed by parse")
+    assert data(opgraph("show", run, "--logs", "--json"))["logs"][0]["step"] == "revenue.clean.parse"
+
+
+def test_show_needs_no_working_definitions(project, opgraph):
+    """Past runs and assets can be looked at while the definitions are broken."""
+    opgraph("materialize")
+    (project / "definitions.py").write_text("def broken(:")
+    opgraph("show", run_id(opgraph))
+    text = opgraph("show", "revenue").stdout
+    assert "the definitions cannot be loaded" in text
+    assert "last materialized" in text
+
+
+def test_show_an_asset(project, opgraph):
+    """Its declaration, its latest materialization with what it read, and those before."""
+    assert "never materialized" in opgraph("show", "revenue").stdout
+    opgraph("materialize")
+    opgraph("materialize")
+    first, second = [run["run_id"] for run in reversed(data(opgraph("runs", "--json")))]
+    text = opgraph("show", "revenue").stdout
+    for part in (
+        "graph, 3 ops",
+        "What came in.",
+        "made from",
+        f"lake/orders of run {second[:8]}",
+        "before that",
+        first[:8],
+    ):
+        assert part in text
+    shown = data(opgraph("show", "revenue", "--json"))
+    assert [each["run_id"] for each in shown["history"]] == [second, first]
+    assert shown["latest"]["reads"][0]["asset"] == "lake/orders"
+    assert shown["declared"]["upstream"] == ["lake/orders"]
+
+
+def test_show_a_value(project, opgraph):
+    """`--value` prints what an asset holds, that of an earlier run with `--run`."""
+    opgraph("materialize")
+    assert opgraph("show", "revenue", "--value").stdout == "6\n"
+    assert opgraph("show", "lake/orders", "--value", "--run", run_id(opgraph)[:8]).stdout == "[3, 1, 2]\n"
+    assert data(opgraph("show", "revenue", "--value", "--json"))["text"] == "6"
+
+
+@pytest.mark.parametrize("words", [["show", "revenu"], ["show", "revenu", "--value"], ["lineage", "revenu"]])
+def test_a_near_miss_is_named(project, opgraph, words):
+    """A wrong name gets the right one as an answer."""
+    assert "`revenue`" in opgraph(*words, code=2).stderr
+
+
+def test_a_value_that_was_never_made(project, opgraph):
+    """Asking for it is one clear message."""
+    assert "revenue" in opgraph("show", "revenue", "--value", code=2).stderr
+
+
+# -- lineage ------------------------------------------------------------------
+
+
+def test_lineage_has_both_ways_and_the_ops(project, opgraph):
+    """What it is made from, what is made from it, and the ops inside graph-backed assets."""
+    text = opgraph("lineage", "revenue").stdout
+    assert text.index("clean.parse") < text.index("made from") < text.index("└─ lake/orders") < text.index("used by")
+    assert "├─ high" in text
+    assert "└─ low" in text
+    assert "split" not in opgraph("lineage", "revenue", "--no-ops").stdout
+    assert "used by" not in opgraph("lineage", "revenue", "--upstream").stdout
+
+
+def test_lineage_as_json(project, opgraph):
+    """Each way is a list of rows with their depth, nearest first."""
+    found = data(opgraph("lineage", "low", "--json"))
+    assert [(row["asset"], row["depth"]) for row in found["upstream"]] == [("revenue", 0), ("lake/orders", 1)]
+    assert found["upstream"][0]["ops"][0] == {"path": "clean.parse", "op": "parse", "takes": ["asset:lake/orders"]}
+    assert [row["asset"] for row in data(opgraph("lineage", "low", "--depth", "1", "--json"))["upstream"]] == [
+        "revenue"
+    ]
+
+
+# -- mistakes -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["materialise"],
+        ["materialize", "-s", "revenu"],
+        ["materialize", "-s", "(("],
+        ["materialize", "-s", ""],
+        ["materialize", "-s", "kind:none"],
+        ["materialize", "--job", "nightly", "-s", "revenue"],
+        ["materialize", "-t", "novalue"],
+        ["materialize", "--on-unselected", "perhaps"],
+        ["materialize", "-f", "gone.py"],
+        ["materialize", "-f", "definitions.py", "-m", "definitions"],
+        ["materialize", "-m", "gone"],
+        ["plan", "-a", "gone"],
+        ["plan", "--resume", "zzz"],
+        ["plan", "--resume", "zzz", "-s", "revenue"],
+        ["resume", "zzz"],
+        ["resume"],
+        ["resume", "x", "--from", "a", "--only", "b"],
+        ["show", "zzz"],
+        ["show", ""],
+        ["show", "revenue", "--value", "--run", "zzz"],
+        ["lineage", "a//b"],
+        ["runs", "-n", "0"],
+        ["runs", "--status", "fine"],
+        ["--nothing"],
+    ],
+)
+def test_wrong_usage_is_a_message_and_code_2(project, opgraph, words):
+    """Whatever is typed wrongly: one message, no traceback, exit code 2."""
+    assert opgraph(*words, code=2).stderr.strip()
+
+
+def test_mistakes_in_the_definitions_are_listed_with_their_lines(project, opgraph):
+    """All mistakes at once, each with file, line and fix; nothing runs."""
+    (project / "definitions.py").write_text(
+        "from opgraph import Definitions, asset\n\n@asset\ndef one(twoo): ...\n\n@asset\ndef two(onne): ...\n\n"
+        "defs = Definitions([one, two])\n"
+    )
+    text = opgraph("materialize", code=2).stderr
+    assert "2 mistakes in the definitions; nothing was run" in text
+    assert text.count(f"at {project / 'definitions.py'}:") == 2
+    assert text.count("fix: ") == 2
+
+
+def test_no_project(tmp_path, monkeypatch, opgraph):
+    """Outside any project the message says how to name one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OPGRAPH_HOME", raising=False)
+    assert "opgraph init" in opgraph("list", code=2).stderr
+
+
+def test_an_error_inside_opgraph_keeps_its_traceback_in_a_file(monkeypatch):
+    """An unexpected error says that it is ours, and where its details are."""
+    from click.testing import CliRunner
+
+    from opgraph.show.cli import commands
+
+    def broken(self, ctx, name):
+        raise ZeroDivisionError("inside")
+
+    monkeypatch.setattr(commands.Commands, "get_command", broken)
+    result = CliRunner().invoke(commands.cli, ["list"])
+    assert result.exit_code == 70
+    assert "an error inside opgraph" in result.stderr
+    path = Path(result.stderr.split("the details are in ")[1].split("; please")[0])
+    assert "ZeroDivisionError: inside" in path.read_text()
+
+
+def test_help_says_the_exit_codes(opgraph):
+    """`opgraph --help` lists the commands and the exit codes; each command has help of its own."""
+    text = opgraph("--help").stdout
+    assert "130  cancelled" in text
+    for name in ("list", "plan", "materialize", "runs", "show", "resume", "lineage", "init"):
+        assert name in text
+        assert "Usage" in opgraph(name, "--help").stdout

@@ -88,6 +88,18 @@ class InvalidSubsetError(InvalidDefinitionError):
     """What was selected cannot be run alone, or selects nothing."""
 
 
+class InvalidSubsetsError(InvalidDefinitionsError, InvalidSubsetError):
+    """Several reasons why a selection cannot be run."""
+
+
+def together(problems: Sequence[InvalidDefinitionError]) -> InvalidDefinitionError:
+    """One error for what was found: the mistake itself, or all of them in one."""
+    if len(problems) == 1:
+        return problems[0]
+    subsets = all(isinstance(problem, InvalidSubsetError) for problem in problems)
+    return InvalidSubsetsError(problems) if subsets else InvalidDefinitionsError(problems)
+
+
 class InvariantViolationError(Error):
     """Something was used against its contract."""
 

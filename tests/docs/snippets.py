@@ -2,14 +2,15 @@
 
 A page is played from top to bottom in one empty directory:
 
-- a ```python block whose first line is `# name.py` is written to that file; any other one is run as a program;
+- a ```python or ```toml block that begins with `# name.py` is written to that file; any other is run as a program;
 - a ```text block right after a program is what it prints;
-- a ```console block holds commands, `$ ` before each, and what they print. A command that fails ends in `# exit code N`.
+- a ```console block holds commands, `$ ` before each, and what they print. One that fails ends in `# exit code N`.
 
-A line `...` in what is printed stands for any lines. Times, sizes, ids, dates and the spaces of a layout differ from run
-to run and are not compared; an id that a page shows can be typed in its later commands.
+A line `...` in what is printed stands for any lines. Times, sizes, ids, dates and the spaces of a layout differ from
+run to run and are not compared; an id that a page shows can be typed in its later commands.
 
-`python tests/docs/snippets.py docs/page.md` writes what is printed now into the page. Read the difference before you keep it.
+`python tests/docs/snippets.py docs/page.md` writes what is printed now into the page. Read the difference before you
+keep it.
 """
 
 import os
@@ -90,13 +91,13 @@ class Reader:
             follows = not text[fence : found.start()].strip()
             parts.append(text[done : found.start(2)])
             done, fence, new = found.end(2), found.end(), body
-            if language == "python":
+            if language in ("python", "toml"):
                 program = self.python(body, line)
             elif language == "text" and follows and program is not None:
                 new = self.compare(body, program, line, "the program prints something else")
             elif language == "console":
                 new = "".join(self.command(each) for each in commands(body, line))
-            if language != "python":
+            if language not in ("python", "toml"):
                 program = None
             parts.append(new)
         return "".join(parts) + text[done:]

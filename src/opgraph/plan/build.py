@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from opgraph.declare.op import OpDefinition
-from opgraph.errors import InvalidDefinitionError, InvalidDefinitionsError
+from opgraph.errors import InvalidDefinitionError, together
 from opgraph.keys import AssetKey
 from opgraph.plan.mistakes import UnselectedAssetsRefused
 from opgraph.plan.model import (
@@ -58,7 +58,7 @@ def plan_assets(
 
     Raises:
         InvalidSubsetError: a definition cannot be subset that way, or `policy` is ERROR and an unselected asset is
-            certain to come. Several reasons come together as an InvalidDefinitionsError.
+            certain to come. Several reasons come together in one.
     """
     problems: list[InvalidDefinitionError] = []
     parts: list[_Part] = []
@@ -70,7 +70,7 @@ def plan_assets(
                 problems.append(problem)
             parts.append(_Part(part_of(unit, chosen)))
     if problems:
-        raise problems[0] if len(problems) == 1 else InvalidDefinitionsError(problems)
+        raise together(problems)
     layout = _Layout(graph, parts, selected)
     if layout.stuck:
         layout = _Layout(graph, _split(graph, layout, selected), selected)

@@ -8,7 +8,7 @@ from opgraph.declare.assets_definition import AssetsDefinition
 from opgraph.declare.definitions import Definitions
 from opgraph.declare.job import AssetJob, JobDefinition
 from opgraph.declare.spec import AssetSpec
-from opgraph.errors import InvalidDefinitionError, InvalidDefinitionsError
+from opgraph.errors import InvalidDefinitionError, together
 from opgraph.keys import AssetKey
 from opgraph.resolve.assets import AssetGraph
 from opgraph.resolve.mistakes import DuplicateJob, NotAnAsset
@@ -74,4 +74,4 @@ def resolve(definitions: Definitions) -> Project:
 def refuse(problems: Sequence[InvalidDefinitionError]) -> None:
     """Raise what was found, if anything."""
     if problems:
-        raise problems[0] if len(problems) == 1 else InvalidDefinitionsError(problems)
+        raise together(problems)

@@ -71,6 +71,10 @@ def test_events_can_be_had_by_type(instance):
     assert failures[0].dagster_event.step_failure_data.error.cls_name == "ValueError"
     both = instance.all_logs(run_id, of_type={EventType.RUN_START, EventType.RUN_FAILURE})
     assert [record.event_type for record in both] == [EventType.RUN_START, EventType.RUN_FAILURE]
+    last = instance.get_records_for_run(run_id, limit=1, ascending=False)
+    assert [record.event_type for record in last.records] == [EventType.RUN_FAILURE]
+    assert last.has_more
+    assert not instance.get_records_for_run(run_id).has_more
 
 
 def test_the_catalog_knows_what_was_materialized(instance):

@@ -167,6 +167,22 @@ class Instance:
             if kinds is None or event.event_type in kinds
         ]
 
+    def get_records_for_run(
+        self,
+        run_id: str,
+        of_type: EventType | AbstractSet[EventType] | None = None,
+        limit: int | None = None,
+        ascending: bool = True,
+    ) -> EventRecords:
+        """The events of a run, the oldest first or the newest first, as many as wanted.
+
+        Raises:
+            RunNotFoundError: there is no such run.
+        """
+        found = self.all_logs(run_id, of_type)
+        ordered = found if ascending else found[::-1]
+        return EventRecords(ordered[:limit], limit is not None and len(ordered) > limit)
+
     def get_latest_materialization_event(self, asset_key: CoercibleToAssetKey) -> EventRecord | None:
         """The last materialization of an asset, if there is one."""
         key = AssetKey.from_coercible(asset_key).text

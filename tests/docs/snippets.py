@@ -9,8 +9,8 @@ A page is played from top to bottom in one empty directory:
 A line `...` in what is printed stands for any lines. Times, sizes, ids, dates and the spaces of a layout differ from
 run to run and are not compared; an id that a page shows can be typed in its later commands.
 
-`python tests/docs/snippets.py docs/page.md` writes what is printed now into the page. Read the difference before you
-keep it.
+`python tests/docs/snippets.py docs/page.md` writes what is printed now into the page, where `RUN` in a command becomes
+the id that was shown last. Read the difference before you keep it.
 """
 
 import os
@@ -120,11 +120,15 @@ class Reader:
 
     def command(self, command: Command) -> str:
         """Type a command; the lines of the page for it."""
+        if self.write and self.ids:
+            command.typed = re.sub(r"\bRUN\b", list(self.ids)[-1], command.typed)
         typed = command.typed
         for shown, real in self.ids.items():
             typed = typed.replace(shown, real)
         printed, code = self.run(["bash", "-c", typed])
-        if code != command.code:
+        if code != command.code and self.write:
+            command.typed = f"{_EXIT.sub('', command.typed).rstrip()}{f'  # exit code {code}' if code else ''}"
+        elif code != command.code:
             what = f"`{command.typed}` ends with exit code {code}"
             raise Difference(self.page, command.line, what, command.shown, printed)
         new = self.compare(command.shown, printed, command.line, f"`{command.typed}` prints something else")

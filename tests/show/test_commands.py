@@ -1,6 +1,8 @@
 """What each command prints and how it exits."""
 
 import json
+import random
+import re
 from pathlib import Path
 
 import pytest
@@ -60,7 +62,7 @@ def test_plan_shows_what_would_run_and_why(project, opgraph):
     text = opgraph("plan", "-s", "revenue").stdout
     assert "3 ops for 1 asset" in text
     assert "● parse" in text.replace("  ", "")
-    assert "revenue needs it" in text
+    assert "needed for revenue" in text
     assert data(opgraph("runs", "--json")) == []
 
 
@@ -389,3 +391,30 @@ def test_help_says_the_exit_codes(opgraph):
     for name in ("list", "plan", "materialize", "runs", "show", "resume", "lineage", "init"):
         assert name in text
         assert "Usage" in opgraph(name, "--help").stdout
+
+
+WORDS = re.findall(
+    r"\S+",
+    """
+    list plan runs show resume lineage init -f -m -a -s --json --job -n --status --value --run --logs --from --only
+    --depth --resume --on-unselected definitions.py definitions a/b ' ( ) and or not * + ++x revenue revenue+2 key:"
+    key:"raw/*" group: tag:= 0 -1 99999999999999999999 nightly x=y = ../.. / /dev/null . .. a.b.c os json %s {} A
+    roots( sinks(*) kind: +missing é
+    """,
+)
+
+
+def test_malformed_words_never_show_a_traceback(project, opgraph):
+    """Whatever is typed, in whatever order: a message or an answer, within the documented codes."""
+    from click.testing import CliRunner
+
+    from opgraph.show.cli.commands import cli
+
+    chance = random.Random(2)
+    words = [*WORDS, "", "\0", "\n", "\x1b[31m", "\ud800", "A" * 5000]
+    for _ in range(150):
+        typed = [chance.choice(WORDS[:6]), *(chance.choice(words) for _ in range(chance.randint(0, 4)))]
+        typed[0] = "plan" if typed[0] == "resume" else typed[0]
+        result = CliRunner().invoke(cli, typed)
+        assert result.exit_code in (0, 2), (typed, result.output)
+        assert "Traceback" not in result.output

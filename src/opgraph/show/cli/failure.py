@@ -38,12 +38,20 @@ def failed(
     """
     lines = _exception(error)
     if step:
-        for_assets = f" of asset {', '.join(assets[:3])}" if assets else ""
+        plain = len(assets) == 1 and assets[0].replace("/", "__") == step
+        for_assets = f" of asset {', '.join(assets[:3])}" if assets and not plain else ""
         more = f" and {len(assets) - 3} more" if len(assets) > 3 else ""
         tried = f", attempt {attempts}" if attempts > 1 else ""
         during = _DURING.get(error.during, "")
         during = f", {during}{f' `{error.about}`' if error.about else ''}" if during else ""
-        lines += [[], [("  in op ", FAINT), (step, STRONG), (f"{for_assets}{more}{tried}{during}", FAINT)]]
+        lines += [
+            [],
+            [
+                ("  in asset " if plain else "  in op ", FAINT),
+                (assets[0] if plain else step, STRONG),
+                (f"{for_assets}{more}{tried}{during}", FAINT),
+            ],
+        ]
     if error.metadata:
         lines += [
             [(f"  {name}: ", FAINT), (ink.shortened(str(meta.value), 200), PLAIN)]
@@ -102,9 +110,10 @@ def excerpt(frame: Frame) -> list[Line]:
     return lines
 
 
-def to_go_on(run_id: str, typed: str) -> list[Line]:
-    """What to type."""
+def to_go_on(run_id: str, typed: str, *, kept: int = 0, left: int = 0) -> list[Line]:
+    """What to type, with how many ops that will run and reuse."""
+    counts = f" ({ink.count(left, 'op')} to run, {kept:,} to reuse)" if kept or left else ""
     return [
-        [("  What had finished is kept. To go on from there:", PLAIN)],
+        [("  What had finished is kept. To go on from there", PLAIN), (counts, FAINT), (":", PLAIN)],
         [(f"  opgraph resume {run_id}{typed}", STRONG)],
     ]

@@ -17,6 +17,7 @@ Line: TypeAlias = list[Span]
 
 PLAIN, STRONG, FAINT, GOOD, BAD, BUSY, NOTE = "", "bold", "dim", "green", "red", "cyan", "magenta"
 _CODES = {STRONG: "1", FAINT: "2", GOOD: "32", BAD: "31", BUSY: "36", NOTE: "35"}
+_CONTROLS = {**dict.fromkeys([*range(32), *range(127, 160)], "\ufffd"), 9: "    ", 10: " ", 13: " "}
 _SHOWN = 2000  # characters of a value or message that fit a screen
 
 
@@ -31,8 +32,14 @@ def width(most: int = 120) -> int:
     return min(shutil.get_terminal_size().columns, most) if sys.stdout.isatty() else 10_000
 
 
+def clean(text: str) -> str:
+    """A text without the characters that move the cursor or change colours: messages of users' code may have them."""
+    return text if text.isprintable() else text.translate(_CONTROLS)
+
+
 def paint(line: Line, *, colour: bool) -> str:
     """A line as text."""
+    line = [(clean(text), style) for text, style in line]
     if not colour:
         return "".join(text for text, _ in line).rstrip()
     parts: list[str] = []

@@ -11,6 +11,8 @@ from opgraph.show.cli import ink
 from opgraph.show.cli.ink import BUSY, FAINT, PLAIN, STRONG, Line
 from opgraph.show.cli.options import Chosen, json_option, print_json, project_options
 
+_DEEPEST = 20  # rows that are deeper are not moved further to the right; their depth is written
+
 
 @click.command("lineage")
 @click.argument("asset")
@@ -54,7 +56,8 @@ def _tree(rows: Sequence[LineageRow], *, ops: bool) -> list[Line]:
         row = rows[i]
         last = row.depth not in open_at
         open_at = {depth for depth in open_at if depth < row.depth} | {row.depth}
-        before = "".join("│  " if depth in open_at else "   " for depth in range(row.depth))
+        before = "".join("│  " if depth in open_at else "   " for depth in range(min(row.depth, _DEEPEST)))
+        before += f"{row.depth:>5} " if row.depth > _DEEPEST else ""
         kind = "" if row.kind == "asset" else f"  {row.kind.replace('_', '-')}"
         kind += f" of {ink.count(len(row.ops), 'op')}" if row.ops else ""
         again = [("  (see above)", FAINT)] if row.again else []

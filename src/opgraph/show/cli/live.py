@@ -64,10 +64,10 @@ class LiveTree:
 
     def close(self) -> None:
         """The run is over: the last picture takes the place of the live one."""
-        if self.tree is None:
+        if self.tree is None or self._over.is_set():
             return
+        self._over.set()
         if self._thread.is_alive():
-            self._over.set()
             self._thread.join()
         self._take()
         self._live.stop()
@@ -102,7 +102,7 @@ class LiveTree:
             if i:
                 text.append("\n")
             for part, style in ink.cut(line, size.width - 1):
-                text.append(part, style or None)
+                text.append(ink.clean(part), style or None)
         return text
 
     def _footer(self, fold: Fold, now: float) -> Line:

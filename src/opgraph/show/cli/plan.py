@@ -117,7 +117,7 @@ def reason(decision: Decision) -> str:
     if decision.why == "selected" and decision.detail:
         return f"makes {decision.detail}"
     if decision.why == "needed" and decision.detail:
-        return f"{decision.detail} needs it"
+        return f"needed for {decision.detail}"
     return f"{text}: {decision.detail}" if decision.detail else text
 
 

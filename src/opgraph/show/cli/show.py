@@ -19,7 +19,7 @@ from opgraph.show.cli.options import Chosen, json_option, print_json, project_op
 from opgraph.show.cli.runs import MARKS
 from opgraph.show.cli.tree import RunTree, tally
 from opgraph.show.cli.value import readable
-from opgraph.show.cli.watch import failures, unasked
+from opgraph.show.cli.watch import failures, remaining, unasked
 
 _ROWS = 200  # of a run's tree, unless all is asked for
 
@@ -107,7 +107,7 @@ def _show_run(chosen: Chosen, instance: Instance, run_id: str, *, logs: bool, ev
     lines += _said(said)
     lines += [[], [(tally(fold), FAINT)]]
     if view.run.status in ("FAILURE", "CANCELED", inspect.DIED):
-        lines += to_go_on(run_id, chosen.typed)
+        lines += to_go_on(run_id, chosen.typed, **remaining(fold))
     most = ink.width(200)
     ink.put(ink.cut(line, most) for line in lines)
 

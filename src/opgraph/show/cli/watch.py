@@ -5,6 +5,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Protocol
 
+from opgraph.errors import RecordError
 from opgraph.events import AnyFact, RunStatus
 from opgraph.operate import inspect
 from opgraph.operate.execute import RunOutcome
@@ -12,7 +13,7 @@ from opgraph.operate.fold import Fold, Phase
 from opgraph.plan.model import Plan
 from opgraph.run.instance import Instance
 from opgraph.show.cli import ink
-from opgraph.show.cli.commands import CANCELED, OK, RUN_FAILED
+from opgraph.show.cli.commands import CANCELED, OK, RUN_FAILED, explained
 from opgraph.show.cli.failure import failed, to_go_on
 from opgraph.show.cli.ink import BAD, FAINT, GOOD, NOTE, PLAIN, STRONG, Line
 from opgraph.show.cli.options import Chosen, print_json
@@ -65,6 +66,12 @@ def watched(chosen: Chosen, instance: Instance, run: Callable[[Listener, OnPlan]
 
     try:
         outcome = run(watch.listen, on_plan)
+    except RecordError as error:
+        if not run_ids:
+            raise
+        watch.close()
+        ink.put([[], *explained(error), [], *to_go_on(run_ids[0], chosen.typed)], sys.stderr)
+        return RUN_FAILED
     finally:
         watch.close()
     code = {RunStatus.SUCCESS: OK, RunStatus.CANCELED: CANCELED}.get(outcome.status, RUN_FAILED)
@@ -107,8 +114,14 @@ def _ending(chosen: Chosen, instance: Instance, outcome: RunOutcome, fold: Fold)
         *lines,
         [],
         [glyph, (f"run {word}", STRONG), (f" after {took}", PLAIN), (done, FAINT)],
-        *to_go_on(outcome.run_id, chosen.typed),
+        *to_go_on(outcome.run_id, chosen.typed, **remaining(fold)),
     ]
+
+
+def remaining(fold: Fold) -> dict[str, int]:
+    """How many ops a resume would reuse, and how many it would run."""
+    kept = fold.counts[Phase.SUCCEEDED] + fold.counts[Phase.REUSED]
+    return {"kept": kept, "left": len(fold.plan.steps) - kept - fold.counts[Phase.SKIPPED]}
 
 
 def failures(instance: Instance, run_id: str, fold: Fold) -> list[list[Line]]:

@@ -3,7 +3,7 @@
 import pytest
 
 from opgraph.events import ErrorInfo, Frame, Meta
-from opgraph.operate.inspect import LogView
+from opgraph.operate.views import LogView
 from opgraph.show.cli import ink
 from opgraph.show.cli.failure import failed
 

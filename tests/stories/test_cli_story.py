@@ -229,6 +229,18 @@ def test_a_reader_that_goes_away(tmp_path, opgraph):
     assert done.stderr == ""
 
 
+def test_a_run_outlives_who_reads_its_lines(tmp_path, opgraph):
+    """When the reader of `opgraph materialize` goes away, the run still ends well."""
+    subprocess.run(
+        ["sh", "-c", f'"{OPGRAPH}" materialize | head -n 1'], cwd=tmp_path, env=environment_of({}), check=True
+    )
+    for _ in range(100):  # the shell waits for `head`, not for us
+        if runs(opgraph)[0]["status"] == "SUCCESS":
+            break
+        time.sleep(0.1)
+    assert runs(opgraph)[0]["status"] == "SUCCESS"
+
+
 def test_version_imports_nothing(tmp_path):
     """`opgraph --version` loads neither click nor rich nor msgspec."""
     code = (

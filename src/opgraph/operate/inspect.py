@@ -8,9 +8,20 @@ import msgspec
 from msgspec import Struct
 
 from opgraph.errors import Error, RunNotFoundError
-from opgraph.events import ErrorInfo, Place, Read, RunStatus, Stored
+from opgraph.events import Place, Read, RunStatus, Stored
 from opgraph.operate.fold import Branch, Fold, Phase, branches
 from opgraph.operate.target import EVERYTHING
+from opgraph.operate.views import (
+    AssetView,
+    BesidesView,
+    LogView,
+    MaterializationView,
+    NodeView,
+    OutputView,
+    RunSummary,
+    RunView,
+    StepView,
+)
 from opgraph.plan.model import FromMany, FromStep, Plan, Step, decode_plan
 from opgraph.record.rows import Materialized, RunRow
 from opgraph.record.store import Record
@@ -43,130 +54,6 @@ class NothingToResumeError(Error):
         self.last = last
         what = f"the last run, {last}, succeeded" if last else "there is no run yet"
         super().__init__(f"there is nothing to resume: {what}", fix="name a run: `opgraph resume RUN --from STEP`")
-
-
-class RunSummary(Struct, frozen=True, kw_only=True):
-    """One line of `opgraph runs`. Times are seconds since 1970. `status` is a RunStatus's name, or DIED."""
-
-    run_id: str
-    status: str
-    job: str
-    created: float
-    started: float | None
-    ended: float | None
-    parent: str | None
-    root: str | None
-    epoch: int
-    tags: dict[str, str]
-
-
-class OutputView(Struct, frozen=True, kw_only=True):
-    """A stored output of a step. `path` is its file, where it has one of its own."""
-
-    output: str
-    place: str
-    size: int
-    asset: str | None
-    asked: bool
-    data_version: str
-    io_manager: str
-    path: str
-    run_id: str  # the run that stored it
-    seq: int
-    metadata: dict[str, Any]
-
-
-class StepView(Struct, frozen=True, kw_only=True):
-    """One op of a run. Durations are microseconds, of the last attempt."""
-
-    key: str
-    op: str
-    status: str  # a Phase, in small letters
-    do: str
-    why: str
-    detail: str
-    attempts: int
-    started: float | None
-    ended: float | None
-    load: int
-    compute: int
-    store: int
-    reused_from: str | None
-    because: str  # of a skipped step: the step upstream
-    because_output: str
-    outputs: tuple[OutputView, ...]
-    reads: tuple[Read, ...]
-    error: ErrorInfo | None
-
-
-class NodeView(Struct, frozen=True, kw_only=True):
-    """A node of a run's tree: an asset definition, a graph in it, or an op (then `step` is set)."""
-
-    name: str
-    path: str
-    kind: str  # asset | graph | job | op
-    assets: tuple[str, ...]
-    status: str
-    counts: dict[str, int]
-    started: float | None
-    ended: float | None
-    step: StepView | None
-    children: "tuple[NodeView, ...]"
-
-
-class BesidesView(Struct, frozen=True, kw_only=True):
-    """An asset that nobody asked for. `came` says whether it was materialized."""
-
-    asset: str
-    step: str
-    output: str
-    certain: bool
-    policy: str
-    remedy: str
-    came: bool
-
-
-class LogView(Struct, frozen=True, kw_only=True):
-    """A line that a step said."""
-
-    step: str
-    attempt: int
-    time: float
-    level: str
-    logger: str
-    text: str
-
-
-class RunView(Struct, frozen=True, kw_only=True):
-    """A run as a tree: asset, graph, op."""
-
-    run: RunSummary
-    selection: tuple[str, ...]
-    counts: dict[str, int]
-    tree: tuple[NodeView, ...]
-    besides: tuple[BesidesView, ...]
-    changes: dict[str, tuple[str, ...]]
-    error: ErrorInfo | None
-    failed: tuple[str, ...]  # the keys of the steps that failed
-
-
-class MaterializationView(Struct, frozen=True, kw_only=True):
-    """One materialization of an asset."""
-
-    run_id: str
-    seq: int
-    time: float
-    step: str
-    stored: OutputView
-    reads: tuple[Read, ...]
-
-
-class AssetView(Struct, frozen=True, kw_only=True):
-    """What the record knows of an asset: its latest materialization and those before, newest first."""
-
-    asset: str
-    latest: MaterializationView | None
-    history: tuple[MaterializationView, ...]
 
 
 class Shelf(Protocol):

@@ -4,7 +4,7 @@ import linecache
 from collections.abc import Sequence
 
 from opgraph.events import ErrorInfo, Frame
-from opgraph.operate.inspect import LogView
+from opgraph.operate.views import LogView
 from opgraph.show.cli import ink
 from opgraph.show.cli.ink import BAD, BUSY, FAINT, PLAIN, STRONG, Line
 

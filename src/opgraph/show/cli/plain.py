@@ -60,8 +60,11 @@ class PlainLines:
             return
         word = _WORDS.get(Phase(fold.phase[step]))
         if word is not None:
-            self._stream.write(self._line(word, step))
-            self._stream.flush()
+            try:
+                self._stream.write(self._line(word, step))
+                self._stream.flush()
+            except BrokenPipeError:  # whoever read this has gone; the run goes on
+                self._quiet = True
 
     def close(self) -> None:
         """The run is over."""

@@ -4,7 +4,7 @@ import click
 
 from opgraph.events import RunStatus
 from opgraph.operate import inspect
-from opgraph.operate.inspect import RunSummary
+from opgraph.operate.views import RunSummary
 from opgraph.show.cli import ink
 from opgraph.show.cli.ink import BAD, BUSY, FAINT, GOOD, NOTE, PLAIN, STRONG, Line, Span
 from opgraph.show.cli.options import Chosen, json_option, print_json, project_options

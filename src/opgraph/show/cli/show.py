@@ -8,8 +8,9 @@ import click
 from opgraph.errors import Error
 from opgraph.keys import near_misses
 from opgraph.operate import inspect, lineage
-from opgraph.operate.inspect import AssetView, LogView, MaterializationView, NoSuchRunError, OutputView, RunView
+from opgraph.operate.inspect import NoSuchRunError
 from opgraph.operate.lineage import AssetSummary, OpView
+from opgraph.operate.views import AssetView, LogView, MaterializationView, OutputView, RunView
 from opgraph.resolve.project import resolve
 from opgraph.run.instance import Instance
 from opgraph.show.cli import ink

@@ -1,5 +1,6 @@
 """A stored value as a person can read it."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -59,7 +60,7 @@ def _table(value: Any) -> str:
 
 def _all_rows(head: Any) -> str:
     """A polars frame without the dots in the middle and without its own line of the shape."""
-    module = __import__(type(head).__module__.split(".")[0])
+    module = sys.modules.get(type(head).__module__.split(".")[0])
     config = getattr(module, "Config", None)
     if config is None:
         return str(head)

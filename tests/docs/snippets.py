@@ -121,10 +121,10 @@ class Reader:
     def command(self, command: Command) -> str:
         """Type a command; the lines of the page for it."""
         if self.write and self.ids:
-            command.typed = re.sub(r"\bRUN\b", list(self.ids)[-1], command.typed)
+            command.typed = re.sub(r"\bRUN\b", list(self.ids)[-1][:8], command.typed)
         typed = command.typed
         for shown, real in self.ids.items():
-            typed = typed.replace(shown, real)
+            typed = typed.replace(shown, real).replace(shown[:8], real[:8])
         printed, code = self.run(["bash", "-c", typed])
         if code != command.code and self.write:
             command.typed = f"{_EXIT.sub('', command.typed).rstrip()}{f'  # exit code {code}' if code else ''}"
@@ -143,11 +143,16 @@ class Reader:
         same = matches(shown, printed)
         if not same and not self.write:
             raise Difference(self.page, line, what, shown, printed)
-        kept = shown if same else printed
-        for old, new in zip(_RUN.findall(kept), _RUN.findall(printed), strict=False):
+        for old, new in zip(_RUN.findall(shown), _RUN.findall(printed), strict=False):
             self.ids.setdefault(old, new)
-            self.ids.setdefault(old[:8], new[:8])
-        return kept
+        if same:
+            return shown
+        for old in _RUN.findall(printed):
+            if old not in self.ids.values():
+                self.ids[old] = old
+        for old, new in self.ids.items():
+            printed = printed.replace(new, old).replace(new[:8], old[:8])
+        return printed
 
     def run(self, command: list[str]) -> tuple[str, int]:
         """What a command prints in the page's directory, and its exit code."""
@@ -160,6 +165,7 @@ class Reader:
             check=False, timeout=60,
         )  # fmt: skip
         printed = done.stdout.replace(f"{self.folder}/", "").replace(str(self.folder), ".")
+        printed = re.sub(r"^bash: line \d+: +\d+ (Killed).*", r"\1", printed, flags=re.MULTILINE)  # as at a prompt
         return "".join(f"{row.rstrip()}\n" for row in printed.splitlines()), done.returncode
 
 

@@ -244,3 +244,18 @@ def test_mistakes_are_found_together(project, tmp_path):
         load(find(tmp_path))
     assert len(caught.value.problems) == 3
     assert all(str(tmp_path / "definitions.py") in str(problem) for problem in caught.value.problems)
+
+
+def test_a_mistake_is_listed_once(project, tmp_path):
+    """What a declaration and the whole both find is one mistake."""
+    project(
+        "definitions.py",
+        "from opgraph import Definitions, asset, graph_asset, op\n\n"
+        "@op\ndef un(x): return x\n\n"
+        "@graph_asset\ndef made():\n    return un()\n\n"
+        "@asset(name='not a name')\ndef one(): ...\n\n"
+        "defs = Definitions([one, made])\n",
+    )
+    with pytest.raises(InvalidDefinitionsError) as caught:
+        load(find(tmp_path))
+    assert len(caught.value.problems) == 2, str(caught.value)

@@ -105,3 +105,17 @@ def test_tables_show_their_head():
     assert text.endswith("1,000 rows (the first 20) by 2 columns")
     assert "│ 19" in text
     assert "│ 20" not in text
+
+
+@pytest.mark.parametrize(
+    ("library", "make"),
+    [
+        ("pandas", lambda pandas: pandas.DataFrame({"n": range(1000)})),
+        ("pandas", lambda pandas: pandas.Series(range(1000))),
+        ("polars", lambda polars: polars.Series(range(1000))),
+        ("pyarrow", lambda arrow: arrow.table({"n": list(range(1000))})),
+    ],
+)
+def test_tables_of_other_kinds(library, make):
+    """Frames and columns of each library end with how many rows there are."""
+    assert "1,000 rows" in readable(make(pytest.importorskip(library)))

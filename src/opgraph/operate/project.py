@@ -10,7 +10,7 @@ import re
 import sys
 import tomllib
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -21,7 +21,7 @@ from opgraph.declare.definitions import Definitions
 from opgraph.declare.job import AssetJob, JobDefinition
 from opgraph.declare.mistakes import collecting
 from opgraph.declare.spec import AssetSpec
-from opgraph.errors import Error
+from opgraph.errors import Error, InvalidDefinitionError
 from opgraph.events import Frame
 from opgraph.operate.project_mistakes import (
     BadSettingError,
@@ -42,6 +42,7 @@ from opgraph.resolve.project import Project, refuse
 _SETTINGS = ("file", "module", "attribute", "on_unselected", "durability")
 _CHOICES = {"on_unselected": ("materialize", "discard", "error"), "durability": ("power", "process")}
 _HOME = ".opgraph"
+_NAMES = re.compile(r"`[^`]+`")  # what an error's sentence is about
 _PACKAGE = str(Path(__file__).parent.parent)
 
 
@@ -217,9 +218,14 @@ def load(project: Location) -> Definitions:
         module = _import(project)
         definitions = _pick(module, project)
         if problems:  # those of the whole belong into the same message; without any, whoever resolves it finds them
-            found = {(type(problem), str(problem)): problem for problem in [*problems, *Project(definitions).problems]}
-            refuse(list(found.values()))
+            refuse([*problems, *(p for p in Project(definitions).problems if not _said(p, problems))])
     return definitions
+
+
+def _said(problem: InvalidDefinitionError, before: Sequence[InvalidDefinitionError]) -> bool:
+    """Whether a mistake was already found at its declaration: in the same place, about the same names."""
+    names = set(_NAMES.findall(problem.what))
+    return any(problem.where == other.where and names.issuperset(_NAMES.findall(other.what)) for other in before)
 
 
 def _import(project: Location) -> ModuleType:

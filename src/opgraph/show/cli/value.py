@@ -1,5 +1,6 @@
 """A stored value as a person can read it."""
 
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -48,11 +49,14 @@ def _is_table(value: Any) -> bool:
 
 
 def _table(value: Any) -> str:
-    if not hasattr(value, "shape"):
+    if not hasattr(value, "head"):
         return f"{value.slice(0, _ROWS)}\n{value.num_rows:,} rows"
     shape: list[int] = list(value.shape)
     head = value.head(_ROWS)
-    text = head.to_string() if hasattr(head, "to_string") else _all_rows(head)
+    if hasattr(head, "to_string"):  # pandas; a series has no columns
+        text = head.to_string(max_cols=20) if hasattr(head, "columns") else head.to_string()
+    else:
+        text = _all_rows(head)
     shown = f" (the first {_ROWS})" if shape[0] > _ROWS else ""
     columns = f" by {shape[1]:,} columns" if len(shape) > 1 else ""
     return f"{text}\n{shape[0]:,} rows{shown}{columns}"
@@ -64,7 +68,14 @@ def _all_rows(head: Any) -> str:
     config = getattr(module, "Config", None)
     if config is None:
         return str(head)
-    with config(tbl_rows=_ROWS, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=False, tbl_cols=20):
+    width = shutil.get_terminal_size((120, 24)).columns
+    with config(
+        tbl_rows=_ROWS,
+        tbl_cols=max(width // 14, 4),
+        tbl_width_chars=width,
+        fmt_str_lengths=24,
+        tbl_hide_dataframe_shape=True,
+    ):
         return str(head)
 
 

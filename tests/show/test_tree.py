@@ -2,9 +2,22 @@
 
 import pytest
 
-from opgraph.events import ErrorInfo, RunEnded, RunStarted, RunStatus, StepFailed, StepStarted, StepSucceeded
+from opgraph.events import (
+    ErrorInfo,
+    Kept,
+    Place,
+    RunEnded,
+    RunStarted,
+    RunStatus,
+    StepFailed,
+    StepReused,
+    StepSkipped,
+    StepStarted,
+    StepSucceeded,
+    Stored,
+)
 from opgraph.operate.fold import Fold
-from opgraph.plan.model import Decision, Do, Plan, Role, Step, StepOutput
+from opgraph.plan.model import Decision, Do, Plan, Retry, Role, Step, StepOutput
 from opgraph.show.cli import ink
 from opgraph.show.cli.tree import RunTree, tally
 
@@ -85,3 +98,40 @@ def test_after_the_run_finished_graphs_are_one_row_and_failures_stay():
     assert "300 ops: 199 ran, 1 failed, 100 not reached" in rows[1]
     assert rows[2].split() == ["✗", "op_199", "1.00", "s", "ValueError:", "no"]
     assert tally(tree.fold) == "200 ran · 1 failed · 100 not reached"
+
+
+def test_after_a_run_of_many_assets_the_last_and_the_bad_ones_stay():
+    """More assets than rows: those that failed, the last ones that ran, and the number of the others."""
+    tree = ran(plan_of(**{f"a{i}": 1 for i in range(100)}), 98)
+    tree.fold.add(4, StepStarted(98, 1, 100.0))
+    tree.note(tree.fold.add(4, StepFailed(98, 1, 101.0, ErrorInfo("ValueError", "no"))))
+    tree.fold.add(5, RunEnded(101.0, RunStatus.FAILURE))
+    rows = text(tree.folded(20, 101.0))
+    assert len(rows) <= 20
+    assert rows[1].split()[:2] == ["✗", "a98"]
+    assert rows[-1].split()[:2] == ["✓", "a97"]
+    assert rows[0] == f"… {100 - len(rows) + 1} more"
+
+
+def test_a_step_that_is_to_be_tried_again_says_so():
+    """Between two attempts the row has the error and that it is not the end; afterwards the number of the attempt."""
+    plan = Plan(job="j", steps=(Step("a", "a", "op", (), (), RUN, unit="a", retry=Retry(2)),))
+    tree = ran(plan, 0, running=1)
+    tree.fold.add(2, StepFailed(0, 1, 100.5, ErrorInfo("ValueError", "no")))
+    assert "attempt 1 failed, trying again: ValueError: no" in text(tree.full(101.0))[0]
+    tree.fold.add(3, StepStarted(0, 2, 101.0))
+    tree.fold.add(4, StepSucceeded(0, 2, 102.0))
+    assert text(tree.full(103.0))[0].split() == ["✓", "a", "1.00", "s", "attempt", "2"]
+
+
+def test_a_reused_or_skipped_step_says_why():
+    """Reused: from which run; skipped: which output did not come."""
+    plan = plan_of(g=3)
+    tree = ran(plan, 0)
+    tree.fold.add(1, StepReused(0, 100.0, (Kept("abcdefgh-1", 3, Stored("result", Place.INLINE)),)))
+    tree.fold.add(2, StepSkipped(1, 100.0, 0, "second"))
+    tree.fold.add(3, StepSkipped(2, 100.0, 1, blocked=True))
+    rows = text(tree.full(101.0))
+    assert "reused from run abcdefgh" in rows[1]
+    assert "output `second` of op_0 did not come" in rows[2]
+    assert "needs op_1" in rows[3]

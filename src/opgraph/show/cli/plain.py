@@ -83,5 +83,5 @@ class PlainLines:
         if fold.ended[step] and fold.started[step] and phase is not Phase.REUSED:
             took = ink.seconds(max(fold.ended[step] - fold.started[step], 0))
         why: Line = self.tree.why(step, phase)
-        text = ink.clean("".join(part for part, _ in why))
+        text = ink.clean("".join(part for part, _ in why)).removeprefix(f"{word} ")
         return f"{word:<8} {fold.plan.steps[step].key:<{self._width}} {took:>9}  {text}".rstrip() + "\n"

@@ -73,7 +73,7 @@ def _all_rows(head: Any) -> str:
         tbl_rows=_ROWS,
         tbl_cols=max(width // 14, 4),
         tbl_width_chars=width,
-        fmt_str_lengths=24,
+        fmt_str_lengths=32,
         tbl_hide_dataframe_shape=True,
     ):
         return str(head)

@@ -1,0 +1,1 @@
+"""opgraph beside the loop that a careful person would write by hand. A benchmark prints; it never fails."""

@@ -213,7 +213,7 @@ def graph_target(
     inputs = {**values, **(given or {})}
     chosen = _chosen(flat, selection) if selection else None
     steps = [step for step in flat.steps if chosen is None or step.key in chosen]
-    refuse([*unprovided(steps, inputs), *missing_resources(steps, everything, {})])
+    refuse([*unprovided(steps, inputs), *missing_resources(steps, everything, {}, set())])
     return GraphTarget(
         definition.name, flat, everything, {**definition.tags, **(tags or {})}, inputs, definition, project, chosen
     )

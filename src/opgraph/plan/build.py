@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
+import msgspec
+
 from opgraph.declare.op import OpDefinition
 from opgraph.errors import InvalidDefinitionError, together
 from opgraph.keys import AssetKey
@@ -33,7 +35,7 @@ from opgraph.plan.split import between, levels
 from opgraph.resolve.assets import AssetGraph, Unit
 from opgraph.resolve.flatten import Constant, FlatStep, Many, Origin, OuterInput, StepOut
 from opgraph.resolve.mistakes import CannotSplit
-from opgraph.resolve.subset import Part, check_subset, part_of
+from opgraph.resolve.subset import Part, check_subset, origin_steps, part_of
 
 Recorded = Callable[[Sequence[str]], AbstractSet[str]]
 IO_MANAGER = "io_manager"  # the default resource key
@@ -63,7 +65,7 @@ def plan_assets(
     problems: list[InvalidDefinitionError] = []
     parts: list[_Part] = []
     for unit in graph.units:
-        chosen = selected & unit.definition.specs_by_key.keys()
+        chosen = frozenset(key for key in unit.definition.specs_by_key if key in selected)  # `&` walks all selected
         if chosen:
             problem = check_subset(unit, chosen)
             if problem is not None:
@@ -74,7 +76,7 @@ def plan_assets(
     layout = _Layout(graph, parts, selected)
     if layout.stuck:
         layout = _Layout(graph, _split(graph, layout, selected), selected)
-    steps, wanted = layout.steps(policy)
+    steps, wanted = layout.steps(), layout.wanted
     have = recorded(sorted(wanted)) if wanted else frozenset[str]()
     missing = tuple(sorted(key for key in wanted if key not in have and graph.nodes[AssetKey(key)].unit is not None))
     if missing:
@@ -145,26 +147,38 @@ class _Layout:
         self.wanted: set[str] = set()  # assets to be loaded
         self.inputs: list[tuple[StepInput, ...]] = []
         self.after: list[tuple[FromStep, ...]] = []
-        extra = self._extra_order()
+        added = self._added_order()
         for d, (p, number) in enumerate(self.drafts):
             inputs, after = self._wire(parts[p], number)
             self.inputs.append(inputs)
-            self.after.append(tuple(dict.fromkeys([*after, *extra.get(d, ())])))
+            self.after.append(tuple(dict.fromkeys([*after, *added.get(d, ())])))
         self.order, self.stuck = self._sort()
 
-    def _extra_order(self) -> dict[int, list[FromStep]]:
-        """What `deps` add: the first ops of an asset wait for the assets that it only names."""
+    def _added_order(self) -> dict[int, list[FromStep]]:
+        """What `deps` add: the first ops of an asset wait for the assets that it only names. An op that it shares with
+        an asset that does not name them does not wait: they may be made from that one."""
         found: dict[int, list[FromStep]] = {}
         for each in self.parts:
-            unit = each.part.unit
-            for key in each.part.selected:
-                makers = [self.makers[dep] for dep in unit.extra(key) if dep in self.makers]
+            unit, selected = each.part.unit, each.part.selected
+            waits: dict[AssetKey, set[AssetKey]] = {}  # asset -> the selected assets that it only names
+            for key in selected:
+                makers = {dep for dep in unit.only_named(key) if dep in self.makers}
                 if each.split:
-                    siblings = (p for p in unit.parents(key) if p in unit.at and p not in each.part.selected)
-                    makers += [self.makers[p] for p in siblings if p in self.makers]
+                    makers.update(p for p in unit.parents(key) if p in unit.at and p not in selected)
                 if makers and key in unit.at:
-                    for number in _first_steps(unit, key):
-                        found.setdefault(each.at[number], []).extend(makers)
+                    waits[key] = makers
+            if not waits:
+                continue
+            needed = {key: part_of(unit, {key}).needed.keys() for key in selected if key in unit.at}
+            users: dict[int, list[AssetKey]] = {}  # flat step -> the assets that need it
+            for key, numbers in needed.items():
+                for number in numbers:
+                    users.setdefault(number, []).append(key)
+            for key, makers in waits.items():
+                for dep in makers & self.makers.keys():
+                    own = {n for n in needed[key] if all(dep in waits.get(user, ()) for user in users[n])}
+                    for number in _first(unit, key, own | {unit.at[key][0]}):
+                        found.setdefault(each.at[number], []).append(self.makers[dep])
         return found
 
     def _wire(self, each: _Part, number: int) -> tuple[tuple[StepInput, ...], list[FromStep]]:
@@ -240,8 +254,8 @@ class _Layout:
                     heapq.heappush(ready, later)
         return order, {self.drafts[d][0] for d, count in enumerate(waiting) if count > 0}
 
-    def steps(self, policy: Policy) -> tuple[list[Step], set[str]]:
-        """The steps of the plan, and the assets that they load."""
+    def steps(self) -> list[Step]:
+        """The steps of the plan."""
         place = {d: i for i, d in enumerate(self.order)}
         reasons = _Reasons(self)
         steps: list[Step] = []
@@ -255,7 +269,9 @@ class _Layout:
                     key=each.key(flat),
                     node=flat.key,
                     op=flat.op.name,
-                    inputs=tuple(StepInput(i.name, _moved(i.source, place), i.manager, i.nothing) for i in self.inputs[d]),
+                    inputs=tuple(
+                        StepInput(i.name, _moved(i.source, place), i.manager, i.nothing) for i in self.inputs[d]
+                    ),
                     outputs=outputs,
                     decision=reasons.of(d, outputs),
                     after=tuple(FromStep(place[a.step], a.output) for a in self.after[d]),
@@ -264,7 +280,7 @@ class _Layout:
                     code_version=flat.op.code_version or "",
                 )
             )
-        return steps, self.wanted
+        return steps
 
     def _output(self, each: _Part, number: int, name: str) -> StepOutput:
         unit = each.part.unit
@@ -316,13 +332,18 @@ class _Reasons:
         return Decision(Do.RUN, "needed", shown)
 
 
-def _first_steps(unit: Unit, key: AssetKey) -> list[int]:
-    """The ops of an asset that take nothing from another op of it."""
-    needed = part_of(unit, {key}).needed
-    steps = unit.flat.steps
+def _first(unit: Unit, key: AssetKey, steps: AbstractSet[int]) -> list[int]:
+    """Those of some ops of an asset that take nothing from another of these; what is an asset on the way is not taken
+    from the op, but loaded."""
+
+    def taken(source: StepOut) -> bool:
+        return source.step in steps and unit.key_at.get((source.step, source.output), key) == key
+
     return [
-        n for n in needed if not any(isinstance(o, StepOut) or isinstance(o, Many) for o in steps[n].inputs.values())
-    ] or list(needed)[:1]
+        n
+        for n in sorted(steps)
+        if not any(taken(source) for origin in unit.flat.steps[n].inputs.values() for source in origin_steps(origin))
+    ]
 
 
 def _steps_of(inputs: Iterable[StepInput]) -> list[FromStep]:
@@ -350,25 +371,19 @@ def _moved(source: InputSource, place: Mapping[int, int]) -> InputSource:
 def _mark_missing(step: Step, missing: AbstractSet[str]) -> Step:
     """The step with those of its asset inputs marked of which nothing is recorded."""
 
-    def marked(source: InputSource) -> InputSource:
-        if isinstance(source, FromAsset) and source.asset in missing:
-            return FromAsset(source.asset, recorded=False, sibling=source.sibling)
-        return source
+    def marked(source: FromAsset) -> FromAsset:
+        known = source.asset not in missing
+        return source if known else FromAsset(source.asset, recorded=False, sibling=source.sibling)
 
     def each(source: InputSource) -> InputSource:
         if isinstance(source, FromMany):
-            return FromMany(
-                tuple(
-                    FromAsset(i.asset, False, i.sibling) if isinstance(i, FromAsset) and i.asset in missing else i
-                    for i in source.items
-                )
-            )
-        return marked(source)
+            return FromMany(tuple(marked(i) if isinstance(i, FromAsset) else i for i in source.items))
+        return marked(source) if isinstance(source, FromAsset) else source
 
     inputs = tuple(i if i.nothing else StepInput(i.name, each(i.source), i.manager) for i in step.inputs)
     if inputs == step.inputs:
         return step
-    return Step(**{f: getattr(step, f) for f in step.__struct_fields__} | {"inputs": inputs})
+    return msgspec.structs.replace(step, inputs=inputs)
 
 
 def _besides(steps: Iterable[Step], policy: Policy) -> Iterable[Besides]:
@@ -376,8 +391,8 @@ def _besides(steps: Iterable[Step], policy: Policy) -> Iterable[Besides]:
         for output in step.outputs:
             if output.role is Role.UNSELECTED_REQUIRED:
                 remedy = (
-                    f"make output `{output.name}` of op `{step.op}` optional (`Out(is_required=False)`) and yield it only "
-                    "when it is in `context.selected_output_names`, "
+                    f"make output `{output.name}` of op `{step.op}` optional (`Out(is_required=False)`) and yield it "
+                    "only when it is in `context.selected_output_names`, "
                 )
             elif output.role is Role.UNSELECTED_OPTIONAL:
                 remedy = (

@@ -1,19 +1,22 @@
 """Hashes of code: whether a step would still do what it did when its run began.
 
 A function's hash covers its bytecode, constants and names, its defaults, what it closes over, and the functions of the
-same package that it names, to any depth; not line numbers, comments or docstrings, so moving code about changes nothing.
+same package that it names, to any depth; not line numbers, comments or docstrings: moving code about changes nothing.
 What it cannot see: data, libraries, methods reached through objects.
 """
 
 import hashlib
 from collections.abc import Callable
+from opcode import EXTENDED_ARG, hasconst
 from types import CodeType, FunctionType
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from opgraph.plan.model import Plan
 
+_TAKES_CONSTANT = frozenset(hasconst)
+_HAS_DOCSTRING = 0x4000000  # a flag of code objects from Python 3.14 on
 _PLAIN = (int, float, complex, str, bytes, bool, type(None), type(...))
 
 
@@ -69,14 +72,23 @@ def _names(code: CodeType) -> list[str]:
 
 
 def _add_code(digest: Any, code: CodeType) -> None:
-    digest.update(code.co_code)
-    digest.update(repr((code.co_names, code.co_varnames, code.co_freevars, code.co_flags)).encode())
-    doc = code.co_consts[0] if code.co_consts and isinstance(code.co_consts[0], str) else None
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            _add_code(digest, constant)
-        elif constant is not doc:
-            _add_value(digest, constant)
+    """Constants stand where they are used, not where they are kept: a docstring is kept among them and moves them."""
+    raw, argument = bytearray(code.co_code), 0
+    for at in range(0, len(raw), 2):
+        argument = argument << 8 | raw[at + 1]
+        if raw[at] == EXTENDED_ARG:
+            continue
+        if raw[at] in _TAKES_CONSTANT:
+            constant = code.co_consts[argument]
+            raw[at + 1] = 0
+            if isinstance(constant, CodeType):
+                _add_code(digest, constant)
+            else:
+                _add_value(digest, constant)
+        argument = 0
+    digest.update(raw)
+    flags = code.co_flags & ~_HAS_DOCSTRING
+    digest.update(repr((code.co_names, code.co_varnames, code.co_freevars, flags)).encode())
 
 
 def _add_value(digest: Any, value: object) -> None:
@@ -85,8 +97,8 @@ def _add_value(digest: Any, value: object) -> None:
     if isinstance(value, _PLAIN):
         digest.update(repr(value).encode())
     elif isinstance(value, tuple):
-        for item in value:  # pyright: ignore[reportUnknownVariableType] - constants of any type
+        for item in cast("tuple[object, ...]", value):
             _add_value(digest, item)
     elif isinstance(value, frozenset):
-        digest.update(repr(sorted(map(repr, value))).encode())  # pyright: ignore[reportUnknownArgumentType]
+        digest.update(repr(sorted(map(repr, cast("frozenset[object]", value)))).encode())
     digest.update(b"|")

@@ -85,7 +85,9 @@ def _source(
         return FromCaller(origin.name)
     if isinstance(origin, Many):
         kept = (i for i in origin.items if not isinstance(i, StepOut) or i.step in place)
-        return FromMany(tuple(FromStep(place[i.step], i.output) if isinstance(i, StepOut) else FromDefault() for i in kept))
+        return FromMany(
+            tuple(FromStep(place[i.step], i.output) if isinstance(i, StepOut) else FromDefault() for i in kept)
+        )
     if isinstance(origin, Constant):
         return FromDefault()
     return FromDefault() if step.op.ins[name].has_default_value else FromCaller(name)

@@ -132,6 +132,8 @@ InputSource: TypeAlias = FromStep | FromAsset | FromCaller | FromDefault | FromM
 
 
 class StepInput(Struct, frozen=True, omit_defaults=True):
+    """An input of a step and where its value comes from."""
+
     name: str
     source: InputSource
     manager: str = ""  # the key of an input manager that loads it, where one was named
@@ -139,6 +141,8 @@ class StepInput(Struct, frozen=True, omit_defaults=True):
 
 
 class StepOutput(Struct, frozen=True, omit_defaults=True):
+    """An output of a step and what it is to the run."""
+
     name: str
     role: Role
     required: bool = True  # required by its declaration
@@ -238,7 +242,13 @@ class Plan(Struct, frozen=True, omit_defaults=True):
             "inputs": {each.name: self._source_json(each.source) for each in step.inputs},
             "after": sorted({self.steps[each.step].key for each in step.after}),
             "outputs": [
-                {"name": o.name, "role": o.role.value, "asset": o.asset, "required": o.required, "io_manager": o.io_manager}
+                {
+                    "name": o.name,
+                    "role": o.role.value,
+                    "asset": o.asset,
+                    "required": o.required,
+                    "io_manager": o.io_manager,
+                }
                 for o in step.outputs
             ],
         }

@@ -14,7 +14,17 @@ from opgraph.events import Kept
 from opgraph.keys import near_misses
 from opgraph.plan.mistakes import UnknownStep
 from opgraph.plan.model import (
-    Decision, Do, FromAsset, FromCollected, FromMany, FromMapped, FromStep, InputSource, Plan, Role, Step,
+    Decision,
+    Do,
+    FromAsset,
+    FromCollected,
+    FromMany,
+    FromMapped,
+    FromStep,
+    InputSource,
+    Plan,
+    Role,
+    Step,
     StepInput,
 )  # fmt: skip
 from opgraph.plan.past import Past, PastStep
@@ -154,20 +164,25 @@ def _changes(plan: Plan, past: Past, decisions: Sequence[Decision]) -> dict[str,
     now, then = {s.key: s for s in plan.steps}, {s.key: s for s in past.plan.steps}
     added = [key for key in now if key not in then]
     removed = [key for key in then if key not in now]
-    renamed: list[str] = []
-    for old in list(removed):
-        same = [new for new in added if now[new].op == then[old].op and _parent(new) == _parent(old)]
-        if len(same) == 1:  # the same op in the same graph under another alias
-            renamed.append(f"{old} → {same[0]}")
-            removed.remove(old)
-            added.remove(same[0])
+    alike: dict[tuple[str, str], list[str]] = {}  # new steps of one op in one graph
+    for new in added:
+        alike.setdefault((now[new].op, _parent(new)), []).append(new)
+    names: dict[str, str] = {}  # old -> new: the same op in the same graph under another alias
+    for old in removed:
+        same = alike.get((then[old].op, _parent(old)), [])
+        if len(same) == 1:
+            names[old] = same.pop()
+    renamed = [f"{old} → {new}" for old, new in names.items()]
+    removed = [old for old in removed if old not in names]
+    taken = set(names.values())
+    added = [new for new in added if new not in taken]
     edited = [
         step.key
         for step, decision in zip(plan.steps, decisions, strict=True)
         if decision.do is Do.REUSE and step.key in then and step.code != then[step.key].code
     ]
     found = {"added": added, "removed": removed, "renamed": renamed, "edited": edited}
-    return {kind: tuple(names) for kind, names in found.items() if names}
+    return {kind: tuple(keys) for kind, keys in found.items() if keys}
 
 
 def _parent(key: str) -> str:

@@ -16,7 +16,7 @@ class Unit:
     """One asset definition with its op or graph made flat, and the op output at which each of its assets is made."""
 
     __slots__ = (
-        "_extra", "_parents", "at", "definition", "flat", "key_at", "key_of_input", "manager_at", "name", "passed",
+        "_named", "_parents", "at", "definition", "flat", "key_at", "key_of_input", "manager_at", "name", "passed",
     )  # fmt: skip
 
     def __init__(self, definition: AssetsDefinition, name: str = "") -> None:
@@ -38,10 +38,11 @@ class Unit:
             else:
                 self.passed.append(output)
         self._parents: dict[AssetKey, tuple[AssetKey, ...]] | None = None
-        self._extra: dict[AssetKey, tuple[AssetKey, ...]] = {}
+        self._named: dict[AssetKey, tuple[AssetKey, ...]] = {}
 
     @property
     def source(self) -> Source | None:
+        """Where it was declared."""
         return self.definition.source
 
     def parents(self, key: AssetKey) -> tuple[AssetKey, ...]:
@@ -50,16 +51,16 @@ class Unit:
             self._parents = self._find_parents()
         return self._parents.get(key, ())
 
-    def extra(self, key: AssetKey) -> tuple[AssetKey, ...]:
+    def only_named(self, key: AssetKey) -> tuple[AssetKey, ...]:
         """The upstream assets that only `deps` name: ordering, with nothing to load."""
-        if key not in self._extra:
+        if key not in self._named:
             inputs = set(self.key_of_input.values())
             spec = self.definition.specs_by_key[key]
             own = self.definition.specs_by_key
-            self._extra[key] = tuple(
+            self._named[key] = tuple(
                 dep.asset_key for dep in spec.deps if dep.asset_key not in inputs and dep.asset_key not in own
             )
-        return self._extra[key]
+        return self._named[key]
 
     def _find_parents(self) -> dict[AssetKey, tuple[AssetKey, ...]]:
         explicit, specs = self.definition.explicit_deps, self.definition.specs_by_key
@@ -75,7 +76,7 @@ class Unit:
         return {
             key: tuple(explicit[key])
             if explicit is not None and key in explicit
-            else _union(traced.get(key, ()), self.extra(key), _siblings(specs, spec))
+            else _union(traced.get(key, ()), self.only_named(key), _siblings(specs, spec))
             for key, spec in specs.items()
         }
 
@@ -114,6 +115,9 @@ class Unit:
         return {key: tuple(k for i, k in enumerate(keys) if reach[step] >> i & 1) for key, (step, _) in self.at.items()}
 
 
+_NEAR_SEARCHES = 100_000  # pairs of names compared, about 2 s
+
+
 def _siblings(specs: Mapping[AssetKey, AssetSpec], spec: AssetSpec) -> Iterator[AssetKey]:
     return (dep.asset_key for dep in spec.deps if dep.asset_key in specs)
 
@@ -134,6 +138,7 @@ class AssetNode:
 
     @property
     def group(self) -> str:
+        """The group it is shown in."""
         return self.spec.group_name or "default"
 
 
@@ -170,7 +175,7 @@ class AssetGraph:
         if not same and not others[0].specs_by_key.keys() & definition.specs_by_key.keys():
             self.problems.append(DuplicateNode(definition.node_name, definition.source))
         try:  # one graph used for several assets is `name`, `name_2`, …
-            unit = Unit(definition, definition.node_name if len(others) == 1 else f"{definition.node_name}_{len(others)}")
+            unit = Unit(definition, definition.node_name + (f"_{len(others)}" if len(others) > 1 else ""))
         except InvalidDefinitionError as problem:
             self.problems.append(problem)
             return
@@ -184,20 +189,26 @@ class AssetGraph:
 
     def _check_upstreams(self) -> None:
         """Every parent exists; one that only `deps` name, and that resembles no other, becomes an external asset."""
+        unknown = [(node, p) for node in self.nodes.values() for p in node.parents if p not in self.nodes]
+        if not unknown:
+            return
         stubs: dict[AssetKey, AssetNode] = {}
-        texts: list[str] | None = None
-        for node in list(self.nodes.values()):
-            for parent in node.parents:
-                if parent in self.nodes or parent in stubs:
-                    continue
-                texts = texts if texts is not None else [key.text for key in self.nodes]
+        texts = [key.text for key in self.nodes]
+        only_deps = {parent for node, parent in unknown if not _parameter(node.unit, parent)}
+        left = max(_NEAR_SEARCHES // len(texts), 3)
+        search = len(only_deps) <= left  # who names this many has not mistyped them: they are made elsewhere
+        for node, parent in unknown:
+            if parent in stubs:
+                continue
+            parameter, near = _parameter(node.unit, parent), list[str]()
+            if search if not parameter else left > 0:
+                left -= 1
                 near = near_misses(parent.text, (text for text in texts if text != node.key.text))
-                parameter = _parameter(node.unit, parent)
-                if parameter or near:
-                    where = node.unit.source if node.unit is not None else getattr(node.spec, "source", None)
-                    self.problems.append(UnknownUpstream(node.key, parent, parameter, where, near))
-                else:
-                    stubs[parent] = AssetNode(parent, AssetSpec(parent), None, (), stub=True)
+            if parameter or near:
+                where = node.unit.source if node.unit is not None else getattr(node.spec, "source", None)
+                self.problems.append(UnknownUpstream(node.key, parent, parameter, where, near))
+            else:
+                stubs[parent] = AssetNode(parent, AssetSpec(parent), None, (), stub=True)
         self.nodes.update(stubs)
 
     def __contains__(self, key: object) -> bool:
@@ -220,44 +231,35 @@ class AssetGraph:
 
     def in_order(self) -> list[AssetKey]:
         """All keys, parents first; those on a circle last, in the order in which they were given."""
+        ready, stuck = self._sort()
+        return [*ready, *stuck]
+
+    def _sort(self) -> tuple[list[AssetKey], list[AssetKey]]:
+        """The keys that have an order, parents first, and those that are on a circle or after one."""
         waiting = {key: sum(1 for p in node.parents if p in self.nodes) for key, node in self.nodes.items()}
         ready = [key for key, count in waiting.items() if count == 0]
         for key in ready:
             for child in self.children[key]:
-                waiting[child] -= self.nodes[child].parents.count(key)
+                waiting[child] -= 1
                 if waiting[child] == 0:
                     ready.append(child)
-        return ready if len(ready) == len(self.nodes) else [*ready, *(key for key in self.nodes if waiting[key] > 0)]
+        return ready, [key for key, count in waiting.items() if count > 0]
 
     def circle(self) -> list[AssetKey]:
         """Some assets that depend on one another in a circle, in the order of the circle; empty: there are none."""
         for key, node in self.nodes.items():
             if key in node.parents:
                 return [key]
-        order = self.in_order()
-        place = {key: i for i, key in enumerate(order)}
-        stuck = {k for k in self.nodes if any(p in place and place[p] >= place[k] for p in self.nodes[k].parents)}
+        stuck = dict.fromkeys(self._sort()[1])
         if not stuck:
             return []
-        key = next(k for k in order if k in stuck)
-        path: list[AssetKey] = []
-        while key not in path:
-            path.append(key)
-            later = [p for p in self.nodes[key].parents if p in self.nodes and self._reaches(key, p)]
-            key = later[0]
-        return list(reversed(path[path.index(key) :]))
-
-    def _reaches(self, start: AssetKey, goal: AssetKey) -> bool:
-        """Whether `goal` is made from `start`."""
-        seen, todo = {start}, [start]
-        while todo:
-            for child in self.children[todo.pop()]:
-                if child == goal:
-                    return True
-                if child not in seen:
-                    seen.add(child)
-                    todo.append(child)
-        return False
+        key = next(iter(stuck))
+        path: dict[AssetKey, None] = {}
+        while key not in path:  # each of these has a parent among them, so going back ends on a circle
+            path[key] = None
+            key = next(p for p in self.nodes[key].parents if p in stuck)
+        passed = list(path)
+        return list(reversed(passed[passed.index(key) :]))
 
 
 def _parameter(unit: Unit | None, parent: AssetKey) -> str:

@@ -1,7 +1,7 @@
 """Graphs, nested to any depth, made flat: a list of ops, each with the exact places its inputs come from.
 
-Steps are named by path (`clean.dedupe`), numbered in an order in which they could run. Nothing of the nesting is left but
-the path: a graph's inputs and outputs are only names for the ops' own.
+Steps are named by path (`clean.dedupe`), numbered in an order in which they could run. Nothing of the nesting is left
+but the path: a graph's inputs and outputs are only names for the ops' own.
 """
 
 from collections.abc import Iterable, Mapping
@@ -66,6 +66,7 @@ class FlatStep:
 
     @property
     def key(self) -> str:
+        """The path as text."""
         return ".".join(self.path)
 
 
@@ -140,16 +141,34 @@ def _in_order(graph: GraphDefinition) -> Iterable[str]:
     seen: set[str] = set()
     if all(feeds(graph, name) <= seen and not seen.add(name) for name in graph.nodes):
         return graph.nodes
-    waiting = {name: feeds(graph, name) & graph.nodes.keys() for name in graph.nodes}
-    order: list[str] = []
-    while waiting:
-        ready = [name for name, sources in waiting.items() if sources <= set(order)]
-        if not ready:
-            raise GraphCycle(graph.name, sorted(waiting), graph.source)
-        order += ready
-        for name in ready:
-            del waiting[name]
+    later: dict[str, list[str]] = {name: [] for name in graph.nodes}
+    waiting: dict[str, int] = {}
+    for name in graph.nodes:
+        sources = feeds(graph, name)
+        waiting[name] = len(sources)
+        for source in sources:
+            later[source].append(name)
+    order = [name for name, count in waiting.items() if count == 0]
+    for name in order:
+        for other in later[name]:
+            waiting[other] -= 1
+            if waiting[other] == 0:
+                order.append(other)
+    if len(order) < len(waiting):
+        stuck = {name for name, count in waiting.items() if count > 0}
+        raise GraphCycle(graph.name, _circle(graph, stuck), graph.source)
     return order
+
+
+def _circle(graph: GraphDefinition, stuck: set[str]) -> list[str]:
+    """Some nodes that feed one another in a circle, among those of which each is fed by another."""
+    path: dict[str, None] = {}
+    name = min(stuck)
+    while name not in path:
+        path[name] = None
+        name = min(feeds(graph, name) & stuck)
+    passed = list(path)
+    return sorted(passed[passed.index(name) :])
 
 
 def feeds(graph: GraphDefinition, name: str) -> set[str]:

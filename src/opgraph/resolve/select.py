@@ -20,7 +20,7 @@ def select(graph: AssetGraph, selection: s.AssetSelection, recorded: Recorded = 
     Raises:
         UnknownSelected: it names a key that does not exist.
     """
-    return _Resolver(graph, recorded).of(selection)
+    return _Resolver(graph, recorded, external=False).of(selection)
 
 
 def select_to_run(graph: AssetGraph, selection: s.AssetSelection, text: str, recorded: Recorded) -> Keys:
@@ -38,11 +38,16 @@ def select_to_run(graph: AssetGraph, selection: s.AssetSelection, text: str, rec
 
 
 class _Resolver:
-    def __init__(self, graph: AssetGraph, recorded: Recorded) -> None:
-        self.graph, self.recorded = graph, recorded
+    """Reads a tree. With `external`, conditions hold for external assets too."""
 
-    def of(self, tree: s.AssetSelection) -> Keys:
-        nodes = self.graph.nodes
+    def __init__(self, graph: AssetGraph, recorded: Recorded, *, external: bool) -> None:
+        self.graph, self.recorded = graph, recorded
+        made = graph.materializable
+        self.pool = {key: node for key, node in graph.nodes.items() if external or key in made}
+
+    def of(self, tree: s.AssetSelection) -> Keys:  # noqa: PLR0911 - one a kind
+        """The keys that a selection means."""
+        nodes, pool = self.graph.nodes, self.pool
         match tree:
             case s.All():
                 return frozenset(nodes) if tree.external else self.graph.materializable
@@ -51,27 +56,28 @@ class _Resolver:
             case s.KeyWildcard():
                 return frozenset(key for key in nodes if fnmatchcase(key.text, tree.pattern))
             case s.KeyPrefixes():
-                return frozenset(key for key in nodes if any(key.has_prefix(prefix) for prefix in tree.prefixes))
+                return frozenset(key for key in pool if any(key.has_prefix(prefix) for prefix in tree.prefixes))
             case s.KeySubstring():
-                return frozenset(key for key in nodes if tree.text in key.text)
+                return frozenset(key for key in pool if tree.text in key.text)
             case s.Groups():
-                return frozenset(key for key, node in nodes.items() if node.group in tree.names)
+                return frozenset(key for key, node in pool.items() if node.group in tree.names)
             case s.Tag():
                 return self._where(lambda tags: tree.key in tags and tree.value in (None, tags[tree.key]))
             case s.Kind():
                 return frozenset(
                     key
-                    for key, node in nodes.items()
+                    for key, node in pool.items()
                     if (tree.kind in node.spec.kinds if tree.kind is not None else not node.spec.kinds)
                 )
             case s.Owner():
                 return frozenset(
                     key
-                    for key, node in nodes.items()
+                    for key, node in pool.items()
                     if (tree.owner in node.spec.owners if tree.owner is not None else not node.spec.owners)
                 )
             case s.And():
-                return frozenset.intersection(*(self.of(each) for each in tree.operands))
+                first, *others = (self.of(each) for each in tree.operands)
+                return first.intersection(*others)
             case s.Or():
                 return frozenset[AssetKey]().union(*(self.of(each) for each in tree.operands))
             case s.Sub():
@@ -90,10 +96,12 @@ class _Resolver:
         match tree:
             case s.Upstream():
                 start = self.of(tree.child)
-                return self._walk(start, parents, tree.depth) | (start if tree.include_self else frozenset())
+                found = self._walk(start, parents, tree.depth)
+                return found | start if tree.include_self else found - start
             case s.Downstream():
                 start = self.of(tree.child)
-                return self._walk(start, children, tree.depth) | (start if tree.include_self else frozenset())
+                found = self._walk(start, children, tree.depth)
+                return found | start if tree.include_self else found - start
             case s.Roots():
                 start = self.of(tree.child)
                 return frozenset(key for key in start if not start & set(parents[key]))
@@ -101,7 +109,7 @@ class _Resolver:
                 start = self.of(tree.child)
                 return frozenset(key for key in start if not start & set(children[key]))
             case s.External():
-                return self.of(tree.child)
+                return _Resolver(self.graph, self.recorded, external=True).of(tree.child)
             case s.Materializable():
                 return self.of(tree.child) & self.graph.materializable
             case s.Sources():
@@ -122,7 +130,7 @@ class _Resolver:
                 raise AssertionError(tree)
 
     def _walk(self, start: Iterable[AssetKey], edges: Mapping[AssetKey, Sequence[AssetKey]], depth: int | None) -> Keys:
-        """What can be reached from the start in so many steps, the start itself only if it can be reached."""
+        """What can be reached from the start in so many steps."""
         found: set[AssetKey] = set()
         todo = deque((key, 0) for key in start)
         while todo:
@@ -136,7 +144,7 @@ class _Resolver:
         return frozenset(found)
 
     def _where(self, test: Callable[[Mapping[str, str]], bool]) -> Keys:
-        return frozenset(key for key, node in self.graph.nodes.items() if test(node.spec.tags))
+        return frozenset(key for key, node in self.pool.items() if test(node.spec.tags))
 
     def _known(self, key: AssetKey) -> AssetKey:
         if key not in self.graph.nodes:

@@ -1,4 +1,5 @@
-"""Parts of a unit: which ops a selection of its assets needs, which outputs of them, and whether a part is safe to ask for."""
+"""Parts of a unit: which ops a selection of its assets needs, which of their outputs, and whether a part is safe to
+ask for."""
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ class Part:
 
     @property
     def is_subset(self) -> bool:
+        """Whether it leaves out an asset of the unit."""
         return len(self.selected) != len(self.unit.definition.specs_by_key)
 
 

@@ -28,10 +28,11 @@ def mistakes_in(graph: AssetGraph, resources: Mapping[str, object]) -> list[Inva
     if circle:
         unit = graph.nodes[circle[0]].unit
         found.append(AssetCycle(circle, unit.source if unit is not None else None))
+    seen: set[str] = set()
     for unit in graph.units:
         found += _wiring(unit)
         own = unit.definition.resource_defs
-        found += missing_resources(unit.flat.steps, {**resources, **own} if own else resources, unit.manager_at)
+        found += missing_resources(unit.flat.steps, {**resources, **own} if own else resources, unit.manager_at, seen)
     found += _conflicts(graph.units)
     return found
 
@@ -76,28 +77,41 @@ def unprovided(steps: Iterable[FlatStep], given: Iterable[str] = ()) -> Iterable
 
 
 def missing_resources(
-    steps: Iterable[FlatStep], resources: Mapping[str, object], managers: Mapping[tuple[int, str], str]
+    steps: Iterable[FlatStep],
+    resources: Mapping[str, object],
+    managers: Mapping[tuple[int, str], str],
+    seen: set[str],
 ) -> Iterable[InvalidDefinitionError]:
-    """The resources and I/O managers that are asked for and not there, each once, with who asks."""
-    known, seen = sorted(resources), set[str]()
+    """The resources and I/O managers that are asked for and not there, each once, with who asks first.
+
+    Args:
+        steps: who may ask.
+        resources: what there is.
+        managers: the I/O managers that were given for an asset, by its step and output.
+        seen: those reported already; grows.
+    """
     for number, step in enumerate(steps):
         for name in sorted(step.op.required_resource_keys):
             if name not in resources and name not in seen:
                 seen.add(name)
-                near = near_misses(name, known)
-                yield MissingResource(name, f"op `{step.key}`", place_of(step, None), known, near)
+                yield MissingResource(name, f"op `{step.key}`", place_of(step, None), *_known(name, resources))
         for output, out in step.op.outs.items():
             name = managers.get((number, output)) or out.io_manager_key
             if name and name not in resources and name != DEFAULT_MANAGER and name not in seen:
                 seen.add(name)
                 who = f"output `{output}` of op `{step.key}`"
-                yield MissingIOManager(name, who, place_of(step, None), known, near_misses(name, known))
+                yield MissingIOManager(name, who, place_of(step, None), *_known(name, resources))
         for input_name, declared in step.op.ins.items():
             name = declared.input_manager_key
             if name and name not in resources and name != DEFAULT_MANAGER and name not in seen:
                 seen.add(name)
                 who = f"input `{input_name}` of op `{step.key}`"
-                yield MissingIOManager(name, who, place_of(step, None), known, near_misses(name, known))
+                yield MissingIOManager(name, who, place_of(step, None), *_known(name, resources))
+
+
+def _known(name: str, resources: Mapping[str, object]) -> tuple[list[str], list[str]]:
+    known = sorted(resources)
+    return known, near_misses(name, known)
 
 
 def _conflicts(units: Iterable[Unit]) -> Iterable[InvalidDefinitionError]:

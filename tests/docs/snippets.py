@@ -2,7 +2,8 @@
 
 A page is played from top to bottom in one empty directory:
 
-- a ```python or ```toml block that begins with `# name.py` is written to that file; any other is run as a program;
+- a ```python or ```toml block that begins with `# name.py` is written to that file; any other ```python block is run as
+  a program, and any other ```toml block need only be TOML;
 - a ```text block right after a program is what it prints;
 - a ```console block holds commands, `$ ` before each, and what they print. One that fails ends in `# exit code N`.
 
@@ -18,6 +19,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,7 +94,7 @@ class Reader:
             parts.append(text[done : found.start(2)])
             done, fence, new = found.end(2), found.end(), body
             if language in ("python", "toml"):
-                program = self.python(body, line)
+                program = self.code(body, line, language)
             elif language == "text" and follows and program is not None:
                 new = self.compare(body, program, line, "the program prints something else")
             elif language == "console":
@@ -102,13 +104,16 @@ class Reader:
             parts.append(new)
         return "".join(parts) + text[done:]
 
-    def python(self, body: str, line: int) -> str | None:
+    def code(self, body: str, line: int, language: str) -> str | None:
         """Write the file or run the program; what the program printed."""
         name = _FILE.match(body)
         if name:
             path = self.folder / name[1]
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(body, encoding="utf-8")
+            return None
+        if language == "toml":
+            tomllib.loads(body)
             return None
         program = self.folder / "program.py"
         program.write_text(body, encoding="utf-8")

@@ -3,7 +3,8 @@
 The engine eats facts, the record keeps them, the screens fold them: there is no second vocabulary. A step is named by
 its number in the run's plan; steps that a fan-out adds get the next numbers, in the order of the log. Times are seconds
 since 1970 (UTC), durations whole microseconds. On disk a fact is a msgpack array that begins with its tag: a field may be
-added at the end of a class with a default, and nothing else about a class that was released may change.
+added at the end of a class with a default, and nothing else about a class that was released may change. Facts cannot form a
+circle, so the garbage collector need not look at them (`gc=False`): a run makes thousands.
 """
 
 import enum
@@ -43,7 +44,7 @@ class Place(enum.Enum):
     NONE = "none"  # nothing was stored: a `Nothing` output, an asset annotated `-> None`, an observation of work done
 
 
-class Meta(Struct, frozen=True, array_like=True):
+class Meta(Struct, frozen=True, array_like=True, gc=False):
     """One metadata value: its kind (`int`, `text`, `md`, `table`, …) and the value as plain JSON-like data."""
 
     kind: str
@@ -53,7 +54,7 @@ class Meta(Struct, frozen=True, array_like=True):
 Metadata: TypeAlias = dict[str, Meta]
 
 
-class Stored(Struct, frozen=True, array_like=True):
+class Stored(Struct, frozen=True, array_like=True, gc=False):
     """One output of one attempt, as it was stored."""
 
     output: str
@@ -71,7 +72,7 @@ class Stored(Struct, frozen=True, array_like=True):
     type_name: str = ""
 
 
-class Kept(Struct, frozen=True, array_like=True):
+class Kept(Struct, frozen=True, array_like=True, gc=False):
     """The address of a stored value: the run, the number of the fact that announced it, and what the fact said."""
 
     run: str
@@ -79,7 +80,7 @@ class Kept(Struct, frozen=True, array_like=True):
     stored: Stored
 
 
-class Read(Struct, frozen=True, array_like=True):
+class Read(Struct, frozen=True, array_like=True, gc=False):
     """The exact version of an asset that a step read: the run that made it and the number of its fact there.
     An empty run: the asset is external, or its materialization was never recorded."""
 
@@ -90,7 +91,7 @@ class Read(Struct, frozen=True, array_like=True):
     data_version: str = ""
 
 
-class Frame(Struct, frozen=True, array_like=True):
+class Frame(Struct, frozen=True, array_like=True, gc=False):
     """One line of a traceback. `own` marks the user's code, as against a library's."""
 
     file: str
@@ -100,7 +101,7 @@ class Frame(Struct, frozen=True, array_like=True):
     own: bool = True
 
 
-class ErrorInfo(Struct, frozen=True, array_like=True):
+class ErrorInfo(Struct, frozen=True, array_like=True, gc=False):
     """An exception, as data."""
 
     kind: str  # the class's name
@@ -114,14 +115,14 @@ class ErrorInfo(Struct, frozen=True, array_like=True):
     notes: tuple[str, ...] = ()
 
 
-class Fact(Struct, frozen=True, array_like=True):
+class Fact(Struct, frozen=True, array_like=True, gc=False):
     """The base of all facts."""
 
 
 # -- the run ------------------------------------------------------------------
 
 
-class RunStarted(Fact, frozen=True, array_like=True, tag=1):
+class RunStarted(Fact, frozen=True, array_like=True, gc=False, tag=1):
     """A process took the run: the first time (epoch 1), or again after the one before it died.
     Steps that were under way in an earlier epoch are pending again."""
 
@@ -131,12 +132,12 @@ class RunStarted(Fact, frozen=True, array_like=True, tag=1):
     host: str = ""
 
 
-class CancelRequested(Fact, frozen=True, array_like=True, tag=2):
+class CancelRequested(Fact, frozen=True, array_like=True, gc=False, tag=2):
     time: float
     by: str = ""
 
 
-class RunEnded(Fact, frozen=True, array_like=True, tag=3):
+class RunEnded(Fact, frozen=True, array_like=True, gc=False, tag=3):
     time: float
     status: RunStatus
     error: ErrorInfo | None = None  # only where no step is to blame
@@ -145,14 +146,14 @@ class RunEnded(Fact, frozen=True, array_like=True, tag=3):
 # -- steps --------------------------------------------------------------------
 
 
-class StepStarted(Fact, frozen=True, array_like=True, tag=10):
+class StepStarted(Fact, frozen=True, array_like=True, gc=False, tag=10):
     step: int
     attempt: int  # 1, 2, …
     time: float
     worker: str = ""
 
 
-class OutputStored(Fact, frozen=True, array_like=True, tag=11):
+class OutputStored(Fact, frozen=True, array_like=True, gc=False, tag=11):
     """An output that was yielded while its step goes on: an asset's value of a generator, or one value of a fan-out.
     What a step stores last, or returns, rides in StepSucceeded."""
 
@@ -162,7 +163,7 @@ class OutputStored(Fact, frozen=True, array_like=True, tag=11):
     stored: Stored
 
 
-class StepSucceeded(Fact, frozen=True, array_like=True, tag=12):
+class StepSucceeded(Fact, frozen=True, array_like=True, gc=False, tag=12):
     step: int
     attempt: int
     time: float
@@ -173,7 +174,7 @@ class StepSucceeded(Fact, frozen=True, array_like=True, tag=12):
     reads: tuple[Read, ...] = ()
 
 
-class StepFailed(Fact, frozen=True, array_like=True, tag=13):
+class StepFailed(Fact, frozen=True, array_like=True, gc=False, tag=13):
     """An attempt ended with an error. Whether another follows is the engine's to say, from the plan's retry policy."""
 
     step: int
@@ -187,7 +188,7 @@ class StepFailed(Fact, frozen=True, array_like=True, tag=13):
     retry_after: float | None = None  # seconds; drawn by the shell, because chance arrives inside facts
 
 
-class StepSkipped(Fact, frozen=True, array_like=True, tag=14):
+class StepSkipped(Fact, frozen=True, array_like=True, gc=False, tag=14):
     """A step will not run: an optional output it needs was not yielded, or a step it needs failed or was skipped."""
 
     step: int
@@ -197,7 +198,7 @@ class StepSkipped(Fact, frozen=True, array_like=True, tag=14):
     blocked: bool = False  # True: upstream failed or was cancelled, so a resume runs this step
 
 
-class StepReused(Fact, frozen=True, array_like=True, tag=15):
+class StepReused(Fact, frozen=True, array_like=True, gc=False, tag=15):
     """Values that were stored before stand for this step."""
 
     step: int
@@ -205,7 +206,7 @@ class StepReused(Fact, frozen=True, array_like=True, tag=15):
     kept: tuple[Kept, ...]
 
 
-class StepInterrupted(Fact, frozen=True, array_like=True, tag=16):
+class StepInterrupted(Fact, frozen=True, array_like=True, gc=False, tag=16):
     """An attempt ended without a verdict: its worker died, or the run was cancelled while it ran."""
 
     step: int
@@ -214,7 +215,7 @@ class StepInterrupted(Fact, frozen=True, array_like=True, tag=16):
     reason: str = ""
 
 
-class RetryDue(Fact, frozen=True, array_like=True, tag=17):
+class RetryDue(Fact, frozen=True, array_like=True, gc=False, tag=17):
     """The wait before another attempt is over."""
 
     step: int
@@ -224,7 +225,7 @@ class RetryDue(Fact, frozen=True, array_like=True, tag=17):
 # -- answers to the engine's questions ----------------------------------------
 
 
-class Found(Fact, frozen=True, array_like=True, tag=20):
+class Found(Fact, frozen=True, array_like=True, gc=False, tag=20):
     """The answer to LookUp: these stored values have the fingerprint that was asked for."""
 
     step: int
@@ -233,13 +234,13 @@ class Found(Fact, frozen=True, array_like=True, tag=20):
     reason: str = ""
 
 
-class NotFound(Fact, frozen=True, array_like=True, tag=21):
+class NotFound(Fact, frozen=True, array_like=True, gc=False, tag=21):
     step: int
     time: float
     reason: str = ""  # for people: "code changed", "never run", …
 
 
-class ValueLost(Fact, frozen=True, array_like=True, tag=22):
+class ValueLost(Fact, frozen=True, array_like=True, gc=False, tag=22):
     """A stored value that a step was to load is gone or does not verify."""
 
     step: int  # the producer
@@ -251,7 +252,7 @@ class ValueLost(Fact, frozen=True, array_like=True, tag=22):
 # -- what ops report ----------------------------------------------------------
 
 
-class AssetReported(Fact, frozen=True, array_like=True, tag=30):
+class AssetReported(Fact, frozen=True, array_like=True, gc=False, tag=30):
     """A materialization or an observation that user code logged itself."""
 
     step: int
@@ -284,7 +285,7 @@ AnyFact: TypeAlias = (
 )
 
 
-class LogLine(Struct, frozen=True, array_like=True):
+class LogLine(Struct, frozen=True, array_like=True, gc=False):
     """One line of what a step said: by `context.log`, by `logging`, or by printing."""
 
     step: int  # -1: the run itself

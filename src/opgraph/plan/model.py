@@ -20,7 +20,7 @@ class Do(enum.Enum):
     DECIDE = "decide"  # run or reuse: it depends on the data versions of its inputs (memoization)
 
 
-class Decision(Struct, frozen=True, omit_defaults=True):
+class Decision(Struct, frozen=True, gc=False, omit_defaults=True):
     """What to do with a step, and the reason for it, as data.
 
     `why` is one of a fixed vocabulary (see `WHY`), `detail` the part that a person reads after it.
@@ -80,14 +80,14 @@ class Policy(enum.Enum):
 # -- where an input's value comes from -----------------------------------------
 
 
-class FromStep(Struct, frozen=True, tag="step"):
+class FromStep(Struct, frozen=True, gc=False, tag="step"):
     """An output of another step of this plan."""
 
     step: int
     output: str
 
 
-class FromAsset(Struct, frozen=True, tag="asset"):
+class FromAsset(Struct, frozen=True, gc=False, tag="asset"):
     """The stored value of an asset, loaded through the I/O manager that stored it. `recorded` says whether a
     materialization of it was recorded when the plan was made; `sibling` that it belongs to the same graph."""
 
@@ -96,23 +96,23 @@ class FromAsset(Struct, frozen=True, tag="asset"):
     sibling: bool = False
 
 
-class FromCaller(Struct, frozen=True, tag="caller"):
+class FromCaller(Struct, frozen=True, gc=False, tag="caller"):
     """A value given by who starts the run (`input_values`), under this name."""
 
     name: str
 
 
-class FromDefault(Struct, frozen=True, tag="default"):
+class FromDefault(Struct, frozen=True, gc=False, tag="default"):
     """The input's declared default, or a value written in the graph's body."""
 
 
-class FromMany(Struct, frozen=True, tag="many"):
+class FromMany(Struct, frozen=True, gc=False, tag="many"):
     """A list of outputs wired into one input: a list of their values, without those that were not yielded."""
 
     items: "tuple[FromStep | FromAsset | FromDefault, ...]"
 
 
-class FromCollected(Struct, frozen=True, tag="collected"):
+class FromCollected(Struct, frozen=True, gc=False, tag="collected"):
     """The values of a fan-out, in the order in which its generator yielded them."""
 
     step: int
@@ -121,7 +121,7 @@ class FromCollected(Struct, frozen=True, tag="collected"):
     allow_failed: bool = False
 
 
-class FromMapped(Struct, frozen=True, tag="mapped"):
+class FromMapped(Struct, frozen=True, gc=False, tag="mapped"):
     """One value of a fan-out: the step that has such an input is mapped over it."""
 
     step: int
@@ -131,7 +131,7 @@ class FromMapped(Struct, frozen=True, tag="mapped"):
 InputSource: TypeAlias = FromStep | FromAsset | FromCaller | FromDefault | FromMany | FromCollected | FromMapped
 
 
-class StepInput(Struct, frozen=True, omit_defaults=True):
+class StepInput(Struct, frozen=True, gc=False, omit_defaults=True):
     """An input of a step and where its value comes from."""
 
     name: str
@@ -140,7 +140,7 @@ class StepInput(Struct, frozen=True, omit_defaults=True):
     nothing: bool = False  # a list that only orders: nothing is loaded, and it is enough that one of them came
 
 
-class StepOutput(Struct, frozen=True, omit_defaults=True):
+class StepOutput(Struct, frozen=True, gc=False, omit_defaults=True):
     """An output of a step and what it is to the run."""
 
     name: str
@@ -152,7 +152,7 @@ class StepOutput(Struct, frozen=True, omit_defaults=True):
     stored: bool = True  # False: a Nothing output: nothing to store
 
 
-class Retry(Struct, frozen=True, omit_defaults=True):
+class Retry(Struct, frozen=True, gc=False, omit_defaults=True):
     """How often a step may be tried again, and after how long (seconds)."""
 
     most: int
@@ -161,7 +161,7 @@ class Retry(Struct, frozen=True, omit_defaults=True):
     jitter: str = ""  # "" | full | plus_minus
 
 
-class Step(Struct, frozen=True, omit_defaults=True):
+class Step(Struct, frozen=True, gc=False, omit_defaults=True):
     """One op of the flattened graph, in its place in the plan."""
 
     key: str  # unique in the plan: `my_asset.clean.dedupe`

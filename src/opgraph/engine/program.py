@@ -3,6 +3,8 @@
 A *slot* is the number of one output of one step, counted through the plan: step 0's outputs first.
 """
 
+from collections.abc import Collection
+
 from opgraph.errors import Error, NotYetSupportedError
 from opgraph.plan.model import Do, FromCollected, FromMany, FromMapped, FromStep, Plan, Retry, Step
 
@@ -60,30 +62,32 @@ class Program:
         dependents: list[list[int]] = [[] for _ in range(count)]
         for i, step in enumerate(plan.steps):
             self._number_outputs(step, i, shared)
-            self._number_inputs(step, i)
-            upstream = {self.maker[slot] for slot in self.needs[i]}
-            upstream.update(self.maker[slot] for _, slots in self.groups[i] for slot in slots)
-            for other in upstream:
+            for other in self._number_inputs(step, i):
                 dependents[other].append(i)
                 if self.decisions[other] != SKIP:
                     self.waits[i] += 1
         self.dependents = [tuple(steps) for steps in dependents]
 
     def _number_outputs(self, step: Step, i: int, shared: dict[tuple[str, ...], dict[str, int]]) -> None:
-        names = tuple(output.name for output in step.outputs)
-        if any(output.dynamic for output in step.outputs):
-            raise NotYetSupportedError("DynamicOut")
+        names = tuple([output.name for output in step.outputs])
+        for output in step.outputs:
+            if output.dynamic:
+                raise NotYetSupportedError("DynamicOut")
+        places = shared.get(names)
+        if places is None:
+            places = shared[names] = {name: place for place, name in enumerate(names)}
         self.base.append(len(self.outputs))
-        self.names.append(shared.setdefault(names, {name: place for place, name in enumerate(names)}))
-        self.outputs.extend(names)
-        self.maker.extend([i] * len(names))
+        self.names.append(places)
+        self.outputs += names
+        self.maker += [i] * len(names)
 
-    def _number_inputs(self, step: Step, i: int) -> None:
+    def _number_inputs(self, step: Step, i: int) -> Collection[int]:
+        """Notes what a step needs; returns the steps that it waits for, each once."""
         needs = [self._slot(step, i, edge) for edge in step.after if not self.is_left_out(edge.step)]
         groups: list[tuple[bool, tuple[int, ...]]] = []
         for given in step.inputs:
             source = given.source
-            if isinstance(source, FromStep):
+            if type(source) is FromStep:
                 needs.append(self._slot(step, i, source))
             elif isinstance(source, FromMany):
                 edges = [item for item in source.items if isinstance(item, FromStep)]
@@ -91,8 +95,15 @@ class Program:
                     groups.append((len(edges) < len(source.items), tuple(self._slot(step, i, edge) for edge in edges)))
             elif isinstance(source, (FromCollected, FromMapped)):
                 raise NotYetSupportedError("DynamicOut")
+        if len(needs) == 1 and not groups:  # the commonest case
+            self.needs.append((needs[0],))
+            self.groups.append(())
+            return (self.maker[needs[0]],)
         self.needs.append(tuple(dict.fromkeys(needs)))
         self.groups.append(tuple(groups))
+        upstream = {self.maker[slot] for slot in needs}
+        upstream.update(self.maker[slot] for _, slots in groups for slot in slots)
+        return upstream
 
     def is_left_out(self, other: int) -> bool:
         """Whether the plan skips a step though it might have outputs: nothing is awaited of it for order's sake."""

@@ -5,8 +5,9 @@ but the path: a graph's inputs and outputs are only names for the ops' own.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from opgraph.declare.graph import GraphDefinition
 from opgraph.declare.node import Node
@@ -15,8 +16,7 @@ from opgraph.declare.wires import FanIn, FromInput, FromNode, Wire
 from opgraph.resolve.mistakes import GraphCycle
 
 
-@dataclass(frozen=True, slots=True)
-class StepOut:
+class StepOut(Struct, frozen=True, gc=False):
     """An output of a flat step."""
 
     step: int
@@ -24,29 +24,25 @@ class StepOut:
     mapping: str = ""  # "map" | "collect", with "_dict" and "_failed" behind "collect" where asked
 
 
-@dataclass(frozen=True, slots=True)
-class OuterInput:
+class OuterInput(Struct, frozen=True, gc=False):
     """An input of the whole."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Many:
+class Many(Struct, frozen=True, gc=False):
     """Several sources wired into one input."""
 
     items: "tuple[StepOut | OuterInput | Constant, ...]"
 
 
-@dataclass(frozen=True, slots=True)
-class Constant:
+class Constant(Struct, frozen=True, eq=False):
     """A value written in the graph's body."""
 
     value: object
 
 
-@dataclass(frozen=True, slots=True)
-class Unwired:
+class Unwired(Struct, frozen=True, gc=False):
     """Nothing is wired to this input: it takes its default, or it is one that nobody provides."""
 
 
@@ -54,8 +50,7 @@ Origin: TypeAlias = StepOut | OuterInput | Many | Constant | Unwired
 UNWIRED = Unwired()
 
 
-@dataclass(frozen=True, slots=True)
-class FlatStep:
+class FlatStep(Struct, frozen=True, eq=False):
     """One op of the flattened graph."""
 
     path: tuple[str, ...]
@@ -63,15 +58,10 @@ class FlatStep:
     node: Node | None  # the invocation; None where the op stands alone
     parents: tuple[Node, ...]  # the invocations of the graphs around it, outermost first
     inputs: Mapping[str, Origin]
-
-    @property
-    def key(self) -> str:
-        """The path as text."""
-        return ".".join(self.path)
+    key: str  # the path as text
 
 
-@dataclass(frozen=True, slots=True)
-class Flat:
+class Flat(Struct, frozen=True, eq=False):
     """A flattened definition: its ops, and which op makes each of its outputs."""
 
     steps: tuple[FlatStep, ...]
@@ -87,7 +77,8 @@ def flatten(definition: OpDefinition | GraphDefinition, prefix: tuple[str, ...] 
     steps: list[FlatStep] = []
     outer: dict[str, Origin] = {name: OuterInput(name) for name in definition.ins}
     if isinstance(definition, OpDefinition):
-        steps.append(FlatStep(prefix or (definition.name,), definition, None, (), outer))
+        path = prefix or (definition.name,)
+        steps.append(FlatStep(path, definition, None, (), outer, ".".join(path)))
         return Flat(tuple(steps), {name: StepOut(0, name) for name in definition.outs})
     returns = _lay_out(definition, prefix, outer, (), steps)
     return Flat(tuple(steps), returns)
@@ -102,6 +93,7 @@ def _lay_out(
 ) -> dict[str, Origin]:
     """Appends the graph's steps; returns where each of its outputs comes from."""
     made: dict[str, dict[str, Origin]] = {}
+    before = ".".join((*path, ""))
     for name in _in_order(graph):
         node, wires = graph.nodes[name], graph.wires.get(name, {})
         inner: dict[str, Origin] = {
@@ -109,7 +101,7 @@ def _lay_out(
         }
         if isinstance(node.definition, OpDefinition):
             number = len(steps)
-            steps.append(FlatStep((*path, name), node.definition, node, parents, inner))
+            steps.append(FlatStep((*path, name), node.definition, node, parents, inner, before + name))
             made[name] = {output: StepOut(number, output) for output in node.definition.outs}
         else:
             made[name] = _lay_out(node.definition, (*path, name), inner, (*parents, node), steps)

@@ -1,22 +1,17 @@
 """What is to be run: some assets of a project, or a job's graph of ops."""
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import msgspec
-
 from opgraph.declare.definitions import Definitions
 from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
 from opgraph.declare.job import AssetJob
-from opgraph.declare.op import OpDefinition
 from opgraph.declare.selection import AssetSelection, CoercibleToAssetSelection, selection_of
 from opgraph.errors import InvalidDefinitionError, InvalidInvocationError
 from opgraph.keys import AssetKey, near_misses
 from opgraph.plan.build import plan_assets
-from opgraph.plan.code import function_hash, plan_hash
 from opgraph.plan.jobs import plan_graph
 from opgraph.plan.model import Plan, Policy
 from opgraph.plan.reuse import steps_named
@@ -78,12 +73,9 @@ class AssetTarget:
 
     def plan(self, instance: Instance) -> Plan:
         """The plan that runs everything that was asked for."""
-        made = plan_assets(
+        return plan_assets(
             self.project.graph, self.keys, job=self.job, policy=self.policy, recorded=recorded_in(instance)
         )
-        units = {step.unit for step in made.steps}
-        flats = (unit.flat for unit in self.project.graph.units if unit.name in units)
-        return with_code(made, {step.key: step.op for flat in flats for step in flat.steps})
 
     def bind(self, plan: Plan) -> list[BoundStep]:
         """The plan's steps with their code."""
@@ -110,8 +102,7 @@ class GraphTarget:
     def plan(self, instance: Instance) -> Plan:
         """The plan that runs every op."""
         del instance
-        made = plan_graph(self.flat, job=self.job, chosen=self.chosen)
-        return with_code(made, {step.key: step.op for step in self.flat.steps})
+        return plan_graph(self.flat, job=self.job, chosen=self.chosen)
 
     def bind(self, plan: Plan) -> list[BoundStep]:
         """The plan's steps with their code."""
@@ -124,23 +115,6 @@ Target: TypeAlias = AssetTarget | GraphTarget
 def recorded_in(instance: Instance) -> Callable[[Sequence[str]], AbstractSet[str]]:
     """Tells which of some assets have a recorded materialization."""
     return lambda keys: instance.record.latest(keys).keys()
-
-
-def with_code(plan: Plan, ops: Mapping[str, OpDefinition]) -> Plan:
-    """The plan with the hashes of the code that it runs.
-
-    Args:
-        plan: the plan.
-        ops: by step node.
-    """
-    marked = tuple(msgspec.structs.replace(step, code=_hash(ops[step.node].body.fn)) for step in plan.steps)
-    plan = msgspec.structs.replace(plan, steps=marked)
-    return msgspec.structs.replace(plan, code=plan_hash(plan))
-
-
-@functools.lru_cache(maxsize=4096)
-def _hash(fn: Callable[..., Any]) -> str:
-    return function_hash(fn)
 
 
 def asset_target(

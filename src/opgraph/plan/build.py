@@ -14,6 +14,7 @@ import msgspec
 from opgraph.declare.op import OpDefinition
 from opgraph.errors import InvalidDefinitionError, together
 from opgraph.keys import AssetKey
+from opgraph.plan.code import function_hash, hash_of
 from opgraph.plan.mistakes import UnselectedAssetsRefused
 from opgraph.plan.model import (
     Besides,
@@ -77,6 +78,7 @@ def plan_assets(
     if layout.stuck:
         layout = _Layout(graph, _split(graph, layout, selected), selected)
     steps, wanted = layout.steps(), layout.wanted
+    code = hash_of(steps)  # before anything that depends on the day is noted in them
     have = recorded(sorted(wanted)) if wanted else frozenset[str]()
     missing = tuple(sorted(key for key in wanted if key not in have and graph.nodes[AssetKey(key)].unit is not None))
     if missing:
@@ -91,6 +93,7 @@ def plan_assets(
         selection=tuple(sorted(key.text for key in selected)),
         besides=besides,
         missing=missing,
+        code=code,
     )
 
 
@@ -257,27 +260,31 @@ class _Layout:
     def steps(self) -> list[Step]:
         """The steps of the plan."""
         place = {d: i for i, d in enumerate(self.order)}
+        moved = any(d != i for i, d in enumerate(self.order))  # rarely: definitions mostly stand in a fitting order
         reasons = _Reasons(self)
         steps: list[Step] = []
         for d in self.order:
             p, number = self.drafts[d]
             each = self.parts[p]
             unit, flat = each.part.unit, each.part.unit.flat.steps[number]
-            outputs = tuple(self._output(each, number, name) for name in flat.op.outs)
+            outputs = tuple([self._output(each, number, name) for name in flat.op.outs])
+            inputs, after = self.inputs[d], self.after[d]
+            if moved:
+                inputs = tuple(StepInput(i.name, _moved(i.source, place), i.manager, i.nothing) for i in inputs)
+                after = tuple(FromStep(place[a.step], a.output) for a in after)
             steps.append(
                 Step(
                     key=each.key(flat),
                     node=flat.key,
                     op=flat.op.name,
-                    inputs=tuple(
-                        StepInput(i.name, _moved(i.source, place), i.manager, i.nothing) for i in self.inputs[d]
-                    ),
+                    inputs=inputs,
                     outputs=outputs,
                     decision=reasons.of(d, outputs),
-                    after=tuple(FromStep(place[a.step], a.output) for a in self.after[d]),
+                    after=after,
                     unit=unit.name,
                     subset=each.part.is_subset,
                     code_version=flat.op.code_version or "",
+                    code=function_hash(flat.op.body.fn),
                 )
             )
         return steps
@@ -312,6 +319,7 @@ class _Reasons:
         self.layout = layout
         self.leads: list[int] = [0] * len(layout.drafts)  # bits: selected assets of the part
         self.names: list[list[AssetKey]] = [sorted(each.part.selected) for each in layout.parts]
+        self.known: dict[tuple[int, int], Decision] = {}  # by part and bits
         for each, keys in zip(layout.parts, self.names, strict=True):
             for i, key in enumerate(keys):
                 if key in each.part.unit.at:
@@ -326,10 +334,13 @@ class _Reasons:
         made = [o.asset for o in outputs if o.role is Role.SELECTED and o.asset is not None]
         if made:
             return Decision(Do.RUN, "selected", ", ".join(made))
-        keys = self.names[self.layout.drafts[draft][0]]
-        leads = [key.text for i, key in enumerate(keys) if self.leads[draft] >> i & 1]
-        shown = ", ".join(leads[:3]) + (f" and {len(leads) - 3} more" if len(leads) > 3 else "")
-        return Decision(Do.RUN, "needed", shown)
+        part, bits = self.layout.drafts[draft][0], self.leads[draft]
+        decision = self.known.get((part, bits))
+        if decision is None:
+            leads = [key.text for i, key in enumerate(self.names[part]) if bits >> i & 1]
+            shown = ", ".join(leads[:3]) + (f" and {len(leads) - 3} more" if len(leads) > 3 else "")
+            decision = self.known[part, bits] = Decision(Do.RUN, "needed", shown)
+        return decision
 
 
 def _first(unit: Unit, key: AssetKey, steps: AbstractSet[int]) -> list[int]:

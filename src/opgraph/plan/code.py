@@ -5,21 +5,23 @@ same package that it names, to any depth; not line numbers, comments or docstrin
 What it cannot see: data, libraries, methods reached through objects.
 """
 
+import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from opcode import EXTENDED_ARG, hasconst
 from types import CodeType, FunctionType
 from typing import Any, cast
 
 import msgspec
 
-from opgraph.plan.model import Plan
+from opgraph.plan.model import Step
 
 _TAKES_CONSTANT = frozenset(hasconst)
 _HAS_DOCSTRING = 0x4000000  # a flag of code objects from Python 3.14 on
 _PLAIN = (int, float, complex, str, bytes, bool, type(None), type(...))
 
 
+@functools.lru_cache(maxsize=10_000)
 def function_hash(fn: Callable[..., Any]) -> str:
     """32 hexadecimal digits."""
     digest = hashlib.blake2b(digest_size=16)
@@ -51,12 +53,9 @@ def function_hash(fn: Callable[..., Any]) -> str:
     return digest.hexdigest()
 
 
-def plan_hash(plan: Plan) -> str:
+def hash_of(steps: Sequence[Step]) -> str:
     """The hash of all that a run does: its steps, how they are wired, and the code of each."""
-    digest = hashlib.blake2b(digest_size=16)
-    for step in plan.steps:
-        digest.update(msgspec.msgpack.encode((step.key, step.node, step.code, step.inputs, step.outputs, step.after)))
-    return digest.hexdigest()
+    return hashlib.blake2b(msgspec.msgpack.encode(steps), digest_size=16).hexdigest()
 
 
 def _package(fn: FunctionType) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
+from opgraph.plan.code import function_hash, hash_of
 from opgraph.plan.model import (
     Decision,
     Do,
@@ -70,10 +71,11 @@ def plan_graph(flat: Flat, *, job: str, chosen: AbstractSet[str] | None = None) 
                 after=tuple(dict.fromkeys(after)),
                 unit=job,
                 code_version=step.op.code_version or "",
+                code=function_hash(step.op.body.fn),
                 tags=dict(step.op.tags),
             )
         )
-    return Plan(job=job, steps=tuple(steps))
+    return Plan(job=job, steps=tuple(steps), code=hash_of(steps))
 
 
 def _source(

@@ -14,7 +14,6 @@ from opgraph.events import (
     StepSkipped,
     StepStarted,
     StepSucceeded,
-    ValueLost,
 )
 from opgraph.plan.model import Plan
 
@@ -43,7 +42,8 @@ def fold(run_id: str, plan: Plan, facts: Iterable[tuple[int, AnyFact]]) -> Past:
     for seq, fact in facts:
         match fact:
             case StepStarted():
-                steps[fact.step] = PastStep("interrupted")
+                if steps[fact.step].ending != "succeeded":  # one that had succeeded makes a lost value again
+                    steps[fact.step] = PastStep("interrupted")
             case OutputStored():
                 steps[fact.step].kept[fact.stored.output] = Kept(run_id, seq, fact.stored)
             case StepSucceeded():
@@ -55,11 +55,10 @@ def fold(run_id: str, plan: Plan, facts: Iterable[tuple[int, AnyFact]]) -> Past:
             case StepFailed():
                 steps[fact.step].ending = "failed"
             case StepInterrupted():
-                steps[fact.step].ending = "interrupted"
+                if steps[fact.step].ending != "succeeded":
+                    steps[fact.step].ending = "interrupted"
             case StepSkipped():
                 steps[fact.step] = PastStep("blocked" if fact.blocked else "skipped")
-            case ValueLost():
-                steps[fact.step].kept.pop(fact.output, None)
-            case _:
+            case _:  # of a lost value the address stays: whoever loads it finds out anew
                 pass
     return Past(run_id, plan, {step.key: past for step, past in zip(plan.steps, steps, strict=False)})

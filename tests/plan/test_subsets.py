@@ -625,13 +625,12 @@ def test_missing_siblings_are_named_with_the_selection_that_adds_them(instance):
     """Where an unselected asset of the same graph was never made, the step's error names it and the `+key` that adds
     it, and nothing is stored."""
     assert planned(chain_of_assets(), "b", instance).missing == ("a",)
-    result = run(chain_of_assets(), "b", instance, raise_on_error=False)
-    assert not result.success
-    (failure,) = (event for event in result.all_events if event.event_type_value == "STEP_FAILURE")
-    text = str(failure.event_specific_data.error)
-    assert "`a`" in text
-    assert "+b" in text
+    with pytest.raises(dg.Error) as caught:
+        run(chain_of_assets(), "b", instance)
+    assert "asset `a` is to be loaded, and no materialization of it is recorded" in str(caught.value)
+    assert "select it too: add `+` before what needs it (`+key`), or `a`" in str(caught.value)
     assert SEEN.stored == []
+    assert run(chain_of_assets(), "a b", instance).success
 
 
 # -- a multi-asset on both sides of another asset ------------------------------------

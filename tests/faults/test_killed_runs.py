@@ -98,7 +98,7 @@ class Seam:
     """
 
     def __init__(self, home, at=-1, how="before"):
-        self.database = str(home / "record.db")
+        self.database = home / "record.db"
         self.at, self.how = at, how
         self.points: list[str] = []
 
@@ -135,11 +135,11 @@ class Seam:
             return
         resource.setrlimit(resource.RLIMIT_FSIZE, (UNLIMITED, UNLIMITED))
         if self.arrive(f"sql {verb}"):
-            self.limit(self.database + "-wal", self.how)
+            self.limit(self.database.with_name("record.db-wal"), self.how)
 
     def closing(self):
         if self.arrive("close"):
-            self.limit(self.database, self.how - os.stat(self.database).st_size)
+            self.limit(self.database, self.how - self.database.stat().st_size)
 
     def arrive(self, point):
         """Whether this is the point at which to die later, if not at once."""
@@ -150,7 +150,7 @@ class Seam:
         return number == self.at
 
     def limit(self, path, more):
-        size = os.stat(path).st_size if os.path.exists(path) else 0
+        size = path.stat().st_size if path.exists() else 0
         resource.setrlimit(resource.RLIMIT_FSIZE, (size + more, UNLIMITED))
 
 
@@ -341,7 +341,7 @@ def test_a_fresh_home_killed_at_every_write_is_usable(tmp_path):
 
 @pytest.mark.parametrize("most", [36, 38, 40])
 def test_a_run_whose_every_process_is_killed_ends_at_last(folders, most):
-    """A run goes on from death to death, each process getting as far as its n-th write, and no ended step runs twice."""
+    """A run goes on from death to death, each process up to its n-th write; no ended step runs twice."""
     folder = folders()
     assert killed(folder, most, "before")
 

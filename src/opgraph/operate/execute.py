@@ -11,6 +11,7 @@ from opgraph.events import AnyFact, ErrorInfo, RunEnded, RunStarted, RunStatus, 
 from opgraph.operate.planning import replan, row_of, target_again, target_of
 from opgraph.operate.target import Selection, Target
 from opgraph.plan.model import Plan, Policy, decode_plan, encode_plan
+from opgraph.plan.reuse import steps_named
 from opgraph.record.rows import RunRow
 from opgraph.record.store import Writer
 from opgraph.run.captured import Captured, StepLog
@@ -131,10 +132,12 @@ def resume(
         try:
             row = row_of(instance, run_id)
             if not row.status.is_final:  # it may have ended between the two looks
-                then = decode_plan(row.plan)
-                if not from_step and not only and then.code == target.plan(instance).code:
+                then, today = decode_plan(row.plan), target.plan(instance)
+                named = [*only, *([from_step] if from_step else [])]
+                steps_named(today, named)  # a slip of the pen must not end the run
+                if not named and then.code == today.code:
                     return _drive(target, then, instance, writer, resumed="same", **options)
-                _give_up(writer)
+                _give_up(writer, "other steps were asked for" if named else "the code has changed since")
         finally:
             writer.release()
         row = row_of(instance, run_id)
@@ -245,8 +248,8 @@ def _drive(
     )
 
 
-def _give_up(writer: Writer) -> None:
-    """End a run whose process died and whose code has changed since: a new run goes on from it."""
+def _give_up(writer: Writer, why: str) -> None:
+    """End a run whose process died and that cannot go on as it was planned: a new run goes on from it."""
     now = time.time()
-    error = ErrorInfo("ProcessDied", "the process of the run died, and the code has changed since", during="worker")
+    error = ErrorInfo("ProcessDied", f"the process of the run died, and {why}", during="worker")
     writer.append([RunStarted(now, writer.epoch, os.getpid()), RunEnded(now, RunStatus.FAILURE, error)])

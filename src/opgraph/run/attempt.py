@@ -7,7 +7,7 @@ from typing import Any
 
 from opgraph.declare.materialization import AssetMaterialization
 from opgraph.declare.metadata import all_to_wire
-from opgraph.errors import InvariantViolationError, Source
+from opgraph.errors import InvariantViolationError, RecordError, Source
 from opgraph.events import AnyFact, AssetReported, Kept, OutputStored, Read, StepFailed, StepSucceeded, Stored
 from opgraph.keys import AssetKey
 from opgraph.plan.model import FromAsset, FromCaller, FromMany, FromStep, InputSource, Policy, Role
@@ -84,6 +84,7 @@ class Attempts:
 
         Raises:
             Lost: the value of another step is gone.
+            NotRecorded: `emit` could not record.
             KeyboardInterrupt: the user asked to stop.
         """
         token = self._said.enter(bound.number, attempt)
@@ -114,7 +115,7 @@ class Attempts:
                 outputs,
                 tuple(reads),
             ), blob
-        except (Lost, KeyboardInterrupt):
+        except (Lost, NotRecorded, KeyboardInterrupt):
             raise
         except BaseException as error:  # noqa: BLE001 - whatever the user's code raises, SystemExit too, is its step's failure
             during = "store" if isinstance(error, _InStore) else during
@@ -155,7 +156,7 @@ class Attempts:
                 raise
             except Exception as error:
                 if not hasattr(error, "__opgraph_input__"):
-                    error.__opgraph_input__ = name  # pyright: ignore[reportAttributeAccessIssue] - for the report
+                    Exception.__setattr__(error, "__opgraph_input__", name)  # past a class that is frozen
                 raise
         return ins
 
@@ -238,6 +239,29 @@ class Attempts:
             streaming = False
         outputs: list[Stored] = []
         blobs: list[bytes] = []
+        try:
+            self._store_each(bound, attempt, items, asked, spent, emit, outputs, blobs, streaming=streaming)
+        except BaseException:
+            for stored in outputs:  # nobody will ever hear of them
+                self._shelf.remove(stored)
+            raise
+        if not blobs:
+            return tuple(outputs), None
+        return tuple(outputs), blobs[0] if len(blobs) == 1 else b"".join(blobs)
+
+    def _store_each(
+        self,
+        bound: BoundStep,
+        attempt: int,
+        items: Iterable[Any],
+        asked: AbstractSet[str] | None,
+        spent: list[int],
+        emit: Emit,
+        outputs: list[Stored],
+        blobs: list[bytes],
+        *,
+        streaming: bool,
+    ) -> None:
         offset = 0
         for item in items:
             if not isinstance(item, Came):
@@ -270,9 +294,6 @@ class Attempts:
             if blob is not None:
                 blobs.append(blob)
                 offset += len(blob)
-        if not blobs:
-            return tuple(outputs), None
-        return tuple(outputs), blobs[0] if len(blobs) == 1 else b"".join(blobs)
 
     def _refuse_unselected(self, bound: BoundStep, items: list[Any]) -> list[Any]:
         for item in items:
@@ -332,6 +353,14 @@ class Attempts:
                 definition=definition,
             )
         return side
+
+
+class NotRecorded(Exception):  # noqa: N818 - a signal between two files of this room, not an error for users
+    """The record refused a fact: no fault of the step that was under way."""
+
+    def __init__(self, cause: RecordError) -> None:
+        self.cause = cause
+        super().__init__(cause)
 
 
 class _InStore(Exception):  # noqa: N818 - a signal inside this file

@@ -16,7 +16,7 @@ import msgspec
 
 from opgraph.engine import Delay, End, LookUp, Reuse, Skip, Start, State, Stop, advance, can_be_made_again, new, outstanding
 from opgraph.engine import program as programs
-from opgraph.errors import Error
+from opgraph.errors import Error, RecordError
 from opgraph.events import (
     AnyFact,
     CancelRequested,
@@ -37,7 +37,7 @@ from opgraph.events import (
 )
 from opgraph.plan.model import Plan, Policy
 from opgraph.record.store import Writer
-from opgraph.run.attempt import Attempts
+from opgraph.run.attempt import Attempts, NotRecorded
 from opgraph.run.binding import BoundStep
 from opgraph.run.captured import Captured
 from opgraph.run.context import RunSide
@@ -95,6 +95,7 @@ class Driver:
         self._next = writer.next_seq
         self._current = -1  # the step that is being attempted
         self._canceled = False
+        self._stopping = Stopping()
 
     @property
     def errors(self) -> Mapping[int, BaseException]:
@@ -108,7 +109,7 @@ class Driver:
             SupersededError: another process took the run over; nothing more was written.
             UnusableRecordError: the record refused; the run can be resumed.
         """
-        with Stopping() as stopping, self._said:
+        with self._stopping as stopping, self._said:
             try:
                 self._tell(RunStarted(_now(), self._writer.epoch, os.getpid(), socket.gethostname()))
                 while self.state.final is None:
@@ -153,6 +154,8 @@ class Driver:
             self._current = -1
             self._lose(number, attempt, lost)
             return
+        except NotRecorded as refused:
+            raise refused.cause from refused.cause.__cause__
         if isinstance(fact, StepSucceeded):
             for stored in fact.outputs:
                 if stored.asset is not None:
@@ -187,10 +190,14 @@ class Driver:
     # -- facts and commands -----------------------------------------------------------
 
     def _emit(self, fact: AnyFact, blob: bytes | None) -> None:
-        """A fact that happened while a step goes on: recorded at once."""
-        self._tell(fact, blob)
-        self._durable = self._durable or isinstance(fact, OutputStored)
-        self._commit()
+        """A fact that happened while a step goes on: recorded at once, whole even if a signal comes meanwhile."""
+        with self._stopping.held():
+            self._tell(fact, blob)
+            self._durable = self._durable or isinstance(fact, OutputStored)
+            try:
+                self._commit()
+            except RecordError as error:
+                raise NotRecorded(error) from error
 
     def _tell(self, fact: AnyFact, blob: bytes | None = None) -> None:
         answers = self._answers

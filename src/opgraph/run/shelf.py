@@ -172,6 +172,11 @@ class Shelf:
             type_name=type(came.value).__qualname__,
         )
 
+    def remove(self, stored: Stored) -> None:
+        """Take back a value that was put and that no fact will announce. What a user's manager wrote is its own."""
+        if stored.place is Place.FILE:
+            self._intermediates.remove(stored)
+
     def remember(self, seq: int, blob: bytes) -> None:
         """Keep the bytes beside a fact of this run at hand, as long as there is room."""
         self._blobs[seq] = blob

@@ -2,6 +2,8 @@
 
 import signal
 import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -34,6 +36,16 @@ class Stopping:
         for number, before in self._before.items():
             signal.signal(number, before)
         self._before.clear()
+
+    @contextmanager
+    def held(self) -> Generator[None]:
+        """A piece of our own work in the middle of user code: a signal that comes meanwhile counts at its end."""
+        before, self.in_user_code = self.in_user_code, False
+        yield
+        if before:
+            self.in_user_code = not self.asked
+            if self.asked:
+                raise KeyboardInterrupt(self.asked)
 
     def _take(self, number: int, _frame: FrameType | None) -> None:
         self.asked = signal.Signals(number).name

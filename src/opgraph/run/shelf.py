@@ -7,7 +7,7 @@ from opgraph.declare.metadata import all_to_wire
 from opgraph.errors import InvariantViolationError, Source, ValueNotFoundError
 from opgraph.events import Kept, Metadata, Place, Read, Stored
 from opgraph.keys import AssetKey
-from opgraph.plan.model import FromAsset, StepOutput
+from opgraph.plan.model import FromAsset, Role, StepOutput
 from opgraph.record.store import Record
 from opgraph.resolve.project import Project
 from opgraph.run.binding import BoundStep
@@ -49,11 +49,11 @@ class NoStoredValue(ValueNotFoundError):
 class NeverMaterialized(ValueNotFoundError):
     """An asset that is to be loaded was never materialized here."""
 
-    def __init__(self, asset: str, reason: str = "") -> None:
-        self.asset = asset
+    def __init__(self, asset: str, needed_by: str = "", reason: str = "") -> None:
+        self.asset, self.needed_by = asset, needed_by
         super().__init__(
             f"asset `{asset}` is to be loaded, and no materialization of it is recorded" + (f" ({reason})" if reason else ""),
-            fix=f"materialize it first, or select it too: add `+` before what needs it (`+key`), or `{asset}`",
+            fix="materialize it first" + (f", or with what needs it: select `+{needed_by}`" if needed_by else ""),
         )
 
 
@@ -248,13 +248,14 @@ class Shelf:
             return self._load_unrecorded(source.asset, bound, name, key, attempt), read
         key = manager or self._manager_of(source.asset)
         if self._is_own(key):
-            raise NeverMaterialized(source.asset)
+            raise NeverMaterialized(source.asset, _goal(bound))
         try:
             return self._load_unrecorded(source.asset, bound, name, key, attempt), Read(name, source.asset)
-        except (ValueLostError, KeyError, FileNotFoundError) as error:
+        except Exception as error:
             if source.recorded:
                 raise
-            raise NeverMaterialized(source.asset, f"I/O manager `{key}`: {type(error).__name__}: {error}") from error
+            reason = f"I/O manager `{key}`: {type(error).__name__}: {error}"
+            raise NeverMaterialized(source.asset, _goal(bound), reason) from error
 
     def _load_unrecorded(self, asset: str, bound: BoundStep | None, name: str, key: str, attempt: int) -> Any:
         loader = self._manager(key, f"asset `{asset}`", None)
@@ -326,3 +327,10 @@ class Shelf:
                 raise NoSuchManager(key, who, where)
             return FilesystemIOManager(self._instance.storage)
         return given
+
+
+def _goal(bound: BoundStep) -> str:
+    """A selected asset that a step runs for."""
+    made = (out.asset for out in bound.outputs.values() if out.role is Role.SELECTED and out.asset is not None)
+    decision = bound.step.decision
+    return next(made, decision.detail.partition(",")[0] if decision.why == "needed" else "")

@@ -173,7 +173,7 @@ def test_unknown_deps_become_external():
     ],
 )
 def test_near_misses_in_deps_are_mistakes(named, meant):
-    """A key in `deps` that is nearly another's, or has another prefix or separator, is a mistake that names that one."""
+    """A key in `deps` that is nearly another's, or has another prefix or separator, is a mistake naming that one."""
     made = graph(dg.asset(key="raw/orders")(lambda: 1), plain("a", deps=[named]))
     (problem,) = made.problems
     assert isinstance(problem, UnknownUpstream)
@@ -237,7 +237,7 @@ def test_two_definitions_of_one_step_name():
 
 
 def test_circles():
-    """A circle is found, in its order, without what only leads to it or comes after it; so is an asset made from itself."""
+    """A circle is found, in its order, without what leads to it or comes after; so is an asset made from itself."""
     made = graph(plain("start"), plain("a", "start", "c"), plain("b", "a"), plain("c", "b"), plain("after", "c"))
     assert sorted(key.text for key in made.circle()) == ["a", "b", "c"]
     path = made.circle()

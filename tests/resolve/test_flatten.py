@@ -111,7 +111,7 @@ def test_parents_are_the_calls_around_a_step():
 
 
 def test_a_list_handed_in_joins_the_list_inside():
-    """A list that is given to a graph's input, and there is an element of another list, becomes part of it, in order."""
+    """A list given to a graph's input, and there an element of another list, becomes part of it, in order."""
 
     @dg.graph
     def inner(many, single):
@@ -137,7 +137,7 @@ def test_a_list_handed_in_joins_the_list_inside():
 
 
 def test_constants_and_defaults():
-    """A value written in the body is a constant, also through a nested graph; what is not wired is left to the default."""
+    """A value written in the body is a constant, also through a nested graph; what is not wired has its default."""
 
     @dg.graph
     def inner(x):

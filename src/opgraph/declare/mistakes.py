@@ -579,8 +579,13 @@ class NotAnAsset(InvalidDefinitionError):
     def __init__(self, argument: str, given: object, *, where: Source | None) -> None:
         self.argument = argument
         self.given = given
+        node = {"OpDefinition": "op", "GraphDefinition": "graph"}.get(type(given).__name__, "")
+        what = f"the {node} `{getattr(given, 'name', '')}`" if node else _shown(given)
+        fix = "did you forget the decorator?" if callable(given) else f"take it out of `{argument}`"
+        if node and argument == "assets":
+            fix = f"make an asset of it: `AssetsDefinition.from_{node}(...)`"
         super().__init__(
-            f"`Definitions({argument}=...)` was given {_shown(given)}",
+            f"`Definitions({argument}=...)` was given {what}",
             where=where,
-            fix="did you forget the decorator?" if callable(given) else f"take it out of `{argument}`",
+            fix=fix,
         )

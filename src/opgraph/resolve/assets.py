@@ -246,7 +246,8 @@ class AssetGraph:
         return ready, [key for key, count in waiting.items() if count > 0]
 
     def circle(self) -> list[AssetKey]:
-        """Some assets that depend on one another in a circle, in the order of the circle; empty: there are none."""
+        """Some assets that depend on one another in a circle, in the order of the circle, the
+        first that was declared first; empty: there are none."""
         for key, node in self.nodes.items():
             if key in node.parents:
                 return [key]
@@ -259,7 +260,9 @@ class AssetGraph:
             path[key] = None
             key = next(p for p in self.nodes[key].parents if p in stuck)
         passed = list(path)
-        return list(reversed(passed[passed.index(key) :]))
+        circle = list(reversed(passed[passed.index(key) :]))
+        first = circle.index(next(key for key in stuck if key in path and key in circle))
+        return [*circle[first:], *circle[:first]]
 
 
 def _parameter(unit: Unit | None, parent: AssetKey) -> str:

@@ -181,18 +181,6 @@ class DuplicateNode(InvalidDefinitionError):
         )
 
 
-class NotAnAsset(InvalidDefinitionError):
-    """Something in `assets` is none."""
-
-    def __init__(self, given: object) -> None:
-        self.given = given
-        hint = "an op" if type(given).__name__ == "OpDefinition" else f"a {type(given).__name__}"
-        super().__init__(
-            f"`assets` holds {hint}, `{getattr(given, 'name', given)}`, which is no asset",
-            fix="decorate the function with `@asset`, or wrap an op with `AssetsDefinition.from_op(...)`",
-        )
-
-
 class UnknownSelected(InvalidSubsetError):
     """A selection names an asset that does not exist."""
 

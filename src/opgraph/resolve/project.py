@@ -1,6 +1,6 @@
 """A project: everything that a `Definitions` holds, resolved and verified."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +11,7 @@ from opgraph.declare.spec import AssetSpec
 from opgraph.errors import InvalidDefinitionError, together
 from opgraph.keys import AssetKey
 from opgraph.resolve.assets import AssetGraph
-from opgraph.resolve.mistakes import DuplicateJob, NotAnAsset
+from opgraph.resolve.mistakes import DuplicateJob
 from opgraph.resolve.verify import mistakes_in
 
 
@@ -21,26 +21,15 @@ class Project:
     def __init__(self, definitions: Definitions) -> None:
         self.definitions = definitions
         self.problems: list[InvalidDefinitionError] = []
-        made, specs = self._sort(definitions.assets)
-        self.graph = AssetGraph(made, specs)
+        made = [each for each in definitions.assets if isinstance(each, AssetsDefinition)]
+        specs = [each for each in definitions.assets if isinstance(each, AssetSpec)]
+        self.graph = AssetGraph(list({id(each): each for each in made}.values()), specs)  # one may be listed twice
         self.jobs: dict[str, JobDefinition | AssetJob] = {}
         for job in definitions.jobs:
             if job.name in self.jobs and self.jobs[job.name] is not job:
                 self.problems.append(DuplicateJob(job.name, getattr(job, "source", None)))
             self.jobs[job.name] = job
         self.problems += mistakes_in(self.graph, definitions.resources)
-
-    def _sort(self, assets: Iterable[Any]) -> tuple[list[AssetsDefinition], list[AssetSpec]]:
-        made: dict[int, AssetsDefinition] = {}  # the same definition may be listed twice
-        specs: list[AssetSpec] = []
-        for each in assets:
-            if isinstance(each, AssetsDefinition):
-                made[id(each)] = each
-            elif isinstance(each, AssetSpec):
-                specs.append(each)
-            else:
-                self.problems.append(NotAnAsset(each))
-        return list(made.values()), specs
 
     @cached_property
     def resources(self) -> Mapping[str, Any]:

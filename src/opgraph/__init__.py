@@ -28,6 +28,13 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "Output",
     ),
     "opgraph.declare.graph": ("graph",),
+    "opgraph.declare.wiring": (
+        "DependencyDefinition",
+        "InputMapping",
+        "MultiDependencyDefinition",
+        "NodeInvocation",
+        "OutputMapping",
+    ),
     "opgraph.declare.job": (
         "define_asset_job",
         "job",

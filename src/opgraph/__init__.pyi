@@ -33,6 +33,11 @@ from opgraph.declare.spec import AssetDep as AssetDep
 from opgraph.declare.spec import AssetIn as AssetIn
 from opgraph.declare.spec import AssetOut as AssetOut
 from opgraph.declare.spec import AssetSpec as AssetSpec
+from opgraph.declare.wiring import DependencyDefinition as DependencyDefinition
+from opgraph.declare.wiring import InputMapping as InputMapping
+from opgraph.declare.wiring import MultiDependencyDefinition as MultiDependencyDefinition
+from opgraph.declare.wiring import NodeInvocation as NodeInvocation
+from opgraph.declare.wiring import OutputMapping as OutputMapping
 from opgraph.errors import Error as Error
 from opgraph.errors import ExecutionStepNotFoundError as ExecutionStepNotFoundError
 from opgraph.errors import Failure as Failure

@@ -25,7 +25,8 @@ from opgraph.declare.mistakes import (
 )
 from opgraph.declare.outputs import GraphOut, Out
 from opgraph.declare.unsupported import refuse
-from opgraph.declare.wires import FanIn, FromInput, FromNode
+from opgraph.declare.wires import FromInput, FromNode
+from opgraph.declare.wiring import required
 from opgraph.errors import Source
 
 
@@ -68,7 +69,7 @@ def composed(
         ins=graph_ins,
         outs=_outs(out, returns, composition),
         returns=returns,
-        required_ins=_required(graph_ins, composition, returns),
+        required_ins=required(graph_ins, composition.nodes, composition.wires, returns.values()),
         description=description if description is not None else body.doc,
         tags=checked_tags(owner, tags, source),
         config=None,
@@ -84,18 +85,6 @@ def _with_default(given: GraphIn | None, default: Any) -> GraphIn:
 
 
 _PLAIN = GraphIn()
-
-
-def _required(ins: Mapping[str, GraphIn], composition: Composition, returns: Mapping[str, Returned]) -> frozenset[str]:
-    required = {wire.name for wire in returns.values() if isinstance(wire, FromInput)}
-    for node, wires in composition.wires.items():
-        definition = composition.nodes[node].definition
-        for key, wire in wires.items():
-            if isinstance(wire, FromInput) and definition.needs(key):
-                required.add(wire.name)
-            elif isinstance(wire, FanIn):
-                required.update(item.name for item in wire.items if isinstance(item, FromInput))
-    return frozenset(name for name in required if ins[name].default_value is NO_DEFAULT)
 
 
 def _outs(

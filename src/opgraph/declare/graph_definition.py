@@ -1,6 +1,7 @@
 """A graph, and a graph that is run under a name: a job. Two classes in one file because each makes the other."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, TypeAlias
 
@@ -12,7 +13,9 @@ from opgraph.declare.labels import checked_name, checked_tags
 from opgraph.declare.node import Node
 from opgraph.declare.outputs import GraphOut
 from opgraph.declare.unsupported import refuse
-from opgraph.declare.wires import FromInput, FromNode, Wire
+from opgraph.declare.viewed import InputView, OutputView, TypeView
+from opgraph.declare.wires import FanIn, FromInput, FromNode, Wire
+from opgraph.declare.wiring import Dependencies, InputMapping, OutputMapping, required, wired
 from opgraph.errors import InvariantViolationError, Source
 
 Returned: TypeAlias = FromNode | FromInput
@@ -27,7 +30,7 @@ class GraphDefinition(Frozen):
     )  # fmt: skip
 
     name: str
-    body: Body
+    body: Body | None  # None: its wires were given as data
     nodes: Mapping[str, Node]
     wires: Mapping[str, Mapping[str, Wire]]  # node -> its input -> where the value comes from
     ins: Mapping[str, GraphIn]
@@ -42,26 +45,105 @@ class GraphDefinition(Frozen):
 
     def __init__(
         self,
-        name: str,  # noqa: ARG002 - not built yet
+        name: str,
         *,
-        description: str | None = None,  # noqa: ARG002
-        node_defs: Any = (),
-        dependencies: Any = None,
-        input_mappings: Any = None,
-        output_mappings: Any = None,
+        description: str | None = None,
+        node_defs: Iterable[Any] | None = None,
+        dependencies: Dependencies | None = None,
+        input_mappings: Sequence[InputMapping] | None = None,
+        output_mappings: Sequence[OutputMapping] | None = None,
         config: Any = None,
-        tags: Mapping[str, Any] | None = None,  # noqa: ARG002
+        tags: Mapping[str, Any] | None = None,
     ) -> None:
-        refuse(
-            "GraphDefinition",
-            {
-                "config": config,
-                "dependencies": dependencies,
-                "input_mappings": input_mappings,
-                "output_mappings": output_mappings,
-                "node_defs": node_defs,
-            },
+        refuse("GraphDefinition", {"config": config})
+        where, owner = Source.of_caller(), f"graph `{name}`"
+        made = wired(owner, node_defs or (), dependencies, input_mappings or (), output_mappings or (), where)
+        self.settle(
+            name=checked_name("graph", name, where),
+            body=None,
+            nodes=made.nodes,
+            wires=made.wires,
+            ins=made.ins,
+            outs=made.outs,
+            returns=made.returns,
+            required_ins=required(made.ins, made.nodes, made.wires, made.returns.values()),
+            description=description,
+            tags=checked_tags(owner, tags, where),
+            config=None,
+            metadata={},
+            source=where or Source("", 0),
         )
+
+    @property
+    def node_defs(self) -> list[Any]:
+        """The definitions of its nodes, each once."""
+        return list({node.definition.name: node.definition for node in self.nodes.values()}.values())
+
+    @property
+    def node_dict(self) -> Mapping[str, Node]:
+        """Its nodes by name."""
+        return self.nodes
+
+    def has_node_named(self, name: str) -> bool:
+        """Whether it has a node of this name."""
+        return name in self.nodes
+
+    def node_named(self, name: str) -> Node:
+        """The node of this name."""
+        return self.nodes[name]
+
+    @property
+    def input_defs(self) -> list[InputView]:
+        """The inputs, as a list."""
+        return [InputView(name, self._type_of(name), each) for name, each in self.ins.items()]
+
+    @property
+    def output_defs(self) -> list[OutputView]:
+        """The outputs, as a list."""
+        return [OutputView(name, self._returned(name), each) for name, each in self.outs.items()]
+
+    @property
+    def input_dict(self) -> dict[str, InputView]:
+        """The inputs by name."""
+        return {each.name: each for each in self.input_defs}
+
+    @property
+    def output_dict(self) -> dict[str, OutputView]:
+        """The outputs by name."""
+        return {each.name: each for each in self.output_defs}
+
+    def input_def_named(self, name: str) -> InputView:
+        """An input."""
+        return self.input_dict[name]
+
+    def output_def_named(self, name: str) -> OutputView:
+        """An output."""
+        return self.output_dict[name]
+
+    def has_input(self, name: str) -> bool:
+        """Whether it has this input."""
+        return name in self.ins
+
+    def has_output(self, name: str) -> bool:
+        """Whether it has this output."""
+        return name in self.outs
+
+    def _type_of(self, name: str) -> TypeView:
+        """The type of an input: that of the first input of a node that it feeds."""
+        for node, wires in self.wires.items():
+            for key, wire in wires.items():
+                inner = self.nodes[node].definition.input_def_named(key).dagster_type
+                if isinstance(wire, FromInput) and wire.name == name:
+                    return inner
+                if isinstance(wire, FanIn) and FromInput(name) in wire.items:
+                    return TypeView(next(iter(typing.get_args(inner.typing_type)), inner.typing_type))
+        return TypeView(Any)
+
+    def _returned(self, name: str) -> TypeView:
+        wire = self.returns[name]
+        if isinstance(wire, FromInput):
+            return self._type_of(wire.name)
+        return self.nodes[wire.node].definition.output_def_named(wire.output).dagster_type
 
     @property
     def __name__(self) -> str:
@@ -69,6 +151,8 @@ class GraphDefinition(Frozen):
 
     @property
     def __wrapped__(self) -> Callable[..., Any]:
+        if self.body is None:
+            raise AttributeError("__wrapped__")  # made from data, not from a function
         return self.body.fn
 
     def needs(self, name: str) -> bool:

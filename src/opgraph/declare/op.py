@@ -12,6 +12,7 @@ from opgraph.declare.labels import checked_name, checked_tags
 from opgraph.declare.mistakes import InputTwice, NoSuchParameter, PositionalRest, WrongContext, report
 from opgraph.declare.outputs import Out
 from opgraph.declare.unsupported import refuse
+from opgraph.declare.viewed import InputView, OutputView, output_annotations, type_view
 from opgraph.errors import NotYetSupportedError, Source
 
 
@@ -103,6 +104,55 @@ class OpDefinition(Frozen):
     @property
     def __name__(self) -> str:
         return self.name
+
+    @property
+    def version(self) -> str | None:
+        """The old name of `code_version`."""
+        return self.code_version
+
+    @property
+    def input_defs(self) -> list[InputView]:
+        """The inputs, as a list."""
+        annotations = self.body.annotations
+        return [
+            InputView(name, type_view(each.dagster_type, annotations.get(name, ...)), each)
+            for name, each in self.ins.items()
+        ]
+
+    @property
+    def output_defs(self) -> list[OutputView]:
+        """The outputs, as a list."""
+        annotations = output_annotations(self.body.annotations.get("return", ...), list(self.outs))
+        return [
+            OutputView(name, type_view(each.dagster_type, annotation), each, each.code_version or self.code_version)
+            for (name, each), annotation in zip(self.outs.items(), annotations, strict=True)
+        ]
+
+    @property
+    def input_dict(self) -> dict[str, InputView]:
+        """The inputs by name."""
+        return {each.name: each for each in self.input_defs}
+
+    @property
+    def output_dict(self) -> dict[str, OutputView]:
+        """The outputs by name."""
+        return {each.name: each for each in self.output_defs}
+
+    def input_def_named(self, name: str) -> InputView:
+        """An input."""
+        return self.input_dict[name]
+
+    def output_def_named(self, name: str) -> OutputView:
+        """An output."""
+        return self.output_dict[name]
+
+    def has_input(self, name: str) -> bool:
+        """Whether it has this input."""
+        return name in self.ins
+
+    def has_output(self, name: str) -> bool:
+        """Whether it has this output."""
+        return name in self.outs
 
     def needs(self, name: str) -> bool:
         """Whether something must be wired to an input: it has a value, and nobody else to give it."""

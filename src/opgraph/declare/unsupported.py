@@ -32,7 +32,7 @@ NOT_YET: Final[dict[str, tuple[str, ...]]] = {
     "op": ("config_schema", "pool", "retry_policy"),
     "node": ("hooks", "retry_policy"),
     "graph": ("config", "input_defs", "output_defs"),
-    "GraphDefinition": ("config", "dependencies", "input_mappings", "node_defs", "output_mappings"),
+    "GraphDefinition": ("config",),
     "job": _CONTAINER,
     "define_asset_job": _CONTAINER,
     "asset": _ONE,

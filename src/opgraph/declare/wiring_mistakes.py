@@ -1,0 +1,73 @@
+"""Mistakes in graphs whose wires are given as data: one class each."""
+
+from collections.abc import Sequence
+
+from opgraph.errors import InvalidDefinitionError, Source
+from opgraph.keys import near_misses
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "none"
+
+
+class NotANode(InvalidDefinitionError):
+    """Something among `node_defs` that is no op and no graph."""
+
+    def __init__(self, owner: str, value: object, *, where: Source | None) -> None:
+        self.owner, self.value = owner, value
+        name = getattr(value, "__name__", "")
+        what = f"a lambda or function {name}" if name else f"a {type(value).__name__}"
+        super().__init__(
+            f"You have passed {what} into {owner}, which is not a node",
+            where=where,
+            fix="decorate the function with `@op` or `@graph`",
+        )
+
+
+class NotDependencies(InvalidDefinitionError):
+    """`dependencies` that map nothing to anything."""
+
+    def __init__(self, owner: str, value: object, *, where: Source | None) -> None:
+        self.owner, self.value = owner, value
+        super().__init__(
+            f"`dependencies` of {owner} is a {type(value).__name__}, not a mapping",
+            where=where,
+            fix='map each node to its inputs: `{"count": {"rows": DependencyDefinition("load")}}`',
+        )
+
+
+class NoSuchNode(InvalidDefinitionError):
+    """A node is named that is not among `node_defs`."""
+
+    def __init__(self, owner: str, node: str, known: Sequence[str], *, where: Source | None) -> None:
+        self.owner, self.node, self.known = owner, node, tuple(known)
+        close = near_misses(node, known)
+        super().__init__(
+            f"{owner} has no node `{node}`; its nodes are {_listed(known)}",
+            where=where,
+            fix=f"did you mean `{close[0]}`?" if close else "add it to `node_defs`",
+        )
+
+
+class NoSuchOutput(InvalidDefinitionError):
+    """An output is named that its node does not have."""
+
+    def __init__(self, owner: str, node: str, output: str, known: Sequence[str], *, where: Source | None) -> None:
+        self.owner, self.node, self.output, self.known = owner, node, output, tuple(known)
+        super().__init__(
+            f"`{node}` in {owner} has no output `{output}`; it has {_listed(known)}",
+            where=where,
+            fix="name one of these as the `DependencyDefinition`'s `output`",
+        )
+
+
+class NodesInCircle(InvalidDefinitionError):
+    """Nodes that wait for one another."""
+
+    def __init__(self, owner: str, nodes: Sequence[str], *, where: Source | None) -> None:
+        self.owner, self.nodes = owner, tuple(nodes)
+        super().__init__(
+            f"the nodes {_listed(nodes)} of {owner} depend on one another in a circle",
+            where=where,
+            fix="leave one of these dependencies out",
+        )

@@ -4,7 +4,7 @@ What a call gives back stands for its outputs. The values do not exist yet, so a
 and nothing else.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NoReturn, Union, cast
 
@@ -14,6 +14,7 @@ from opgraph.declare.mistakes import (
     AliasTwice,
     FanInOfOther,
     InputMissing,
+    NoSuchOutput,
     NotAnOutput,
     TooManyArguments,
     TwoDefinitions,
@@ -54,20 +55,11 @@ class Placeholder:
     def _refuse(self, doing: str) -> NoReturn:
         raise UsedAsValue(self.described, doing, where=Source.of_caller())
 
-    def __iter__(self) -> Iterator[Any]:
-        self._refuse("iterated over")
-
-    def __getitem__(self, item: Any) -> Any:
-        self._refuse("indexed")
-
-    def __bool__(self) -> bool:  # noqa: PLE0304 - it raises
-        self._refuse("tested for truth")
-
-    def __len__(self) -> int:  # noqa: PLE0303 - it raises
-        self._refuse("measured with `len`")
-
-    def __contains__(self, item: Any) -> bool:
-        self._refuse("searched with `in`")
+    def __getattr__(self, name: str) -> Any:
+        # Names with an underscore before them are asked for by Python and by tools, to see whether they are there.
+        if name.startswith("_"):
+            raise AttributeError(name)
+        self._refuse(f"asked for its attribute `{name}`")
 
     def map(self, fn: Any) -> NoReturn:  # noqa: ARG002
         """Not supported yet."""
@@ -79,6 +71,34 @@ class Placeholder:
 
     def __repr__(self) -> str:
         return f"<{self.described}>"
+
+
+def _refusal(doing: str) -> Any:
+    def method(self: Any, *_args: Any, **_kwargs: Any) -> NoReturn:
+        self._refuse(doing)
+
+    return method
+
+
+# What Python would do silently with any object (compare, make text) is refused as what it could not do.
+_NUMBERS = "add sub mul matmul truediv floordiv mod divmod pow lshift rshift and or xor"
+_REFUSED = {
+    "iterated over": "iter aiter next reversed",
+    "indexed": "getitem setitem delitem",
+    "tested for truth": "bool",
+    "measured with `len`": "len",
+    "searched with `in`": "contains",
+    "compared": "eq ne lt le gt ge",
+    "calculated with": f"{_NUMBERS} {' '.join(f'r{name}' for name in _NUMBERS.split())} neg pos abs invert round",
+    "made a number": "int float complex index",
+    "made a text": "str format bytes",
+    "called": "call",
+    "entered with `with`": "enter exit",
+    "awaited": "await",
+}
+for _doing, _methods in _REFUSED.items():
+    for _method in _methods.split():
+        setattr(Placeholder, f"__{_method}__", _refusal(_doing))
 
 
 class Outputs(tuple[Placeholder, ...]):  # noqa: SLOT001 - a tuple has no room for slots
@@ -99,7 +119,18 @@ class Outputs(tuple[Placeholder, ...]):  # noqa: SLOT001 - a tuple has no room f
         # Names with an underscore before them are asked for while the object is made, or copied.
         if not name.startswith("_") and name in self.names:
             return self[self.names.index(name)]
-        raise AttributeError(f"the node `{self.node}` has no output `{name}`; it has {', '.join(self.names)}")
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise NoSuchOutput(self.node, name, self.names, where=Source.of_caller())
+
+    def _refuse(self, doing: str) -> NoReturn:
+        raise UsedAsValue(f"what `{self.node}` returns", doing, where=Source.of_caller())
+
+
+for _doing, _methods in _REFUSED.items():
+    if _doing in {"compared", "calculated with", "made a text", "called"}:
+        for _method in _methods.split():
+            setattr(Outputs, f"__{_method}__", _refusal(_doing))
 
 
 def _output(node: str, name: str) -> Placeholder:

@@ -7,6 +7,7 @@ makes sense, so that one load shows every mistake.
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from keyword import iskeyword
 
 from opgraph.errors import InvalidDefinitionError, Source
 from opgraph.keys import AssetKey, near_misses
@@ -58,6 +59,8 @@ class BadName(InvalidDefinitionError):
 
 def _sane(name: object) -> str:
     text = "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in str(name)).strip("_")
+    if iskeyword(text):
+        return f"{text}_"
     return f"_{text}" if not text or text[0].isdigit() else text
 
 
@@ -229,6 +232,20 @@ class UsedAsValue(InvalidDefinitionError):
             "to what, before anything runs",
             where=where,
             fix="do this inside an op",
+        )
+
+
+class NoSuchOutput(InvalidDefinitionError, AttributeError):
+    """An output taken by a name that its node does not have."""
+
+    def __init__(self, node: str, output: str, outputs: Sequence[str], *, where: Source | None) -> None:
+        self.node = node
+        self.output = output
+        self.outputs = tuple(outputs)
+        super().__init__(
+            f"`{node}` has no output `{output}`; its outputs are {_names(outputs)}",
+            where=where,
+            fix=f"{_did_you_mean(output, outputs)}take one of its outputs, or unpack them in their order",
         )
 
 

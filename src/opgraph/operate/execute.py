@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from opgraph.declare.definitions import Definitions
-from opgraph.events import AnyFact, ErrorInfo, RunEnded, RunStarted, RunStatus, StepFailed
+from opgraph.events import ErrorInfo, RunEnded, RunStarted, RunStatus
 from opgraph.operate.planning import replan, row_of, target_again, target_of
 from opgraph.operate.target import Selection, Target
 from opgraph.plan.model import Plan, Policy, decode_plan, encode_plan
@@ -213,12 +213,6 @@ def _drive(
     )
     past = instance.record.facts(writer.run_id)
     steps = target.bind(plan)
-    failed: list[StepFailed] = []
-
-    def watch(_seq: int, fact: AnyFact) -> None:
-        if type(fact) is StepFailed:
-            failed.append(fact)
-
     driver = Driver(
         plan,
         steps,
@@ -228,14 +222,12 @@ def _drive(
         side,
         said,
         {**getattr(target, "given", {}), **(given or {})},
-        [watch, *listeners],
+        listeners,
     )
     if on_plan is not None:
         on_plan(plan, writer.run_id)
     status = driver.drive()
-    first = failed[-1] if failed else None
-    if failed and status is RunStatus.FAILURE:
-        first = next((f for f in failed if f.step in driver.errors), failed[-1])
+    first = next(iter(driver.failures.values()), None)
     return RunOutcome(
         run_id=writer.run_id,
         status=status,

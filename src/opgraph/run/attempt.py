@@ -234,6 +234,20 @@ class Attempts:
         An asset's output of a generator is announced at once: it stays materialized even if the step fails later.
         """
         streaming = type(items) is not tuple and type(items) is not list
+        if type(items) is tuple and asked is None and bound.selected is None:  # one plain value, and it is wanted
+            (item,) = items
+            began = _clock()
+            try:
+                stored, blob = self._shelf.put(bound, bound.outputs[item.output], item, attempt, 0, asked=True)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                raise _InStore(item.output, error) from error
+            spent[0] = _clock() - began
+            if self._shelf.reported:
+                self._report(bound, attempt, self._shelf.reported, emit)
+                self._shelf.reported.clear()
+            return (stored,), blob
         if bound.whole:
             items = self._refuse_unselected(bound, list(items))
             streaming = False
@@ -355,7 +369,7 @@ class Attempts:
         return side
 
 
-class NotRecorded(Exception):  # noqa: N818 - a signal between two files of this room, not an error for users
+class NotRecorded(Exception):
     """The record refused a fact: no fault of the step that was under way."""
 
     def __init__(self, cause: RecordError) -> None:
@@ -363,7 +377,7 @@ class NotRecorded(Exception):  # noqa: N818 - a signal between two files of this
         super().__init__(cause)
 
 
-class _InStore(Exception):  # noqa: N818 - a signal inside this file
+class _InStore(Exception):
     """Something went wrong while an output was stored."""
 
     def __init__(self, output: str, cause: BaseException) -> None:

@@ -14,7 +14,19 @@ from typing import Any
 
 import msgspec
 
-from opgraph.engine import Delay, End, LookUp, Reuse, Skip, Start, State, Stop, advance, can_be_made_again, new, outstanding
+from opgraph.engine import (
+    Delay,
+    End,
+    LookUp,
+    Reuse,
+    Skip,
+    Start,
+    State,
+    Stop,
+    advance,
+    can_be_made_again,
+    new,
+)
 from opgraph.engine import program as programs
 from opgraph.errors import Error, RecordError
 from opgraph.events import (
@@ -94,6 +106,7 @@ class Driver:
         self._answers: deque[AnyFact] = deque()
         self._next = writer.next_seq
         self._current = -1  # the step that is being attempted
+        self.failures: dict[int, StepFailed] = {}  # by step: its last attempt, where that failed
         self._canceled = False
         self._stopping = Stopping()
 
@@ -156,10 +169,14 @@ class Driver:
             return
         except NotRecorded as refused:
             raise refused.cause from refused.cause.__cause__
-        if isinstance(fact, StepSucceeded):
+        if type(fact) is StepSucceeded:
             for stored in fact.outputs:
                 if stored.asset is not None:
                     self._durable = True
+            if self.failures:
+                self.failures.pop(number, None)
+        elif type(fact) is StepFailed:
+            self.failures[number] = fact
         self._tell(fact, blob)
 
     def _lose(self, number: int, attempt: int, lost: Lost) -> None:
@@ -169,7 +186,8 @@ class Driver:
             self._tell(StepInterrupted(number, attempt, _now(), f"waits for the lost value {lost.output!r}"))
         else:
             self._attempts.errors[number] = lost.cause
-            self._tell(StepFailed(number, attempt, _now(), _beyond_retry(lost)))
+            self.failures[number] = StepFailed(number, attempt, _now(), _beyond_retry(lost))
+            self._tell(self.failures[number])
 
     def _cancel(self, by: str) -> None:
         self._canceled = True

@@ -1,0 +1,59 @@
+"""What a test hands in: the definitions of a project, or some of its assets."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+from opgraph.declare.assets_definition import AssetsDefinition
+from opgraph.declare.definitions import Definitions
+from opgraph.declare.spec import AssetSpec
+from opgraph.keys import AssetKey, CoercibleToAssetKey
+from opgraph.resolve.project import resolve
+
+Tested: TypeAlias = Definitions | AssetsDefinition | Iterable[Any]
+Given: TypeAlias = Mapping[str, Any] | Mapping[AssetKey, Any] | Mapping[CoercibleToAssetKey, Any]
+
+
+def definitions_of(
+    tested: Tested, resources: Mapping[str, Any] | None = None, given: Iterable[AssetKey] = ()
+) -> Definitions:
+    """Definitions of what is tested. Assets of which only a value is given become external ones.
+
+    Args:
+        tested: definitions, one asset, or several.
+        resources: beside those of the definitions, or instead of them.
+        given: the assets of which a value is given.
+    """
+    if isinstance(tested, Definitions):
+        whole = tested
+    else:
+        whole = Definitions(assets=[tested] if isinstance(tested, AssetsDefinition) else list(tested))
+    known = {key for each in whole.assets for key in ([each.key] if isinstance(each, AssetSpec) else each.keys)}
+    missing = [AssetSpec(key) for key in given if key not in known]
+    if not missing and not resources:
+        return whole
+    return Definitions(
+        assets=[*whole.assets, *missing],
+        jobs=whole.jobs,
+        resources={**whole.resources, **(resources or {})},
+        executor=whole.executor,
+        metadata=whole.metadata,
+    )
+
+
+def still_needed(definitions: Definitions, given: Iterable[AssetKey]) -> list[AssetKey]:
+    """The assets that are to be made where the values of some are given: what is made of those, and what else it takes.
+
+    Raises:
+        InvalidDefinitionError: the definitions cannot work.
+    """
+    graph = resolve(definitions).graph
+    stop = set(given)
+    wanted = [key for key in graph.materializable if key not in stop and not graph.children.get(key)]
+    needed: dict[AssetKey, None] = {}
+    while wanted:
+        key = wanted.pop()
+        if key in needed or key in stop or key not in graph.materializable:
+            continue
+        needed[key] = None
+        wanted.extend(graph.nodes[key].parents)
+    return [key for key in graph.nodes if key in needed]

@@ -628,7 +628,7 @@ def test_missing_siblings_are_named_with_the_selection_that_adds_them(instance):
     with pytest.raises(dg.Error) as caught:
         run(chain_of_assets(), "b", instance)
     assert "asset `a` is to be loaded, and no materialization of it is recorded" in str(caught.value)
-    assert "select it too: add `+` before what needs it (`+key`), or `a`" in str(caught.value)
+    assert "select `+b`" in str(caught.value)
     assert SEEN.stored == []
     assert run(chain_of_assets(), "a b", instance).success
 
@@ -689,7 +689,7 @@ def test_what_cannot_be_subset_cannot_be_split(instance):
     problem = refusal(around(can_subset=False), "a b c x y", instance)
     assert type(problem).__name__ == "CannotSplit"
     assert problem.what == (
-        "`work` makes `a` and then `b` and then `c`, but `x`, `y` lies between them, and the definition does not say "
-        "`can_subset=True`, so it cannot run in two parts"
+        "`work` makes `a` and then `b` and then `c`, but `x`, `y` lie between them, and the definition does not say "
+        "`can_subset=True`, so it cannot run in 3 parts"
     )
     assert problem.where.file == __file__

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from opgraph.declare.op import OpDefinition
-from opgraph.errors import InvalidDefinitionError, together
+from opgraph.errors import InvalidDefinitionError, InvalidSubsetError, together
 from opgraph.keys import AssetKey
 from opgraph.plan.code import function_hash, hash_of
 from opgraph.plan.mistakes import UnselectedAssetsRefused
@@ -35,7 +35,7 @@ from opgraph.plan.model import (
 from opgraph.plan.split import between, levels
 from opgraph.resolve.assets import AssetGraph, Unit
 from opgraph.resolve.flatten import Constant, FlatStep, Many, Origin, OuterInput, StepOut
-from opgraph.resolve.mistakes import CannotSplit
+from opgraph.resolve.mistakes import CannotSplit, TakesItsOwn
 from opgraph.resolve.subset import Part, check_subset, origin_steps, part_of
 
 Recorded = Callable[[Sequence[str]], AbstractSet[str]]
@@ -77,6 +77,8 @@ def plan_assets(
     layout = _Layout(graph, parts, selected)
     if layout.stuck:
         layout = _Layout(graph, _split(graph, layout, selected), selected)
+        if layout.stuck:
+            raise _in_a_circle(graph, layout, selected)
     steps, wanted = layout.steps(), layout.wanted
     code = hash_of(steps)  # before anything that depends on the day is noted in them
     have = recorded(sorted(wanted)) if wanted else frozenset[str]()
@@ -124,12 +126,21 @@ def _split(graph: AssetGraph, layout: "_Layout", selected: AbstractSet[AssetKey]
         if not unit.definition.can_subset:
             raise CannotSplit(unit.name, pieces, between(graph, pieces, unit), unit.source)
         result += [_Part(part_of(unit, frozenset(keys)), i, split=True) for i, keys in enumerate(pieces, 1)]
-    if len(result) == len(layout.parts):
-        names = [layout.parts[i].part for i in sorted(layout.stuck)]
-        raise CannotSplit(names[0].unit.name, [sorted(names[0].selected)], [], names[0].unit.source)
     for each in result:
         each.at.clear()
     return result
+
+
+def _in_a_circle(graph: AssetGraph, layout: "_Layout", selected: AbstractSet[AssetKey]) -> InvalidSubsetError:
+    """Why the steps cannot be put in order, though the assets can: an op takes what is made from its own output."""
+    units = [layout.parts[i].part.unit for i in sorted(layout.stuck)]
+    for unit in units:
+        pieces = levels(graph, unit, selected)
+        if len(pieces) > 1:
+            return CannotSplit(unit.name, pieces, between(graph, pieces, unit), unit.source, of_graph=True)
+    made = {key for unit in units for key in unit.definition.specs_by_key}
+    unit, taken = next((u, key) for u in units for key in u.key_of_input.values() if key in made and key not in u.at)
+    return TakesItsOwn(unit.name, taken, unit.source)
 
 
 class _Layout:
@@ -255,7 +266,18 @@ class _Layout:
                 waiting[later] -= 1
                 if waiting[later] == 0:
                     heapq.heappush(ready, later)
-        return order, {self.drafts[d][0] for d, count in enumerate(waiting) if count > 0}
+        if len(order) == len(self.drafts):
+            return order, set()
+        stuck = {d for d, count in enumerate(waiting) if count > 0}
+        leads = {d: sum(1 for later in downstream[d] if later in stuck) for d in stuck}
+        ends = [d for d, count in leads.items() if count == 0]
+        for d in ends:  # these only come after a circle
+            stuck.discard(d)
+            for source in upstream[d] & leads.keys():
+                leads[source] -= 1
+                if leads[source] == 0:
+                    ends.append(source)
+        return order, {self.drafts[d][0] for d in stuck}
 
     def steps(self) -> list[Step]:
         """The steps of the plan."""

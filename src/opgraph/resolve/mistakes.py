@@ -240,12 +240,40 @@ class CannotSplit(InvalidSubsetError):
     """A definition would have to run in several parts, because what lies between its assets depends on it."""
 
     def __init__(
-        self, unit: str, parts: Sequence[Sequence[AssetKey]], between: Sequence[AssetKey], where: Source | None
+        self,
+        unit: str,
+        parts: Sequence[Sequence[AssetKey]],
+        between: Sequence[AssetKey],
+        where: Source | None,
+        *,
+        of_graph: bool = False,
     ) -> None:
-        self.unit, self.parts, self.between = unit, tuple(map(tuple, parts)), tuple(between)
+        self.unit, self.parts, self.between, self.of_graph = unit, tuple(map(tuple, parts)), tuple(between), of_graph
+        many = "two parts" if len(parts) == 2 else f"{len(parts)} parts"
+        why = (
+            f"an op of a graph cannot run in {many}"
+            if of_graph
+            else f"the definition does not say `can_subset=True`, so it cannot run in {many}"
+        )
+        allow = "make one op for each part, or " if of_graph else "allow subsets with `can_subset=True`, or "
         super().__init__(
-            f"`{unit}` makes {' and then '.join(listed(_texts(p)) for p in parts)}, but {listed(_texts(between))} lies "
-            "between them, and the definition does not say `can_subset=True`, so it cannot run in two parts",
+            f"`{unit}` makes {' and then '.join(listed(_texts(p)) for p in parts)}, but {listed(_texts(between))} "
+            f"{'lies' if len(between) == 1 else 'lie'} between them, and {why}",
             where=where,
-            fix="allow subsets with `can_subset=True`, or make the assets by two definitions",
+            fix=f"{allow}make the assets by two definitions",
+        )
+
+
+class TakesItsOwn(InvalidSubsetError):
+    """A definition takes an asset that is made from what it makes itself, and none of its assets is said to be made
+    from that one."""
+
+    def __init__(self, unit: str, taken: AssetKey, where: Source | None) -> None:
+        self.unit, self.taken = unit, taken
+        super().__init__(
+            f"`{unit}` takes `{taken.text}`, which is made from what `{unit}` makes itself, and none of its assets is "
+            "said to depend on it",
+            where=where,
+            fix=f"say in `internal_asset_deps` which of the assets depend on `{taken.text}`, or make them by two "
+            "definitions",
         )

@@ -4,7 +4,23 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final, Union
 
+from opgraph.errors import InvalidDefinitionError, Source
+
 NAME: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+
+
+class BadAssetKey(InvalidDefinitionError, ValueError):
+    """An asset key that names nothing."""
+
+    def __init__(self, given: object) -> None:
+        self.given = given
+        text = repr(given)
+        super().__init__(
+            f"{text if len(text) <= 60 else text[:57] + '...'} is no asset key: a key has one part or more, and each is "
+            "a text that is not empty",
+            where=Source.of_caller(),
+            fix='write it as "a/b" or ["a", "b"]',
+        )
 
 
 class AssetKey:
@@ -16,7 +32,7 @@ class AssetKey:
         path: the parts, or one string in which `/` separates them.
 
     Raises:
-        ValueError: the path is empty, or a part is empty or not a string.
+        BadAssetKey: the path is empty, or a part is empty or not a string.
 
     Example:
         >>> AssetKey(["raw", "flights"]).to_user_string()
@@ -33,10 +49,12 @@ class AssetKey:
             parts = path.parts
         elif isinstance(path, str):
             parts = tuple(path.split("/"))
+        elif isinstance(path, Sequence) and all(isinstance(part, str) for part in path):  # pyright: ignore[reportUnnecessaryIsInstance]
+            parts = tuple(piece for part in path for piece in part.split("/"))
         else:
-            parts = tuple(piece for part in path for piece in str(part).split("/"))
+            raise BadAssetKey(path)
         if not parts or not all(parts):
-            raise ValueError(f"an asset key needs at least one part and no empty part, not {path!r}")
+            raise BadAssetKey(path)
         self.parts = parts
         self.text = "/".join(parts)
         self._hash = hash(self.text)

@@ -270,10 +270,10 @@ GOLDEN = {
     unused_input: """nothing in graph `it` uses its input `x`
   at <file>
   fix: give it to an op of the graph, or take the parameter `x` out""",
-    returns_other: """graph `it` returns 5 (a int), which is not an output of one of its nodes
+    returns_other: """graph `it` returns 5 (an int), which is not an output of one of its nodes
   at <file>
   fix: return what an op or a graph returned: one output, a tuple, or a dict of them by name""",
-    fan_in: """the input `x` of `plus` was given a list whose item 1 is 3 (a int), not an output of a node
+    fan_in: """the input `x` of `plus` was given a list whose item 1 is 3 (an int), not an output of a node
   at <file>
   fix: make the value in an op, or give the input a default; a list in a graph's body holds outputs only""",
     all_outputs: """the input `x` of `plus` was given all outputs of `two`, and takes one

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Literal, TypeAlias, TypedDict
 
+from opgraph.declare.accepted import only, sort_out
 from opgraph.declare.spec import AssetIn, AssetOut, AssetSpec, CoercibleToAssetDep, CoercibleToAssetKeyPrefix
 from opgraph.declare.unsupported import refuse
 from opgraph.keys import AssetKey, CoercibleToAssetKey, near_misses
@@ -88,8 +89,9 @@ class OfNode(OneGraphAsset, ManyAssets, total=False):
     hook_defs: AbstractSet[Any] | None
 
 
-def check(owner: str, given: Mapping[str, Any], known: type) -> None:
-    """Refuse parameters that do not exist, as Python does, and those that are not built yet.
+def check(owner: str, given: Any, known: type) -> None:
+    """Refuse parameters that do not exist, as Python does, and those that are not built yet; report what is of a wrong
+    kind and take it out. An entry of `ins` that names an asset becomes an `AssetIn`.
 
     Raises:
         TypeError: a parameter that `owner` does not have.
@@ -102,3 +104,17 @@ def check(owner: str, given: Mapping[str, Any], known: type) -> None:
             hint = f". Did you mean '{close[0]}'?" if close else ""
             raise TypeError(f"{owner}() got an unexpected keyword argument '{name}'{hint}")
     refuse(owner, given)
+    shown = f"`{owner}`"
+    sort_out(shown, given)
+    if given.get("ins"):
+        ins = {name: AssetIn(each) if _names_asset(each) else each for name, each in given["ins"].items()}
+        given["ins"] = only(shown, "ins", ins, AssetIn, "an `AssetIn` or the key of an asset")
+    if given.get("outs"):
+        given["outs"] = only(shown, "outs", given["outs"], AssetOut, "an `AssetOut`")
+    if given.get("specs"):
+        specs = only(shown, "specs", dict(enumerate(given["specs"])), AssetSpec, "an `AssetSpec`")
+        given["specs"] = list(specs.values())
+
+
+def _names_asset(given: object) -> bool:
+    return isinstance(given, (str, AssetKey, list, tuple))

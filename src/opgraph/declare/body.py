@@ -5,9 +5,11 @@ Worked out from the code object alone: `inspect` is slow to import, and annotati
 
 import typing
 from collections.abc import Callable, Mapping
+from types import CodeType
 from typing import Any
 
 from opgraph.declare.frozen import Frozen
+from opgraph.declare.mistakes import NotAFunction
 from opgraph.errors import Source
 
 _VAR_POSITIONAL, _VAR_KEYWORDS = 0x04, 0x08
@@ -38,7 +40,9 @@ class Body(Frozen):
     source: Source
 
     def __init__(self, fn: Callable[..., Any]) -> None:
-        code = fn.__code__
+        code = getattr(fn, "__code__", None)
+        if not isinstance(code, CodeType):
+            raise NotAFunction(fn, where=Source.of_caller())
         flags = code.co_flags
         positional = code.co_varnames[: code.co_argcount]
         keyword_only = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]

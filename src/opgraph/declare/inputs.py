@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final, final
 
+from opgraph.declare.accepted import expect
 from opgraph.declare.frozen import Compared
 from opgraph.declare.unsupported import refuse
 from opgraph.keys import AssetKey, CoercibleToAssetKey
@@ -74,6 +75,7 @@ class In(Compared):
         input_manager_key: str | None = None,
     ) -> None:
         refuse("In", {"asset_partitions": asset_partitions})
+        expect("`In`", description=description, metadata=metadata, input_manager_key=input_manager_key)
         self.settle(
             dagster_type=dagster_type,
             description=description,

@@ -64,6 +64,35 @@ def _sane(name: object) -> str:
     return f"_{text}" if not text or text[0].isdigit() else text
 
 
+class WrongType(InvalidDefinitionError, TypeError):
+    """A parameter that was given something of a kind that it does not take."""
+
+    def __init__(self, owner: str, parameter: str, given: object, takes: str, *, where: Source | None) -> None:
+        self.owner = owner
+        self.parameter = parameter
+        self.given = given
+        self.takes = takes
+        super().__init__(
+            f"`{parameter}` of {owner} is {_shown(given)}", where=where, fix=f"`{parameter}` takes {takes}"
+        )
+
+
+class NotAFunction(InvalidDefinitionError, TypeError):
+    """A decorator on something that is no function."""
+
+    def __init__(self, given: object, *, where: Source | None) -> None:
+        self.given = given
+        made = hasattr(given, "node_def") or (hasattr(given, "ins") and hasattr(given, "outs"))
+        what = f"`{getattr(given, 'name', getattr(given, 'node_name', given))}`, which is decorated already" if made else _shown(given)
+        super().__init__(
+            f"a decorator was put on {what}, not on a function",
+            where=where,
+            fix="use one decorator; an op becomes an asset by `AssetsDefinition.from_op`, a graph by `.from_graph`"
+            if made
+            else "put it on a function written with `def`; arguments are given by name: `@op(name=...)`",
+        )
+
+
 class KeyTwice(InvalidDefinitionError):
     """A key given both whole and in parts."""
 
@@ -486,8 +515,14 @@ class OutputsUnnamed(InvalidDefinitionError):
 def _shown(value: object) -> str:
     if value is None:
         return "None"
-    text = repr(value)
-    return f"{text if len(text) <= 40 else text[:37] + '...'} (a {type(value).__name__})"
+    kind = type(value).__name__
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - a user's repr may do anything
+        text = "something"
+    text = " ".join(text.split())
+    article = "an" if kind[:1].lower() in "aeiou" else "a"
+    return f"{text if len(text) <= 40 else text[:37] + '...'} ({article} {kind})"
 
 
 # -- assets -------------------------------------------------------------------

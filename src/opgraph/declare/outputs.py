@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
+from opgraph.declare.accepted import expect
 from opgraph.declare.frozen import Compared, replaced
 from opgraph.declare.inputs import NO_DEFAULT, says_nothing
 
@@ -46,6 +47,8 @@ class Out(Compared):
         metadata: Mapping[str, Any] | None = None,
         code_version: str | None = None,
     ) -> None:
+        expect("`Out`", description=description, is_required=is_required, io_manager_key=io_manager_key,
+               metadata=metadata, code_version=code_version)  # fmt: skip
         self.settle(
             dagster_type=dagster_type,
             description=description,

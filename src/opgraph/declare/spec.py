@@ -5,6 +5,7 @@ from collections.abc import Set as AbstractSet
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
+from opgraph.declare.accepted import expect
 from opgraph.declare.frozen import Compared, replaced
 from opgraph.declare.inputs import NO_DEFAULT, says_nothing
 from opgraph.declare.labels import checked_labels
@@ -43,6 +44,7 @@ class AssetDep(Compared):
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         refuse("AssetDep", {"partition_mapping": partition_mapping})
+        expect("`AssetDep`", metadata=metadata)
         key: Any = asset if isinstance(asset, (AssetKey, str)) else getattr(asset, "key", asset)
         self.settle(asset_key=AssetKey.from_coercible(key), metadata=dict(metadata or {}))
 
@@ -145,6 +147,8 @@ class AssetSpec(Compared):
         )
         asset_key = AssetKey.from_coercible(key)
         where = source or Source.of_caller()
+        expect(f"`AssetSpec({asset_key.text!r})`", where, deps=deps, description=description, metadata=metadata,
+               skippable=skippable, code_version=code_version, owners=owners, tags=tags, kinds=kinds)  # fmt: skip
         labels = checked_labels(f"asset `{asset_key.text}`", where, group_name, owners, tags, kinds)
         self.settle(
             key=asset_key,
@@ -246,6 +250,7 @@ class AssetIn(Compared):
         dagster_type: Any = NO_DEFAULT,
     ) -> None:
         refuse("AssetIn", {"partition_mapping": partition_mapping})
+        expect("`AssetIn`", metadata=metadata, key_prefix=key_prefix, input_manager_key=input_manager_key)
         if key is not None and key_prefix is not None:
             report(KeyTwice("`AssetIn`", "key", ["key_prefix"], where=Source.of_caller()))
         self.settle(
@@ -329,6 +334,9 @@ class AssetOut(Compared):
                 "backfill_policy": backfill_policy,
             },
         )
+        expect("`AssetOut`", key_prefix=key_prefix, description=description, is_required=is_required,
+               io_manager_key=io_manager_key, metadata=metadata, code_version=code_version, owners=owners, tags=tags,
+               kinds=kinds)  # fmt: skip
         source = Source.of_caller()
         if key is not None and key_prefix is not None:
             report(KeyTwice("`AssetOut`", "key", ["key_prefix"], where=source))

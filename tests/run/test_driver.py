@@ -1,6 +1,7 @@
 """What the driver does with whatever ops do: bad ends, Ctrl-C, managers that fail, what is said, optional outputs."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import pickle
@@ -146,7 +147,7 @@ def groups(x):
     ],
 )
 def test_a_bad_end_is_the_steps_failure(instance, body, kind, text):
-    """Whatever an op raises fails its step and nothing else: the run ends, what follows is blocked, it can be resumed."""
+    """Whatever an op raises fails its step and nothing else: the run ends, what follows is blocked, it is resumable."""
     defs = between(body)
     outcome = materialize(defs, instance=instance)
     assert (outcome.status, outcome.failed_step, ran()) == (RunStatus.FAILURE, "out_.middle", ["before"])
@@ -295,10 +296,8 @@ async def interrupts_async(x):
 
 
 def swallows(x):
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         interrupts(x)
-    except KeyboardInterrupt:
-        pass
     return x
 
 
@@ -383,7 +382,7 @@ def in_child(work):
             os.write(write, pickle.dumps(f"{type(error).__name__}: {error}"))
         os._exit(0)
     os.close(write)
-    with open(read, "rb") as pipe:
+    with os.fdopen(read, "rb") as pipe:
         answer = pickle.loads(pipe.read())
     os.waitpid(pid, 0)
     return answer
@@ -432,6 +431,36 @@ def test_a_disk_that_is_full(tmp_path, room):
             assert status == "SUCCESS"
         if len(rows) == 2 and status != "SUCCESS":
             assert resume(defs, rows[0].run_id, instance=instance).success
+
+
+def test_a_record_that_refuses_once(tmp_path):
+    """When the record refuses an output in the middle of an op and would take the next fact, the op is not blamed: the
+    run stops there, and can go on."""
+
+    @multi_asset(outs={"first": AssetOut(), "second": AssetOut()})
+    def pair():
+        log = (tmp_path / "record.db-wal").stat().st_size if world.get("full") else resource.RLIM_INFINITY
+        resource.setrlimit(resource.RLIMIT_FSIZE, (log, resource.RLIM_INFINITY))
+        yield Output(1, "first")
+        yield Output(2, "second")
+
+    defs = Definitions(assets=[pair])
+
+    def once():
+        def make_room(*_):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+        signal.signal(signal.SIGXFSZ, make_room)
+        world["full"] = True
+        with Instance(tmp_path) as instance:
+            materialize(defs, instance=instance)
+
+    assert in_child(once).startswith("UnusableRecordError: ")
+    with Instance(tmp_path) as instance:
+        run_id = instance.record.runs()[0].run_id
+        assert facts(instance, run_id, (StepFailed, OutputStored)) == []
+        outcome = resume(defs, run_id, instance=instance)
+        assert (outcome.resumed, outcome.success) == ("same", True)
 
 
 # -- what is said ---------------------------------------------------------------------------------

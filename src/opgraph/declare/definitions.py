@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from opgraph.declare import ports
+from opgraph.declare.accepted import expect
 from opgraph.declare.assets_definition import AssetsDefinition
 from opgraph.declare.frozen import Frozen, made
 from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
@@ -72,6 +73,7 @@ class Definitions(Frozen):
             },
         )
         where = Source.of_caller()
+        expect("`Definitions`", where, assets=assets, jobs=jobs, resources=resources, metadata=metadata)
         self.settle(
             assets=_kept("assets", assets, (AssetsDefinition, AssetSpec), where),
             jobs=[_job(each) for each in _kept("jobs", jobs, (JobDefinition, AssetJob, GraphDefinition), where)],

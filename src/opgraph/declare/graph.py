@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast, overload
 
 from opgraph.declare import compose
+from opgraph.declare.accepted import expect, only
 from opgraph.declare.body import Body
 from opgraph.declare.compose import Composition, Outputs, Placeholder
 from opgraph.declare.frozen import made, replaced
@@ -12,6 +13,7 @@ from opgraph.declare.inputs import NO_DEFAULT, GraphIn
 from opgraph.declare.labels import checked_name, checked_tags
 from opgraph.declare.mistakes import (
     GraphTakesContext,
+    NoSuchOutput,
     NoSuchParameter,
     OutputsMissing,
     OutputsUnnamed,
@@ -20,14 +22,18 @@ from opgraph.declare.mistakes import (
     ReturnedUncalled,
     UnknownOutput,
     UnusedInput,
+    UsedAsValue,
     WrongCount,
+    WrongType,
     report,
 )
+from opgraph.declare.op import OpDefinition
 from opgraph.declare.outputs import GraphOut, Out
 from opgraph.declare.unsupported import refuse
 from opgraph.declare.wires import FromInput, FromNode
 from opgraph.declare.wiring import required
 from opgraph.errors import Source
+from opgraph.keys import NAME
 
 
 def composed(
@@ -44,6 +50,13 @@ def composed(
     body = Body(fn)
     owner = f"{kind} `{name}`"
     source = body.source
+    expect(owner, source, description=description, ins=ins, tags=tags)
+    ins = only(owner, "ins", ins, GraphIn, "a `GraphIn`", source) if ins else None
+    if isinstance(out, Mapping):
+        out = only(owner, "out", out, GraphOut, "a `GraphOut`", source)
+    elif out is not None and not isinstance(out, GraphOut):  # pyright: ignore[reportUnnecessaryIsInstance] - users' data
+        report(WrongType(owner, "out", out, "a `GraphOut` or a mapping of them by name", where=source))
+        out = None
     if body.takes_context:
         report(GraphTakesContext(owner, body.all_params[0], where=source))
     if body.var_positional:
@@ -54,7 +67,13 @@ def composed(
             report(NoSuchParameter(owner, "ins", key, params, where=source))
     graph_ins = {key: _with_default((ins or {}).get(key), body.defaults.get(key, NO_DEFAULT)) for key in params}
     composition = Composition(owner)
-    returned = composition.run(fn, params)
+    try:
+        returned = composition.run(fn, params)
+    except (UsedAsValue, NoSuchOutput) as mistake:
+        report(mistake)
+        composition = Composition(owner)  # the declaration goes on with a graph that has the outputs it declares
+        returned = composition.run(lambda **_: _stand_in(out)(), params)
+        composition.used.update(params)
     returns = _returns(owner, source, returned, out)
     used = composition.used | {wire.name for wire in returns.values() if isinstance(wire, FromInput)}
     for key in params:
@@ -76,6 +95,11 @@ def composed(
         metadata={},
         source=source,
     )
+
+
+def _stand_in(out: GraphOut | Mapping[str, GraphOut] | None) -> OpDefinition:
+    names = list(out) if isinstance(out, Mapping) else ["result"]
+    return OpDefinition(lambda: None, "not_composed", outs={name: Out() for name in names if NAME.fullmatch(name)})
 
 
 def _with_default(given: GraphIn | None, default: Any) -> GraphIn:

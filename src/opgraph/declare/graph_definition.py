@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any, TypeAlias
 
 from opgraph.declare import compose, ports
+from opgraph.declare.accepted import expect
 from opgraph.declare.body import Body
 from opgraph.declare.frozen import Frozen
 from opgraph.declare.inputs import GraphIn
@@ -302,6 +303,8 @@ class JobDefinition(Frozen):
             },
         )
         source = graph_def.source
+        expect(f"job `{name or graph_def.name}`", source, resource_defs=resource_defs, description=description, tags=tags,
+               run_tags=run_tags, metadata=metadata, input_values=input_values)  # fmt: skip
         own = checked_name("job", name if name is not None else graph_def.name, source)
         labels = checked_tags(f"job `{own}`", tags, source)
         self.settle(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, overload
 
+from opgraph.declare.accepted import expect
 from opgraph.declare.frozen import Frozen, made
 from opgraph.declare.graph import composed
 from opgraph.declare.graph_definition import JobDefinition
@@ -82,6 +83,7 @@ def define_asset_job(
         },
     )
     where = Source.of_caller()
+    expect(f"job `{name}`", where, description=description, tags=tags, run_tags=run_tags, metadata=metadata)
     labels = checked_tags(f"job `{name}`", tags, where)
     return made(
         AssetJob,

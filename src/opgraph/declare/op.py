@@ -5,11 +5,12 @@ from collections.abc import Set as AbstractSet
 from typing import Any, overload
 
 from opgraph.declare import compose, ports
+from opgraph.declare.accepted import expect, only
 from opgraph.declare.body import Body
 from opgraph.declare.frozen import Frozen, replaced
 from opgraph.declare.inputs import In, says_nothing
 from opgraph.declare.labels import checked_name, checked_tags
-from opgraph.declare.mistakes import InputTwice, NoSuchParameter, PositionalRest, WrongContext, report
+from opgraph.declare.mistakes import InputTwice, NoSuchParameter, PositionalRest, WrongContext, WrongType, report
 from opgraph.declare.outputs import Out
 from opgraph.declare.unsupported import refuse
 from opgraph.declare.viewed import InputView, OutputView, output_annotations, type_view
@@ -67,6 +68,8 @@ class OpDefinition(Frozen):
         kind: str = "op",
     ) -> None:
         refuse("op", {"config_schema": config_schema, "pool": pool, "retry_policy": retry_policy})
+        expect(f"{kind} `{name}`", getattr(compute_fn, "source", None), ins=ins, outs=outs, description=description,
+               required_resource_keys=required_resource_keys, tags=tags, code_version=code_version)  # fmt: skip
         body = compute_fn if isinstance(compute_fn, Body) else Body(compute_fn)
         if body.config is not None:
             raise NotYetSupportedError("config", f"the parameter `config` of the {kind} `{name}` is not supported yet")
@@ -305,11 +308,17 @@ def op(
 
     def decorate(fn: Callable[..., Any]) -> OpDefinition:
         body = Body(fn)
+        owner = f"op `{name if name is not None else fn.__name__}`"
+        given_ins = only(owner, "ins", ins, In, "an `In`", body.source) if isinstance(ins, Mapping) else ins
+        given_out = only(owner, "out", out, Out, "an `Out`", body.source) if isinstance(out, Mapping) else out
+        if out is not None and not isinstance(out, (Out, Mapping)):  # pyright: ignore[reportUnnecessaryIsInstance] - users' data
+            report(WrongType(owner, "out", out, "an `Out` or a mapping of them by name", where=body.source))
+            given_out = None
         return OpDefinition(
             body,
             name if name is not None else fn.__name__,
-            ins,
-            outs_of(body, out),
+            given_ins,
+            outs_of(body, given_out),
             description,
             config_schema,
             required_resource_keys,

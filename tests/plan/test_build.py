@@ -171,7 +171,8 @@ def test_io_managers():
     plan = planned(given, from_out, default)
     managers = {step.key: [o.io_manager for o in step.outputs] for step in plan.steps}
     assert managers == {
-        "given.out": ["of_asset"], "from_out.out": ["of_out"], "default.out": ["of_out"], "default.into": ["io_manager"],
+        "given.out": ["of_asset"], "from_out.out": ["of_out"],
+        "default.out": ["of_out"], "default.into": ["io_manager"],
     }  # fmt: skip
     assert plan.steps[plan.index()["default.into"]].inputs[0].manager == "of_in"
 
@@ -211,7 +212,7 @@ def test_deps_wait_for_the_op_that_makes_the_asset():
 
 
 def test_deps_that_are_not_selected_order_nothing():
-    """A dependency without a value that is not part of the run is neither loaded nor waited for, nor missing."""
+    """A dependency without a value that is not part of the run is not loaded, not waited for and not missing."""
 
     @dg.graph_asset(deps=["before"])
     def it():

@@ -52,7 +52,8 @@ class AssetCycle(InvalidDefinitionError):
 
     def __init__(self, keys: Sequence[AssetKey], where: Source | None) -> None:
         self.keys = tuple(keys)
-        path = " → ".join(_texts([*keys, keys[0]]))
+        shown = _texts(keys) if len(keys) <= 12 else [*_texts(keys[:10]), "…", keys[-1].text]
+        path = " → ".join([*shown, keys[0].text])
         if len(keys) == 1:
             what, fix = f"asset `{keys[0].text}` depends on itself", "remove the dependency on itself"
         else:
@@ -149,6 +150,22 @@ class MissingIOManager(InvalidDefinitionError):
         )
 
 
+class NotAnIOManager(InvalidDefinitionError):
+    """A resource under an I/O manager's key that is none."""
+
+    def __init__(self, name: str, who: str, given: object, where: Source | None) -> None:
+        self.name, self.who, self.given = name, who, given
+        a_class = isinstance(given, type)
+        kind = given.__name__ if a_class else type(given).__name__
+        super().__init__(
+            f"the resource `{name}` is {'the class' if a_class else 'of type'} {kind}, and {who} is stored or loaded by it",
+            where=where,
+            fix=f"give an instance of it: `{kind}()`"
+            if a_class
+            else "give an `IOManager`: an object with `handle_output` and `load_input`, or name another resource",
+        )
+
+
 class ConflictingResource(InvalidDefinitionError):
     """Two assets bring different resources under one key."""
 
@@ -185,12 +202,16 @@ class UnknownSelected(InvalidSubsetError):
     """A selection names an asset that does not exist."""
 
     def __init__(self, text: str, near: Sequence[str], known: int) -> None:
-        self.text, self.near = text, tuple(near)
+        self.text, self.near, self.known = text, tuple(near), known
         meant = f". Did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""
         super().__init__(
             f"no asset is named `{text}`, as the selection asks{meant}",
-            fix=f"write `{near[0]}`" if near else f"`opgraph list` shows the {known} assets there are",
+            fix=f"write `{near[0]}`" if near else f"`opgraph list` shows {self._count()}",
         )
+
+
+    def _count(self) -> str:
+        return "the one asset there is" if self.known == 1 else f"the {self.known} assets there are"
 
 
 class NothingSelected(InvalidSubsetError):
@@ -213,6 +234,7 @@ class CannotSubset(InvalidSubsetError):
         unit: str,
         selected: Sequence[AssetKey],
         missing: Sequence[AssetKey],
+        every: Sequence[AssetKey],
         in_the_way: Sequence[str],
         where: Source | None,
         auto: bool,
@@ -222,7 +244,7 @@ class CannotSubset(InvalidSubsetError):
         allow = "`can_subset=True` would be safe here" if self.safe else self._unsafe()
         says = 'can_subset="auto" finds that unsafe' if auto else "does not say `can_subset=True`"
         super().__init__(
-            f"`{unit}` makes {listed(_texts([*selected, *missing]))} together and {says}, but the selection leaves out "
+            f"`{unit}` makes {listed(_texts(every))} together and {says}, but the selection leaves out "
             f"{listed(_texts(missing))}",
             where=where,
             fix=f"select {listed(_texts(missing))} too, or allow subsets: {allow}",

@@ -52,13 +52,45 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "AssetIn",
         "AssetOut",
         "AssetSpec",
+        "SourceAsset",
     ),
     "opgraph.declare.selection": ("AssetSelection",),
     "opgraph.declare.materialization": (
         "AssetMaterialization",
+        "AssetObservation",
+        "DataVersion",
         "MaterializeResult",
     ),
-    "opgraph.declare.metadata": ("MetadataValue",),
+    "opgraph.declare.mapped": ("map_asset_specs",),
+    "opgraph.declare.metadata": (
+        "BoolMetadataValue",
+        "DagsterAssetMetadataValue",
+        "DagsterJobMetadataValue",
+        "DagsterRunMetadataValue",
+        "FloatMetadataValue",
+        "IntMetadataValue",
+        "JsonMetadataValue",
+        "MarkdownMetadataValue",
+        "MetadataValue",
+        "NotebookMetadataValue",
+        "NullMetadataValue",
+        "PathMetadataValue",
+        "TableColumnLineageMetadataValue",
+        "TableMetadataValue",
+        "TableSchemaMetadataValue",
+        "TextMetadataValue",
+        "TimestampMetadataValue",
+        "UrlMetadataValue",
+    ),
+    "opgraph.declare.tables": (
+        "TableColumn",
+        "TableColumnConstraints",
+        "TableColumnDep",
+        "TableColumnLineage",
+        "TableConstraints",
+        "TableRecord",
+        "TableSchema",
+    ),
     "opgraph.declare.definitions": ("Definitions",),
     "opgraph.operate.api": (
         "execute_job",
@@ -139,6 +171,7 @@ _ALSO_PREFIXED = (
 
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 _ALIASES = {f"Dagster{name}": name for name in _ALSO_PREFIXED}
+__all__ = sorted(_MODULE_OF)  # noqa: PLE0605 - it is a list  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def _runner() -> Any:

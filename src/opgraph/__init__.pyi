@@ -19,9 +19,29 @@ from opgraph.declare.load import load_assets_from_current_module as load_assets_
 from opgraph.declare.load import load_assets_from_modules as load_assets_from_modules
 from opgraph.declare.load import load_assets_from_package_module as load_assets_from_package_module
 from opgraph.declare.load import load_assets_from_package_name as load_assets_from_package_name
+from opgraph.declare.mapped import map_asset_specs as map_asset_specs
 from opgraph.declare.materialization import AssetMaterialization as AssetMaterialization
+from opgraph.declare.materialization import AssetObservation as AssetObservation
+from opgraph.declare.materialization import DataVersion as DataVersion
 from opgraph.declare.materialization import MaterializeResult as MaterializeResult
+from opgraph.declare.metadata import BoolMetadataValue as BoolMetadataValue
+from opgraph.declare.metadata import DagsterAssetMetadataValue as DagsterAssetMetadataValue
+from opgraph.declare.metadata import DagsterJobMetadataValue as DagsterJobMetadataValue
+from opgraph.declare.metadata import DagsterRunMetadataValue as DagsterRunMetadataValue
+from opgraph.declare.metadata import FloatMetadataValue as FloatMetadataValue
+from opgraph.declare.metadata import IntMetadataValue as IntMetadataValue
+from opgraph.declare.metadata import JsonMetadataValue as JsonMetadataValue
+from opgraph.declare.metadata import MarkdownMetadataValue as MarkdownMetadataValue
 from opgraph.declare.metadata import MetadataValue as MetadataValue
+from opgraph.declare.metadata import NotebookMetadataValue as NotebookMetadataValue
+from opgraph.declare.metadata import NullMetadataValue as NullMetadataValue
+from opgraph.declare.metadata import PathMetadataValue as PathMetadataValue
+from opgraph.declare.metadata import TableColumnLineageMetadataValue as TableColumnLineageMetadataValue
+from opgraph.declare.metadata import TableMetadataValue as TableMetadataValue
+from opgraph.declare.metadata import TableSchemaMetadataValue as TableSchemaMetadataValue
+from opgraph.declare.metadata import TextMetadataValue as TextMetadataValue
+from opgraph.declare.metadata import TimestampMetadataValue as TimestampMetadataValue
+from opgraph.declare.metadata import UrlMetadataValue as UrlMetadataValue
 from opgraph.declare.op import OpDefinition as OpDefinition
 from opgraph.declare.op import op as op
 from opgraph.declare.outputs import GraphOut as GraphOut
@@ -33,6 +53,14 @@ from opgraph.declare.spec import AssetDep as AssetDep
 from opgraph.declare.spec import AssetIn as AssetIn
 from opgraph.declare.spec import AssetOut as AssetOut
 from opgraph.declare.spec import AssetSpec as AssetSpec
+from opgraph.declare.spec import SourceAsset as SourceAsset
+from opgraph.declare.tables import TableColumn as TableColumn
+from opgraph.declare.tables import TableColumnConstraints as TableColumnConstraints
+from opgraph.declare.tables import TableColumnDep as TableColumnDep
+from opgraph.declare.tables import TableColumnLineage as TableColumnLineage
+from opgraph.declare.tables import TableConstraints as TableConstraints
+from opgraph.declare.tables import TableRecord as TableRecord
+from opgraph.declare.tables import TableSchema as TableSchema
 from opgraph.declare.wiring import DependencyDefinition as DependencyDefinition
 from opgraph.declare.wiring import InputMapping as InputMapping
 from opgraph.declare.wiring import MultiDependencyDefinition as MultiDependencyDefinition
@@ -87,19 +115,16 @@ AssetCheckResult: Placeholder
 AssetCheckSeverity: Placeholder
 AssetCheckSpec: Placeholder
 AssetChecksDefinition: Placeholder
-AssetObservation: Placeholder
 AutomationCondition: Placeholder
 AutomationConditionSensorDefinition: Placeholder
 BackfillPolicy: Placeholder
 Backoff: Placeholder
-BoolMetadataValue: Placeholder
 Config: Placeholder
 ConfigMapping: Placeholder
 ConfigurableIOManager: Placeholder
 ConfigurableIOManagerFactory: Placeholder
 ConfigurableResource: Placeholder
 DailyPartitionsDefinition: Placeholder
-DataVersion: Placeholder
 DefaultScheduleStatus: Placeholder
 DefaultSensorStatus: Placeholder
 DeleteDynamicPartitionsRequest: Placeholder
@@ -109,7 +134,6 @@ DynamicOutput: Placeholder
 DynamicPartitionsDefinition: Placeholder
 EnvVar: Placeholder
 Executor: Placeholder
-FloatMetadataValue: Placeholder
 FreshnessPolicy: Placeholder
 HookContext: Placeholder
 HookExecutionResult: Placeholder
@@ -118,11 +142,8 @@ IOManagerDefinition: Placeholder
 IdentityPartitionMapping: Placeholder
 InitResourceContext: Placeholder
 InputManager: Placeholder
-IntMetadataValue: Placeholder
 Jitter: Placeholder
-JsonMetadataValue: Placeholder
 LastPartitionMapping: Placeholder
-MarkdownMetadataValue: Placeholder
 MonthlyPartitionsDefinition: Placeholder
 MultiPartitionKey: Placeholder
 MultiPartitionMapping: Placeholder
@@ -133,7 +154,6 @@ PartitionKeyRange: Placeholder
 PartitionMapping: Placeholder
 PartitionedConfig: Placeholder
 PartitionsDefinition: Placeholder
-PathMetadataValue: Placeholder
 PermissiveConfig: Placeholder
 ResourceDefinition: Placeholder
 ResourceDependency: Placeholder
@@ -147,26 +167,13 @@ SensorDefinition: Placeholder
 SensorEvaluationContext: Placeholder
 SensorResult: Placeholder
 SkipReason: Placeholder
-SourceAsset: Placeholder
 SpecificPartitionsPartitionMapping: Placeholder
 StaticPartitionMapping: Placeholder
 StaticPartitionsDefinition: Placeholder
-TableColumn: Placeholder
-TableColumnConstraints: Placeholder
-TableColumnDep: Placeholder
-TableColumnLineage: Placeholder
-TableConstraints: Placeholder
-TableMetadataValue: Placeholder
-TableRecord: Placeholder
-TableSchema: Placeholder
-TableSchemaMetadataValue: Placeholder
-TextMetadataValue: Placeholder
 TimeWindow: Placeholder
 TimeWindowPartitionMapping: Placeholder
 TimeWindowPartitionsDefinition: Placeholder
-TimestampMetadataValue: Placeholder
 UPathIOManager: Placeholder
-UrlMetadataValue: Placeholder
 WeeklyPartitionsDefinition: Placeholder
 asset_check: Placeholder
 asset_sensor: Placeholder
@@ -206,7 +213,6 @@ load_asset_checks_from_package_name: Placeholder
 load_definitions_from_modules: Placeholder
 load_from_defs_folder: Placeholder
 make_values_resource: Placeholder
-map_asset_specs: Placeholder
 monthly_partitioned_config: Placeholder
 multi_asset_check: Placeholder
 multi_asset_sensor: Placeholder

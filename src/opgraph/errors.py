@@ -147,12 +147,12 @@ class RecordError(Error):
 class NotYetSupportedError(Error, NotImplementedError):
     """A name or a parameter that opgraph knows and does not do yet."""
 
-    def __init__(self, name: str, what: str = "") -> None:
+    def __init__(self, name: str, what: str = "", fix: str = "") -> None:
         self.name = name
         super().__init__(
             what or f"`{name}` is not supported yet",
             where=Source.of_caller(),
-            fix="leave it out for now; the changelog will name the release that brings it",
+            fix=fix or "leave it out for now; the changelog will name the release that brings it",
         )
 
 

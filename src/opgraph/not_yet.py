@@ -41,32 +41,10 @@ _MEANWHILE: dict[str, tuple[str, ...]] = {
         "build_input_context",
         "build_output_context",
     ),
-    'write metadata as plain Python values: `metadata={"rows": 3}`': (
-        "TextMetadataValue",
-        "IntMetadataValue",
-        "FloatMetadataValue",
-        "JsonMetadataValue",
-        "UrlMetadataValue",
-        "PathMetadataValue",
-        "MarkdownMetadataValue",
-        "BoolMetadataValue",
-        "TimestampMetadataValue",
-        "TableMetadataValue",
-        "TableSchemaMetadataValue",
-        "TableSchema",
-        "TableColumn",
-        "TableColumnConstraints",
-        "TableConstraints",
-        "TableColumnDep",
-        "TableColumnLineage",
-        "TableRecord",
-    ),
     "list the assets in `Definitions(assets=[...])`; an upstream that others make is an `AssetSpec`": (
-        "map_asset_specs",
         "load_from_defs_folder",
         "definitions",
         "load_definitions_from_modules",
-        "SourceAsset",
         "file_relative_path",
     ),
     "call `execute_in_process` on the job": (
@@ -74,10 +52,6 @@ _MEANWHILE: dict[str, tuple[str, ...]] = {
         "build_reconstructable_job",
     ),
     "use `context.log`, or the standard `logging`: both are kept with the step": ("get_logger",),
-    "leave it out; data versions come from the stored bytes, and `MaterializeResult` records metadata": (
-        "AssetObservation",
-        "DataVersion",
-    ),
     "loop inside one op, or declare one op for each case": (
         "DynamicOut",
         "DynamicOutput",
@@ -203,7 +177,7 @@ class Placeholder:
         self._name = name
 
     def _refuse(self, *_args: object, **_kwargs: object) -> NoReturn:
-        raise NotYetSupportedError(self._name, f"`{self._name}` is not supported yet; meanwhile, {NOT_YET[self._name]}")
+        raise NotYetSupportedError(self._name, fix=f"meanwhile, {NOT_YET[self._name]}")
 
     def __getattr__(self, attribute: str) -> NoReturn:
         # Tools that look at a module's names ask for __wrapped__, __module__ and the like: that is no use of the name.
@@ -229,7 +203,7 @@ class NotYetRaised(Error):
 
     def __init__(self, *_args: object, **_kwargs: object) -> None:
         name = type(self).__name__
-        raise NotYetSupportedError(name, f"`{name}` is not raised yet; meanwhile, raise `Failure`")
+        raise NotYetSupportedError(name, f"`{name}` is not raised yet", "meanwhile, raise `Failure`")
 
 
 class ResourceFunctionError(NotYetRaised):

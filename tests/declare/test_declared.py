@@ -148,7 +148,7 @@ def test_from_graph_and_from_op():
         inner, keys_by_input_name={"x": "up/stream"}, key_prefix="pre", owners=["team:a"]
     )
     assert (plain.key.text, plain.keys_by_input_name["x"].text) == ("pre/inner", "up/stream")
-    assert plain.specs[0].owners == ("team:a",)
+    assert plain.specs[0].owners == ["team:a"]
     given = AssetsDefinition.from_op(
         two, key_prefix="pre", keys_by_output_name={"a": "z"}, descriptions_by_output_name={"b": "the b"}
     )

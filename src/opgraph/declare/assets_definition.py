@@ -1,6 +1,6 @@
 """A definition of one or more assets: the op or graph that makes them, and which input and output is which asset."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Unpack, cast
 
@@ -8,14 +8,16 @@ from msgspec import structs
 
 from opgraph.declare import compose, layout, ports
 from opgraph.declare.attributes import CanSubset, OfNode, check
-from opgraph.declare.frozen import Frozen, replaced
+from opgraph.declare.frozen import Frozen, fields_of, made, replaced
 from opgraph.declare.graph_definition import GraphDefinition
+from opgraph.declare.mapped import mapped
 from opgraph.declare.mistakes import NoAssets, SeveralOutputs, report
 from opgraph.declare.op import OpDefinition
+from opgraph.declare.run_config import checked_config
 from opgraph.declare.spec import AssetOut, AssetSpec
 from opgraph.declare.unsupported import refuse
 from opgraph.errors import InvariantViolationError, Source
-from opgraph.keys import AssetKey
+from opgraph.keys import AssetKey, CoercibleToAssetKey
 
 
 class AssetsDefinition(Frozen):
@@ -48,52 +50,97 @@ class AssetsDefinition(Frozen):
     def __init__(
         self,
         *,
-        node_def: OpDefinition | GraphDefinition,
-        keys_by_input_name: Mapping[str, AssetKey],
-        keys_by_output_name: Mapping[str, AssetKey],
-        specs: Sequence[AssetSpec],
-        node_name: str = "",
-        explicit_deps: Mapping[AssetKey, AbstractSet[AssetKey]] | None = None,
-        io_manager_keys: Mapping[str, str] | None = None,
+        keys_by_input_name: Mapping[str, CoercibleToAssetKey] | None = None,
+        keys_by_output_name: Mapping[str, CoercibleToAssetKey] | None = None,
+        node_def: OpDefinition | GraphDefinition | None = None,
+        partitions_def: Any = None,
+        partition_mappings: Any = None,
+        asset_deps: Mapping[AssetKey, AbstractSet[AssetKey]] | None = None,
         can_subset: CanSubset = False,
         resource_defs: Mapping[str, Any] | None = None,
-        required_resource_keys: AbstractSet[str] = frozenset(),
-        op_tags: Mapping[str, str] | None = None,
+        group_names_by_key: Mapping[AssetKey, str] | None = None,
+        metadata_by_key: Mapping[AssetKey, Mapping[str, Any]] | None = None,
+        tags_by_key: Mapping[AssetKey, Mapping[str, str]] | None = None,
+        descriptions_by_key: Mapping[AssetKey, str] | None = None,
+        backfill_policy: Any = None,
+        specs: Sequence[AssetSpec] | None = None,
+        hook_defs: Any = None,
     ) -> None:
-        self.settle(
-            node_def=node_def,
-            node_name=node_name or node_def.name,
-            keys_by_input_name=dict(keys_by_input_name),
-            keys_by_output_name=dict(keys_by_output_name),
-            specs_by_key={spec.key: spec for spec in specs},
-            explicit_deps=explicit_deps,
-            io_manager_keys=dict(io_manager_keys or {}),
-            can_subset=can_subset,
-            required_resource_keys=frozenset(required_resource_keys),
-            resource_defs=dict(resource_defs or {}),
-            retry_policy=None,
-            hooks=frozenset(),
-            op_tags=dict(op_tags or {}),
-            pool=None,
-            is_executable=True,
-            source=node_def.source,
+        refuse(
+            "AssetsDefinition",
+            {
+                "backfill_policy": backfill_policy,
+                "hook_defs": hook_defs or None,
+                "partition_mappings": partition_mappings or None,
+                "partitions_def": partitions_def,
+            },
         )
+        if node_def is None:
+            self._settle_external(list(specs or ()))
+            return
+        outputs = {
+            name: AssetKey.from_coercible((keys_by_output_name or {}).get(name) or _own_key(node_def, name))
+            for name in node_def.outs
+        }
+        inputs = {name: (keys_by_input_name or {}).get(name, [name]) for name in node_def.ins}
+        given: OfNode = {
+            "keys_by_input_name": inputs,
+            "can_subset": can_subset,
+            "resource_defs": resource_defs,
+        }
+        by_key = {spec.key: spec for spec in specs or ()}
+        outs = {name: AssetOut.from_spec(by_key[key]) for name, key in outputs.items() if key in by_key}
+        for by, told in (
+            ("group_names_by_output_name", group_names_by_key),
+            ("metadata_by_output_name", metadata_by_key),
+            ("tags_by_output_name", tags_by_key),
+            ("descriptions_by_output_name", descriptions_by_key),
+        ):
+            if told:
+                given[by] = {name: told[key] for name, key in outputs.items() if key in told}
+        if asset_deps:
+            given["internal_asset_deps"] = {
+                name: set(asset_deps[key]) for name, key in outputs.items() if key in asset_deps
+            }
+            named = {key for deps in asset_deps.values() for key in deps}
+            loose = named - set(outputs.values()) - {AssetKey.from_coercible(key) for key in inputs.values()}
+            given["deps"] = sorted(loose)
+        given["keys_by_output_name"] = outputs
+        given["outs"] = outs
+        whole = _of_node(node_def, given, "definition of")
+        self.settle(**dict(fields_of(whole)))
+
+    def _settle_external(self, specs: Sequence[AssetSpec]) -> None:
+        """The definition of assets that are made elsewhere."""
+        where = Source.of_caller() or Source("", 0)
+        if not specs:
+            report(NoAssets("an AssetsDefinition without a `node_def`", where=where))
+        name = specs[0].key.to_python_identifier() if specs else "external"
+        graph = GraphDefinition(name)
+        whole = AssetsDefinition.of(graph, layout.Layout(name, layout.Upstream({}, ()), {}, list(specs), {}))
+        self.settle(**{**dict(fields_of(whole)), "is_executable": False})
 
     @staticmethod
     def of(node_def: OpDefinition | GraphDefinition, of: layout.Layout) -> "AssetsDefinition":
         """The definition of a node and what was said of its assets."""
-        return AssetsDefinition(
+        return made(
+            AssetsDefinition,
             node_def=node_def,
             node_name=of.node_name,
             keys_by_input_name=of.upstream.keys_by_input_name,
             keys_by_output_name=of.keys_by_output_name,
-            specs=of.specs,
+            specs_by_key={spec.key: spec for spec in of.specs},
             explicit_deps=of.explicit_deps,
             io_manager_keys=of.io_manager_keys,
             can_subset=of.can_subset,
             resource_defs=of.resource_defs,
             required_resource_keys=of.required_resource_keys,
             op_tags=of.op_tags,
+            retry_policy=None,
+            hooks=frozenset[Any](),
+            pool=None,
+            is_executable=True,
+            source=node_def.source,
         )
 
     @staticmethod
@@ -168,7 +215,7 @@ class AssetsDefinition(Frozen):
             replaced(
                 spec,
                 key=new(key),
-                deps=tuple(replaced(dep, asset_key=new(dep.asset_key)) for dep in spec.deps),
+                deps=[replaced(dep, asset_key=new(dep.asset_key)) for dep in spec.deps],
                 group_name=groups.get(key, spec.group_name),
                 tags=dict(tags.get(key, spec.tags)),
                 metadata=dict(metadata.get(key, spec.metadata)),
@@ -280,6 +327,38 @@ class AssetsDefinition(Frozen):
         """The output that each asset is."""
         return {key: name for name, key in self.keys_by_output_name.items()}
 
+    @property
+    def input_names(self) -> Sequence[str]:
+        """The inputs that are assets."""
+        return list(self.keys_by_input_name)
+
+    @property
+    def is_external(self) -> bool:
+        """Whether its assets are made elsewhere."""
+        return not self.is_executable
+
+    @property
+    def is_materializable(self) -> bool:
+        """Whether its assets can be made here."""
+        return self.is_executable
+
+    @property
+    def output_names(self) -> Sequence[str]:
+        """The outputs that are assets."""
+        return list(self.keys_by_output_name)
+
+    def get_output_name_for_asset_key(self, key: AssetKey) -> str:
+        """The output that an asset is."""
+        return self.output_names_by_key[key]
+
+    def map_asset_specs(self, fn: Callable[[AssetSpec], AssetSpec]) -> "AssetsDefinition":
+        """A copy in which a function has changed what is said of the assets.
+
+        Raises:
+            InvalidDefinitionError: it changed a key, or took away a dependency that an argument is.
+        """
+        return mapped(self, fn)
+
     def get_asset_spec(self, key: AssetKey | None = None) -> AssetSpec:
         """What is said of an asset; of its one asset without a key."""
         return self.specs_by_key[key or self.key]
@@ -295,8 +374,16 @@ class AssetsDefinition(Frozen):
         return self.node_def.name
 
 
+def _own_key(node: OpDefinition | GraphDefinition, output: str) -> AssetKey:
+    """The key of an output that nothing is said of."""
+    return AssetKey([node.name if list(node.outs) == ["result"] else output])
+
+
 def _of_node(node: OpDefinition | GraphDefinition, given: OfNode, kind: str) -> AssetsDefinition:
     owner, source = f"{kind} `{node.name}`", node.source
+    config = checked_config(owner, given.get("config"), source)
+    if config is not None and isinstance(node, GraphDefinition):
+        node = replaced(node, config=config)
     outputs = list(node.outs)
     if not outputs:
         report(NoAssets(owner, where=source))
@@ -309,10 +396,10 @@ def _of_node(node: OpDefinition | GraphDefinition, given: OfNode, kind: str) -> 
     given_inputs = {name: AssetKey.from_coercible(key) for name, key in inputs.items() if name in node.ins}
     upstream = layout.upstream_of(given, list(node.ins), owner, source, keys=given_inputs)
     outs = {name: _out_of(name, keys[name], node, given) for name in outputs}
-    made = layout.many(given, outs, (), upstream, owner, source, _node_name(node, given))
+    whole = layout.many(given, outs, (), upstream, owner, source, _node_name(node, given))
     manager, resources = layout.manager_of(given, AssetKey([node.name]), owner, source)
-    managers = {**dict.fromkeys(outputs, manager), **made.io_manager_keys} if manager else made.io_manager_keys
-    return AssetsDefinition.of(node, structs.replace(made, resource_defs=resources, io_manager_keys=managers))
+    managers = {**dict.fromkeys(outputs, manager), **whole.io_manager_keys} if manager else whole.io_manager_keys
+    return AssetsDefinition.of(node, structs.replace(whole, resource_defs=resources, io_manager_keys=managers))
 
 
 def _keys_by_output(node: OpDefinition | GraphDefinition, given: OfNode, owner: str) -> dict[str, AssetKey]:

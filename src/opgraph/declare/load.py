@@ -152,7 +152,7 @@ def _labelled(
 
 def _relabelled(each: Loaded, group_name: str | None, new: dict[AssetKey, AssetKey]) -> Loaded:
     if isinstance(each, AssetSpec):
-        deps = tuple(replaced(dep, asset_key=new.get(dep.asset_key, dep.asset_key)) for dep in each.deps)
+        deps = [replaced(dep, asset_key=new.get(dep.asset_key, dep.asset_key)) for dep in each.deps]
         return replaced(each, key=new[each.key], deps=deps, group_name=each.group_name or group_name)
     groups = {key: group_name for key, spec in each.specs_by_key.items() if group_name and not spec.group_name}
     return each.with_attributes(asset_key_replacements=new, group_names_by_key=groups)

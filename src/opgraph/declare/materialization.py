@@ -5,6 +5,7 @@ from typing import Any
 
 from opgraph.declare.frozen import Compared, replaced
 from opgraph.declare.inputs import NO_DEFAULT
+from opgraph.declare.metadata import MetadataValue
 from opgraph.declare.unsupported import refuse
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 
@@ -57,6 +58,71 @@ class MaterializeResult(Compared):
         return self.value is not NO_DEFAULT
 
 
+class AssetObservation(Compared):
+    """A report of something about an asset that was not made, by `context.log_event` or yielded by an op.
+
+    Args:
+        asset_key: which asset.
+        description: for people.
+        metadata: facts to keep with it.
+        tags: labels to keep with it.
+
+    Example:
+        >>> AssetObservation("raw/orders", metadata={"rows": 3}).label
+        'raw/orders'
+    """
+
+    __slots__ = ("asset_key", "description", "metadata", "partition", "tags")
+
+    asset_key: AssetKey
+    description: str | None
+    metadata: Mapping[str, Any]
+    partition: str | None
+    tags: Mapping[str, str]
+
+    def __init__(
+        self,
+        asset_key: CoercibleToAssetKey,
+        description: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        partition: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        refuse("AssetObservation", {"partition": partition})
+        self.settle(
+            asset_key=AssetKey.from_coercible(asset_key),
+            description=description,
+            metadata={key: MetadataValue.of(value) for key, value in (metadata or {}).items()},
+            partition=partition,
+            tags=dict(tags or {}),
+        )
+
+    @property
+    def label(self) -> str:
+        """The asset's key as text."""
+        return self.asset_key.to_user_string()
+
+
+class DataVersion(Compared):
+    """Stands for a value: equal versions mean equal values.
+
+    Example:
+        >>> Output(rows, data_version=DataVersion("2024-07-01"))
+    """
+
+    __slots__ = ("value",)
+
+    value: str
+
+    def __init__(self, value: str) -> None:
+        if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance] - a number would not be found again
+            raise TypeError(f"a data version is text, not {value!r}")
+        self.settle(value=value)
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+
 class AssetMaterialization(Compared):
     """A report that an asset was made, by `context.log_event` or yielded by an op.
 
@@ -87,7 +153,7 @@ class AssetMaterialization(Compared):
         self.settle(
             asset_key=AssetKey.from_coercible(asset_key),
             description=description,
-            metadata=dict(metadata or {}),
+            metadata={key: MetadataValue.of(value) for key, value in (metadata or {}).items()},
             partition=partition,
             tags=dict(tags or {}),
         )
@@ -99,4 +165,12 @@ class AssetMaterialization(Compared):
 
     def with_metadata(self, metadata: Mapping[str, Any] | None) -> "AssetMaterialization":
         """A copy with other metadata."""
-        return replaced(self, metadata=dict(metadata or {}))
+        return replaced(self, metadata={key: MetadataValue.of(value) for key, value in (metadata or {}).items()})
+
+    @staticmethod
+    def file(
+        path: str, description: str | None = None, asset_key: CoercibleToAssetKey | None = None
+    ) -> "AssetMaterialization":
+        """A report that a file was written; without a key, its path is the asset's."""
+        key = AssetKey([part for part in path.split("/") if part]) if asset_key is None else asset_key
+        return AssetMaterialization(key, description, {"path": MetadataValue.path(path)})

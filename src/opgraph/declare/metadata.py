@@ -3,12 +3,22 @@
 import datetime as dt
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
-from opgraph.declare.frozen import Compared
-from opgraph.errors import InvalidDefinitionError, NotYetSupportedError
+from opgraph.declare.frozen import Compared, made
+from opgraph.declare.tables import (
+    TableColumnLineage,
+    TableRecord,
+    TableSchema,
+    inferred,
+    lineage_from_json,
+    lineage_to_json,
+    schema_from_json,
+    schema_to_json,
+)
+from opgraph.errors import InvalidDefinitionError
 from opgraph.events import Meta, Metadata
-from opgraph.keys import AssetKey
+from opgraph.keys import AssetKey, CoercibleToAssetKey
 
 
 class InvalidMetadataError(InvalidDefinitionError):
@@ -33,108 +43,101 @@ class MetadataValue(Compared):
 
     __slots__ = ("kind", "value")
 
-    kind: str  # text | url | path | notebook | json | md | float | int | bool | timestamp | run | asset | job | null
-    value: Any  # JSON-like
-
-    def __init__(self, kind: str, value: Any) -> None:
-        self.settle(kind=kind, value=value)
+    kind: str  # a key of `_CLASSES`
+    value: Any
 
     @staticmethod
-    def text(text: str) -> "MetadataValue":
+    def text(text: str) -> "TextMetadataValue":
         """Plain text."""
-        return MetadataValue("text", str(text))
+        return TextMetadataValue(text)
 
     @staticmethod
-    def url(url: str) -> "MetadataValue":
+    def url(url: str) -> "UrlMetadataValue":
         """An address, shown as a link."""
-        return MetadataValue("url", str(url))
+        return UrlMetadataValue(url)
 
     @staticmethod
-    def path(path: "str | os.PathLike[str]") -> "MetadataValue":
+    def path(path: "str | os.PathLike[str]") -> "PathMetadataValue":
         """A path of a file."""
-        return MetadataValue("path", os.fspath(path))
+        return PathMetadataValue(path)
 
     @staticmethod
-    def notebook(path: "str | os.PathLike[str]") -> "MetadataValue":
+    def notebook(path: "str | os.PathLike[str]") -> "NotebookMetadataValue":
         """The path of a notebook."""
-        return MetadataValue("notebook", os.fspath(path))
+        return NotebookMetadataValue(path)
 
     @staticmethod
-    def json(data: Any) -> "MetadataValue":
+    def json(data: Any) -> "JsonMetadataValue":
         """Lists and dicts of plain values.
 
         Raises:
             InvalidMetadataError: something in it is not JSON-like.
         """
-        return MetadataValue("json", _plain(data))
+        return JsonMetadataValue(data)
 
     @staticmethod
-    def md(data: str) -> "MetadataValue":
+    def md(data: str) -> "MarkdownMetadataValue":
         """Markdown."""
-        return MetadataValue("md", str(data))
+        return MarkdownMetadataValue(data)
 
     @staticmethod
-    def float(value: float) -> "MetadataValue":
+    def float(value: float) -> "FloatMetadataValue":
         """A number."""
-        return MetadataValue("float", _to_float(value))
+        return FloatMetadataValue(value)
 
     @staticmethod
-    def int(value: int) -> "MetadataValue":
+    def int(value: int) -> "IntMetadataValue":
         """A whole number."""
-        return MetadataValue("int", _to_int(value))
+        return IntMetadataValue(value)
 
     @staticmethod
-    def bool(value: bool) -> "MetadataValue":
+    def bool(value: bool) -> "BoolMetadataValue":
         """True or False."""
-        return MetadataValue("bool", _to_bool(value))
+        return BoolMetadataValue(value)
 
     @staticmethod
-    def timestamp(value: "float | dt.datetime") -> "MetadataValue":
+    def timestamp(value: "float | dt.datetime") -> "TimestampMetadataValue":
         """A moment: a date and time with a time zone, or seconds since 1970 (UTC).
 
         Raises:
             ValueError: a date and time without a time zone.
         """
-        if isinstance(value, dt.datetime):
-            if value.tzinfo is None:
-                raise ValueError("a date and time in metadata needs a time zone: datetime.now(timezone.utc)")
-            return MetadataValue("timestamp", value.timestamp())
-        return MetadataValue("timestamp", _to_float(value))
+        return TimestampMetadataValue(value)
 
     @staticmethod
-    def dagster_run(run_id: str) -> "MetadataValue":
+    def dagster_run(run_id: str) -> "DagsterRunMetadataValue":
         """A run."""
-        return MetadataValue("run", run_id)
+        return DagsterRunMetadataValue(run_id)
 
     @staticmethod
-    def asset(asset_key: AssetKey) -> "MetadataValue":
+    def asset(asset_key: AssetKey) -> "DagsterAssetMetadataValue":
         """An asset."""
-        return MetadataValue("asset", AssetKey.from_coercible(asset_key).text)
+        return DagsterAssetMetadataValue(asset_key)
 
     @staticmethod
-    def job(job_name: str) -> "MetadataValue":
+    def job(job_name: str) -> "DagsterJobMetadataValue":
         """A job."""
-        return MetadataValue("job", job_name)
+        return DagsterJobMetadataValue(job_name)
 
     @staticmethod
-    def null() -> "MetadataValue":
+    def null() -> "NullMetadataValue":
         """Nothing."""
-        return MetadataValue("null", None)
+        return NullMetadataValue()
 
     @staticmethod
-    def table(records: Sequence[Any], schema: Any = None) -> NoReturn:  # noqa: ARG004
-        """Not supported yet."""
-        raise NotYetSupportedError("MetadataValue.table")
+    def table(records: Sequence[TableRecord], schema: TableSchema | None = None) -> "TableMetadataValue":
+        """Some rows of a table; without a schema, what the first row shows."""
+        return TableMetadataValue(records, schema)
 
     @staticmethod
-    def table_schema(schema: Any) -> NoReturn:  # noqa: ARG004
-        """Not supported yet."""
-        raise NotYetSupportedError("MetadataValue.table_schema")
+    def table_schema(schema: TableSchema) -> "TableSchemaMetadataValue":
+        """The columns of a table."""
+        return TableSchemaMetadataValue(schema)
 
     @staticmethod
-    def column_lineage(lineage: Any) -> NoReturn:  # noqa: ARG004
-        """Not supported yet."""
-        raise NotYetSupportedError("MetadataValue.column_lineage")
+    def column_lineage(lineage: TableColumnLineage) -> "TableColumnLineageMetadataValue":
+        """For each column those that it is made from."""
+        return TableColumnLineageMetadataValue(lineage)
 
     @staticmethod
     def of(value: Any) -> "MetadataValue":
@@ -146,16 +149,242 @@ class MetadataValue(Compared):
         return _of(value)
 
 
-def _to_float(value: Any) -> float:
-    return float(value)
+class TextMetadataValue(MetadataValue):
+    """Plain text."""
+
+    __slots__ = ()
+
+    def __init__(self, text: str | None) -> None:
+        self.settle(kind="text", value=str(text or ""))
+
+    @property
+    def text(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride] - the value, where the class has a maker
+        """The text."""
+        return self.value
 
 
-def _to_bool(value: Any) -> bool:
-    return bool(value)
+class UrlMetadataValue(MetadataValue):
+    """An address, shown as a link."""
+
+    __slots__ = ()
+
+    def __init__(self, url: str | None) -> None:
+        self.settle(kind="url", value=str(url or ""))
+
+    @property
+    def url(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride] - the value, where the class has a maker
+        """The address."""
+        return self.value
 
 
-def _to_int(value: Any) -> int:
-    return int(value)
+class PathMetadataValue(MetadataValue):
+    """A path of a file."""
+
+    __slots__ = ()
+
+    def __init__(self, path: str | os.PathLike[str] | None) -> None:
+        self.settle(kind="path", value=os.fspath(path or ""))
+
+    @property
+    def path(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride] - the value, where the class has a maker
+        """The path."""
+        return self.value
+
+
+class NotebookMetadataValue(MetadataValue):
+    """The path of a notebook."""
+
+    __slots__ = ()
+
+    def __init__(self, path: str | os.PathLike[str] | None) -> None:
+        self.settle(kind="notebook", value=os.fspath(path or ""))
+
+
+class JsonMetadataValue(MetadataValue):
+    """Lists and dicts of plain values."""
+
+    __slots__ = ()
+
+    def __init__(self, data: Any) -> None:
+        self.settle(kind="json", value=_plain(data))
+
+    @property
+    def data(self) -> Any:
+        """The lists and dicts."""
+        return self.value
+
+
+class MarkdownMetadataValue(MetadataValue):
+    """Markdown."""
+
+    __slots__ = ()
+
+    def __init__(self, md_str: str | None) -> None:
+        self.settle(kind="md", value=str(md_str or ""))
+
+    @property
+    def md_str(self) -> str:
+        """The text."""
+        return self.value
+
+
+class FloatMetadataValue(MetadataValue):
+    """A number."""
+
+    __slots__ = ()
+
+    def __init__(self, value: float | None) -> None:
+        self.settle(kind="float", value=None if value is None else float(value))
+
+
+class IntMetadataValue(MetadataValue):
+    """A whole number."""
+
+    __slots__ = ()
+
+    def __init__(self, value: int | None) -> None:
+        self.settle(kind="int", value=None if value is None else int(value))
+
+
+class BoolMetadataValue(MetadataValue):
+    """True or False."""
+
+    __slots__ = ()
+
+    def __init__(self, value: bool | None) -> None:
+        self.settle(kind="bool", value=None if value is None else bool(value))
+
+
+class TimestampMetadataValue(MetadataValue):
+    """A moment, in seconds since 1970 (UTC)."""
+
+    __slots__ = ()
+
+    def __init__(self, value: "float | dt.datetime") -> None:
+        if isinstance(value, dt.datetime):
+            if value.tzinfo is None:
+                raise ValueError("a date and time in metadata needs a time zone: datetime.now(timezone.utc)")
+            value = value.timestamp()
+        self.settle(kind="timestamp", value=float(value))
+
+
+class DagsterRunMetadataValue(MetadataValue):
+    """A run."""
+
+    __slots__ = ()
+
+    def __init__(self, run_id: str) -> None:
+        self.settle(kind="run", value=run_id)
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self.value
+
+
+class DagsterAssetMetadataValue(MetadataValue):
+    """An asset."""
+
+    __slots__ = ()
+
+    def __init__(self, asset_key: CoercibleToAssetKey) -> None:
+        self.settle(kind="asset", value=AssetKey.from_coercible(asset_key).text)
+
+    @property
+    def asset_key(self) -> AssetKey:
+        """The asset's key."""
+        return AssetKey(self.value)
+
+
+class DagsterJobMetadataValue(MetadataValue):
+    """A job."""
+
+    __slots__ = ()
+
+    def __init__(self, job_name: str) -> None:
+        self.settle(kind="job", value=job_name)
+
+    @property
+    def job_name(self) -> str:
+        """The job's name."""
+        return self.value
+
+
+class NullMetadataValue(MetadataValue):
+    """Nothing."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        self.settle(kind="null", value=None)
+
+
+class TableMetadataValue(MetadataValue):
+    """Some rows of a table, and its columns."""
+
+    __slots__ = ()
+
+    def __init__(self, records: Sequence[TableRecord], schema: TableSchema | None = None) -> None:
+        self.settle(kind="table", value=(list(records), schema or inferred(records)))
+
+    @property
+    def records(self) -> Sequence[TableRecord]:
+        """The rows."""
+        return self.value[0]
+
+    @property
+    def schema(self) -> TableSchema:
+        """The columns."""
+        return self.value[1]
+
+
+class TableSchemaMetadataValue(MetadataValue):
+    """The columns of a table."""
+
+    __slots__ = ()
+
+    def __init__(self, schema: TableSchema) -> None:
+        self.settle(kind="table_schema", value=schema)
+
+    @property
+    def schema(self) -> TableSchema:
+        """The columns."""
+        return self.value
+
+
+class TableColumnLineageMetadataValue(MetadataValue):
+    """For each column of a table those that it is made from."""
+
+    __slots__ = ()
+
+    def __init__(self, column_lineage: TableColumnLineage) -> None:
+        self.settle(kind="column_lineage", value=column_lineage)
+
+    @property
+    def column_lineage(self) -> TableColumnLineage:  # pyright: ignore[reportIncompatibleMethodOverride] - as above
+        """The columns by column."""
+        return self.value
+
+
+_CLASSES: Mapping[str, type[MetadataValue]] = {
+    "text": TextMetadataValue,
+    "url": UrlMetadataValue,
+    "path": PathMetadataValue,
+    "notebook": NotebookMetadataValue,
+    "json": JsonMetadataValue,
+    "md": MarkdownMetadataValue,
+    "float": FloatMetadataValue,
+    "int": IntMetadataValue,
+    "bool": BoolMetadataValue,
+    "timestamp": TimestampMetadataValue,
+    "run": DagsterRunMetadataValue,
+    "asset": DagsterAssetMetadataValue,
+    "job": DagsterJobMetadataValue,
+    "null": NullMetadataValue,
+    "table": TableMetadataValue,
+    "table_schema": TableSchemaMetadataValue,
+    "column_lineage": TableColumnLineageMetadataValue,
+}
 
 
 def _of(value: Any) -> MetadataValue:  # noqa: PLR0911 - one line a kind
@@ -165,21 +394,25 @@ def _of(value: Any) -> MetadataValue:  # noqa: PLR0911 - one line a kind
         case None:
             return MetadataValue.null()
         case bool():
-            return MetadataValue("bool", value)
+            return BoolMetadataValue(value)
         case str():
-            return MetadataValue("text", str(value))
+            return TextMetadataValue(value)
         case int():
-            return MetadataValue("int", int(value))
+            return IntMetadataValue(value)
         case float():
-            return MetadataValue("float", float(value))
+            return FloatMetadataValue(value)
         case dt.datetime():
             return MetadataValue.timestamp(value)
         case AssetKey():
             return MetadataValue.asset(value)
+        case TableSchema():
+            return TableSchemaMetadataValue(value)
+        case TableColumnLineage():
+            return TableColumnLineageMetadataValue(value)
         case os.PathLike():
-            return MetadataValue("path", str(os.fspath(value)))  # pyright: ignore[reportUnknownArgumentType]
+            return PathMetadataValue(str(os.fspath(value)))  # pyright: ignore[reportUnknownArgumentType]
         case dict() | list() | tuple():
-            return MetadataValue("json", _plain(value))
+            return JsonMetadataValue(value)
         case _:
             return _number(value)
 
@@ -210,12 +443,28 @@ def to_wire(value: Any) -> Meta:
         InvalidMetadataError: it is of no known kind.
     """
     fact = _of(value)
-    return Meta(fact.kind, fact.value)
+    match fact:
+        case TableMetadataValue():
+            rows = [dict(record.data) for record in fact.records]
+            return Meta(fact.kind, {"records": rows, "schema": schema_to_json(fact.schema)})
+        case TableSchemaMetadataValue():
+            return Meta(fact.kind, schema_to_json(fact.schema))
+        case TableColumnLineageMetadataValue():
+            return Meta(fact.kind, lineage_to_json(fact.value))
+        case _:
+            return Meta(fact.kind, fact.value)
 
 
 def from_wire(meta: Meta) -> MetadataValue:
     """The metadata value that `to_wire` wrote."""
-    return MetadataValue(meta.kind, meta.value)
+    value: Any = meta.value
+    if meta.kind == "table":
+        value = ([TableRecord(row) for row in value["records"]], schema_from_json(value["schema"]))
+    elif meta.kind == "table_schema":
+        value = schema_from_json(value)
+    elif meta.kind == "column_lineage":
+        value = lineage_from_json(value)
+    return made(_CLASSES[meta.kind], kind=meta.kind, value=value)
 
 
 def all_to_wire(metadata: Mapping[str, Any] | None) -> Metadata:

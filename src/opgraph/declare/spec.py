@@ -6,12 +6,12 @@ from types import EllipsisType
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from opgraph.declare.accepted import expect
-from opgraph.declare.frozen import Compared, replaced
+from opgraph.declare.frozen import Compared, made, replaced
 from opgraph.declare.inputs import NO_DEFAULT, says_nothing
 from opgraph.declare.labels import checked_labels
 from opgraph.declare.mistakes import KeyTwice, RepeatedDependency, report
 from opgraph.declare.unsupported import refuse
-from opgraph.errors import Source
+from opgraph.errors import InvariantViolationError, Source
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CoercibleToAssetDep: TypeAlias = Union[CoercibleToAssetKey, "AssetDep", "AssetSpec", "AssetsDefinition"]
 CoercibleToAssetKeyPrefix: TypeAlias = str | Sequence[str]
 
+_MANAGER = "dagster/io_manager_key"  # the metadata that names the I/O manager of an external asset
 KIND_TAG = "dagster/kind/"  # the tag that stands for a kind, as in code written for Dagster
 
 
@@ -106,13 +107,13 @@ class AssetSpec(Compared):
     )  # fmt: skip
 
     key: AssetKey
-    deps: tuple[AssetDep, ...]
+    deps: Sequence[AssetDep]
     description: str | None
     metadata: Mapping[str, Any]
     skippable: bool
     group_name: str | None
     code_version: str | None
-    owners: tuple[str, ...]
+    owners: Sequence[str]
     tags: Mapping[str, str]
     kinds: frozenset[str]
     source: Source | None
@@ -152,13 +153,13 @@ class AssetSpec(Compared):
         labels = checked_labels(f"asset `{asset_key.text}`", where, group_name, owners, tags, kinds)
         self.settle(
             key=asset_key,
-            deps=deps_of(deps, f"asset `{asset_key.text}`", where),
+            deps=list(deps_of(deps, f"asset `{asset_key.text}`", where)),
             description=description,
             metadata=dict(metadata or {}),
             skippable=skippable,
             group_name=labels.group_name,
             code_version=code_version,
-            owners=labels.owners,
+            owners=list(labels.owners),
             tags=labels.tags,
             kinds=labels.kinds,
             source=where,
@@ -166,7 +167,7 @@ class AssetSpec(Compared):
 
     def with_io_manager_key(self, io_manager_key: str) -> "AssetSpec":
         """A copy whose value is loaded and stored by this resource."""
-        return replaced(self, metadata={**self.metadata, "dagster/io_manager_key": io_manager_key})
+        return replaced(self, metadata={**self.metadata, _MANAGER: io_manager_key})
 
     def replace_attributes(
         self,
@@ -206,14 +207,101 @@ class AssetSpec(Compared):
         tags: Mapping[str, str] | None = None,
         kinds: AbstractSet[str] = frozenset(),
     ) -> "AssetSpec":
-        """A copy with these added to what it has."""
+        """A copy with these added to what it has.
+
+        Raises:
+            InvariantViolationError: it depends on one of these assets already, and other things are said of that.
+        """
+        known = {dep.asset_key: dep for dep in self.deps}
+        for dep in (AssetDep.from_coercible(each) for each in deps):
+            if known.setdefault(dep.asset_key, dep) != dep:
+                raise OtherDependency(self.key, dep.asset_key, where=Source.of_caller())
         return self.replace_attributes(
-            deps=[*self.deps, *deps],
+            deps=list(known.values()),
             metadata={**self.metadata, **(metadata or {})},
             owners=[*self.owners, *owners],
             tags={**self.tags, **(tags or {})},
             kinds={*self.kinds, *kinds},
         )
+
+
+class OtherDependency(InvariantViolationError):
+    """A dependency that is there already, with something else said of it."""
+
+    def __init__(self, key: AssetKey, dep: AssetKey, *, where: Source | None) -> None:
+        self.key, self.dep = key, dep
+        super().__init__(
+            f"asset `{key.text}` depends on `{dep.text}` already, and something else is said of that dependency",
+            where=where,
+            fix="give all dependencies with `replace_attributes(deps=...)`",
+        )
+
+
+class SourceAsset(AssetSpec):
+    """An asset that is made elsewhere. An `AssetSpec` in `Definitions` says the same; this is its older name.
+
+    Args:
+        key: the asset's name.
+        metadata: facts for people and for the I/O manager.
+        io_manager_key: the resource that loads it, by default `io_manager`.
+        io_manager_def: the I/O manager itself, instead of its key.
+        description: for people, Markdown.
+        group_name: the group it is shown in.
+        resource_defs: objects by resource key that it brings with it.
+        tags: labels.
+    """
+
+    __slots__ = ("resource_defs",)
+
+    resource_defs: Mapping[str, Any]
+
+    def __init__(
+        self,
+        key: CoercibleToAssetKey,
+        metadata: Mapping[str, Any] | None = None,
+        io_manager_key: str | None = None,
+        io_manager_def: object = None,
+        description: str | None = None,
+        partitions_def: Any = None,
+        observe_fn: Any = None,
+        *,
+        group_name: str | None = None,
+        resource_defs: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+        freshness_policy: Any = None,
+        automation_condition: Any = None,
+    ) -> None:
+        refuse("SourceAsset", {"observe_fn": observe_fn})
+        asset_key = AssetKey.from_coercible(key)
+        resources = dict(resource_defs or {})
+        manager = io_manager_key
+        if io_manager_def is not None:
+            manager = manager or asset_key.to_python_identifier("io_manager")
+            resources[manager] = io_manager_def
+        super().__init__(
+            asset_key,
+            description=description,
+            metadata=dict(metadata or {}) if manager is None else {**(metadata or {}), _MANAGER: manager},
+            group_name=group_name,
+            tags=tags,
+            partitions_def=partitions_def,
+            freshness_policy=freshness_policy,
+            automation_condition=automation_condition,
+        )
+        self.settle(resource_defs=resources)
+
+    @property
+    def io_manager_key(self) -> str | None:
+        """The resource that loads it; None: `io_manager`."""
+        return self.metadata.get(_MANAGER)
+
+    def get_io_manager_key(self) -> str:
+        """The resource that loads it."""
+        return self.io_manager_key or "io_manager"
+
+    def to_spec(self) -> AssetSpec:
+        """The same as an AssetSpec."""
+        return made(AssetSpec, **{name: getattr(self, name) for name in AssetSpec.__slots__})
 
 
 class AssetIn(Compared):

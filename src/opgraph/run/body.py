@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 
 from opgraph.declare.inputs import NO_DEFAULT
-from opgraph.declare.materialization import AssetMaterialization, MaterializeResult
+from opgraph.declare.materialization import AssetMaterialization, AssetObservation, MaterializeResult
 from opgraph.declare.op import OpDefinition
 from opgraph.declare.outputs import Output
 from opgraph.keys import AssetKey
@@ -20,7 +20,7 @@ from opgraph.run.loop import EventLoop
 _NONE: Mapping[str, Any] = {}  # never changed
 # What is more than a value when it is returned.
 _SPECIAL: frozenset[type[Any]] = frozenset(
-    {Output, MaterializeResult, AssetMaterialization, GeneratorType, CoroutineType}
+    {Output, MaterializeResult, AssetMaterialization, AssetObservation, GeneratorType, CoroutineType}
 )
 
 
@@ -36,7 +36,7 @@ class Came(Struct, frozen=True):
     asked: bool = True  # False: nothing selected needs it
 
 
-Item: TypeAlias = Came | AssetMaterialization  # outputs, and what the op reports between them
+Item: TypeAlias = Came | AssetMaterialization | AssetObservation  # outputs, and what the op reports between them
 
 
 class OpCall:
@@ -148,7 +148,7 @@ class OpCall:
     ) -> Item:
         """What was yielded, as an output."""
         kind = _class_of(item)
-        if kind is AssetMaterialization:
+        if kind is AssetMaterialization or kind is AssetObservation:
             return item
         if kind is Output:
             name = item.output_name
@@ -175,7 +175,7 @@ class OpCall:
 
     def split(self, value: Any, context: OpExecutionContext | None, selected: AbstractSet[str] | None) -> list[Item]:
         """The outputs in what a function returned, all checked."""
-        if type(value) is AssetMaterialization:
+        if type(value) is AssetMaterialization or type(value) is AssetObservation:
             raise mistakes.ReportReturned(self.op.name, where=self.op.source)
         seen: set[str] = set()
         came: list[Item] = [

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from msgspec import Struct
 
-from opgraph.declare.materialization import AssetMaterialization
+from opgraph.declare.materialization import AssetMaterialization, AssetObservation
 from opgraph.errors import Error
 from opgraph.keys import AssetKey
 
@@ -185,20 +185,10 @@ class StepMaterializationData(Struct, frozen=True, kw_only=True):
     asked: bool = True
 
 
-class ObservedAsset(Struct, frozen=True, kw_only=True):
-    """What user code said of an asset without making it."""
-
-    asset_key: AssetKey
-    description: str | None
-    metadata: Mapping[str, Any]
-    partition: str | None
-    tags: Mapping[str, str]
-
-
 class AssetObservationData(Struct, frozen=True, kw_only=True):
     """An asset that was observed."""
 
-    asset_observation: ObservedAsset
+    asset_observation: AssetObservation
 
 
 class AssetMaterializationPlannedData(Struct, frozen=True, kw_only=True):

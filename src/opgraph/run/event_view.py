@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from opgraph import engine
-from opgraph.declare.materialization import AssetMaterialization
+from opgraph.declare.materialization import AssetMaterialization, AssetObservation
 from opgraph.declare.metadata import from_wire
 from opgraph.engine import Delay
 from opgraph.events import (
@@ -54,7 +54,6 @@ from opgraph.run.event import (
     HandledOutputData,
     JobFailureData,
     LoadedInputData,
-    ObservedAsset,
     StepFailureData,
     StepInputData,
     StepMaterializationData,
@@ -304,12 +303,8 @@ class _View:
     def _reported(self, fact: AssetReported) -> None:
         metadata = _metadata(fact.metadata)
         if fact.observation:
-            observed = ObservedAsset(
-                asset_key=AssetKey(fact.asset),
-                description=fact.description or None,
-                metadata=metadata,
-                partition=fact.partition or None,
-                tags=fact.tags,
+            observed = AssetObservation(
+                fact.asset, description=fact.description or None, metadata=metadata, tags=fact.tags
             )
             details = AssetObservationData(asset_observation=observed)
             self._add(EventType.ASSET_OBSERVATION, fact.time, f"Observed {fact.asset}.", fact.step, details)

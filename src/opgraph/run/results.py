@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
-from opgraph.declare.materialization import AssetMaterialization
+from opgraph.declare.materialization import AssetMaterialization, AssetObservation
 from opgraph.declare.op import OpDefinition
 from opgraph.declare.wires import FanIn, FromInput, FromNode, Wire
 from opgraph.errors import InvariantViolationError
@@ -22,7 +22,6 @@ from opgraph.run.event import (
     EventType,
     JobFailureData,
     NoSuchEvent,
-    ObservedAsset,
     StepFailureData,
     StepMaterializationData,
 )
@@ -242,7 +241,7 @@ class ExecuteInProcessResult:
         details = (event.event_specific_data for event in self.events_for_node(node_name))
         return [each.materialization for each in details if isinstance(each, StepMaterializationData)]
 
-    def asset_observations_for_node(self, node_name: str) -> Sequence[ObservedAsset]:
+    def asset_observations_for_node(self, node_name: str) -> Sequence[AssetObservation]:
         """What a node observed, in order."""
         details = (event.event_specific_data for event in self.events_for_node(node_name))
         return [each.asset_observation for each in details if isinstance(each, AssetObservationData)]

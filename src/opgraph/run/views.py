@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from opgraph.declare.materialization import AssetMaterialization
+from opgraph.declare.materialization import AssetMaterialization, AssetObservation
 from opgraph.events import RunStatus
 from opgraph.keys import AssetKey
 from opgraph.plan.model import Plan, decode_plan
@@ -15,7 +15,6 @@ from opgraph.run.event import (
     AssetObservationData,
     Event,
     EventType,
-    ObservedAsset,
     StepMaterializationData,
 )
 from opgraph.run.event_view import events_of, materialization_event
@@ -256,7 +255,7 @@ class EventRecord(Struct, frozen=True, eq=False):
         return details.materialization if isinstance(details, StepMaterializationData) else None
 
     @property
-    def asset_observation(self) -> ObservedAsset | None:
+    def asset_observation(self) -> AssetObservation | None:
         """What was observed, if it is an observation."""
         details = self.event.event_specific_data
         return details.asset_observation if isinstance(details, AssetObservationData) else None

@@ -70,7 +70,9 @@ class Attempts:
         self._sides: dict[int, AssetSide] = {}
         self.errors: dict[int, BaseException] = {}  # of failed steps, for callers who want the exception itself
 
-    def make(self, bound: BoundStep, attempt: int, asked: AbstractSet[str] | None, emit: Emit) -> tuple[AnyFact, bytes | None]:
+    def make(
+        self, bound: BoundStep, attempt: int, asked: AbstractSet[str] | None, emit: Emit
+    ) -> tuple[AnyFact, bytes | None]:
         """Make an attempt.
 
         Args:

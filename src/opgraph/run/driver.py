@@ -271,7 +271,9 @@ class StuckRun(Error):
     """The engine waits for something that nobody does."""
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(f"run {run_id} has nothing left to do and has not ended", fix="this is a mistake of opgraph's: report it")
+        super().__init__(
+            f"run {run_id} has nothing left to do and has not ended", fix="this is a mistake of opgraph's: report it"
+        )
 
 
 def _beyond_retry(lost: Lost) -> ErrorInfo:

@@ -32,7 +32,9 @@ class Stopping:
                     signal.signal(number, self._take)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for number, before in self._before.items():
             signal.signal(number, before)
         self._before.clear()

@@ -8,7 +8,7 @@ from typing import Any
 
 from opgraph.declare.definitions import Definitions
 from opgraph.events import ErrorInfo, RunEnded, RunStarted, RunStatus
-from opgraph.operate.planning import replan, row_of, target_again, target_of
+from opgraph.operate.planning import policy_in, replan, row_of, target_again, target_of
 from opgraph.operate.target import Selection, Target
 from opgraph.plan.model import Plan, Policy, decode_plan, encode_plan
 from opgraph.plan.reuse import steps_named
@@ -99,6 +99,7 @@ def resume(
     instance: Instance,
     from_step: str | None = None,
     only: Sequence[str] = (),
+    policy: str | Policy | None = None,
     listeners: Sequence[Listener] = (),
     on_plan: OnPlan | None = None,
     forward: bool = False,
@@ -114,6 +115,7 @@ def resume(
         instance: where it is recorded.
         from_step: run this step and everything after it; None: what did not succeed.
         only: run just these steps.
+        policy: what to do with assets that come though nobody asked for them; None: what that run did.
         listeners: told of every fact once it is recorded.
         on_plan: told of the plan and the run's id before anything runs.
         forward: whether what ops print also goes where it would have gone.
@@ -125,7 +127,7 @@ def resume(
         UnknownStep: a step was named that the plan does not have.
     """
     row = row_of(instance, run_id)
-    target = target_again(defs, row, instance)
+    target = target_again(defs, row, instance, policy)
     options: dict[str, Any] = {"listeners": listeners, "on_plan": on_plan, "forward": forward}
     if not row.status.is_final:
         writer = instance.record.claim(run_id, pid=os.getpid(), host=os.uname().nodename, now=time.time())
@@ -135,9 +137,11 @@ def resume(
                 then, today = decode_plan(row.plan), target.plan(instance)
                 named = [*only, *([from_step] if from_step else [])]
                 steps_named(today, named)  # a slip of the pen must not end the run
-                if not named and then.code == today.code:
+                other = policy is not None and policy_in(today) is not policy_in(then)
+                if not named and not other and then.code == today.code:
                     return _drive(target, then, instance, writer, resumed="same", **options)
-                _give_up(writer, "other steps were asked for" if named else "the code has changed since")
+                why = "other steps were asked for" if named else "the code has changed since"
+                _give_up(writer, "another policy was asked for" if other else why)
         finally:
             writer.release()
         row = row_of(instance, run_id)

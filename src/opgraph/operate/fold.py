@@ -54,7 +54,7 @@ class Fold:
     """
 
     __slots__ = (
-        "attempts", "because", "canceling", "compute", "counts", "ended", "epoch", "errors", "kept", "load", "outputs",
+        "attempts", "because", "before", "canceling", "compute", "counts", "ended", "epoch", "errors", "kept", "load", "outputs",
         "phase", "plan", "reads", "run_ended", "run_error", "run_started", "running", "started", "status", "store",
     )  # fmt: skip
 
@@ -81,6 +81,7 @@ class Fold:
         self.run_started = self.run_ended = 0.0
         self.epoch = 0
         self.canceling = False
+        self.before: set[int] = set()  # what had succeeded when the run was taken up
         for i, step in enumerate(plan.steps):
             if step.decision.do is Do.SKIP:
                 self._to(i, Phase.SKIPPED)
@@ -137,6 +138,8 @@ class Fold:
         self.attempts[step] = fact.attempt
         self.started[step] = fact.time
         self.running[step] = None
+        if self.before:
+            self.before.discard(step)
         return self._to(step, Phase.RUNNING)
 
     def _succeeded(self, seq: int, fact: StepSucceeded) -> int:
@@ -162,6 +165,8 @@ class Fold:
     def _of_run(self, fact: AnyFact) -> int:
         if isinstance(fact, RunStarted):
             self.run_started = self.run_started or fact.time
+            if self.epoch:
+                self.before = {i for i, phase in enumerate(self.phase) if phase == Phase.SUCCEEDED}
             self.epoch, self.status, self.run_ended, self.canceling = fact.epoch, None, 0.0, False
             for step in [
                 i for i, p in enumerate(self.phase) if p in (Phase.RUNNING, Phase.INTERRUPTED, Phase.RETRYING)

@@ -60,6 +60,7 @@ def plan_resume(
     instance: Instance,
     from_step: str | None = None,
     only: Sequence[str] = (),
+    policy: str | Policy | None = None,
 ) -> Plan:
     """What resuming a run would run and reuse, with reasons.
 
@@ -69,6 +70,7 @@ def plan_resume(
         instance: where it is recorded.
         from_step: run this step and everything after it; None: what did not succeed.
         only: run just these steps.
+        policy: what to do with assets that come though nobody asked for them; None: what that run did.
 
     Raises:
         RunNotFoundError: there is no such run.
@@ -76,8 +78,13 @@ def plan_resume(
         UnknownStep: a step was named that the plan does not have.
     """
     row = row_of(instance, run_id)
-    target = target_again(defs, row, instance)
+    target = target_again(defs, row, instance, policy)
     return replan(target, row, instance, from_step=[from_step] if from_step else (), only=only)
+
+
+def policy_in(plan: Plan) -> Policy:
+    """The policy for unselected assets that a plan was made with; where none come, it made no difference."""
+    return plan.besides[0].policy if plan.besides else Policy.MATERIALIZE
 
 
 def row_of(instance: Instance, run_id: str) -> RunRow:
@@ -92,10 +99,12 @@ def row_of(instance: Instance, run_id: str) -> RunRow:
     return row
 
 
-def target_again(defs: Definitions, row: RunRow, instance: Instance) -> Target:
-    """What an earlier run was asked for, with today's definitions."""
+def target_again(
+    defs: Definitions, row: RunRow, instance: Instance, policy: str | Policy | None = None
+) -> Target:
+    """What an earlier run was asked for, with today's definitions; `policy` is that run's, unless another is given."""
     then = decode_plan(row.plan)
-    policy = then.besides[0].policy if then.besides else Policy.MATERIALIZE
+    policy = policy or policy_in(then)
     if not then.selection:
         return job_target(defs, then.job, instance=instance, tags=dict(row.tags))
     keys = list(then.selection)

@@ -132,10 +132,11 @@ def asset_target(
         InvalidDefinitionError: the definitions cannot work.
         InvalidSubsetError: the selection selects nothing, or something that does not exist.
     """
-    project = resolve(definitions)
     chosen = AssetSelection.all() if selection is None else selection_of(selection)
+    how = policy_of(policy)
+    project = resolve(definitions)
     keys = select_to_run(project.graph, chosen, str(selection) if selection is not None else "*", recorded_in(instance))
-    return AssetTarget(project, keys, job, policy_of(policy), dict(tags or {}))
+    return AssetTarget(project, keys, job, how, dict(tags or {}))
 
 
 def job_target(

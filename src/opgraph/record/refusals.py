@@ -42,6 +42,16 @@ class NewerSchemaError(RecordError):
         )
 
 
+class ClosedRecordError(RecordError):
+    """The record was closed before."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(
+            f"the record {path} is closed", fix="ask before the instance is closed, or open it anew: `Instance(...)`"
+        )
+
+
 class UnusableRecordError(RecordError):
     """The database can't be opened, read or written. `cause` is what the system said."""
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import msgspec
 
-from opgraph.errors import RunNotFoundError
+from opgraph.errors import RecordError, RunNotFoundError
 from opgraph.events import AnyFact, LogLine, RunStatus, Stored, encode_fact
 from opgraph.record import leases, views
 from opgraph.record.database import connect
 from opgraph.record.queries import queries
-from opgraph.record.refusals import RunHeldError, SupersededError, UnusableRecordError
+from opgraph.record.refusals import ClosedRecordError, RunHeldError, SupersededError, UnusableRecordError
 from opgraph.record.rows import Materialized, RunRow
 
 _encode = encode_fact  # an encoder of anything; a row's facts go in as one list
@@ -61,7 +61,7 @@ class SqliteWriter:
             try:
                 written = self._execute(_APPEND, row).rowcount
             except sqlite3.Error as cause:
-                raise UnusableRecordError(self._record.path, cause) from cause
+                raise self._record.refusal(cause) from cause
         if not written:
             raise self._superseded()
         self.next_seq = first + len(facts)
@@ -144,6 +144,7 @@ class SqliteRecord:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self.lock = RLock()
+        self._closed = False
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.leases = leases.share(self.path.with_name(self.path.name + ".leases"))
@@ -214,8 +215,14 @@ class SqliteRecord:
 
     def close(self) -> None:
         """Closes the file. Leases end when the last record of this process on this file is closed."""
-        self.connection.close()
-        leases.give_back(self.leases)
+        if not self._closed:
+            self._closed = True
+            self.connection.close()
+            leases.give_back(self.leases)
+
+    def refusal(self, cause: sqlite3.Error) -> RecordError:
+        """What to raise for an error of the database."""
+        return ClosedRecordError(self.path) if self._closed else UnusableRecordError(self.path, cause)
 
     def facts(self, run_id: str, after: int = 0) -> list[tuple[int, AnyFact]]:
         rows = self._read("facts", run_id=run_id, after=after)
@@ -259,14 +266,14 @@ class SqliteRecord:
                     if durable:
                         connection.execute("pragma synchronous = normal")
             except sqlite3.Error as cause:
-                raise UnusableRecordError(self.path, cause) from cause
+                raise self.refusal(cause) from cause
 
     def _read(self, query: str, **parameters: Any) -> list[Any]:
         with self.lock:
             try:
                 return self.connection.execute(_SQL[query], parameters).fetchall()
             except sqlite3.Error as cause:
-                raise UnusableRecordError(self.path, cause) from cause
+                raise self.refusal(cause) from cause
 
     def _number(self, run_id: str) -> int | None:
         rows = self._read("number", run_id=run_id)

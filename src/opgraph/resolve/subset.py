@@ -111,4 +111,4 @@ def check_subset(unit: Unit, selected: AbstractSet[AssetKey]) -> CannotSubset | 
     if allowed == "auto" and not obstacles:
         return None
     chosen = [key for key in unit.definition.specs_by_key if key in selected]
-    return CannotSubset(unit.name, chosen, missing, obstacles, unit.source, allowed == "auto")
+    return CannotSubset(unit.name, chosen, missing, list(unit.definition.specs_by_key), obstacles, unit.source, allowed == "auto")

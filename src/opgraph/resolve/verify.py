@@ -13,6 +13,7 @@ from opgraph.resolve.mistakes import (
     InputNotProvided,
     MissingIOManager,
     MissingResource,
+    NotAnIOManager,
     OneOutputTwoKeys,
     OutputNotMapped,
     UnusedOp,
@@ -97,16 +98,34 @@ def missing_resources(
                 yield MissingResource(name, f"op `{step.key}`", place_of(step, None), *_known(name, resources))
         for output, out in step.op.outs.items():
             name = managers.get((number, output)) or out.io_manager_key
+            yield from _no_manager(name or DEFAULT_MANAGER, f"output `{output}` of op `{step.key}`", step, resources, seen)
             if name and name not in resources and name != DEFAULT_MANAGER and name not in seen:
                 seen.add(name)
                 who = f"output `{output}` of op `{step.key}`"
                 yield MissingIOManager(name, who, place_of(step, None), *_known(name, resources))
         for input_name, declared in step.op.ins.items():
             name = declared.input_manager_key
+            if name:
+                yield from _no_manager(name, f"input `{input_name}` of op `{step.key}`", step, resources, seen)
             if name and name not in resources and name != DEFAULT_MANAGER and name not in seen:
                 seen.add(name)
                 who = f"input `{input_name}` of op `{step.key}`"
                 yield MissingIOManager(name, who, place_of(step, None), *_known(name, resources))
+
+
+# What can store and load, or becomes what can.
+_MANAGING = ("handle_output", "load_input", "create_io_manager", "resource_fn", "get_resource_definition")
+
+
+def _no_manager(
+    name: str, who: str, step: FlatStep, resources: Mapping[str, object], seen: set[str]
+) -> Iterable[InvalidDefinitionError]:
+    if name not in resources or name in seen:
+        return
+    given = resources[name]
+    if isinstance(given, type) or not any(hasattr(given, each) for each in _MANAGING):
+        seen.add(name)
+        yield NotAnIOManager(name, who, given, place_of(step, None))
 
 
 def _known(name: str, resources: Mapping[str, object]) -> tuple[list[str], list[str]]:

@@ -57,6 +57,18 @@ class NeverMaterialized(ValueNotFoundError):
         )
 
 
+class AssetValueLost(ValueNotFoundError):
+    """The stored value of an asset that nothing in the plan makes is gone or damaged."""
+
+    def __init__(self, asset: str, why: str, location: str, needed_by: str = "") -> None:
+        self.asset, self.why, self.location, self.needed_by = asset, why, location, needed_by
+        super().__init__(
+            f"the stored value of asset `{asset}` is {why}: {location}",
+            fix=f"make it again: `opgraph materialize --select {asset}`"
+            + (f", or together with what needs it: `--select '{asset} or {needed_by}'`" if needed_by else ""),
+        )
+
+
 class Lost(Exception):  # noqa: N818 - a signal between two files of this room, not an error for users
     """A value of this run's plan could not be loaded: its producer may have to run again."""
 
@@ -241,7 +253,10 @@ class Shelf:
             kept = Kept(latest.run_id, latest.seq, latest.stored)
             read = Read(name, source.asset, latest.run_id, latest.seq, latest.stored.data_version)
             if latest.stored.place is not Place.NONE or manager:
-                return self.get(kept, bound, name, manager, attempt), read
+                try:
+                    return self.get(kept, bound, name, manager, attempt), read
+                except ValueLostError as lost:
+                    raise AssetValueLost(source.asset, lost.why, lost.location, _goal(bound)) from None
             key = self._manager_of(source.asset)
             if self._is_own(key):
                 raise NoStoredValue(source.asset)

@@ -109,7 +109,7 @@ class LiveTree:
         done, total = fold.finished, len(fold.plan.steps)
         style = BAD if fold.errors else BUSY
         passed = ink.seconds(max(now - fold.run_started, 0)) if fold.run_started else ""
-        word = "stopping" if fold.canceling else tally(fold)
+        word = "stopping" if fold.canceling else tally(fold, since=True)
         return [
             *ink.bar(done, total, _BAR, style),
             (f"  {done:,} of {ink.count(total, 'op')}", STRONG),

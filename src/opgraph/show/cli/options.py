@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from opgraph.declare.selection import AssetSelection
 from opgraph.operate.inspect import to_json
 from opgraph.operate.project import Location, load, locate, make_home
 from opgraph.run.instance import Instance
@@ -73,6 +74,13 @@ def json_option(command: _F) -> _F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
 
 
+def _readable(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG001
+    """Selections that can be read: what was typed is looked at before any definitions are loaded."""
+    for each in values:
+        AssetSelection.from_string(each)
+    return values
+
+
 def select_option(command: _F) -> _F:
     """`--select`, which may be given several times."""
     return click.option(
@@ -80,6 +88,7 @@ def select_option(command: _F) -> _F:
         "--select",
         multiple=True,
         metavar="SELECTION",
+        callback=_readable,
         help="Which assets: `orders`, `*orders`, `orders+2`, 'group:raw and not kind:csv'. Several are joined.",
     )(command)
 

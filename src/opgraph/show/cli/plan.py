@@ -42,7 +42,8 @@ def command(
     policy = on_unselected or chosen.location.on_unselected
     with chosen.instance() as instance:
         if run:
-            plan = planning.plan_resume(definitions, find_run(instance.record, run), instance=instance)
+            run_id = find_run(instance.record, run)
+            plan = planning.plan_resume(definitions, run_id, instance=instance, policy=on_unselected)
         else:
             plan = planning.plan(definitions, joined(select), instance=instance, job=job, policy=policy)
     if as_json:
@@ -62,18 +63,24 @@ def drawn(plan: Plan, *, everything: bool = False) -> list[Line]:
     return [headline(plan), *parent, [], *ink.columns(rows), *notes(plan)]
 
 
-def headline(plan: Plan) -> Line:
-    """What a plan comes to, in one line."""
+def headline(plan: Plan, *, before: int = 0) -> Line:
+    """What a plan comes to, in one line.
+
+    Args:
+        plan: the plan.
+        before: how many of its ops had run when the run was taken up.
+    """
     counts = dict.fromkeys(_WORDS, 0)
     for step in plan.steps:
         counts[step.decision.do] += 1
+    counts[Do.RUN] -= before
     parts: Line = [(ink.count(len(plan.steps), "op"), STRONG)]
     assets = ink.count(len(plan.selection), "asset")
     parts += [(f" for {assets}", PLAIN)] if plan.selection else [(f" of job {plan.job}", PLAIN)]
     for do, number in counts.items():
         if number:
             parts += [("  ", PLAIN), _MARKS[do], (f" {number:,} {_WORDS[do]}", PLAIN)]
-    return parts
+    return [*parts, ("  ", PLAIN), _MARKS[Do.REUSE], (f" {before:,} had run before", PLAIN)] if before else parts
 
 
 def _rows(branch: Branch, plan: Plan, depth: int, *, fold: bool) -> list[list[Line]]:

@@ -4,6 +4,7 @@ import click
 
 from opgraph.operate import execute, inspect
 from opgraph.show.cli.options import Chosen, json_option, project_options
+from opgraph.show.cli.plan import POLICIES
 from opgraph.show.cli.watch import watched
 
 
@@ -12,10 +13,18 @@ from opgraph.show.cli.watch import watched
 @project_options
 @click.option("--from", "from_step", metavar="STEP", help="Run this op again and what comes after it.")
 @click.option("--only", multiple=True, metavar="STEP", help="Run this op again and nothing else. May be repeated.")
+@click.option("--on-unselected", type=click.Choice(POLICIES), help="What to do with assets that come unasked.")
 @json_option
 @click.pass_context
 def command(
-    ctx: click.Context, chosen: Chosen, run: str | None, from_step: str | None, only: tuple[str, ...], *, as_json: bool
+    ctx: click.Context,
+    chosen: Chosen,
+    run: str | None,
+    from_step: str | None,
+    only: tuple[str, ...],
+    on_unselected: str | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Go on with RUN: what it stored is reused, the rest is run.
 
@@ -36,6 +45,7 @@ def command(
                 instance=instance,
                 from_step=from_step,
                 only=only,
+                policy=on_unselected,
                 listeners=(listener,),
                 on_plan=on_plan,
             ),

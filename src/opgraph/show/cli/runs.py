@@ -43,10 +43,15 @@ def command(chosen: Chosen, limit: int, job: str | None, status: str | None, *, 
         ink.put(ink.columns([_row(run) for run in found], right=frozenset({4})))
 
 
+def times(number: int) -> str:
+    """`once`, `2 times`."""
+    return "once" if number == 1 else f"{number} times"
+
+
 def _row(run: RunSummary) -> list[Line]:
     took = ink.seconds(run.ended - run.started) if run.ended and run.started else ""
     notes = [f"resumes {run.parent[:8]}"] if run.parent else []
-    notes += [f"taken up {run.epoch} times"] if run.epoch > 1 else []
+    notes += [f"taken up {times(run.epoch - 1)}"] if run.epoch > 1 else []
     notes += [f"{key}={value}" for key, value in run.tags.items()]
     return [
         [MARKS.get(run.status, ("·", FAINT)), (" ", PLAIN), (run.run_id[:8], STRONG)],

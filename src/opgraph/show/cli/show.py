@@ -17,7 +17,7 @@ from opgraph.show.cli import ink
 from opgraph.show.cli.failure import failed, to_go_on
 from opgraph.show.cli.ink import FAINT, NOTE, PLAIN, STRONG, Line
 from opgraph.show.cli.options import Chosen, json_option, print_json, project_options
-from opgraph.show.cli.runs import MARKS
+from opgraph.show.cli.runs import MARKS, times
 from opgraph.show.cli.tree import RunTree, tally
 from opgraph.show.cli.value import readable
 from opgraph.show.cli.watch import failures, remaining, unasked
@@ -131,7 +131,7 @@ def _run_head(view: RunView) -> list[Line]:
     if run.parent:
         rows.append([[("resumes", FAINT)], [(run.parent, PLAIN)]])
     if run.epoch > 1:
-        rows.append([[("taken up", FAINT)], [(f"{run.epoch} times, after its process had died", NOTE)]])
+        rows.append([[("taken up", FAINT)], [(f"{times(run.epoch - 1)}, after its process had died", NOTE)]])
     rows += [[[(what, FAINT)], [(", ".join(names), PLAIN)]] for what, names in view.changes.items() if names]
     rows += [[[("tag", FAINT)], [(f"{key}={value}", PLAIN)]] for key, value in run.tags.items()]
     return [[("run ", FAINT), (run.run_id, STRONG)], *ink.columns(rows)]

@@ -301,13 +301,21 @@ WORDS = {
 _ORDER = list(WORDS)
 
 
-def tally(fold: Fold) -> str:
-    """What became of the steps: `12 ran · 3 reused · 1 failed`. While the run goes, only of those that ended."""
+def tally(fold: Fold, *, since: bool = False) -> str:
+    """What became of the steps: `12 ran · 3 reused · 1 failed`. While the run goes, only of those that ended.
+
+    Args:
+        fold: the run.
+        since: of a run that was taken up, what it had done before is counted apart.
+    """
     over = fold.status is not None
     words = {phase: _word(phase, over=over) for phase in WORDS if over or phase in ENDED}
     counts: dict[str, int] = {}
     for phase, word in words.items():
         counts[word] = counts.get(word, 0) + fold.counts[phase]
+    if since and fold.before:
+        counts[WORDS[Phase.SUCCEEDED]] -= len(fold.before)
+        counts = {"had run before": len(fold.before), **counts}
     return " · ".join(f"{number:,} {word}" for word, number in counts.items() if number)
 
 

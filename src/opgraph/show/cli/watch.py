@@ -10,7 +10,7 @@ from opgraph.events import AnyFact, RunStatus
 from opgraph.operate import inspect
 from opgraph.operate.execute import RunOutcome
 from opgraph.operate.fold import Fold, Phase
-from opgraph.plan.model import Plan
+from opgraph.plan.model import Plan, Policy
 from opgraph.run.instance import Instance
 from opgraph.show.cli import ink
 from opgraph.show.cli.commands import CANCELED, OK, RUN_FAILED, explained
@@ -61,7 +61,10 @@ def watched(chosen: Chosen, instance: Instance, run: Callable[[Listener, OnPlan]
         run_ids.append(run_id)
         if not as_json:
             parent = f", resumes {plan.parent[:8]}" if plan.parent else ""
-            ink.put([headline(plan), [(f"run {run_id}{parent}", FAINT)], []])
+            fold = inspect.folded(instance.record, run_id, plan)
+            taken_up = ", taken up where its process died" if fold.epoch else ""
+            before = fold.counts[Phase.SUCCEEDED]
+            ink.put([headline(plan, before=before), [(f"run {run_id}{parent}{taken_up}", FAINT)], []])
         watch.on_plan(plan, run_id)
 
     try:
@@ -101,15 +104,16 @@ def _ending(chosen: Chosen, instance: Instance, outcome: RunOutcome, fold: Fold)
     took = ink.seconds(max(fold.run_ended - fold.run_started, 0)) if fold.run_ended else ""
     made = sum(1 for outputs in fold.outputs.values() for _, stored in outputs if stored.asset)
     if outcome.status is RunStatus.SUCCESS:
-        what = (
-            f"{ink.count(made, 'asset')} materialized"
-            if made or outcome.plan.selection
-            else f"job {outcome.plan.job} done"
-        )
-        return [*lines, [], [("✓ ", GOOD), (what, STRONG), (f" in {took}", PLAIN), (f"   {tally(fold)}", FAINT)]]
+        if made:
+            what = f"{ink.count(made, 'asset')} materialized"
+        elif outcome.plan.selection:
+            what = f"{ink.count(fold.counts[Phase.SUCCEEDED], 'op')} done, no asset materialized"
+        else:
+            what = f"job {outcome.plan.job} done"
+        return [*lines, [], [("✓ ", GOOD), (what, STRONG), (f" in {took}", PLAIN), (f"   {tally(fold, since=True)}", FAINT)]]
     canceled = outcome.status is RunStatus.CANCELED
     glyph, word = (("■ ", NOTE), "cancelled") if canceled else (("✗ ", BAD), "failed")
-    done = f"   {tally(fold)}"
+    done = f"   {tally(fold, since=True)}"
     return [
         *lines,
         [],
@@ -151,13 +155,21 @@ def failures(instance: Instance, run_id: str, fold: Fold) -> list[list[Line]]:
 
 
 def unasked(fold: Fold) -> list[Line]:
-    """The assets that came though nobody asked for them."""
+    """The assets that came though nobody asked for them, those that were discarded too."""
     came = {
         stored.asset for outputs in fold.outputs.values() for _, stored in outputs if stored.asset and not stored.asked
     }
     lines: list[Line] = []
+    ran = {fold.plan.steps[i].key for i, phase in enumerate(fold.phase) if phase == Phase.SUCCEEDED}
     for each in fold.plan.besides:
-        if each.asset in came:
+        if each.policy is Policy.DISCARD and each.step in ran:
+            what = "came and was discarded" if each.certain else "was discarded if it came"
+            lines += [
+                [],
+                [("! ", NOTE), (each.asset, STRONG), (f" {what}, as nobody asked for it", PLAIN)],
+                [(f"  op {each.step} yields it as output `{each.output}`", FAINT)],
+            ]
+        elif each.asset in came:
             lines += [
                 [],
                 [("! ", NOTE), (each.asset, STRONG), (" was also materialized, though nobody asked for it", PLAIN)],

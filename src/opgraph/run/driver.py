@@ -1,7 +1,7 @@
 """Drives one run: asks the engine what to do, does it, records what happened, tells the engine.
 
-The facts of a step's end and of the next step's start are committed together, before the next step's function is called:
-one transaction a step, and at no time does a function run whose start is not recorded.
+The facts of a step's end and of the next step's start are committed together, before the next step's function is
+called: one transaction a step, and at no time does a function run whose start is not recorded.
 """
 
 import heapq
@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from opgraph.engine import (
+    Command,
     Delay,
     End,
     LookUp,
@@ -227,17 +228,15 @@ class Driver:
             if blob is not None:
                 self._shelf.remember(seq, blob)
             for command in advance(self.state, fact, seq):
-                kind = type(command)
-                if kind is Start:
-                    heapq.heappush(self._ready, command.step)  # pyright: ignore[reportAttributeAccessIssue] - `kind` says so
-                else:
-                    self._obey(command)
+                self._obey(command)
             if not answers:
                 return
             fact, blob = answers.popleft(), None
 
-    def _obey(self, command: Any) -> None:
+    def _obey(self, command: Command) -> None:
         match command:
+            case Start():
+                heapq.heappush(self._ready, command.step)
             case Reuse():
                 self._answers.append(StepReused(command.step, _now(), command.kept))
             case Skip():

@@ -14,6 +14,8 @@ from opgraph.plan.model import Plan, Policy, decode_plan, encode_plan
 from opgraph.plan.reuse import steps_named
 from opgraph.record.rows import RunRow
 from opgraph.record.store import Writer
+from opgraph.resolve.config import Given
+from opgraph.run.binding import BoundStep
 from opgraph.run.captured import Captured, StepLog
 from opgraph.run.context import Resources, RunSide
 from opgraph.run.driver import Driver, Listener
@@ -50,6 +52,7 @@ class RunOutcome:
 
     @property
     def success(self) -> bool:
+        """Whether all steps did what they were to do."""
         return self.status is RunStatus.SUCCESS
 
 
@@ -68,6 +71,7 @@ def materialize(
     job: str | None = None,
     policy: str | Policy | None = None,
     tags: Mapping[str, str] | None = None,
+    config: Given = None,
     listeners: Sequence[Listener] = (),
     on_plan: OnPlan | None = None,
     forward: bool = False,
@@ -81,6 +85,7 @@ def materialize(
         job: the job to run, instead.
         policy: what to do with assets that come though nobody asked for them.
         tags: labels of the run.
+        config: its run configuration; see `Settings`.
         listeners: told of every fact once it is recorded, in this thread.
         on_plan: told of the plan and the run's id before anything runs.
         forward: whether what ops print also goes where it would have gone.
@@ -88,7 +93,7 @@ def materialize(
     Raises:
         InvalidDefinitionError: the definitions cannot work, or the selection cannot be run (InvalidSubsetError).
     """
-    target = target_of(defs, selection, instance=instance, job=job, policy=policy, tags=dict(tags or {}))
+    target = target_of(defs, selection, instance=instance, job=job, policy=policy, tags=dict(tags or {}), config=config)
     return start(target, target.plan(instance), instance, listeners=listeners, on_plan=on_plan, forward=forward)
 
 
@@ -100,6 +105,7 @@ def resume(
     from_step: str | None = None,
     only: Sequence[str] = (),
     policy: str | Policy | None = None,
+    config: Given = None,
     listeners: Sequence[Listener] = (),
     on_plan: OnPlan | None = None,
     forward: bool = False,
@@ -116,6 +122,7 @@ def resume(
         from_step: run this step and everything after it; None: what did not succeed.
         only: run just these steps.
         policy: what to do with assets that come though nobody asked for them; None: what that run did.
+        config: what to change in the configuration of that run; the ops that it changes run again.
         listeners: told of every fact once it is recorded.
         on_plan: told of the plan and the run's id before anything runs.
         forward: whether what ops print also goes where it would have gone.
@@ -127,7 +134,7 @@ def resume(
         UnknownStep: a step was named that the plan does not have.
     """
     row = row_of(instance, run_id)
-    target = target_again(defs, row, instance, policy)
+    target = target_again(defs, row, instance, policy, config)
     options: dict[str, Any] = {"listeners": listeners, "on_plan": on_plan, "forward": forward}
     if not row.status.is_final:
         writer = instance.record.claim(run_id, pid=os.getpid(), host=os.uname().nodename, now=time.time())
@@ -137,11 +144,10 @@ def resume(
                 then, today = decode_plan(row.plan), target.plan(instance)
                 named = [*only, *([from_step] if from_step else [])]
                 steps_named(today, named)  # a slip of the pen must not end the run
-                other = policy is not None and policy_in(today) is not policy_in(then)
-                if not named and not other and then.code == today.code:
+                why = _why_not(then, today, named, policy)
+                if not why:
                     return _drive(target, then, instance, writer, resumed="same", **options)
-                why = "other steps were asked for" if named else "the code has changed since"
-                _give_up(writer, "another policy was asked for" if other else why)
+                _give_up(writer, why)
         finally:
             writer.release()
         row = row_of(instance, run_id)
@@ -160,6 +166,7 @@ def start(
     **options: Any,
 ) -> RunOutcome:
     """Record a new run and drive it."""
+    steps = target.bind(plan)  # refuses what cannot be run before there is a run
     run_id = run_id or new_run_id()
     instance.record.create(
         RunRow(
@@ -177,7 +184,7 @@ def start(
     )
     writer = instance.record.claim(run_id, pid=os.getpid(), host=os.uname().nodename, now=time.time())
     try:
-        return _drive(target, plan, instance, writer, resumed=resumed, **options)
+        return _drive(target, plan, instance, writer, resumed=resumed, steps=steps, **options)
     finally:
         writer.release()
 
@@ -193,6 +200,7 @@ def _drive(
     on_plan: OnPlan | None = None,
     forward: bool = False,
     given: Mapping[str, Any] | None = None,
+    steps: list[BoundStep] | None = None,
 ) -> RunOutcome:
     said = Captured(forward=forward)
     row = instance.record.run(writer.run_id)
@@ -216,10 +224,9 @@ def _drive(
         said=said,
     )
     past = instance.record.facts(writer.run_id)
-    steps = target.bind(plan)
     driver = Driver(
         plan,
-        steps,
+        steps if steps is not None else target.bind(plan),
         writer,
         past,
         shelf,
@@ -242,6 +249,17 @@ def _drive(
         resumed=resumed,
         exceptions=driver.errors,
     )
+
+
+def _why_not(then: Plan, today: Plan, named: Sequence[str], policy: str | Policy | None) -> str:
+    """Why a run whose process died cannot go on as it was planned; "" where it can."""
+    if policy is not None and policy_in(today) is not policy_in(then):
+        return "another policy was asked for"
+    if named:
+        return "other steps were asked for"
+    if [step.config for step in then.steps] != [step.config for step in today.steps]:
+        return "the configuration has changed since"
+    return "" if then.code == today.code else "the code has changed since"
 
 
 def _give_up(writer: Writer, why: str) -> None:

@@ -98,7 +98,8 @@ def missing_resources(
                 yield MissingResource(name, f"op `{step.key}`", place_of(step, None), *_known(name, resources))
         for output, out in step.op.outs.items():
             name = managers.get((number, output)) or out.io_manager_key
-            yield from _no_manager(name or DEFAULT_MANAGER, f"output `{output}` of op `{step.key}`", step, resources, seen)
+            who = f"output `{output}` of op `{step.key}`"
+            yield from _no_manager(name or DEFAULT_MANAGER, who, step, resources, seen)
             if name and name not in resources and name != DEFAULT_MANAGER and name not in seen:
                 seen.add(name)
                 who = f"output `{output}` of op `{step.key}`"

@@ -1,4 +1,5 @@
-"""Where the values of a run go and where they come from: our own store on the short way, users' I/O managers on the long."""
+"""Where the values of a run go and where they come from: our own store on the short way, users' I/O managers on the
+long."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -52,7 +53,8 @@ class NeverMaterialized(ValueNotFoundError):
     def __init__(self, asset: str, needed_by: str = "", reason: str = "") -> None:
         self.asset, self.needed_by = asset, needed_by
         super().__init__(
-            f"asset `{asset}` is to be loaded, and no materialization of it is recorded" + (f" ({reason})" if reason else ""),
+            f"asset `{asset}` is to be loaded, and no materialization of it is recorded"
+            + (f" ({reason})" if reason else ""),
             fix="materialize it first" + (f", or with what needs it: select `+{needed_by}`" if needed_by else ""),
         )
 
@@ -69,7 +71,7 @@ class AssetValueLost(ValueNotFoundError):
         )
 
 
-class Lost(Exception):  # noqa: N818 - a signal between two files of this room, not an error for users
+class Lost(Exception):  # a signal between two files of this room, not an error for users
     """A value of this run's plan could not be loaded: its producer may have to run again."""
 
     def __init__(self, step: int, output: str, cause: Exception) -> None:
@@ -116,7 +118,12 @@ class Shelf:
         metadata: Metadata = all_to_wire(came.metadata) if came.metadata else {}
         if not came.has_value or not output.stored:
             return Stored(
-                came.output, Place.NONE, data_version=came.data_version, asset=output.asset, asked=asked, metadata=metadata
+                came.output,
+                Place.NONE,
+                data_version=came.data_version,
+                asset=output.asset,
+                asked=asked,
+                metadata=metadata,
             ), None
         key = output.io_manager
         own = self._own.get(key)
@@ -198,7 +205,9 @@ class Shelf:
 
     # -- loading ----------------------------------------------------------------------
 
-    def get(self, kept: Kept, bound: BoundStep | None, name: str, manager: str, attempt: int = 1, step_key: str = "") -> Any:
+    def get(
+        self, kept: Kept, bound: BoundStep | None, name: str, manager: str, attempt: int = 1, step_key: str = ""
+    ) -> Any:
         """Load a stored value for an input.
 
         Args:
@@ -227,7 +236,8 @@ class Shelf:
                     raise NoStoredValue(stored.asset)
                 return None
         who = f"input `{name}`" + (f" of `{bound.step.key}`" if bound is not None else "")
-        loader = self._manager(manager or stored.io_manager or DEFAULT, who, bound.op.source if bound is not None else None)
+        where = bound.op.source if bound is not None else None
+        loader = self._manager(manager or stored.io_manager or DEFAULT, who, where)
         storage = self._storage(loader)
         context = self._input_context(bound, name, attempt, AssetKey(stored.asset) if stored.asset else None, storage)
         context.upstream_output = OutputContext(
@@ -246,7 +256,9 @@ class Shelf:
         )
         return loader.load_input(context)
 
-    def load_asset(self, source: FromAsset, bound: BoundStep, name: str, manager: str, attempt: int) -> tuple[Any, Read]:
+    def load_asset(
+        self, source: FromAsset, bound: BoundStep, name: str, manager: str, attempt: int
+    ) -> tuple[Any, Read]:
         """Load an asset that no step of the plan makes: its latest recorded version, else what its I/O manager has."""
         latest = self.record.latest([source.asset]).get(source.asset)
         if latest is not None:

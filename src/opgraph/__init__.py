@@ -4,7 +4,9 @@ Everything a user needs is a name of this package. A name's module is imported w
 `import opgraph` costs almost nothing.
 """
 
+import sys
 from importlib import import_module
+from types import TracebackType
 from typing import Any
 
 from opgraph.declare import ports
@@ -179,6 +181,17 @@ def _runner() -> Any:
 
 
 ports.bind(_runner)
+
+
+def _show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What Python does with an exception that nobody catches, without the lines of opgraph in its traceback."""
+    errors = import_module("opgraph.errors")
+    error.__traceback__ = trace
+    errors.show_own_code_only(error)
+    _show_others(kind, error, error.__traceback__)
+
+
+_show_others, sys.excepthook = sys.excepthook, _show
 
 
 def __getattr__(name: str) -> object:

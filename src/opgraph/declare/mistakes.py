@@ -4,13 +4,17 @@ Each is raised where it is seen; while a loader collects, it is kept instead and
 makes sense, so that one load shows every mistake.
 """
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from keyword import iskeyword
+from typing import ParamSpec, TypeVar
 
-from opgraph.errors import InvalidDefinitionError, Source
+from opgraph.errors import InvalidDefinitionError, Source, together
 from opgraph.keys import AssetKey, near_misses
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _collected: ContextVar[list[InvalidDefinitionError] | None] = ContextVar("opgraph_mistakes", default=None)
 
@@ -24,6 +28,35 @@ def collecting() -> Generator[list[InvalidDefinitionError]]:
         yield problems
     finally:
         _collected.reset(token)
+
+
+@contextmanager
+def gathered() -> Generator[None]:
+    """Go on after a mistake, and raise all of them together at the end; where someone collects already, leave it to
+    them."""
+    if _collected.get() is not None:
+        yield
+        return
+    with collecting() as problems:
+        try:
+            yield
+        except InvalidDefinitionError as problem:
+            if not problems:
+                raise
+            problems.append(problem)
+    if problems:
+        raise together(problems)
+
+
+def gathering(fn: Callable[P, R]) -> Callable[P, R]:
+    """A function within which mistakes are gathered."""
+
+    def gather(*args: P.args, **kwargs: P.kwargs) -> R:
+        with gathered():
+            return fn(*args, **kwargs)
+        raise AssertionError  # `gathered` lets nothing pass in silence
+
+    return gather
 
 
 def report(problem: InvalidDefinitionError) -> None:

@@ -21,7 +21,7 @@ from opgraph.declare.definitions import Definitions
 from opgraph.declare.job import AssetJob, JobDefinition
 from opgraph.declare.mistakes import collecting
 from opgraph.declare.spec import AssetSpec
-from opgraph.errors import Error, InvalidDefinitionError
+from opgraph.errors import Error, InvalidDefinitionError, together
 from opgraph.events import Frame
 from opgraph.operate.project_mistakes import (
     BadSettingError,
@@ -215,8 +215,13 @@ def load(project: Location) -> Definitions:
     if str(project.root) not in sys.path:
         sys.path.insert(0, str(project.root))
     with collecting() as problems:
-        module = _import(project)
-        definitions = _pick(module, project)
+        try:
+            module = _import(project)
+            definitions = _pick(module, project)
+        except InvalidDefinitionError as last:  # what was found before it is said too
+            if problems:
+                raise together([*problems, *last.problems]) from last.__cause__
+            raise
         if problems:  # those of the whole belong into the same message; without any, whoever resolves it finds them
             refuse([*problems, *(p for p in Project(definitions).problems if not _said(p, problems))])
     return definitions

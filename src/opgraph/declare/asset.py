@@ -1,7 +1,7 @@
 """The decorators that make assets: of a function, or of a graph of ops."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Unpack, overload
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from opgraph.declare import layout
 from opgraph.declare.assets_definition import AssetsDefinition
@@ -10,25 +10,27 @@ from opgraph.declare.body import Body
 from opgraph.declare.graph import composed
 from opgraph.declare.inputs import In, says_nothing
 from opgraph.declare.labels import checked_name
-from opgraph.declare.mistakes import NoAssets, OutsAndSpecs, SeveralOutputs, report
+from opgraph.declare.mistakes import NoAssets, OutsAndSpecs, SeveralOutputs, gathering, report
 from opgraph.declare.op import OpDefinition
 from opgraph.declare.outputs import GraphOut, Out
+from opgraph.declare.signatures import AssetDecorator, GraphAssetDecorator, P, T
 from opgraph.declare.spec import AssetOut, AssetSpec
 
-Decorator = Callable[[Callable[..., Any]], AssetsDefinition]
+if TYPE_CHECKING:
+    from opgraph.declare.signatures import GraphAsset
 
 
 @overload
-def asset(compute_fn: Callable[..., Any], /) -> AssetsDefinition: ...
+def asset(compute_fn: Callable[P, T], /) -> AssetsDefinition[P, T]: ...
 
 
 @overload
-def asset(**attributes: Unpack[OneAsset]) -> Decorator: ...
+def asset(**attributes: Unpack[OneAsset]) -> AssetDecorator: ...
 
 
 def asset(
     compute_fn: Callable[..., Any] | None = None, /, **attributes: Unpack[OneAsset]
-) -> AssetsDefinition | Decorator:
+) -> AssetsDefinition | AssetDecorator:
     """Make an asset of a function that returns its value.
 
     Its parameters are upstream assets, by name, without a first one named `context`.
@@ -49,6 +51,7 @@ def asset(
     """
     check("asset", attributes, OneAsset)
 
+    @gathering
     def decorate(fn: Callable[..., Any]) -> AssetsDefinition:
         body = Body(fn)
         name = attributes.get("name") or fn.__name__
@@ -71,7 +74,7 @@ def asset(
 _UNSAID = Out().dagster_type
 
 
-def multi_asset(**attributes: Unpack[ManyAssets]) -> Decorator:
+def multi_asset(**attributes: Unpack[ManyAssets]) -> AssetDecorator:
     """Make several assets of a function that returns, or yields, all their values.
 
     Args:
@@ -89,6 +92,7 @@ def multi_asset(**attributes: Unpack[ManyAssets]) -> Decorator:
     """
     check("multi_asset", attributes, ManyAssets)
 
+    @gathering
     def decorate(fn: Callable[..., Any]) -> AssetsDefinition:
         body = Body(fn)
         name = attributes.get("name") or fn.__name__
@@ -146,6 +150,7 @@ def _op(body: Body, attributes: Mapping[str, Any], of: layout.Layout, outs: dict
         ins,
         outs,
         attributes.get("description"),
+        attributes.get("config_schema"),
         required_resource_keys=of.required_resource_keys,
         tags=of.op_tags,
         code_version=attributes.get("code_version"),
@@ -154,16 +159,20 @@ def _op(body: Body, attributes: Mapping[str, Any], of: layout.Layout, outs: dict
 
 
 @overload
-def graph_asset(compose_fn: Callable[..., Any], /) -> AssetsDefinition: ...
+def graph_asset(compose_fn: Callable[P, Mapping[str, Any]], /) -> "GraphAsset[P, Any]": ...
 
 
 @overload
-def graph_asset(**attributes: Unpack[OneGraphAsset]) -> Decorator: ...
+def graph_asset(compose_fn: Callable[P, T], /) -> "GraphAsset[P, T]": ...
+
+
+@overload
+def graph_asset(**attributes: Unpack[OneGraphAsset]) -> GraphAssetDecorator: ...
 
 
 def graph_asset(
     compose_fn: Callable[..., Any] | None = None, /, **attributes: Unpack[OneGraphAsset]
-) -> AssetsDefinition | Decorator:
+) -> AssetsDefinition | GraphAssetDecorator:
     """Make an asset of a graph: a function that calls ops and returns the output that is the asset.
 
     Its parameters are upstream assets, by name. It takes everything that `asset` takes.
@@ -183,13 +192,18 @@ def graph_asset(
     """
     check("graph_asset", attributes, OneGraphAsset)
 
+    @gathering
     def decorate(fn: Callable[..., Any]) -> AssetsDefinition:
         body = Body(fn)
         name = attributes.get("name") or fn.__name__
         owner = f"graph asset `{name}`"
         key = layout.key_of(attributes, name, owner, body.source)
         graph = composed(
-            fn, kind="graph asset", name=key.to_python_identifier(), description=attributes.get("description")
+            fn,
+            kind="graph asset",
+            name=key.to_python_identifier(),
+            description=attributes.get("description"),
+            config=attributes.get("config"),
         )
         if len(graph.outs) != 1:
             report(SeveralOutputs(owner, len(graph.outs), where=body.source))
@@ -201,7 +215,7 @@ def graph_asset(
     return decorate(compose_fn) if compose_fn is not None else decorate
 
 
-def graph_multi_asset(**attributes: Unpack[ManyGraphAssets]) -> Decorator:
+def graph_multi_asset(**attributes: Unpack[ManyGraphAssets]) -> GraphAssetDecorator:
     """Make several assets of a graph: a function that calls ops and returns the outputs that are the assets.
 
     It takes everything that `multi_asset` takes.
@@ -222,6 +236,7 @@ def graph_multi_asset(**attributes: Unpack[ManyGraphAssets]) -> Decorator:
     """
     check("graph_multi_asset", attributes, ManyGraphAssets)
 
+    @gathering
     def decorate(fn: Callable[..., Any]) -> AssetsDefinition:
         body = Body(fn)
         name = attributes.get("name") or fn.__name__
@@ -233,6 +248,7 @@ def graph_multi_asset(**attributes: Unpack[ManyGraphAssets]) -> Decorator:
             name=name,
             description=attributes.get("description"),
             out={key: GraphOut(out.description) for key, out in outs.items()},
+            config=attributes.get("config"),
         )
         kept = {key: out for key, out in outs.items() if key in graph.outs}
         upstream = layout.upstream_of(attributes, list(graph.ins), owner, body.source)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, Unpack, cast
+from typing import Any, Generic, Unpack, cast
 
 from msgspec import structs
 
@@ -13,6 +13,7 @@ from opgraph.declare.graph_definition import GraphDefinition
 from opgraph.declare.mapped import mapped
 from opgraph.declare.mistakes import NoAssets, SeveralOutputs, report
 from opgraph.declare.op import OpDefinition
+from opgraph.declare.signatures import P, R_co
 from opgraph.declare.run_config import checked_config
 from opgraph.declare.spec import AssetOut, AssetSpec
 from opgraph.declare.unsupported import refuse
@@ -20,7 +21,7 @@ from opgraph.errors import InvariantViolationError, Source
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 
 
-class AssetsDefinition(Frozen):
+class AssetsDefinition(Frozen, Generic[P, R_co]):
     """One or more assets and what makes them. Made by `@asset`, `@multi_asset`, `@graph_asset`, `@graph_multi_asset`,
     `AssetsDefinition.from_graph` and `.from_op`; as a function it can be called in tests."""
 
@@ -363,10 +364,10 @@ class AssetsDefinition(Frozen):
         """What is said of an asset; of its one asset without a key."""
         return self.specs_by_key[key or self.key]
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """What the function returns; in a graph's body, a node of it."""
         if compose.composing():
-            return compose.call(self.node_def, args, kwargs)
+            return cast("R_co", compose.call(self.node_def, args, kwargs))
         return ports.runner().invoke(self, args, kwargs)
 
     @property

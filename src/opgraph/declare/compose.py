@@ -6,7 +6,7 @@ and nothing else.
 
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, NoReturn, Union, cast
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Union, cast
 
 from opgraph.declare import ports
 from opgraph.declare.labels import checked_name, checked_tags
@@ -25,6 +25,7 @@ from opgraph.declare.mistakes import (
     report,
 )
 from opgraph.declare.node import Node
+from opgraph.declare.signatures import P, R_co
 from opgraph.declare.unsupported import refuse
 from opgraph.declare.wires import FanIn, FromInput, FromNode, Value, Wire
 from opgraph.errors import NotYetSupportedError, Source
@@ -137,12 +138,17 @@ def _output(node: str, name: str) -> Placeholder:
     return Placeholder(FromNode(node, name), f"the output `{name}` of `{node}`")
 
 
-class Invocation:
+class Invocation(Generic[P, R_co]):
     """An op or a graph with an alias or tags of this one use: call it in a graph's body."""
 
     __slots__ = ("_alias", "_tags", "definition")
 
-    def __init__(self, definition: Composable, alias: str = "", tags: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        definition: "OpDefinition[P, R_co] | GraphDefinition[P, R_co]",
+        alias: str = "",
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
         self.definition = definition
         self._alias = alias
         self._tags = dict(tags or {})
@@ -152,27 +158,27 @@ class Invocation:
         """The alias, else the definition's name."""
         return self._alias or self.definition.name
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """A node of the graph whose body is being run."""
         if composing():
-            return call(self.definition, args, kwargs, alias=self._alias, tags=self._tags)
+            return cast("R_co", call(self.definition, args, kwargs, alias=self._alias, tags=self._tags))
         return self.definition(*args, **kwargs)
 
-    def alias(self, name: str) -> "Invocation":
+    def alias(self, name: str) -> "Invocation[P, R_co]":
         """The same under another name."""
         return Invocation(self.definition, checked_name("alias", name, Source.of_caller()), self._tags)
 
-    def tag(self, tags: Mapping[str, str] | None) -> "Invocation":
+    def tag(self, tags: Mapping[str, str] | None) -> "Invocation[P, R_co]":
         """The same with more tags."""
         more = checked_tags(f"`{self.name}`", tags, Source.of_caller())
         return Invocation(self.definition, self._alias, {**self._tags, **more})
 
-    def with_hooks(self, hook_defs: Any) -> "Invocation":
+    def with_hooks(self, hook_defs: Any) -> "Invocation[P, R_co]":
         """Not supported yet."""
         refuse("node", {"hooks": hook_defs or None})
         return self
 
-    def with_retry_policy(self, retry_policy: Any) -> "Invocation":
+    def with_retry_policy(self, retry_policy: Any) -> "Invocation[P, R_co]":
         """Not supported yet."""
         refuse("node", {"retry_policy": retry_policy})
         return self

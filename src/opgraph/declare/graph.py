@@ -25,10 +25,13 @@ from opgraph.declare.mistakes import (
     UsedAsValue,
     WrongCount,
     WrongType,
+    gathering,
     report,
 )
 from opgraph.declare.op import OpDefinition
 from opgraph.declare.outputs import GraphOut, Out
+from opgraph.declare.signatures import GraphDecorator, P, T
+from opgraph.declare.run_config import checked_config
 from opgraph.declare.unsupported import refuse
 from opgraph.declare.wires import FromInput, FromNode
 from opgraph.declare.wiring import required
@@ -45,6 +48,7 @@ def composed(
     ins: Mapping[str, GraphIn] | None = None,
     out: GraphOut | Mapping[str, GraphOut] | None = None,
     tags: Mapping[str, Any] | None = None,
+    config: Any = None,
 ) -> GraphDefinition:
     """The graph that a function's body describes: runs the body once, with placeholders."""
     body = Body(fn)
@@ -91,7 +95,7 @@ def composed(
         required_ins=required(graph_ins, composition.nodes, composition.wires, returns.values()),
         description=description if description is not None else body.doc,
         tags=checked_tags(owner, tags, source),
-        config=None,
+        config=checked_config(owner, config, source),
         metadata={},
         source=source,
     )
@@ -148,8 +152,9 @@ def _returns(
             report(OutputsUnnamed(owner, name, where=source))
         else:
             returns[name] = value.wire
-    missing = [name for name in names or () if name not in {name for name, _ in given}]
-    if missing:
+    told = {name for name, _ in given}
+    missing = [name for name in names or () if name not in told]
+    if missing and told <= set(names or ()):  # else it is a wrong name, and was said
         report(OutputsMissing(owner, missing, where=source))
     return {name: returns[name] for name in names or returns if name in returns}
 
@@ -185,7 +190,11 @@ def _not_an_output(owner: str, value: Any, source: Source) -> ReturnedOther | Re
 
 
 @overload
-def graph(compose_fn: Callable[..., Any]) -> GraphDefinition: ...
+def graph(compose_fn: Callable[P, Mapping[str, Any]]) -> GraphDefinition[P, Any]: ...
+
+
+@overload
+def graph(compose_fn: Callable[P, T]) -> GraphDefinition[P, T]: ...
 
 
 @overload
@@ -199,7 +208,7 @@ def graph(
     out: GraphOut | Mapping[str, GraphOut] | None = ...,
     tags: Mapping[str, Any] | None = ...,
     config: Any = ...,
-) -> Callable[[Callable[..., Any]], GraphDefinition]: ...
+) -> GraphDecorator: ...
 
 
 def graph(
@@ -213,7 +222,7 @@ def graph(
     out: GraphOut | Mapping[str, GraphOut] | None = None,
     tags: Mapping[str, Any] | None = None,
     config: Any = None,
-) -> GraphDefinition | Callable[[Callable[..., Any]], GraphDefinition]:
+) -> GraphDefinition | GraphDecorator:
     """Make a graph of a function that calls ops and other graphs.
 
     The body is run once, here: each call in it becomes a node, what it passes on becomes a wire, what it returns an
@@ -228,7 +237,7 @@ def graph(
         ins: what to say of its inputs, by name.
         out: what to say of its output, or its outputs by name.
         tags: labels.
-        config: not supported yet.
+        config: defaults for the configuration of its ops, by name, or a ConfigMapping that makes it.
 
     Raises:
         InvalidDefinitionError: it cannot work; the message names the place and the fix.
@@ -238,10 +247,11 @@ def graph(
         ... def cleaned(text):
         ...     return drop_empty(parse(text))
     """
-    refuse("graph", {"input_defs": input_defs, "output_defs": output_defs, "config": config})
+    refuse("graph", {"input_defs": input_defs, "output_defs": output_defs})
 
+    @gathering
     def decorate(fn: Callable[..., Any]) -> GraphDefinition:
         own = name if name is not None else fn.__name__
-        return composed(fn, kind="graph", name=own, description=description, ins=ins, out=out, tags=tags)
+        return composed(fn, kind="graph", name=own, description=description, ins=ins, out=out, tags=tags, config=config)
 
     return decorate(compose_fn) if compose_fn is not None else decorate

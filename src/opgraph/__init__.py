@@ -30,6 +30,16 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "Output",
     ),
     "opgraph.declare.graph": ("graph",),
+    "opgraph.declare.config": (
+        "Config",
+        "PermissiveConfig",
+    ),
+    "opgraph.declare.env": ("EnvVar",),
+    "opgraph.declare.run_config": (
+        "ConfigMapping",
+        "RunConfig",
+        "config_mapping",
+    ),
     "opgraph.declare.wiring": (
         "DependencyDefinition",
         "InputMapping",
@@ -98,6 +108,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "execute_job",
         "materialize",
         "materialize_to_memory",
+        "validate_run_config",
     ),
     "opgraph.values.manager": (
         "FilesystemIOManager",
@@ -127,6 +138,10 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "opgraph.run.event": (
         "Event",
         "EventType",
+    ),
+    "opgraph.declare.reconstruct": (
+        "build_reconstructable_job",
+        "reconstructable",
     ),
     "opgraph.declare.reexecution": ("ReexecutionOptions",),
     "opgraph.declare.executor": ("in_process_executor",),

@@ -47,6 +47,8 @@ from opgraph.declare.op import op as op
 from opgraph.declare.outputs import GraphOut as GraphOut
 from opgraph.declare.outputs import Out as Out
 from opgraph.declare.outputs import Output as Output
+from opgraph.declare.reconstruct import build_reconstructable_job as build_reconstructable_job
+from opgraph.declare.reconstruct import reconstructable as reconstructable
 from opgraph.declare.reexecution import ReexecutionOptions as ReexecutionOptions
 from opgraph.declare.selection import AssetSelection as AssetSelection
 from opgraph.declare.spec import AssetDep as AssetDep
@@ -187,7 +189,6 @@ build_last_update_freshness_checks: Placeholder
 build_metadata_bounds_checks: Placeholder
 build_multi_asset_sensor_context: Placeholder
 build_output_context: Placeholder
-build_reconstructable_job: Placeholder
 build_resources: Placeholder
 build_run_status_sensor_context: Placeholder
 build_schedule_context: Placeholder
@@ -222,7 +223,6 @@ observable_source_asset: Placeholder
 partition_loading_context: Placeholder
 partitioned_config: Placeholder
 ray_executor: Placeholder
-reconstructable: Placeholder
 resource: Placeholder
 run_failure_sensor: Placeholder
 run_status_sensor: Placeholder

@@ -9,15 +9,6 @@ from opgraph.errors import Error, NotYetSupportedError
 
 # What to do meanwhile: the names it holds for.
 _MEANWHILE: dict[str, tuple[str, ...]] = {
-    "read an environment variable in the op, or give the op an input": (
-        "Config",
-        "RunConfig",
-        "PermissiveConfig",
-        "EnvVar",
-        "ConfigMapping",
-        "config_mapping",
-        "validate_run_config",
-    ),
     "give a plain object in `resources`, or make the object inside the op": (
         "ConfigurableResource",
         "ResourceDependency",
@@ -46,10 +37,6 @@ _MEANWHILE: dict[str, tuple[str, ...]] = {
         "definitions",
         "load_definitions_from_modules",
         "file_relative_path",
-    ),
-    "call `execute_in_process` on the job": (
-        "reconstructable",
-        "build_reconstructable_job",
     ),
     "use `context.log`, or the standard `logging`: both are kept with the step": ("get_logger",),
     "loop inside one op, or declare one op for each case": (

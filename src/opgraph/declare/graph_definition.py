@@ -15,8 +15,8 @@ from opgraph.declare.inputs import GraphIn
 from opgraph.declare.labels import checked_name, checked_tags
 from opgraph.declare.node import Node
 from opgraph.declare.outputs import GraphOut
-from opgraph.declare.signatures import P, R_co
 from opgraph.declare.run_config import checked_config
+from opgraph.declare.signatures import P, R_co
 from opgraph.declare.unsupported import refuse
 from opgraph.declare.viewed import InputView, OutputView, TypeView
 from opgraph.declare.wires import FanIn, FromInput, FromNode, Wire
@@ -271,8 +271,8 @@ class JobDefinition(Frozen):
     """
 
     __slots__ = (
-        "assets", "config", "description", "executor_def", "graph", "input_values", "metadata", "name", "op_selection", "resource_defs",
-        "retry_policy", "run_tags", "source", "tags",
+        "assets", "config", "description", "executor_def", "graph", "input_values", "metadata", "name",
+        "op_selection", "resource_defs", "retry_policy", "run_tags", "source", "tags",
     )  # fmt: skip
 
     name: str

@@ -23,6 +23,14 @@ class Runner(Protocol):
         """The job of this name, with its assets resolved."""
         ...
 
+    def subset(self, job: Any, op_selection: Any, asset_selection: Any) -> Any:
+        """A job of which only a part is run."""
+        ...
+
+    def asset_graph(self, definitions: Any) -> Any:
+        """The assets of some definitions, resolved: see `operate.asset_view`."""
+        ...
+
 
 _bound: list[Callable[[], Runner]] = []
 

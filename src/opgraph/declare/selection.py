@@ -1,10 +1,12 @@
 """Which assets: a tree of set operations, built in code or read from text. Resolving it is `resolve`'s work."""
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, NoReturn, TypeAlias, cast
 
 from msgspec import Struct
 
+from opgraph.declare import ports
 from opgraph.declare.selection_words import InvalidSelectionError, Word, words
 from opgraph.errors import InvariantViolationError
 from opgraph.keys import AssetKey, CoercibleToAssetKey, near_misses
@@ -120,6 +122,22 @@ class AssetSelection(Struct, frozen=True):
     def missing(self) -> "AssetSelection":
         """Those of these of which no materialization is recorded."""
         return Missing(self)
+
+    def resolve(self, all_assets: Any) -> AbstractSet[AssetKey]:
+        """The keys of what is selected.
+
+        Args:
+            all_assets: the assets to choose from: definitions, specs, Definitions, or what `resolve_asset_graph` gave.
+
+        Raises:
+            InvalidSubsetError: it names a key that is not among them.
+        """
+        return ports.runner().asset_graph(all_assets).select(self)
+
+    @classmethod
+    def from_coercible(cls, selection: "CoercibleToAssetSelection") -> "AssetSelection":
+        """A selection from text, keys, definitions, or a list of these."""
+        return selection_of(selection)
 
     def __or__(self, other: "AssetSelection") -> "AssetSelection":
         return Or((*_operands(self, Or), *_operands(other, Or)))

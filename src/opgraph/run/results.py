@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
 from opgraph.declare.materialization import AssetMaterialization, AssetObservation
@@ -111,6 +111,11 @@ class ExecuteInProcessResult:
         self._row, self._plan, self._log, self._load, self._project = row, plan, instance.record, load, project
         self._job = definition
         self._graph = definition.graph if isinstance(definition, JobDefinition) else definition
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
 
     # -- the run ----------------------------------------------------------------------
 

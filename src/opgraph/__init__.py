@@ -114,8 +114,33 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "FilesystemIOManager",
         "IOManager",
         "InMemoryIOManager",
+        "InputManager",
         "fs_io_manager",
         "mem_io_manager",
+    ),
+    "opgraph.values.upath": ("UPathIOManager",),
+    "opgraph.run.io_managers": ("ConfigurableIOManager",),
+    "opgraph.run.build_contexts": (
+        "build_init_resource_context",
+        "build_input_context",
+        "build_output_context",
+        "build_resources",
+    ),
+    "opgraph.resolve.resources": ("with_resources",),
+    "opgraph.declare.recipe": ("InitResourceContext",),
+    "opgraph.declare.resource_param": ("ResourceParam",),
+    "opgraph.declare.resource": (
+        "IOManagerDefinition",
+        "ResourceDefinition",
+        "input_manager",
+        "io_manager",
+        "make_values_resource",
+        "resource",
+    ),
+    "opgraph.declare.configurable": (
+        "ConfigurableIOManagerFactory",
+        "ConfigurableResource",
+        "ResourceDependency",
     ),
     "opgraph.values.context": (
         "InputContext",
@@ -161,7 +186,9 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "InvalidSubsetError",
         "InvariantViolationError",
         "NotYetSupportedError",
+        "ResourceFunctionError",
         "StepOutputNotFoundError",
+        "UnknownResourceError",
     ),
 }
 

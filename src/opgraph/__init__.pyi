@@ -5,7 +5,10 @@ from opgraph.declare.asset import graph_asset as graph_asset
 from opgraph.declare.asset import graph_multi_asset as graph_multi_asset
 from opgraph.declare.asset import multi_asset as multi_asset
 from opgraph.declare.assets_definition import AssetsDefinition as AssetsDefinition
+from opgraph.declare.config import Config as Config
+from opgraph.declare.config import PermissiveConfig as PermissiveConfig
 from opgraph.declare.definitions import Definitions as Definitions
+from opgraph.declare.env import EnvVar as EnvVar
 from opgraph.declare.executor import in_process_executor as in_process_executor
 from opgraph.declare.graph import graph as graph
 from opgraph.declare.graph_definition import GraphDefinition as GraphDefinition
@@ -50,6 +53,9 @@ from opgraph.declare.outputs import Output as Output
 from opgraph.declare.reconstruct import build_reconstructable_job as build_reconstructable_job
 from opgraph.declare.reconstruct import reconstructable as reconstructable
 from opgraph.declare.reexecution import ReexecutionOptions as ReexecutionOptions
+from opgraph.declare.run_config import ConfigMapping as ConfigMapping
+from opgraph.declare.run_config import RunConfig as RunConfig
+from opgraph.declare.run_config import config_mapping as config_mapping
 from opgraph.declare.selection import AssetSelection as AssetSelection
 from opgraph.declare.spec import AssetDep as AssetDep
 from opgraph.declare.spec import AssetIn as AssetIn
@@ -89,6 +95,7 @@ from opgraph.not_yet import UnknownResourceError as UnknownResourceError
 from opgraph.operate.api import execute_job as execute_job
 from opgraph.operate.api import materialize as materialize
 from opgraph.operate.api import materialize_to_memory as materialize_to_memory
+from opgraph.operate.api import validate_run_config as validate_run_config
 from opgraph.run.context import AssetExecutionContext as AssetExecutionContext
 from opgraph.run.context import OpExecutionContext as OpExecutionContext
 from opgraph.run.context import build_asset_context as build_asset_context
@@ -121,8 +128,6 @@ AutomationCondition: Placeholder
 AutomationConditionSensorDefinition: Placeholder
 BackfillPolicy: Placeholder
 Backoff: Placeholder
-Config: Placeholder
-ConfigMapping: Placeholder
 ConfigurableIOManager: Placeholder
 ConfigurableIOManagerFactory: Placeholder
 ConfigurableResource: Placeholder
@@ -134,7 +139,6 @@ DimensionPartitionMapping: Placeholder
 DynamicOut: Placeholder
 DynamicOutput: Placeholder
 DynamicPartitionsDefinition: Placeholder
-EnvVar: Placeholder
 Executor: Placeholder
 FreshnessPolicy: Placeholder
 HookContext: Placeholder
@@ -156,12 +160,10 @@ PartitionKeyRange: Placeholder
 PartitionMapping: Placeholder
 PartitionedConfig: Placeholder
 PartitionsDefinition: Placeholder
-PermissiveConfig: Placeholder
 ResourceDefinition: Placeholder
 ResourceDependency: Placeholder
 ResourceParam: Placeholder
 RetryPolicy: Placeholder
-RunConfig: Placeholder
 RunRequest: Placeholder
 ScheduleDefinition: Placeholder
 ScheduleEvaluationContext: Placeholder
@@ -194,7 +196,6 @@ build_run_status_sensor_context: Placeholder
 build_schedule_context: Placeholder
 build_schedule_from_partitioned_job: Placeholder
 build_sensor_context: Placeholder
-config_mapping: Placeholder
 daily_partitioned_config: Placeholder
 dask_executor: Placeholder
 definitions: Placeholder
@@ -231,7 +232,6 @@ sensor: Placeholder
 static_partitioned_config: Placeholder
 success_hook: Placeholder
 threads_executor: Placeholder
-validate_run_config: Placeholder
 weekly_partitioned_config: Placeholder
 with_resources: Placeholder
 

@@ -9,29 +9,6 @@ from opgraph.errors import Error, NotYetSupportedError
 
 # What to do meanwhile: the names it holds for.
 _MEANWHILE: dict[str, tuple[str, ...]] = {
-    "give a plain object in `resources`, or make the object inside the op": (
-        "ConfigurableResource",
-        "ResourceDependency",
-        "ResourceParam",
-        "resource",
-        "ResourceDefinition",
-        "InitResourceContext",
-        "make_values_resource",
-        "with_resources",
-        "build_resources",
-        "build_init_resource_context",
-    ),
-    "subclass `IOManager` and give an instance of it in `resources`": (
-        "ConfigurableIOManager",
-        "ConfigurableIOManagerFactory",
-        "io_manager",
-        "IOManagerDefinition",
-        "input_manager",
-        "InputManager",
-        "UPathIOManager",
-        "build_input_context",
-        "build_output_context",
-    ),
     "list the assets in `Definitions(assets=[...])`; an upstream that others make is an `AssetSpec`": (
         "load_from_defs_folder",
         "definitions",
@@ -193,10 +170,6 @@ class NotYetRaised(Error):
         raise NotYetSupportedError(name, f"`{name}` is not raised yet", "meanwhile, raise `Failure`")
 
 
-class ResourceFunctionError(NotYetRaised):
-    """Making a resource failed."""
-
-
 class RetryRequested(NotYetRaised):
     """An op asks to be tried again."""
 
@@ -207,10 +180,6 @@ class TypeCheckDidNotPass(NotYetRaised):
 
 class UnknownPartitionError(NotYetRaised):
     """No partition has this key."""
-
-
-class UnknownResourceError(NotYetRaised):
-    """A resource that is asked for was not given."""
 
 
 NOT_YET_RAISED: dict[str, type[NotYetRaised]] = {each.__name__: each for each in NotYetRaised.__subclasses__()}

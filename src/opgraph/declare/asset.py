@@ -1,7 +1,7 @@
 """The decorators that make assets: of a function, or of a graph of ops."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Unpack, overload
+from typing import TYPE_CHECKING, Any, Unpack, cast, overload
 
 from opgraph.declare import layout
 from opgraph.declare.assets_definition import AssetsDefinition
@@ -212,7 +212,7 @@ def graph_asset(
         of = layout.one(attributes, key, upstream, output, owner, body.source, body.doc)
         return AssetsDefinition.of(graph, of)
 
-    return decorate(compose_fn) if compose_fn is not None else decorate
+    return decorate(compose_fn) if compose_fn is not None else cast("GraphAssetDecorator", decorate)
 
 
 def graph_multi_asset(**attributes: Unpack[ManyGraphAssets]) -> GraphAssetDecorator:
@@ -254,4 +254,4 @@ def graph_multi_asset(**attributes: Unpack[ManyGraphAssets]) -> GraphAssetDecora
         upstream = layout.upstream_of(attributes, list(graph.ins), owner, body.source)
         return AssetsDefinition.of(graph, layout.many(attributes, kept, specs, upstream, owner, body.source, name))
 
-    return decorate
+    return cast("GraphAssetDecorator", decorate)

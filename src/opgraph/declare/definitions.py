@@ -281,7 +281,7 @@ class MergeConflict(InvalidDefinitionError):
 
 
 def _job(given: Any) -> Job:
-    return JobDefinition(graph_def=given) if isinstance(given, GraphDefinition) else given
+    return JobDefinition(graph_def=cast("GraphDefinition", given)) if isinstance(given, GraphDefinition) else given
 
 
 def _kept(argument: str, given: Iterable[Any] | None, kinds: tuple[type, ...], where: Source | None) -> list[Any]:

@@ -31,6 +31,10 @@ class Runner(Protocol):
         """The assets of some definitions, resolved: see `operate.asset_view`."""
         ...
 
+    def open_resource(self, recipe: Any, *, keep: bool) -> Any:
+        """Make a resource, as a run does: the object, or, if it is not to be kept, a context manager of it."""
+        ...
+
 
 _bound: list[Callable[[], Runner]] = []
 

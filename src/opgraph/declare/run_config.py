@@ -7,6 +7,8 @@ from typing import Any, TypeAlias, cast, overload
 from opgraph.declare.body import Body
 from opgraph.declare.env import EnvVar, IntEnvVar
 from opgraph.declare.frozen import Compared, Frozen
+from opgraph.declare.secrets import MASK, is_secret
+from opgraph.declare.mistakes import WrongType, report
 from opgraph.errors import InvalidDefinitionError, Source
 
 Tree: TypeAlias = Mapping[str, Any]
@@ -119,13 +121,15 @@ def plain(value: Any) -> Any:
         return {"env": value.env_var_name}
     if isinstance(value, Enum):
         return value.name
+    if is_secret(value):
+        return MASK
     if is_model(value):
         return plain(fields_of(value))
     if isinstance(value, Mapping):
         return {plain(key): plain(inner) for key, inner in cast("Mapping[Any, Any]", value).items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(inner) for inner in cast("list[Any]", value)]
-    return value
+    return value if value is None or isinstance(value, (str, int, float)) else str(value)
 
 
 class ConfigMapping(Frozen):
@@ -189,6 +193,15 @@ class MappingSaysTwice(InvalidDefinitionError):
             where=where,
             fix="leave `config_schema` out",
         )
+
+
+def checked_config(owner: str, config: Any, where: Source | None, *, of_run: bool = False) -> Any:
+    """What a job or graph was given as `config=`: a dict of defaults, a ConfigMapping, of a job also a RunConfig. What
+    is none of these is reported; None where nothing was given."""
+    if isinstance(config, (Mapping, ConfigMapping)) or config is None or (of_run and isinstance(config, RunConfig)):
+        return config  # pyright: ignore[reportUnknownVariableType]
+    report(WrongType(owner, "config", config, "a dict, a RunConfig or a config mapping", where=where))
+    return None
 
 
 @overload

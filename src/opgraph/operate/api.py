@@ -31,11 +31,13 @@ from opgraph.operate.target import EVERYTHING, AssetTarget, Selection, Target, a
 from opgraph.plan.model import Plan, Policy, decode_plan
 from opgraph.plan.reuse import from_failure, from_steps, only_steps
 from opgraph.record.rows import RunRow
+from opgraph.resolve.config import Given
 from opgraph.resolve.mistakes import UnknownSelected
 from opgraph.resolve.project import resolve
 from opgraph.run.captured import Captured, StepLog
 from opgraph.run.instance import Instance
 from opgraph.run.invoke import invoke
+from opgraph.run.resources import open_resource
 from opgraph.run.results import ExecuteInProcessResult
 from opgraph.run.shelf import AssetValueLost, Shelf
 from opgraph.values.manager import InMemoryIOManager, IOManager
@@ -202,6 +204,41 @@ def execute_job(
         asset_selection=asset_selection,
         reexecution=reexecution_options,
     )
+
+
+def validate_run_config(job: JobDefinition | GraphDefinition, run_config: Given = None) -> dict[str, Any]:
+    """Check a run configuration against a job, without running it.
+
+    Args:
+        job: the job.
+        run_config: as `execute_in_process` takes it.
+
+    Returns:
+        The configuration as plain data, with that of each op as it would run: defaults filled in, secrets masked,
+        environment variables by name.
+
+    Raises:
+        InvalidConfigError: it does not fit; where several things are wrong, all of them.
+
+    Example:
+        >>> validate_run_config(nightly, {"ops": {"clean": {"config": {"threshold": 0.3}}}})["ops"]
+        {'clean': {'config': {'threshold': 0.3}}}
+    """
+    instance = Instance.ephemeral()
+    if isinstance(job, JobDefinition) and job.assets is not None:
+        target = _target_of_assets(job, job.assets, instance, None, None, run_config)
+    else:
+        target = graph_target(job, run_config=run_config)
+    plan = target.plan(instance)
+    checked: dict[str, Any] = {**plan.config, "ops": {}}
+    for step in plan.steps:
+        if step.config is not None:
+            *graphs, name = step.node.split(".")
+            ops = checked["ops"]
+            for graph in graphs:
+                ops = ops.setdefault(graph, {}).setdefault("ops", {})
+            ops[name] = {"config": step.config}
+    return checked
 
 
 def _execute(
@@ -390,6 +427,10 @@ class InProcess:
     def load_value(self, definitions: Any, key: Any, **options: Any) -> Any:
         """Load the stored value of an asset."""
         return load_asset_value(definitions, key, **options)
+
+    def open_resource(self, recipe: Any, *, keep: bool) -> Any:
+        """Make a resource."""
+        return open_resource(recipe, keep=keep)
 
     def resolve_job(self, definitions: Any, name: str) -> Any:
         """A job of the definitions, ready to run."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from opgraph.declare.definitions import Definitions
+from opgraph.errors import ResourceFunctionError
 from opgraph.events import ErrorInfo, RunEnded, RunStarted, RunStatus
 from opgraph.operate.planning import policy_in, replan, row_of, target_again, target_of
 from opgraph.operate.target import Selection, Target
@@ -15,11 +16,13 @@ from opgraph.plan.reuse import steps_named
 from opgraph.record.rows import RunRow
 from opgraph.record.store import Writer
 from opgraph.resolve.config import Given
-from opgraph.run.binding import BoundStep
+from opgraph.run.binding import BoundStep, keys_of_running
 from opgraph.run.captured import Captured, StepLog
 from opgraph.run.context import Resources, RunSide
 from opgraph.run.driver import Driver, Listener
+from opgraph.run.failure import error_info
 from opgraph.run.instance import Instance
+from opgraph.run.resources import Opened
 from opgraph.run.shelf import Shelf
 from opgraph.run.views import Run
 
@@ -205,11 +208,20 @@ def _drive(
     said = Captured(forward=forward)
     row = instance.record.run(writer.run_id)
     assert row is not None
+    run = Run(row)
+    opened = Opened(
+        target.resources,
+        target.resource_config,
+        run=run,
+        run_id=writer.run_id,
+        instance=instance,
+        log=StepLog(said, -1, 0),
+    )
     shelf = Shelf(
         instance,
         writer.run_id,
         plan.job,
-        target.resources,
+        opened,
         target.project,
         lambda step, attempt: StepLog(said, step, attempt),
     )
@@ -217,16 +229,17 @@ def _drive(
         run_id=writer.run_id,
         job_name=plan.job,
         tags=row.tags,
-        resources=Resources(target.resources),
+        resources=Resources(opened),
         instance=instance,
-        run=Run(row),
+        run=run,
         job_def=getattr(target, "definition", None),
         said=said,
     )
     past = instance.record.facts(writer.run_id)
+    steps = steps if steps is not None else target.bind(plan)
     driver = Driver(
         plan,
-        steps if steps is not None else target.bind(plan),
+        steps,
         writer,
         past,
         shelf,
@@ -237,7 +250,18 @@ def _drive(
     )
     if on_plan is not None:
         on_plan(plan, writer.run_id)
-    status = driver.drive()
+    try:
+        opened.make_ready(keys_of_running(steps))
+        status = driver.drive()
+    except ResourceFunctionError as problem:
+        error = error_info(problem, during="setup")
+        _end_at_once(writer, error, said)
+        return RunOutcome(writer.run_id, RunStatus.FAILURE, plan, shelf, error, "", resumed, {-1: problem})
+    finally:
+        opened.close()
+        lines = said.drain()
+        if lines:
+            writer.append([], [], lines)
     first = next(iter(driver.failures.values()), None)
     return RunOutcome(
         run_id=writer.run_id,
@@ -264,6 +288,11 @@ def _why_not(then: Plan, today: Plan, named: Sequence[str], policy: str | Policy
 
 def _give_up(writer: Writer, why: str) -> None:
     """End a run whose process died and that cannot go on as it was planned: a new run goes on from it."""
+    _end_at_once(writer, ErrorInfo("ProcessDied", f"the process of the run died, and {why}", during="worker"))
+
+
+def _end_at_once(writer: Writer, error: ErrorInfo, said: Captured | None = None) -> None:
+    """End a run of which no step began."""
     now = time.time()
-    error = ErrorInfo("ProcessDied", f"the process of the run died, and {why}", during="worker")
-    writer.append([RunStarted(now, writer.epoch, os.getpid()), RunEnded(now, RunStatus.FAILURE, error)])
+    facts: list[AnyFact] = [RunStarted(now, writer.epoch, os.getpid()), RunEnded(now, RunStatus.FAILURE, error)]
+    writer.append(facts, (), said.drain() if said is not None else ())

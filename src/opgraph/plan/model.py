@@ -54,6 +54,7 @@ WHY = {
     "new": "the parent run did not have it",
     "not asked": "it was not asked for",
     "skipped": "it was skipped in the parent run",
+    "config changed": "it is configured otherwise than in the parent run",
     "rewired": "its inputs come from elsewhere than in the parent run",
     "not versioned": "its I/O manager overwrites in place, so the old value cannot be trusted",
 }
@@ -177,6 +178,7 @@ class Step(Struct, frozen=True, gc=False, omit_defaults=True):
     code: str = ""  # hash of its function, and of those that it calls
     retry: Retry | None = None
     tags: dict[str, str] = {}
+    config: Any = None  # what its function is configured with: secrets masked, environment variables by name
 
     @property
     def selected(self) -> tuple[str, ...]:
@@ -208,7 +210,7 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     code: str = ""  # hash of the code of the steps
     executor: str = "in_process"
     tags: dict[str, str] = {}
-    config: dict[str, Any] = {}
+    config: dict[str, Any] = {}  # as it was given for the run; secrets masked, environment variables by name
     version: int = VERSION
 
     def to_json(self) -> dict[str, Any]:
@@ -225,6 +227,7 @@ class Plan(Struct, frozen=True, omit_defaults=True):
             "parent": self.parent,
             "changes": {kind: list(names) for kind, names in self.changes.items()},
             "executor": self.executor,
+            "config": self.config,
             "version": self.version,
         }
 
@@ -240,6 +243,7 @@ class Plan(Struct, frozen=True, omit_defaults=True):
             "reason": decision.reason,
             "kept": [{"run": k.run, "output": k.stored.output} for k in decision.kept],
             "inputs": {each.name: self._source_json(each.source) for each in step.inputs},
+            "config": step.config,
             "after": sorted({self.steps[each.step].key for each in step.after}),
             "outputs": [
                 {

@@ -84,6 +84,8 @@ def _replan(plan: Plan, past: Past, trouble: Trouble, asked: dict[int, Decision]
             decisions.append(_reused(step, before) or Decision(Do.SKIP, "not asked"))
         elif rewired:
             decisions.append(Decision(Do.RUN, "rewired"))
+        elif step.key in then and step.config != then[step.key].config:
+            decisions.append(Decision(Do.RUN, "config changed"))
         else:
             decisions.append(_decide(step, before, decisions))
     if only:

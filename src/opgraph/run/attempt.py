@@ -142,6 +142,10 @@ class Attempts:
 
     def _load(self, bound: BoundStep, attempt: int, reads: list[Read]) -> dict[str, Any]:
         ins: dict[str, Any] = {}
+        if bound.config is not None and bound.op.body.config is not None:
+            ins["config"] = bound.config.value
+        for name in bound.op.body.resources:
+            ins[name] = getattr(self._side.resources, name)
         for each in bound.step.inputs:
             source = each.source
             name = each.name
@@ -235,8 +239,9 @@ class Attempts:
 
         An asset's output of a generator is announced at once: it stays materialized even if the step fails later.
         """
-        streaming = type(items) is not tuple and type(items) is not list
-        if type(items) is tuple and asked is None and bound.selected is None:  # one plain value, and it is wanted
+        kind = type(items)
+        streaming = kind is not tuple and kind is not list
+        if kind is tuple and asked is None and bound.selected is None:  # one plain value, and it is wanted
             (item,) = items
             began = _clock()
             try:
@@ -351,6 +356,8 @@ class Attempts:
             selected,
             self._assets(bound) if unit is not None else None,
             is_subset=bound.step.subset,
+            config=bound.config.raw if bound.config is not None else None,
+            resources=self._side.resources.only(bound.resource_keys),
         )
 
     def _assets(self, bound: BoundStep) -> AssetSide:
@@ -363,7 +370,7 @@ class Attempts:
                 chosen = {o.asset for o in bound.step.outputs if o.asset in chosen and o.role is Role.SELECTED}
             side = self._sides[bound.number] = AssetSide(
                 keys=frozenset(definition.specs_by_key),
-                selected=frozenset(AssetKey(text) for text in chosen if text is not None),
+                selected=frozenset(AssetKey(text) for text in chosen),
                 by_output=bound.keys,
                 by_input={} if definition.is_graph else dict(definition.keys_by_input_name),
                 definition=definition,

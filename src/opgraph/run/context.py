@@ -9,10 +9,12 @@ from msgspec import Struct
 
 from opgraph.declare.assets_definition import AssetsDefinition
 from opgraph.declare.op import OpDefinition
-from opgraph.errors import NotYetSupportedError
+from opgraph.declare.signatures import Context
+from opgraph.errors import NotYetSupportedError, Source
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 from opgraph.run import mistakes
 from opgraph.run.captured import Captured, StepLog
+from opgraph.run.resources import Opened, Resources
 from opgraph.values.context import InputContext, OutputContext
 from opgraph.values.problems import UnpartitionedError
 
@@ -27,33 +29,6 @@ __all__ = [
     "build_asset_context",
     "build_op_context",
 ]
-
-
-class Resources:
-    """The resources that an op may use, as attributes.
-
-    Raises:
-        ResourceNotGiven: by reading an attribute, there is no such resource. It is an AttributeError too.
-    """
-
-    __slots__ = ("_by_key",)
-
-    def __init__(self, by_key: Mapping[str, Any]) -> None:
-        self._by_key = by_key
-
-    def __getattr__(self, key: str) -> Any:
-        try:
-            return self._by_key[key]
-        except KeyError:
-            if key.startswith("__"):
-                raise AttributeError(key) from None
-            raise mistakes.ResourceNotGiven(key, tuple(self._by_key)) from None
-
-    def __dir__(self) -> list[str]:
-        return list(self._by_key)
-
-    def _asdict(self) -> dict[str, Any]:
-        return dict(self._by_key)
 
 
 class RunSide(Struct, frozen=True, eq=False):
@@ -80,7 +55,7 @@ class AssetSide(Struct, frozen=True, eq=False):
     definition: AssetsDefinition | None = None
 
 
-class OpExecutionContext:
+class OpExecutionContext(Context):
     """What an op's function can ask of its run, and say to it. Ask for it with a first parameter named `context`.
 
     Example:
@@ -91,7 +66,7 @@ class OpExecutionContext:
     """
 
     __slots__ = (
-        "_assets", "_attempt", "_config", "_log", "_op", "_outputs", "_side", "_step", "_step_key", "_subset",
+        "_assets", "_attempt", "_config", "_log", "_op", "_outputs", "_resources", "_side", "_step", "_step_key", "_subset",
         "added_metadata", "came", "reported",
     )  # fmt: skip
 
@@ -107,8 +82,10 @@ class OpExecutionContext:
         *,
         is_subset: bool = False,
         config: Any = None,
+        resources: Resources | None = None,
     ) -> None:
         self._op = op
+        self._resources = resources
         self._side = side
         self._step_key = step_key
         self._step = step
@@ -130,6 +107,10 @@ class OpExecutionContext:
         self.came = frozenset()
         self.added_metadata = {}
         return self._outputs
+
+    def use_config(self, config: Any) -> None:
+        """Say what `op_config` is, once it was checked against what the op takes."""
+        self._config = config
 
     def twin(self) -> "OpExecutionContext":
         """A fresh context of the same run, for another op that is called directly."""
@@ -203,7 +184,7 @@ class OpExecutionContext:
     @property
     def resources(self) -> Resources:
         """The resources, as attributes: `context.resources.warehouse`."""
-        return self._side.resources
+        return self._side.resources if self._resources is None else self._resources
 
     @property
     def retry_number(self) -> int:
@@ -471,6 +452,7 @@ def build_op_context(
     partition_key: str | None = None,
     run_tags: Mapping[str, str] | None = None,
     selected_output_names: Sequence[str] | None = None,
+    config: Any = None,
 ) -> OpExecutionContext:
     """A context to call an op directly with, as tests do.
 
@@ -481,14 +463,20 @@ def build_op_context(
         partition_key: not supported yet.
         run_tags: what `context.run_tags` is.
         selected_output_names: what `context.selected_output_names` is, by default all.
+        config: the same as `op_config`.
+
+    Raises:
+        InvalidInvocationError: `config` and `op_config` together.
 
     Example:
         >>> count(build_op_context(resources={"limit": 10}), [1, 2])
         2
     """
+    if config is not None and op_config is not None:
+        raise mistakes.ConfigTwice("build_op_context", where=Source.of_caller())
     side = _side("build_op_context", resources, instance, partition_key, run_tags)
     selected = None if selected_output_names is None else frozenset(selected_output_names)
-    return OpExecutionContext(None, side, selected=selected, is_subset=selected is not None, config=op_config)
+    return OpExecutionContext(None, side, selected=selected, is_subset=selected is not None, config=config if op_config is None else op_config)
 
 
 def build_asset_context(
@@ -527,4 +515,5 @@ def _side(
 ) -> RunSide:
     if partition_key is not None:
         raise NotYetSupportedError("partition_key")
-    return RunSide(tags=run_tags or {}, resources=Resources(resources or {}), instance=instance, builder=builder)
+    opened = Opened(resources or {}, instance=instance)
+    return RunSide(tags=run_tags or {}, resources=Resources(opened), instance=instance, builder=builder)

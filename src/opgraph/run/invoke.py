@@ -11,6 +11,7 @@ from opgraph.declare.op import OpDefinition
 from opgraph.declare.wires import FanIn, FromInput, FromNode, Value, Wire
 from opgraph.errors import Source
 from opgraph.keys import AssetKey
+from opgraph.resolve.config import config_of
 from opgraph.run import mistakes
 from opgraph.run.body import OpCall, drained
 from opgraph.run.context import AssetSide, OpExecutionContext, build_asset_context, build_op_context
@@ -49,7 +50,7 @@ def _call(op: OpDefinition, args: tuple[Any, ...], kwargs: Mapping[str, Any], as
     context, args, kwargs = _context(op, args, kwargs, assets)
     by_key: Mapping[AssetKey, str] = assets.output_names_by_key if assets is not None else {}
     call = OpCall(op, assets=by_key, after=_order(assets, by_key), direct=True)
-    ins = _inputs(op, call.defaults, args, kwargs)
+    ins = _inputs(op, call.defaults, args, kwargs, context)
     selected = context.bind(op, _assets_of(assets)) if context is not None else None
     value = call.start(ins, context if op.body.takes_context else None)
     kind = op.body.kind
@@ -122,18 +123,33 @@ def _context(
 
 
 def _inputs(
-    op: OpDefinition, defaults: Mapping[str, Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    op: OpDefinition,
+    defaults: Mapping[str, Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    context: OpExecutionContext | None,
 ) -> dict[str, Any]:
-    """A value for each input."""
+    """A value for each input, and the configuration."""
     names = [name for name, each in op.ins.items() if not each.is_nothing]
-    positional = [name for name in op.body.params if name in names and name not in op.body.keyword_only]
+    told = context is not None and context.op_config is not None
+    taken = {*names, "config"} if op.body.config is not None and not told else set(names)
+    positional = [name for name in op.body.all_params if name in taken and name not in op.body.keyword_only]
     if len(args) > len(positional):
         raise mistakes.TooManyArguments(op.name, len(args), positional, where=op.source)
     ins = dict(zip(positional, args, strict=False))
-    wrong = [name for name in kwargs if name in ins or (name not in names and name not in op.body.resources)]
+    if told and "config" in kwargs and op.body.config is not None:
+        raise mistakes.ConfigTwice(op.name, where=op.source)
+    wrong = [name for name in kwargs if name in ins or (name not in taken and name not in op.body.resources)]
     if wrong:
         raise mistakes.UnknownArguments(op.name, wrong, names, where=op.source)
     ins.update(kwargs)
+    if op.takes_config:
+        given = context.op_config if context is not None and told else ins.get("config")
+        config = config_of(op, given, op.name)
+        if op.body.config is not None:
+            ins["config"] = config.value
+        if context is not None:
+            context.use_config(config.raw)
     missing = [name for name in names if name not in ins and name not in defaults]
     if missing:
         raise mistakes.MissingArguments(op.name, missing, where=op.source)
@@ -232,6 +248,10 @@ def _op_of_graph(
     call = OpCall(op, assets={key: name for name, key in made.items()}, direct=True)
     ins = {**call.defaults, **{key: value for key, value in values.items() if not op.ins[key].is_nothing}}
     own: OpExecutionContext | None = None
+    if op.takes_config:
+        config = config_of(op, None, op.name)
+        if op.body.config is not None:
+            ins["config"] = config.value
     if op.body.takes_context:
         own = context.twin()
         own.bind(op, AssetSide(frozenset(assets.keys), frozenset(assets.keys), made, {}, assets))

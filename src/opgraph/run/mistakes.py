@@ -12,6 +12,7 @@ from opgraph.errors import (
     InvariantViolationError,
     Source,
     StepOutputNotFoundError,
+    UnknownResourceError,
 )
 from opgraph.keys import AssetKey, near_misses
 
@@ -266,15 +267,18 @@ class NotInTests(InvariantViolationError):
         )
 
 
-class ResourceNotGiven(Error, AttributeError):
-    """A resource that is not there."""
+class ResourceNotGiven(UnknownResourceError):
+    """A resource is asked for that is not there, or that the op does not say it needs."""
 
-    def __init__(self, key: str, known: Sequence[str]) -> None:
+    def __init__(self, key: str, known: Sequence[str], *, there: bool = False) -> None:
         self.key, self.known = key, tuple(known)
+        what = f"resource `{key}` is not made for this op, which does not say that it needs it" if there else (
+            f"there is no resource `{key}`; there are {listed(known)}"
+        )
         super().__init__(
-            f"there is no resource `{key}`; there are {listed(known)}",
-            fix=_meant(key, self.known)
-            + f"give it in `resources`, and list it in `required_resource_keys`: {{{key!r}}}",
+            what,
+            fix=("" if there else _meant(key, self.known) + "give it in `resources`, and ")
+            + f"list it in `required_resource_keys`: {{{key!r}}}",
         )
 
 
@@ -303,6 +307,19 @@ class TooManyArguments(InvalidInvocationError):
             f"`{op}` was called with {given} positional arguments and takes {len(self.params)}: {listed(params)}",
             where=where,
             fix="inputs that only order (`Nothing`) are not given in a direct call, nor are resources",
+        )
+
+
+class ConfigTwice(InvalidInvocationError):
+    """A direct call was given configuration in two ways."""
+
+    def __init__(self, name: str, *, where: Source | None) -> None:
+        self.name = name
+        super().__init__(
+            f"Cannot provide config in both context and kwargs: `{name}` was called with `config` and with a context "
+            "that has some",
+            where=where,
+            fix="give it in one of them only",
         )
 
 

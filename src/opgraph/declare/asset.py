@@ -8,13 +8,14 @@ from opgraph.declare.assets_definition import AssetsDefinition
 from opgraph.declare.attributes import ManyAssets, ManyGraphAssets, OneAsset, OneGraphAsset, check
 from opgraph.declare.body import Body
 from opgraph.declare.graph import composed
-from opgraph.declare.inputs import In, says_nothing
+from opgraph.declare.inputs import In, Nothing, says_nothing
 from opgraph.declare.labels import checked_name
 from opgraph.declare.mistakes import NoAssets, OutsAndSpecs, SeveralOutputs, gathering, report
 from opgraph.declare.op import OpDefinition
 from opgraph.declare.outputs import GraphOut, Out
 from opgraph.declare.signatures import AssetDecorator, GraphAssetDecorator, P, T
 from opgraph.declare.spec import AssetOut, AssetSpec
+from opgraph.keys import NAME
 
 if TYPE_CHECKING:
     from opgraph.declare.signatures import GraphAsset
@@ -144,6 +145,11 @@ def _op(body: Body, attributes: Mapping[str, Any], of: layout.Layout, outs: dict
         )
         for name, declared in layout.op_ins(attributes.get("ins"), of.upstream.keys_by_input_name).items()
     }
+    # What `deps` name is an input without a value. `resolve` reads the order from the specs; these are for who asks.
+    for key in sorted(of.upstream.keys - set(of.upstream.keys_by_input_name.values())):
+        name = key.to_python_identifier()
+        if name not in of.upstream.keys_by_input_name and NAME.fullmatch(name):
+            ins[name] = In(Nothing, asset_key=key)
     return OpDefinition(
         body,
         of.node_name,

@@ -13,7 +13,7 @@ from opgraph.record.store import Record
 from opgraph.resolve.project import Project
 from opgraph.run.binding import BoundStep
 from opgraph.run.body import Came
-from opgraph.run.context import Resources
+from opgraph.run.resources import Resources
 from opgraph.run.instance import Instance
 from opgraph.values.context import InputContext, OutputContext
 from opgraph.values.manager import FilesystemIOManager, InMemoryIOManager
@@ -172,7 +172,10 @@ class Shelf:
         answer = manager.handle_output(context, came.value)
         if hasattr(answer, "__next__"):  # written as a generator, for old code: it yields metadata and events
             for event in answer:
-                context.log_event(event)
+                if isinstance(event, Mapping):
+                    context.add_output_metadata(event)  # pyright: ignore[reportUnknownArgumentType]
+                else:
+                    context.log_event(event)
         self.reported += context.reported
         if context.added_metadata:
             metadata = {**metadata, **all_to_wire(context.added_metadata)}
@@ -323,6 +326,7 @@ class Shelf:
             op_def=bound.op if bound is not None else None,
             job_name=self._job,
             storage=storage,
+            instance=self._instance,
         )
 
     def _type_of(self, bound: BoundStep | None, name: str) -> Any:

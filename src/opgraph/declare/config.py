@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, model_validator
+from pydantic_core.core_schema import no_info_wrap_validator_function
 
 from opgraph.declare.env import has_reference
 from opgraph.errors import Source
@@ -26,6 +27,18 @@ def _written_at() -> Source | None:
     while frame is not None and frame.f_code.co_filename.startswith(_NOT_USERS):
         frame = frame.f_back
     return Source(frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
+
+
+def _let_references_pass(holder: dict[str, Any]) -> None:
+    schema = holder["schema"]
+    if schema["type"] in ("default", "nullable"):
+        _let_references_pass(schema)
+    elif schema["type"] != "literal":  # by such a field the members of a union are told apart: it is never a reference
+        holder["schema"] = no_info_wrap_validator_function(_unless_reference, schema)
+
+
+def _unless_reference(value: Any, handler: Any) -> Any:
+    return value if has_reference(value) else handler(value)
 
 
 class Config(BaseModel):
@@ -70,10 +83,16 @@ class Config(BaseModel):
         }
         return {**given, **left_out} if left_out else given
 
-    @field_validator("*", mode="wrap")
     @classmethod
-    def _keep_references(cls, value: Any, handler: Any) -> Any:
-        return value if has_reference(value) else handler(value)
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        """Lets every field take a reference to an environment variable too."""
+        schema: Any = handler(source)
+        inner = schema
+        while inner.get("type") != "model-fields" and "schema" in inner:
+            inner = inner["schema"]
+        for field in inner.get("fields", {}).values():
+            _let_references_pass(field)
+        return schema
 
 
 class PermissiveConfig(Config):

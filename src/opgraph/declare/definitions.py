@@ -188,7 +188,7 @@ class Definitions(Frozen):
         graph = ports.runner().asset_graph(defs)
         for job in defs.jobs:
             if job.name == "__ASSET_JOB":
-                raise ReservedName(job.name)
+                raise ReservedName(job.name, job.source)
             ports.runner().resolve_job(graph.definitions, job.name)
 
     def map_asset_specs(
@@ -258,10 +258,11 @@ class Definitions(Frozen):
 class ReservedName(InvalidDefinitionError):
     """A job under a name that stands for something else."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, where: Source | None) -> None:
         self.name = name
         super().__init__(
             f"a job is called {name}, which is a reserved name: it stands for the job of all assets",
+            where=where,
             fix="give it another name",
         )
 

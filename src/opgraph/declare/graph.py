@@ -81,7 +81,7 @@ def composed(
     returns = _returns(owner, source, returned, out)
     used = composition.used | {wire.name for wire in returns.values() if isinstance(wire, FromInput)}
     for key in params:
-        if key not in used:
+        if key not in used and not (body.takes_context and key == params[0]):
             report(UnusedInput(owner, key, where=source))
     return made(
         GraphDefinition,

@@ -16,7 +16,7 @@ from opgraph.declare.tables import (
     schema_from_json,
     schema_to_json,
 )
-from opgraph.errors import InvalidDefinitionError
+from opgraph.errors import InvalidDefinitionError, Source
 from opgraph.events import Meta, Metadata
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 
@@ -27,7 +27,8 @@ class InvalidMetadataError(InvalidDefinitionError):
     def __init__(self, value: object) -> None:
         self.value = value
         super().__init__(
-            f"metadata cannot be a {type(value).__name__}",
+            f"metadata cannot be of type {type(value).__name__}",
+            where=Source.of_caller(),
             fix="give text, a number, a bool, a path, a date and time, an AssetKey, JSON-like lists and dicts, "
             "or a MetadataValue",
         )

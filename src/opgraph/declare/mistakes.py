@@ -390,7 +390,7 @@ class TooManyArguments(InvalidDefinitionError):
         self.count = count
         self.ins = tuple(ins)
         super().__init__(
-            f"`{name}` was given {count} arguments and has {len(ins)} inputs: {_names(ins)}",
+            f"`{name}` was given {count} arguments and has {len(ins)} input{'s' if len(ins) != 1 else ''}: {_names(ins)}",
             where=where,
             fix="leave out what is too many",
         )

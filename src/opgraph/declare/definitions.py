@@ -1,7 +1,7 @@
 """Definitions: everything a project declares, in one object."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from opgraph.declare import ports
 from opgraph.declare.accepted import expect

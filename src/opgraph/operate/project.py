@@ -304,7 +304,7 @@ def _pick(module: ModuleType, project: Location) -> Definitions:
     if names:
         raise SeveralDefinitionsError(project.origin, names)
     loose = list({id(v): v for v in values.values()}.values())
-    assets = [v for v in loose if isinstance(v, (AssetsDefinition, AssetSpec))]
+    assets: list[Any] = [v for v in loose if isinstance(v, (AssetsDefinition, AssetSpec))]
     jobs = [v for v in loose if isinstance(v, (JobDefinition, AssetJob))]
     if not assets and not jobs:
         own = [n for n, v in values.items() if getattr(v, "__module__", None) == module.__name__]

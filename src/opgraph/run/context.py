@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from msgspec import Struct
 
@@ -14,7 +14,7 @@ from opgraph.errors import NotYetSupportedError, Source
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 from opgraph.run import mistakes
 from opgraph.run.captured import Captured, StepLog
-from opgraph.run.resources import Opened, Resources
+from opgraph.run.resources import Resources, Scope
 from opgraph.values.context import InputContext, OutputContext
 from opgraph.values.problems import UnpartitionedError
 
@@ -43,6 +43,7 @@ class RunSide(Struct, frozen=True, eq=False):
     job_def: Any = None
     said: Captured | None = None  # None: no run; lines go to the standard `logging`
     builder: str = ""  # the function that made a context for a direct call
+    scope: Scope | None = None  # the resources of such a context
 
 
 class AssetSide(Struct, frozen=True, eq=False):
@@ -111,6 +112,16 @@ class OpExecutionContext(Context):
     def use_config(self, config: Any) -> None:
         """Say what `op_config` is, once it was checked against what the op takes."""
         self._config = config
+
+    def __enter__(self) -> Self:
+        """Use it in a `with` statement where resources must be put away at its end."""
+        if self._side.scope is not None:
+            self._side.scope.enter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._side.scope is not None:
+            self._side.scope.leave()
 
     def twin(self) -> "OpExecutionContext":
         """A fresh context of the same run, for another op that is called directly."""
@@ -184,6 +195,8 @@ class OpExecutionContext(Context):
     @property
     def resources(self) -> Resources:
         """The resources, as attributes: `context.resources.warehouse`."""
+        if self._side.scope is not None:
+            return self._side.scope.resources
         return self._side.resources if self._resources is None else self._resources
 
     @property
@@ -515,5 +528,5 @@ def _side(
 ) -> RunSide:
     if partition_key is not None:
         raise NotYetSupportedError("partition_key")
-    opened = Opened(resources or {}, instance=instance)
-    return RunSide(tags=run_tags or {}, resources=Resources(opened), instance=instance, builder=builder)
+    scope = Scope(builder, resources or {}, instance=instance)
+    return RunSide(tags=run_tags or {}, instance=instance, builder=builder, scope=scope)

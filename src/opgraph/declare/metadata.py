@@ -16,6 +16,7 @@ from opgraph.declare.tables import (
     schema_from_json,
     schema_to_json,
 )
+from opgraph.declare.secrets import hidden
 from opgraph.errors import InvalidDefinitionError, Source
 from opgraph.events import Meta, Metadata
 from opgraph.keys import AssetKey, CoercibleToAssetKey
@@ -477,7 +478,8 @@ def all_to_wire(metadata: Mapping[str, Any] | None) -> Metadata:
     wired: Metadata = {}
     for key, value in (metadata or {}).items():
         try:
-            wired[str(key)] = to_wire(value)
+            meta = to_wire(value)
+            wired[str(key)] = Meta(meta.kind, hidden(meta.value))
         except InvalidMetadataError as error:
             error.add_note(f"under the key {key!r}")
             raise

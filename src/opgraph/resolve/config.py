@@ -78,7 +78,8 @@ class Settings:
         self._bad: set[str] = set()  # keys of steps whose configuration has problems already
         self.inputs_by_step: dict[str, Tree] = {}
         if isinstance(given, (list, tuple)):
-            given = flat(given, roots, takes=defaults.takes if isinstance(defaults, ConfigMapping) else None)
+            takes = defaults.takes if isinstance(defaults, ConfigMapping) else None
+            given = flat(given, roots, takes=takes, problems=self.problems)
         if recorded:
             given = laid_over(recorded, given.parts() if isinstance(given, RunConfig) else given or {})
         self.recorded: dict[str, Any]

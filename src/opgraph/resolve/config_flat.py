@@ -30,13 +30,16 @@ class _Text(str):
     __slots__ = ()
 
 
-def flat(texts: Sequence[str], roots: Mapping[str, Node], *, takes: Any = None) -> dict[str, Any]:
+def flat(
+    texts: Sequence[str], roots: Mapping[str, Node], *, takes: Any = None, problems: list[InvalidConfigError] | None = None
+) -> dict[str, Any]:
     """Typed configuration as a nested run configuration. Later texts hold over earlier ones.
 
     Args:
         texts: `key=value`, or `@file` with a file's name.
         roots: what may be configured, by name.
         takes: the type of what the job's config mapping takes, where it has one: then the keys are its settings.
+        problems: takes the mistakes, to be raised with others.
 
     Raises:
         InvalidConfigError: a text or a file that cannot be read, a key that leads nowhere, a value of another type.
@@ -46,7 +49,7 @@ def flat(texts: Sequence[str], roots: Mapping[str, Node], *, takes: Any = None) 
         {'ops': {'clean': {'config': {'threshold': 0.3}}}}
     """
     made: dict[str, Any] = {}
-    problems: list[InvalidConfigError] = []
+    found: list[InvalidConfigError] = []
     for text in texts:
         try:
             for words, value in _pieces(text):
@@ -55,8 +58,11 @@ def flat(texts: Sequence[str], roots: Mapping[str, Node], *, takes: Any = None) 
                 else:
                     _place(made, words, value, roots, text)
         except InvalidConfigError as problem:
-            problems.append(problem)
-    refuse_config(problems)
+            found.append(problem)
+    if problems is None:
+        refuse_config(found)
+    else:
+        problems += found
     return made
 
 

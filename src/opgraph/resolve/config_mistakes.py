@@ -12,8 +12,13 @@ class InvalidConfigsError(InvalidConfigError):
     """Several mistakes in the configuration, found together."""
 
     def __init__(self, problems: Sequence[InvalidConfigError]) -> None:
-        self.problems = tuple(problems)
+        self._problems = tuple(problems)
         super().__init__(f"{len(problems)} problems in the configuration")
+
+    @property
+    def problems(self) -> Sequence[InvalidConfigError]:
+        """The mistakes."""
+        return self._problems
 
     def __str__(self) -> str:
         numbered = [f"{i}. {problem}".replace("\n", "\n   ") for i, problem in enumerate(self.problems, 1)]

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from opgraph.declare.env import EnvVar, EnvVarNotSet, IntEnvVar, has_reference
 from opgraph.declare.run_config import fields_of, is_config_type, is_model, loosened
-from opgraph.declare.secrets import MASK, remember, revealed
+from opgraph.declare.secrets import MASK, hide, remember, revealed
 from opgraph.errors import InvalidConfigError, Source
 from opgraph.resolve.config_mistakes import BadChoice, BadValue, MissingKey, SecretNotRecorded, UnknownKey, WrongType
 
@@ -122,12 +122,15 @@ class Fitting:
             return reference
         remember(text)
         wanted = int if isinstance(reference, IntEnvVar) else kind
+        trial = Fitting(self.where)
         try:
-            return self.fit(parsed(text, wanted), wanted, path)
+            made = trial.fit(parsed(text, wanted), wanted, path)
         except ValueError:
+            made = reference
+        if made is reference or trial.problems:  # theirs might show what the variable holds
             why = f"the environment variable `{reference.env_var_name}` does not hold {named(wanted)}"
             self.problems.append(BadValue(path, why, self.where))
-            return reference
+        return made
 
     def _untyped(self, value: Any, path: str) -> Any:
         value = loosened(value)
@@ -299,12 +302,12 @@ class Fitting:
         errors: Any = getattr(error, "errors", None)
         if not callable(errors):
             if not self.references:
-                self.problems.append(BadValue(path, f"{type(error).__name__}: {error}", where))
+                self.problems.append(BadValue(path, hide(f"{type(error).__name__}: {error}"), where))
             return
         for each in cast("list[dict[str, Any]]", errors(include_url=False, include_input=False, include_context=False)):
             at = path + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in each["loc"])
             if not any(reference.startswith(at) for reference in self.references) or self.reading:
-                self.problems.append(BadValue(at, each["msg"], where))
+                self.problems.append(BadValue(at, hide(each["msg"]), where))
 
 
 # -- types ------------------------------------------------------------------------

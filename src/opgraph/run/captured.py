@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from contextvars import ContextVar, Token
 from typing import Any, Self, TextIO, TypeAlias
 
+from opgraph.declare.secrets import hide
 from opgraph.events import LogLine
 
 STEP_LIMIT = 10_000_000  # characters kept of a step: the first half, and the last
@@ -117,7 +118,7 @@ class _Voice:
             self.partial[stream] = rest
 
     def say(self, level: str, logger: str, text: str, lines: list[LogLine]) -> None:
-        now = time.time()
+        now, text = time.time(), hide(text)
         for start in range(0, len(text) or 1, LINE_LIMIT):
             line = LogLine(self.step, self.attempt, now, level, logger, text[start : start + LINE_LIMIT])
             cost = len(line.text) + _OVERHEAD

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Self, TypeVar, cast
 
-from pydantic import ConfigDict, field_validator
+from pydantic import ConfigDict, ValidationInfo, field_validator
 
 from opgraph.declare import ports
 from opgraph.declare.config import Config
@@ -103,10 +104,13 @@ class ConfigurableResource(Config, Generic[T]):
 
     @field_validator("*", mode="wrap")
     @classmethod
-    def _keep_references(cls, value: Any, handler: Callable[[Any], Any]) -> Any:
-        """What is known only when a run begins is checked then."""
+    def _keep_references(cls, value: Any, handler: Callable[[Any], Any], info: ValidationInfo) -> Any:
+        """What is known only when a run begins is checked then. A member of an enum may be given by its name."""
         if has_reference(value) or isinstance(value, (AtLaunch, ResourceDefinition)):
             return value
+        kind = cls.model_fields[info.field_name].annotation if info.field_name in cls.model_fields else None
+        if isinstance(kind, type) and issubclass(kind, Enum) and isinstance(value, str) and value in kind.__members__:
+            value = kind[value]
         return handler(value)
 
     def __repr_args__(self) -> Any:

@@ -1,4 +1,4 @@
-"""Which resources need which, and resources bound to assets."""
+"""Resources bound to assets."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -8,31 +8,9 @@ from opgraph.declare.frozen import replaced
 from opgraph.declare.graph_definition import GraphDefinition
 from opgraph.declare.op import OpDefinition
 from opgraph.declare.recipe import is_recipe
-from opgraph.errors import InvalidDefinitionError, InvalidInvocationError, InvariantViolationError, Source, together
+from opgraph.errors import InvalidInvocationError, Source, together
 from opgraph.resolve.flatten import flatten
 from opgraph.resolve.verify import missing_resources
-
-
-class ResourceCircle(InvalidDefinitionError, InvariantViolationError):
-    """Resources need one another in a circle."""
-
-    def __init__(self, keys: Sequence[str]) -> None:
-        self.keys = tuple(keys)
-        super().__init__(
-            f"resource `{keys[-1]}` needs itself: {' needs '.join(f'`{key}`' for key in keys)}",
-            fix="take one of them out of the other's `required_resource_keys`",
-        )
-
-
-class NeededNotGiven(InvalidDefinitionError, InvariantViolationError):
-    """A resource needs another one that is not there."""
-
-    def __init__(self, key: str, by: str) -> None:
-        self.key, self.by = key, by
-        super().__init__(
-            f"resource `{by}` requires resource `{key}`, which is not among the resources",
-            fix=f'add it: `resources={{"{key}": …}}`',
-        )
 
 
 class AlreadyBound(InvalidInvocationError):
@@ -46,31 +24,6 @@ class AlreadyBound(InvalidInvocationError):
             where=where,
             fix="give them in one place, or under other keys",
         )
-
-
-def inner_mistakes(resources: Mapping[str, object], keys: Iterable[str]) -> Iterable[InvalidDefinitionError]:
-    """What is wrong with the resources that resources need, from those of some keys on."""
-    done, path = set[str](), list[str]()
-    found: list[InvalidDefinitionError] = []
-
-    def walk(key: str) -> None:
-        if key in path:
-            found.append(ResourceCircle([*path[path.index(key) :], key]))
-            return
-        if key in done or key not in resources:
-            return
-        path.append(key)
-        recipe: Any = resources[key]
-        for each in sorted(recipe.opgraph_requires()) if is_recipe(recipe) else ():
-            if each not in resources:
-                found.append(NeededNotGiven(each, key))
-            walk(each)
-        path.pop()
-        done.add(key)
-
-    for key in keys:
-        walk(key)
-    return found
 
 
 def with_resources(
@@ -118,9 +71,8 @@ def _bound(assets: AssetsDefinition, given: Mapping[str, Any]) -> AssetsDefiniti
         raise AlreadyBound(assets.node_name, clash, assets.source)
     steps = flatten(assets.node_def).steps
     managers = {(0, name): key for name, key in assets.io_manager_keys.items()}
-    problems = [*missing_resources(steps, both, managers if isinstance(assets.node_def, OpDefinition) else {})]
+    problems = [*missing_resources(steps, both, managers if isinstance(assets.node_def, OpDefinition) else {}, set())]
     keys = _needed(assets, both)
-    problems += inner_mistakes(both, sorted(keys))
     if problems:
         raise together(problems)
     return replaced(assets, resource_defs={key: both[key] for key in both if key in keys})

@@ -6,6 +6,7 @@ from opgraph.declare.op import OpDefinition
 from opgraph.errors import InvalidDefinitionError, Source
 from opgraph.keys import AssetKey, near_misses
 from opgraph.resolve.assets import AssetGraph, Unit
+from opgraph.resolve.needs import inner_mistakes
 from opgraph.resolve.flatten import FlatStep, Many, OuterInput, StepOut, Unwired
 from opgraph.resolve.mistakes import (
     AssetCycle,
@@ -91,13 +92,16 @@ def missing_resources(
         managers: the I/O managers that were given for an asset, by its step and output.
         seen: those reported already; grows.
     """
+    asked: dict[str, None] = {}
     for number, step in enumerate(steps):
+        asked.update(dict.fromkeys(sorted(step.op.required_resource_keys)))
         for name in sorted(step.op.required_resource_keys):
             if name not in resources and name not in seen:
                 seen.add(name)
                 yield MissingResource(name, f"op `{step.key}`", place_of(step, None), *_known(name, resources))
         for output, out in step.op.outs.items():
             name = managers.get((number, output)) or out.io_manager_key
+            asked[name or DEFAULT_MANAGER] = None
             who = f"output `{output}` of op `{step.key}`"
             yield from _no_manager(name or DEFAULT_MANAGER, who, step, resources, seen)
             if name and name not in resources and name != DEFAULT_MANAGER and name not in seen:
@@ -107,15 +111,17 @@ def missing_resources(
         for input_name, declared in step.op.ins.items():
             name = declared.input_manager_key
             if name:
+                asked[name] = None
                 yield from _no_manager(name, f"input `{input_name}` of op `{step.key}`", step, resources, seen)
             if name and name not in resources and name != DEFAULT_MANAGER and name not in seen:
                 seen.add(name)
                 who = f"input `{input_name}` of op `{step.key}`"
                 yield MissingIOManager(name, who, place_of(step, None), *_known(name, resources))
+    yield from inner_mistakes(resources, asked, seen)
 
 
 # What can store and load, or becomes what can.
-_MANAGING = ("handle_output", "load_input", "create_io_manager", "resource_fn", "get_resource_definition")
+_MANAGING = ("handle_output", "load_input", "opgraph_open")
 
 
 def _no_manager(

@@ -132,17 +132,18 @@ def _inputs(
     """A value for each input, and the configuration."""
     names = [name for name, each in op.ins.items() if not each.is_nothing]
     told = context is not None and context.op_config is not None
-    taken = {*names, "config"} if op.body.config is not None and not told else set(names)
+    taken = {*names, *op.body.resources, *(("config",) if op.body.config is not None and not told else ())}
     positional = [name for name in op.body.all_params if name in taken and name not in op.body.keyword_only]
     if len(args) > len(positional):
         raise mistakes.TooManyArguments(op.name, len(args), positional, where=op.source)
     ins = dict(zip(positional, args, strict=False))
     if told and "config" in kwargs and op.body.config is not None:
         raise mistakes.ConfigTwice(op.name, where=op.source)
-    wrong = [name for name in kwargs if name in ins or (name not in taken and name not in op.body.resources)]
+    wrong = [name for name in kwargs if name in ins or name not in taken]
     if wrong:
         raise mistakes.UnknownArguments(op.name, wrong, names, where=op.source)
     ins.update(kwargs)
+    _add_resources(op, ins, context)
     if op.takes_config:
         given = context.op_config if context is not None and told else ins.get("config")
         config = config_of(op, given, op.name)
@@ -154,6 +155,21 @@ def _inputs(
     if missing:
         raise mistakes.MissingArguments(op.name, missing, where=op.source)
     return {**{name: value for name, value in defaults.items() if name in names}, **ins}
+
+
+def _add_resources(op: OpDefinition, ins: dict[str, Any], context: OpExecutionContext | None) -> None:
+    """The resources that parameters are: given as arguments, or by the context, and not by both."""
+    if not op.body.resources:
+        return
+    given = [name for name in op.body.resources if name in ins]
+    there = dir(context.resources) if context is not None else []
+    if given and there:
+        raise mistakes.ResourcesTwice(op.name, given, there, where=op.source)
+    for name in op.body.resources:
+        if name not in ins:
+            if name not in there:
+                raise mistakes.MissingArguments(op.name, [name], where=op.source)
+            ins[name] = getattr(context.resources, name)  # pyright: ignore[reportOptionalMemberAccess] - it is there
 
 
 def _assets_of(assets: AssetsDefinition | None) -> AssetSide | None:
@@ -247,6 +263,7 @@ def _op_of_graph(
 ) -> dict[str, Any]:
     call = OpCall(op, assets={key: name for name, key in made.items()}, direct=True)
     ins = {**call.defaults, **{key: value for key, value in values.items() if not op.ins[key].is_nothing}}
+    _add_resources(op, ins, context)
     own: OpExecutionContext | None = None
     if op.takes_config:
         config = config_of(op, None, op.name)

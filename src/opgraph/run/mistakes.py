@@ -336,6 +336,18 @@ class UnknownArguments(InvalidInvocationError):
         )
 
 
+class ResourcesTwice(InvalidInvocationError):
+    """A direct call has resources as arguments and in its context."""
+
+    def __init__(self, op: str, given: Sequence[str], there: Sequence[str], *, where: Source | None) -> None:
+        self.op, self.given, self.there = op, tuple(given), tuple(there)
+        super().__init__(
+            f"`{op}` was given {listed(given)} as arguments, and its context has the resources {listed(there)}",
+            where=where,
+            fix="give all resources as arguments, or all in the context",
+        )
+
+
 class MissingArguments(InvalidInvocationError):
     """A direct call without a value for an input that has no default."""
 

@@ -10,10 +10,10 @@ from opgraph.declare.env import has_reference
 from opgraph.declare.recipe import InitResourceContext, is_recipe
 from opgraph.declare.run_config import fields_of, is_config_type, is_model, loosened, plain
 from opgraph.declare.secrets import hide, is_secret, revealed
-from opgraph.errors import InvalidConfigError, ResourceFunctionError
+from opgraph.errors import InvalidConfigError, InvariantViolationError, ResourceFunctionError
 from opgraph.resolve.config_mistakes import MissingKey, UnknownKey, WrongType, refuse_config
 from opgraph.resolve.config_values import Fitting, may_be_left_out, named, source_of
-from opgraph.resolve.resources import NeededNotGiven, ResourceCircle
+from opgraph.resolve.needs import NeededNotGiven, ResourceCircle
 from opgraph.run.mistakes import ResourceNotGiven
 
 _LOG = logging.getLogger("opgraph")
@@ -283,6 +283,51 @@ class Resources:
 
     def _asdict(self) -> dict[str, Any]:
         return {key: self._by_key[key] for key in dir(self)}
+
+
+class NeedsWith(InvariantViolationError):
+    """A resource that must be put away is used where nothing says when."""
+
+    def __init__(self, builder: str, keys: list[str]) -> None:
+        self.builder, self.keys = builder, tuple(keys)
+        super().__init__(
+            f"{', '.join(f'`{key}`' for key in keys)} must be put away in the end, and nothing here says when that is",
+            fix=f"use the context inside `with {builder}(...) as context:`",
+        )
+
+
+class Scope:
+    """The resources of a context that was made by hand: those that must be put away are there only inside `with`."""
+
+    def __init__(self, builder: str, given: Mapping[str, Any], config: Mapping[str, Any] | None = None, **told: Any) -> None:
+        self._builder = builder
+        self._opened = Opened(given, config, **told)
+        self._opened.make_ready(frozenset(given))
+        self._keys = [key for key, each in given.items() if is_recipe(each) and each.opgraph_lasts()]
+        self._inside = not self._keys
+
+    @property
+    def resources(self) -> Resources:
+        """The resources, as attributes.
+
+        Raises:
+            InvariantViolationError: one of them must be put away, and this is outside of `with`.
+        """
+        if not self._inside:
+            raise NeedsWith(self._builder, self._keys)
+        return Resources(self._opened)
+
+    def enter(self) -> None:
+        """From here on all of them are there."""
+        self._inside = True
+
+    def leave(self) -> None:
+        """Put them away."""
+        self._inside = not self._keys
+        self._opened.close()
+
+    def __del__(self) -> None:
+        self._opened.close()
 
 
 class _Closing:

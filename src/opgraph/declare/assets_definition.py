@@ -330,8 +330,8 @@ class AssetsDefinition(Frozen, Generic[P, R_co]):
 
     @property
     def input_names(self) -> Sequence[str]:
-        """The inputs that are assets."""
-        return list(self.keys_by_input_name)
+        """The inputs of what makes them: assets, by value, and those that `deps` name."""
+        return list(self.node_def.ins)
 
     @property
     def is_external(self) -> bool:

@@ -11,6 +11,7 @@ from opgraph.declare.definitions import Definitions
 from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
 from opgraph.declare.job import AssetJob
 from opgraph.declare.selection import AssetSelection, CoercibleToAssetSelection, selection_of
+from opgraph.declare.spec import AssetSpec
 from opgraph.errors import InvalidDefinitionError, InvalidInvocationError
 from opgraph.keys import AssetKey, near_misses
 from opgraph.plan.build import plan_assets
@@ -18,7 +19,7 @@ from opgraph.plan.jobs import plan_graph
 from opgraph.plan.model import Do, Plan, Policy
 from opgraph.plan.reuse import steps_named
 from opgraph.resolve.config import Given, Settings
-from opgraph.resolve.flatten import Flat, FlatStep, flatten
+from opgraph.resolve.flatten import Constant, Flat, FlatStep, flatten
 from opgraph.resolve.project import Project, refuse, resolve
 from opgraph.resolve.select import select_to_run
 from opgraph.resolve.verify import missing_resources, unprovided
@@ -259,6 +260,9 @@ def graph_target(
     own: Mapping[str, Any] = definition.resource_defs if isinstance(definition, JobDefinition) else {}
     values: Mapping[str, Any] = definition.input_values if isinstance(definition, JobDefinition) else {}
     flat = flatten(graph)
+    read = _assets_read(flat)
+    if read and project is None:
+        project = resolve(Definitions(assets=read))
     everything = {**(resources or {}), **own}
     settings = Settings(
         run_config,
@@ -283,6 +287,12 @@ def graph_target(
         project,
         chosen,
     )
+
+
+def _assets_read(flat: Flat) -> list[AssetSpec]:
+    """The external assets that stand as values in a graph's body."""
+    constants = [origin for step in flat.steps for origin in step.inputs.values() if isinstance(origin, Constant)]
+    return list({each.value.key: each.value for each in constants if isinstance(each.value, AssetSpec)}.values())
 
 
 def _chosen(flat: Flat, selection: Sequence[str]) -> frozenset[str]:

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
+from opgraph.declare.spec import AssetSpec
 from opgraph.plan.code import function_hash, hash_of
 from opgraph.plan.model import (
     Decision,
     Do,
+    FromAsset,
     FromCaller,
     FromDefault,
     FromMany,
@@ -80,16 +82,20 @@ def plan_graph(flat: Flat, *, job: str, chosen: AbstractSet[str] | None = None) 
 
 def _source(
     origin: Origin, step: FlatStep, name: str, place: Mapping[int, int]
-) -> FromStep | FromCaller | FromDefault | FromMany:
+) -> FromAsset | FromStep | FromCaller | FromDefault | FromMany:
     if isinstance(origin, StepOut) and origin.step in place:
         return FromStep(place[origin.step], origin.output)
     if isinstance(origin, OuterInput):
         return FromCaller(origin.name)
     if isinstance(origin, Many):
         kept = (i for i in origin.items if not isinstance(i, StepOut) or i.step in place)
-        return FromMany(
-            tuple(FromStep(place[i.step], i.output) if isinstance(i, StepOut) else FromDefault() for i in kept)
-        )
+        return FromMany(tuple(_item(i, place) for i in kept))
     if isinstance(origin, Constant):
-        return FromDefault()
+        return FromAsset(origin.value.key.text) if isinstance(origin.value, AssetSpec) else FromDefault()
     return FromDefault() if step.op.ins[name].has_default_value else FromCaller(name)
+
+
+def _item(item: StepOut | OuterInput | Constant, place: Mapping[int, int]) -> FromStep | FromCaller | FromDefault:
+    if isinstance(item, StepOut):
+        return FromStep(place[item.step], item.output)
+    return FromCaller(item.name) if isinstance(item, OuterInput) else FromDefault()

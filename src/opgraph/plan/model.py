@@ -110,7 +110,7 @@ class FromDefault(Struct, frozen=True, gc=False, tag="default"):
 class FromMany(Struct, frozen=True, gc=False, tag="many"):
     """A list of outputs wired into one input: a list of their values, without those that were not yielded."""
 
-    items: "tuple[FromStep | FromAsset | FromDefault, ...]"
+    items: "tuple[FromStep | FromAsset | FromCaller | FromDefault, ...]"
 
 
 class FromCollected(Struct, frozen=True, gc=False, tag="collected"):

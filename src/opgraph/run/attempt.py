@@ -192,6 +192,8 @@ class Attempts:
                 value, read = self._shelf.load_asset(item, bound, name, manager, attempt)
                 reads.append(read)
                 yield value
+            elif isinstance(item, FromCaller):
+                yield self._from_caller(item, bound, name)
             else:
                 yield constants[i] if constants is not None else None
 
@@ -209,20 +211,22 @@ class Attempts:
             ins[name], read = self._shelf.load_asset(source, bound, name, manager, attempt)
             reads.append(read)
         elif isinstance(source, FromCaller):
-            if source.name in self._given:
-                ins[name] = self._given[source.name]
-            elif name in bound.call.defaults:
-                ins[name] = bound.call.defaults[name]
-            else:
-                raise InvariantViolationError(
-                    f"nobody gave a value for the input `{source.name}`, which `{bound.step.key}` needs",
-                    where=bound.op.source,
-                    fix=f'pass it: `execute_in_process(input_values={{"{source.name}": …}})`',
-                )
+            ins[name] = self._from_caller(source, bound, name)
         elif name in bound.constants:
             ins[name] = bound.constants[name]
         else:
             ins[name] = bound.call.defaults[name]
+
+    def _from_caller(self, source: FromCaller, bound: BoundStep, name: str) -> Any:
+        if source.name in self._given:
+            return self._given[source.name]
+        if name in bound.call.defaults:
+            return bound.call.defaults[name]
+        raise InvariantViolationError(
+            f"nobody gave a value for the input `{source.name}`, which `{bound.step.key}` needs",
+            where=bound.op.source,
+            fix=f'pass it: `execute_in_process(input_values={{"{source.name}": …}})`',
+        )
 
     # -- outputs ----------------------------------------------------------------------
 

@@ -54,9 +54,11 @@ def show_own_code_only(error: BaseException) -> BaseException:
     raised and did not mean to is left as it is: it is to be reported."""
     seen: set[int] = set()
     each: BaseException | None = error
+    meant = False  # what an error of opgraph was made of is told by it
     while each is not None and id(each) not in seen:
         seen.add(id(each))
-        if isinstance(each, Error) or not _raised_here(each.__traceback__):
+        meant = meant or isinstance(each, Error)
+        if meant or not _raised_here(each.__traceback__):
             each.__traceback__ = without_own_frames(each.__traceback__)
         each = each.__cause__ or each.__context__
     return error

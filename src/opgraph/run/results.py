@@ -65,7 +65,10 @@ class NoOutput(InvariantViolationError):
 
     def __init__(self, step: str, output: str, reason: str) -> None:
         self.step, self.output, self.reason = step, output, reason
-        super().__init__(f"there is no value of output `{output}` of step `{step}`: {reason}")
+        super().__init__(
+            f"there is no value of output `{output}` of step `{step}`: {reason}",
+            fix="ask for an output that the run made: `result.all_node_events` tells which",
+        )
 
 
 class NotThatAsset(InvariantViolationError):

@@ -30,8 +30,8 @@ from opgraph.declare.mistakes import (
 )
 from opgraph.declare.op import OpDefinition
 from opgraph.declare.outputs import GraphOut, Out
-from opgraph.declare.signatures import GraphDecorator, P, T
 from opgraph.declare.run_config import checked_config
+from opgraph.declare.signatures import GraphDecorator, P, T
 from opgraph.declare.unsupported import refuse
 from opgraph.declare.wires import FromInput, FromNode
 from opgraph.declare.wiring import required

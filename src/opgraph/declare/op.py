@@ -10,7 +10,15 @@ from opgraph.declare.body import Body
 from opgraph.declare.frozen import Frozen, replaced
 from opgraph.declare.inputs import In, says_nothing
 from opgraph.declare.labels import checked_name, checked_tags
-from opgraph.declare.mistakes import InputTwice, NoSuchParameter, PositionalRest, WrongContext, WrongType, gathering, report
+from opgraph.declare.mistakes import (
+    InputTwice,
+    NoSuchParameter,
+    PositionalRest,
+    WrongContext,
+    WrongType,
+    gathering,
+    report,
+)
 from opgraph.declare.outputs import Out
 from opgraph.declare.signatures import P, R_co, op_decorator
 from opgraph.declare.unsupported import refuse

@@ -1,13 +1,26 @@
 """What type checkers see of the decorators: an op, graph or asset keeps the signature of its function.
 
-Inside a graph's body a call gives the op's value: what `-> T`, `-> Output[T]`, `-> Iterator[Output[T]]` and coroutines of
-these say is `T`, and the context is left out. Parameters are not checked where the function alone does not say what a
-caller must give: its first parameter has no annotation, config or a resource is among the first three, or `ins` adds inputs.
+Inside a graph's body a call gives the op's value: what `-> T`, `-> Output[T]`, `-> Iterator[Output[T]]` and coroutines
+of these say is `T`, and the context is left out. Parameters are not checked where the function alone does not say what
+a caller must give: its first parameter has no annotation, config or a resource is among the first three, or `ins` adds
+inputs.
 """
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, Protocol, TypeAlias, TypedDict, Unpack, cast, final, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Generic,
+    Protocol,
+    TypeAlias,
+    TypedDict,
+    Unpack,
+    cast,
+    final,
+    overload,
+)
 
 from opgraph.declare.inputs import In
 from opgraph.declare.outputs import Out, Output
@@ -73,7 +86,8 @@ if TYPE_CHECKING:
         def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
         @overload
         def __call__(self, context: Context, /, *args: P.args, **kwargs: P.kwargs) -> Direct_co: ...
-        def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            """See the overloads."""
 
     class GraphAsset(AssetsDefinition[P, R_co]):
         """An asset of a graph: a direct call gives it a context where its ops take one."""
@@ -82,7 +96,8 @@ if TYPE_CHECKING:
         def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
         @overload
         def __call__(self, context: Context, /, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
-        def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            """See the overloads."""
 
 
 class OpDecorator(Protocol):
@@ -149,9 +164,7 @@ class ManyDecorator(Protocol):
     @overload
     def __call__(self, compute_fn: "Callable[Concatenate[A, B, Injected, ...], Any]", /) -> "Loose": ...
     @overload
-    def __call__(
-        self, compute_fn: "Callable[Concatenate[Context_, P], Many]", /
-    ) -> "OpWithContext[P, Many, Many]": ...
+    def __call__(self, compute_fn: "Callable[Concatenate[Context_, P], Many]", /) -> "OpWithContext[P, Many, Many]": ...
     @overload
     def __call__(self, compute_fn: "Callable[Concatenate[Context_, P], Any]", /) -> "OpWithContext[P, Any, Any]": ...
     @overload
@@ -172,7 +185,9 @@ class GraphDecorator(Protocol):
 class AssetDecorator(Protocol):
     """`asset(...)` and `multi_asset(...)`: a direct call is that of the function."""
 
-    def __call__(self, compute_fn: "Callable[P, T]", /) -> "AssetsDefinition[P, T]": ...
+    def __call__(self, compute_fn: "Callable[P, T]", /) -> "AssetsDefinition[P, T]":
+        """The assets."""
+        ...
 
 
 class GraphAssetDecorator(Protocol):

@@ -158,6 +158,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     ),
     "opgraph.run.results": ("ExecuteInProcessResult",),
     "opgraph.run.instance": ("Instance",),
+    "opgraph.run.types": ("TypeCheckDidNotPass",),
     "opgraph.run.views": ("Run",),
     "opgraph.events": ("RunStatus",),
     "opgraph.run.event": (

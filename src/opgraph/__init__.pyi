@@ -101,7 +101,6 @@ from opgraph.events import RunStatus as RunStatus
 from opgraph.keys import AssetKey as AssetKey
 from opgraph.not_yet import Placeholder as Placeholder
 from opgraph.not_yet import RetryRequested as RetryRequested
-from opgraph.not_yet import TypeCheckDidNotPass as TypeCheckDidNotPass
 from opgraph.not_yet import UnknownPartitionError as UnknownPartitionError
 from opgraph.operate.api import execute_job as execute_job
 from opgraph.operate.api import materialize as materialize
@@ -121,6 +120,7 @@ from opgraph.run.event import EventType as EventType
 from opgraph.run.instance import Instance as Instance
 from opgraph.run.io_managers import ConfigurableIOManager as ConfigurableIOManager
 from opgraph.run.results import ExecuteInProcessResult as ExecuteInProcessResult
+from opgraph.run.types import TypeCheckDidNotPass as TypeCheckDidNotPass
 from opgraph.run.views import Run as Run
 from opgraph.values.context import InputContext as InputContext
 from opgraph.values.context import OutputContext as OutputContext

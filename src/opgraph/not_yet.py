@@ -174,10 +174,6 @@ class RetryRequested(NotYetRaised):
     """An op asks to be tried again."""
 
 
-class TypeCheckDidNotPass(NotYetRaised):
-    """A value is not of the type that was declared."""
-
-
 class UnknownPartitionError(NotYetRaised):
     """No partition has this key."""
 

@@ -7,7 +7,6 @@ Those of outputs are `InvariantViolationError`s, as users know them; a required 
 from collections.abc import Iterable, Sequence
 
 from opgraph.errors import (
-    Error,
     InvalidInvocationError,
     InvariantViolationError,
     Source,
@@ -15,6 +14,7 @@ from opgraph.errors import (
     UnknownResourceError,
 )
 from opgraph.keys import AssetKey, near_misses
+from opgraph.run.types import TypeCheckDidNotPass
 
 
 def listed(names: Iterable[object]) -> str:
@@ -125,12 +125,13 @@ class NoOutputs(InvariantViolationError):
         )
 
 
-class ValueForNothing(InvariantViolationError):
+class ValueForNothing(TypeCheckDidNotPass, InvariantViolationError):
     """A value for an output that has none."""
 
     def __init__(self, op: str, output: str, got: str, *, where: Source | None) -> None:
         self.op, self.output, self.got = op, output, got
-        super().__init__(
+        TypeCheckDidNotPass.__init__(
+            self,
             f"the output `{output}` of `{op}` is declared without a value (`-> None`), and one of type {got} came",
             where=where,
             fix="annotate what the function returns, or return nothing",

@@ -119,6 +119,7 @@ from opgraph.run.event import Event as Event
 from opgraph.run.event import EventType as EventType
 from opgraph.run.instance import Instance as Instance
 from opgraph.run.io_managers import ConfigurableIOManager as ConfigurableIOManager
+from opgraph.run.mistakes import InvalidPropertyError as InvalidPropertyError
 from opgraph.run.results import ExecuteInProcessResult as ExecuteInProcessResult
 from opgraph.run.types import TypeCheckDidNotPass as TypeCheckDidNotPass
 from opgraph.run.views import Run as Run
@@ -243,6 +244,7 @@ DagsterInstance = Instance
 DagsterInvalidConfigError = InvalidConfigError
 DagsterInvalidDefinitionError = InvalidDefinitionError
 DagsterInvalidInvocationError = InvalidInvocationError
+DagsterInvalidPropertyError = InvalidPropertyError
 DagsterInvalidSubsetError = InvalidSubsetError
 DagsterInvariantViolationError = InvariantViolationError
 DagsterResourceFunctionError = ResourceFunctionError

@@ -257,7 +257,22 @@ class NoAssets(InvariantViolationError):
         )
 
 
-class NotInTests(InvariantViolationError):
+class NoStepUnderWay(InvariantViolationError):
+    """A step's context was asked for where no step is under way."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        super().__init__(
+            f"`{kind}.get()` was called, and no step with such a context is under way here",
+            fix="call it while an op runs, in its own thread, or hand the context on as an argument",
+        )
+
+
+class InvalidPropertyError(InvariantViolationError):
+    """Something was asked of a context that it does not have, because of how it was made."""
+
+
+class NotInTests(InvalidPropertyError):
     """Something that only a run has was asked of a context made for a test."""
 
     def __init__(self, member: str, builder: str) -> None:

@@ -6,7 +6,6 @@ from opgraph.declare.op import OpDefinition
 from opgraph.errors import InvalidDefinitionError, Source
 from opgraph.keys import AssetKey, near_misses
 from opgraph.resolve.assets import AssetGraph, Unit
-from opgraph.resolve.needs import inner_mistakes
 from opgraph.resolve.flatten import FlatStep, Many, OuterInput, StepOut, Unwired
 from opgraph.resolve.mistakes import (
     AssetCycle,
@@ -19,6 +18,8 @@ from opgraph.resolve.mistakes import (
     OutputNotMapped,
     UnusedOp,
 )
+from opgraph.resolve.needs import inner_mistakes
+from opgraph.resolve.types import asset_disagreements
 
 DEFAULT_MANAGER = "io_manager"
 
@@ -36,6 +37,7 @@ def mistakes_in(graph: AssetGraph, resources: Mapping[str, object]) -> list[Inva
         own = unit.definition.resource_defs
         found += missing_resources(unit.flat.steps, {**resources, **own} if own else resources, unit.manager_at, seen)
     found += _conflicts(graph.units)
+    found += asset_disagreements(graph, resources)
     return found
 
 
@@ -73,7 +75,8 @@ def unprovided(steps: Iterable[FlatStep], given: Iterable[str] = ()) -> Iterable
         for name, origin in step.inputs.items():
             declared = step.op.ins[name]
             if isinstance(origin, Unwired) or (isinstance(origin, OuterInput) and known and origin.name not in known):
-                if declared.is_nothing or declared.has_default_value or declared.asset_key is not None:
+                provided = declared.asset_key is not None or declared.input_manager_key is not None
+                if declared.is_nothing or declared.has_default_value or provided:
                     continue
                 yield InputNotProvided(step.key, step.op.name, name, place_of(step, None))
 

@@ -13,6 +13,15 @@ from typing import Any, NamedTuple
 _PACKAGE = str(Path(__file__).parent)
 
 
+def shown(value: object, most: int = 40) -> str:
+    """A value for a message, in one line and shortened; whatever a user's `repr` does."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # noqa: BLE001 - a user's repr may do anything
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
 class Source(NamedTuple):
     """A place in the user's code."""
 

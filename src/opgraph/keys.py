@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final, Union
 
-from opgraph.errors import InvalidDefinitionError, Source
+from opgraph.errors import InvalidDefinitionError, Source, shown
 
 NAME: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
@@ -14,9 +14,8 @@ class BadAssetKey(InvalidDefinitionError, ValueError):
 
     def __init__(self, given: object) -> None:
         self.given = given
-        text = repr(given)
         super().__init__(
-            f"{text if len(text) <= 60 else text[:57] + '...'} is no asset key: a key has one part or more, and each is "
+            f"{shown(given, 60)} is no asset key: a key has one part or more, and each is "
             "a text that is not empty",
             where=Source.of_caller(),
             fix='write it as "a/b" or ["a", "b"]',

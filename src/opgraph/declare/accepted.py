@@ -41,7 +41,7 @@ _BY_KEY: Final = Kind(_is_by_key, "a mapping")
 _NAMES: Final = Kind(_is_names, "a set of names")
 _LISTED: Final = Kind(_is_listed, "a list")
 _FLAG: Final = Kind(lambda value: isinstance(value, bool), "True or False")
-_SUBSET: Final = Kind(lambda value: isinstance(value, bool) or value == "auto", 'True, False or "auto"')
+_SUBSET: Final = Kind(lambda value: isinstance(value, bool) or (isinstance(value, str) and value == "auto"), 'True, False or "auto"')
 _PREFIX: Final = Kind(lambda value: isinstance(value, str) or _is_names(value), "a text or a list of texts")
 
 KINDS: Final[dict[str, Kind]] = {
@@ -72,6 +72,7 @@ KINDS: Final[dict[str, Kind]] = {
     "metadata": _MAPPING,
     "metadata_by_key": _BY_KEY,
     "metadata_by_output_name": _MAPPING,
+    "name": _TEXT,
     "op_tags": _BY_KEY,
     "output_name": _TEXT,
     "output_required": _FLAG,
@@ -87,7 +88,7 @@ KINDS: Final[dict[str, Kind]] = {
     "tags": _BY_KEY,
     "tags_by_key": _BY_KEY,
     "tags_by_output_name": _MAPPING,
-}  # names, keys, groups and selections have checks and messages of their own
+}  # keys, groups and selections have checks and messages of their own
 
 
 def expect(owner: str, where: Source | None = None, /, **given: object) -> None:

@@ -251,7 +251,7 @@ def graph(
 
     @gathering
     def decorate(fn: Callable[..., Any]) -> GraphDefinition:
-        own = name if name is not None else fn.__name__
+        own = name if name is not None else getattr(fn, "__name__", "it")
         return composed(fn, kind="graph", name=own, description=description, ins=ins, out=out, tags=tags, config=config)
 
     return decorate(compose_fn) if compose_fn is not None else decorate

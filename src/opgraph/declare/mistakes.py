@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from keyword import iskeyword
 from typing import ParamSpec, TypeVar
 
-from opgraph.errors import InvalidDefinitionError, Source, together
+from opgraph.errors import InvalidDefinitionError, Source, shown, together
 from opgraph.keys import AssetKey, near_misses
 
 P = ParamSpec("P")
@@ -83,7 +83,7 @@ class BadName(InvalidDefinitionError):
         self.kind = kind
         self.name = name
         super().__init__(
-            f"the {kind} name {name!r} is not valid: a name has letters, digits and underscores "
+            f"the {kind} name {shown(name)} is not valid: a name has letters, digits and underscores "
             "and begins with no digit",
             where=where,
             fix=f"give it a name such as `{_sane(name)}`",
@@ -91,7 +91,8 @@ class BadName(InvalidDefinitionError):
 
 
 def _sane(name: object) -> str:
-    text = "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in str(name)).strip("_")
+    told = name if isinstance(name, str) else shown(name)
+    text = "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in told).strip("_")[:40]
     if iskeyword(text):
         return f"{text}_"
     return f"_{text}" if not text or text[0].isdigit() else text
@@ -165,7 +166,7 @@ class BadGroup(InvalidDefinitionError):
         self.owner = owner
         self.group = group
         super().__init__(
-            f"the group {group!r} of {owner} is not valid: a group name has letters, digits, underscores and slashes",
+            f"the group {shown(group)} of {owner} is not valid: a group name has letters, digits, underscores and slashes",
             where=where,
             fix=f"name it `{_sane(group)}`",
         )
@@ -178,7 +179,7 @@ class BadOwner(InvalidDefinitionError):
         self.owner = owner
         self.given = given
         super().__init__(
-            f"the owner {given!r} of {owner} is not valid: an owner is an e-mail address or `team:name`",
+            f"the owner {shown(given)} of {owner} is not valid: an owner is an e-mail address or `team:name`",
             where=where,
             fix=f"write `team:{_sane(given)}` if it is a team",
         )
@@ -192,7 +193,7 @@ class BadTag(InvalidDefinitionError):
         self.key = key
         self.value = value
         super().__init__(
-            f"the tag {key!r}: {value!r} of {owner} is not valid: key and value are text of letters, digits, `_`, `-` "
+            f"the tag {shown(key)}: {shown(value)} of {owner} is not valid: key and value are text of letters, digits, `_`, `-` "
             "and `.`, at most 63 of them, the key perhaps with a part and `/` before it",
             where=where,
             fix="put other text into `metadata`, which holds anything",
@@ -206,7 +207,7 @@ class BadKind(InvalidDefinitionError):
         self.owner = owner
         self.kind = kind
         super().__init__(
-            f"the kind {kind!r} of {owner} is not valid: a kind is text of letters, digits, `_`, `-` and `.`",
+            f"the kind {shown(kind)} of {owner} is not valid: a kind is text of letters, digits, `_`, `-` and `.`",
             where=where,
             fix='give a set of such words: `kinds={"table", "duckdb"}`',
         )
@@ -549,13 +550,7 @@ def _shown(value: object) -> str:
     if value is None:
         return "None"
     kind = type(value).__name__
-    try:
-        text = repr(value)
-    except Exception:  # noqa: BLE001 - a user's repr may do anything
-        text = "something"
-    text = " ".join(text.split())
-    article = "an" if kind[:1].lower() in "aeiou" else "a"
-    return f"{text if len(text) <= 40 else text[:37] + '...'} ({article} {kind})"
+    return f"{shown(value)} ({'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind})"
 
 
 # -- assets -------------------------------------------------------------------

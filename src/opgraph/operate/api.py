@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from msgspec import structs
 
+from opgraph.declare.accepted import expect
 from opgraph.declare.definitions import Definitions
 from opgraph.declare.frozen import replaced
 from opgraph.declare.graph_definition import GraphDefinition, JobAssets, JobDefinition
@@ -85,6 +86,7 @@ def materialize(
         1
     """
     refuse("materialize", {"partition_key": partition_key})
+    expect("`materialize`", resources=resources, tags=tags)
     defs = Definitions(assets=_listed(assets, "materialize"), resources=dict(resources or {}))
     owner = instance or Instance.ephemeral()
     target = asset_target(defs, selection, instance=owner, policy=unselected, tags=tags, run_config=run_config)

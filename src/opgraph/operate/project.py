@@ -105,6 +105,8 @@ def locate(
         PosixPath('/srv/pipelines')
     """
     start = (start or Path.cwd()).resolve()
+    if file and "\0" in file:
+        raise DefinitionsFileMissingError(start / file.replace("\0", "?"), "`-f`")
     environment = os.environ if environment is None else environment
     path = (start / Path(file).expanduser()).resolve() if file else None
     settings_file, settings = _settings(path.parent if path else start)

@@ -93,7 +93,7 @@ class Settings:
             self.recorded = {**({"ops": ops} if ops else {}), **{k: plain(v) for k, v in parts.items() if k != "ops" and v}}
         self.inputs: Tree = {name: _unwrapped(value) for name, value in parts.get("inputs", _NONE).items()}
         self.resources: Mapping[str, Any] = {
-            name: loosened(_flattened(each.get("config", {}))) if isinstance(each, Mapping) else each  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+            name: loosened(_flattened(each.get("config", {}))) if is_tree(each) else each
             for name, each in parts.get("resources", _NONE).items()
         }
 
@@ -104,19 +104,19 @@ class Settings:
             return {}
         if isinstance(given, RunConfig):
             return given.parts()
-        if not isinstance(given, Mapping):
+        if not is_tree(given):
             self.problems.append(WrongType("run_config", "a dict or a RunConfig", given, None))
             return {}
         parts: dict[str, Any] = {}
-        for name, part in cast("Tree", given).items():
+        for name, part in given.items():
             if name not in SECTIONS:
                 self.problems.append(UnknownSection(str(name), SECTIONS, roots))
             elif part is None:
                 continue
-            elif not isinstance(part, Mapping):
+            elif not is_tree(part):
                 self.problems.append(WrongType(name, "a dict", part, None))
             else:
-                section = cast("Tree", part)
+                section = part
                 parts[name] = {k: wrapped(v) for k, v in section.items()} if name in ("ops", "resources") else dict(section)
         return parts
 
@@ -159,21 +159,24 @@ class Settings:
         entry = wrapped(given)
         if entry is None:
             return {}
-        if not isinstance(entry, Mapping):
+        if not is_tree(entry):
             self.problems.append(WrongType(f"ops.{path}", "a dict", given, node.source))
             self._bad.add(path)
             return None
-        entry = dict(cast("Tree", entry))
+        entry = dict(entry)
         graph = isinstance(node, GraphDefinition)
         for key in [key for key in entry if key not in (_OF_GRAPH if graph else _OF_OP)]:
             known = node.nodes if isinstance(node, GraphDefinition) else _settings_of(node)
             self.problems.append(MisplacedKey(f"ops.{path}", str(key), graph=graph, known=known, where=node.source))
             self._bad.add(path)
             del entry[key]
+        if entry.get("ops") is not None and not is_tree(entry["ops"]):
+            self.problems.append(WrongType(f"ops.{path}.ops", "a dict", entry.pop("ops"), node.source))
+            self._bad.add(path)
         return entry
 
     def _op(self, op: OpDefinition, entry: dict[str, Any], path: str) -> dict[str, Any]:
-        if isinstance(entry.get("inputs"), Mapping):
+        if is_tree(entry.get("inputs")):
             self.inputs_by_step[path] = {name: _unwrapped(value) for name, value in entry["inputs"].items()}
         if "config" not in entry:
             return {}
@@ -234,7 +237,7 @@ class Settings:
             failed = MappingFailed(path, f"raised {type(error).__name__}: {error}", mapping.source)
             raise failed from error
         if result is None or isinstance(result, (RunConfig, Mapping)):
-            return result, kept  # pyright: ignore[reportUnknownVariableType]
+            return result, kept
         self.problems.append(MappingFailed(path, f"returned a {type(result).__name__}", mapping.source))
         return {}, kept
 
@@ -322,10 +325,10 @@ def laid_over(below: Tree, above: Tree) -> dict[str, Any]:
         other = made.get(key)
         if key == "config" and other is not None:
             made[key] = Layers(other, value)
-        elif not isinstance(value, Mapping) or not isinstance(other, Mapping):
+        elif not is_tree(value) or not is_tree(other):
             made[key] = value
         else:
-            made[key] = laid_over(cast("Tree", other), cast("Tree", value))
+            made[key] = laid_over(other, value)
     return made
 
 
@@ -337,11 +340,11 @@ def settled(value: Any, kind: Any) -> Any:
 
 
 def _mixed(below: Any, above: Any, kind: Any) -> Any:
-    if not isinstance(below, Mapping) or not isinstance(above, Mapping):
+    if not is_tree(below) or not is_tree(above):
         return above
     fields: Mapping[str, Any] = kind.model_fields if is_config_type(kind) else kind if isinstance(kind, dict) else {}
-    made = dict(cast("Tree", below))
-    for key, value in cast("Tree", above).items():
+    made = dict(below)
+    for key, value in above.items():
         field = fields.get(key)
         tagged = getattr(field, "discriminator", None) is not None
         inner = None if tagged else getattr(field, "annotation", field)
@@ -356,12 +359,13 @@ def _nothing_given(kind: Any) -> Any:
 
 
 def _is_dict(kind: Any) -> bool:
-    return kind is Any or getattr(kind, "__origin__", kind) in (dict, Mapping)
+    origin = getattr(kind, "__origin__", kind)
+    return kind is Any or origin is dict or origin is Mapping
 
 
 def _settings_of(op: OpDefinition) -> Iterable[str]:
     kind = op.config_type
-    return kind.model_fields if is_config_type(kind) else kind if isinstance(kind, dict) else ()  # pyright: ignore[reportUnknownVariableType]
+    return kind.model_fields if is_config_type(kind) else kind if isinstance(kind, dict) else ()
 
 
 def _wrapped_all(ops: Tree) -> dict[str, Any]:
@@ -372,7 +376,7 @@ def _of_graph(result: Any, nodes: Mapping[str, Any]) -> Tree:
     """The configuration of a graph's ops, which may also stand under `ops` as that of a job's does."""
     if isinstance(result, RunConfig):
         return result.parts()["ops"]
-    tree = cast("Tree", result or {})
+    tree = result or {}
     if set(tree) == {"ops"} and "ops" not in nodes:
         tree = tree["ops"]
     return _wrapped_all(tree)
@@ -385,6 +389,6 @@ def _flattened(value: Any) -> Any:
 
 def _unwrapped(value: Any) -> Any:
     """An input's value, which may stand alone or as `{"value": …}`."""
-    given = cast("Tree", value) if isinstance(value, Mapping) else _NONE
+    given = value if is_tree(value) else _NONE
     return given["value"] if set(given) == {"value"} else value
 

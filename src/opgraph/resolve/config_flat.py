@@ -16,7 +16,7 @@ from opgraph.declare.op import OpDefinition
 from opgraph.declare.run_config import ConfigMapping, is_config_type
 from opgraph.errors import InvalidConfigError
 from opgraph.keys import near_misses
-from opgraph.resolve.config_mistakes import BadConfigText, refuse_config
+from opgraph.resolve.config_mistakes import BadConfigText, refuse_config, shown
 from opgraph.resolve.config_values import bare, named, parsed
 
 Node: TypeAlias = OpDefinition | GraphDefinition
@@ -52,6 +52,8 @@ def flat(
     found: list[InvalidConfigError] = []
     for text in texts:
         try:
+            if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] - users' data
+                raise BadConfigText(shown(text), "it is no text", "write it as `asset.op.setting=value`, or `@file.toml`")
             for words, value in _pieces(text):
                 if takes is not None:
                     _settle(made, words, value, takes, text)
@@ -90,7 +92,7 @@ def _file(text: str) -> dict[str, Any]:
         raise BadConfigText(text, str(error), "let it be valid TOML, or JSON where its name ends in .json") from None
     if not isinstance(tree, dict):
         raise BadConfigText(text, "it holds no table of settings", "let it hold settings by name")
-    return cast("dict[str, Any]", tree)
+    return tree
 
 
 # -- where it belongs -------------------------------------------------------------
@@ -111,21 +113,21 @@ def _place(made: dict[str, Any], words: list[str], value: Any, roots: Mapping[st
 def _besides(section: dict[str, Any], words: list[str], value: Any, name: str) -> None:
     """A part that is not of ops: of resources the settings stand under `config`."""
     if not words:
-        for key, inner in cast("Mapping[str, Any]", value).items() if isinstance(value, Mapping) else ():
+        for key, inner in value.items() if is_tree(value) else ():
             _besides(section, [key], inner, name)
         return
     if name == "resources":
         head, *rest = words
-        wraps = (rest and rest[0] != "config") or (not rest and not (isinstance(value, Mapping) and "config" in value))
+        wraps = (rest and rest[0] != "config") or (not rest and not (is_tree(value) and "config" in value))
         words = [head, "config", *rest] if wraps else words
     _put(section, words, parsed(value, None) if isinstance(value, _Text) else value)
 
 
 def _into(ops: dict[str, Any], words: list[str], value: Any, nodes: Mapping[str, Node], text: str) -> None:
     if not words:
-        if not isinstance(value, Mapping):
+        if not is_tree(value):
             raise BadConfigText(text, "the key ends at a graph", f"go on to one of its ops: {', '.join(nodes)}")
-        for name, inner in cast("Mapping[str, Any]", value).items():
+        for name, inner in value.items():
             _into(ops, [name], inner, nodes, text)
         return
     name, rest = words[0], words[1:]
@@ -140,8 +142,8 @@ def _into(ops: dict[str, Any], words: list[str], value: Any, nodes: Mapping[str,
     inner = {key: each.definition for key, each in node.nodes.items()}
     if rest and rest[0] == "ops" and "ops" not in inner:
         rest = rest[1:]
-    elif not rest and isinstance(value, Mapping) and "ops" in value and "ops" not in inner:
-        value = {**{k: v for k, v in value.items() if k != "ops"}, **cast("Mapping[str, Any]", value["ops"])}
+    elif not rest and is_tree(value) and "ops" in value and "ops" not in inner:
+        value = {**{k: v for k, v in value.items() if k != "ops"}, **value["ops"]}
     mapped = isinstance(node.config, ConfigMapping) and not (rest and rest[0] in inner)
     if mapped and isinstance(node.config, ConfigMapping):
         _config(entry, rest, value, node.config.takes, text)
@@ -152,14 +154,14 @@ def _into(ops: dict[str, Any], words: list[str], value: Any, nodes: Mapping[str,
 def _config(entry: dict[str, Any], words: list[str], value: Any, kind: Any, text: str) -> None:
     if words and words[0] == "config" and "config" not in _fields(kind):
         words = words[1:]
-    elif not words and isinstance(value, Mapping) and set(cast("Mapping[str, Any]", value)) == {"config"}:
+    elif not words and is_tree(value) and set(value) == {"config"}:
         value = value["config"] if "config" not in _fields(kind) else value
-    if not words and not isinstance(value, Mapping):
+    if not words and not is_tree(value):
         entry["config"] = _typed(value, kind, text)
     elif words:
         _settle(entry.setdefault("config", {}), words, value, kind, text)
     else:
-        for key, inner in cast("Mapping[str, Any]", value).items():
+        for key, inner in value.items():
             _settle(entry.setdefault("config", {}), [key], inner, kind, text)
 
 
@@ -169,13 +171,13 @@ def _settle(settings: Any, words: list[str], value: Any, kind: Any, text: str) -
         kind = _inner(kind, word)
     if not isinstance(settings, dict):
         raise BadConfigText(text, "another text gives all of these settings as one value", "give them in one way")
-    _put(cast("dict[str, Any]", settings), words, _typed(value, kind, text))
+    _put(settings, words, _typed(value, kind, text))
 
 
 def _put(tree: dict[str, Any], words: list[str], value: Any) -> None:
     for word in words[:-1]:
         inner = tree.get(word)
-        tree[word] = dict(cast("Mapping[str, Any]", inner)) if isinstance(inner, Mapping) else {}
+        tree[word] = dict(inner) if is_tree(inner) else {}
         tree = tree[word]
     tree[words[-1]] = value
 
@@ -198,7 +200,7 @@ def _typed(value: Any, kind: Any, text: str) -> Any:
 def _fields(kind: Any) -> Mapping[str, Any]:
     if is_config_type(kind):
         return {field.alias or name: field.annotation for name, field in kind.model_fields.items()}
-    return cast("Mapping[str, Any]", kind) if isinstance(kind, dict) else {}
+    return kind if isinstance(kind, dict) else {}
 
 
 def _inner(kind: Any, word: str) -> Any:

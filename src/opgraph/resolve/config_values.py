@@ -47,17 +47,17 @@ class Fitting:
         if kind is None or kind is Any:
             return self._untyped(value, path)
         if isinstance(kind, dict):
-            return self._shape(value, cast("dict[Any, Any]", kind), path)
+            return self._shape(value, kind, path)
         if isinstance(kind, list):
-            return self._items(value, cast("list[Any]", kind)[0] if kind else None, path)
+            return self._items(value, kind[0] if kind else None, path)
         origin = typing.get_origin(kind)
         if origin in _UNION:
             return self._union(value, kind, path)
         if origin is typing.Literal:
             return self._choice(value, typing.get_args(kind), path)
-        if (origin or kind) in _DICTS:
+        if any(each is (origin or kind) for each in _DICTS):  # a user's class may refuse to be compared
             return self._dict(value, typing.get_args(kind), path)
-        if (origin or kind) in _LISTS:
+        if any(each is (origin or kind) for each in _LISTS):
             return self._list(value, origin or kind, typing.get_args(kind), path)
         if is_config_type(kind):
             return self._model(value, kind, path)
@@ -134,11 +134,11 @@ class Fitting:
 
     def _untyped(self, value: Any, path: str) -> Any:
         value = loosened(value)
-        if isinstance(value, Mapping):
-            given = cast("Mapping[Any, Any]", value)
+        if is_tree(value):
+            given = value
             return {key: self.fit(inner, None, f"{path}.{key}") for key, inner in given.items()}
         if isinstance(value, list):
-            return [self.fit(inner, None, f"{path}[{i}]") for i, inner in enumerate(cast("list[Any]", value))]
+            return [self.fit(inner, None, f"{path}[{i}]") for i, inner in enumerate(value)]
         return value
 
     # -- unions -----------------------------------------------------------------------
@@ -159,7 +159,7 @@ class Fitting:
                 return made
             if best is None or len(trial.problems) < len(best.problems):
                 best = trial
-        if isinstance(value, Mapping) and best is not None:
+        if is_tree(value) and best is not None:
             self.problems += best.problems
         else:
             self.problems.append(WrongType(path, named(kind), value, self.where))
@@ -173,10 +173,10 @@ class Fitting:
             value = {**fields_of(value), tag: getattr(value, tag)}
         if value is None and type(None) in typing.get_args(kind):
             return None
-        if not isinstance(value, Mapping):
+        if not is_tree(value):
             self.problems.append(WrongType(path, f"a dict with `{tag}`", value, self.where))
             return value
-        given = dict(cast("Mapping[str, Any]", value))
+        given = dict(value)
         if tag not in given and len(given) == 1 and isinstance(next(iter(given.values())), Mapping):
             name = next(iter(given))
             given = {tag: name, **(given[name] if name in members else {})}
@@ -191,28 +191,28 @@ class Fitting:
     # -- containers -------------------------------------------------------------------
 
     def _items(self, value: Any, kind: Any, path: str) -> Any:
-        if not isinstance(value, (list, tuple, set, frozenset)):
+        if not is_list(value):
             self.problems.append(WrongType(path, f"a list of {named(kind)}", value, self.where))
             return value
-        return [self.fit(each, kind, f"{path}[{i}]") for i, each in enumerate(cast("list[Any]", value))]
+        return [self.fit(each, kind, f"{path}[{i}]") for i, each in enumerate(value)]
 
     def _list(self, value: Any, origin: Any, args: tuple[Any, ...], path: str) -> Any:
         if origin is tuple and args and args[-1] is not Ellipsis:
-            if not isinstance(value, (list, tuple)) or len(cast("list[Any]", value)) != len(args):
+            if not isinstance(value, (list, tuple)) or len(value) != len(args):
                 self.problems.append(WrongType(path, f"a list of {len(args)}", value, self.where))
                 return value
-            pairs = enumerate(zip(cast("list[Any]", value), args, strict=True))
+            pairs = enumerate(zip(value, args, strict=True))
             return [self.fit(each, kind, f"{path}[{i}]") for i, (each, kind) in pairs]
         return self._items(value, args[0] if args else None, path)
 
     def _dict(self, value: Any, args: tuple[Any, ...], path: str) -> Any:
         value = loosened(value)
-        if not isinstance(value, Mapping):
+        if not is_tree(value):
             self.problems.append(WrongType(path, "a dict", value, self.where))
             return value
         key_kind, value_kind = args or (None, None)
         made: dict[Any, Any] = {}
-        for key, inner in cast("Mapping[Any, Any]", value).items():
+        for key, inner in value.items():
             made[self._key(key, key_kind, path)] = self.fit(inner, value_kind, f"{path}.{key}")
         return made
 
@@ -228,10 +228,10 @@ class Fitting:
         """A dict of types, as `config_schema` has it; `{str: int}` stands for any keys."""
         if len(fields) == 1 and isinstance(next(iter(fields)), type):
             return self._dict(value, next(iter(fields.items())), path)
-        if not isinstance(value, Mapping):
+        if not is_tree(value):
             self.problems.append(WrongType(path, "a dict", value, self.where))
             return value
-        given = cast("Mapping[str, Any]", value)
+        given = value
         for key in given:
             if key not in fields:
                 self.problems.append(UnknownKey(f"{path}.{key}", str(key), list(fields), self.where))
@@ -243,12 +243,12 @@ class Fitting:
     def _model(self, value: Any, kind: Any, path: str) -> Any:
         if is_model(value):
             value = fields_of(value)
-        if not isinstance(value, Mapping):
+        if not is_tree(value):
             where = source_of(kind) or self.where
             self.problems.append(WrongType(path, f"a dict of {kind.__name__}'s settings", value, where))
             return value
         outer, self.where = self.where, source_of(kind) or self.where
-        made = self._fields(cast("Mapping[str, Any]", value), kind, path)
+        made = self._fields(value, kind, path)
         self.where = outer
         return made
 
@@ -349,9 +349,9 @@ def named(kind: Any) -> str:
         return " or ".join([*words, "None"] if type(None) in args else words)
     if origin is typing.Literal:
         return f"one of {', '.join(str(each) for each in args)}"
-    if (origin or kind) in _DICTS:
+    if any(each is (origin or kind) for each in _DICTS):  # a user's class may refuse to be compared
         return "a dict"
-    if (origin or kind) in _LISTS:
+    if any(each is (origin or kind) for each in _LISTS):
         return f"a list of {named(args[0])}" if args else "a list"
     if hasattr(kind, "get_secret_value"):
         return "text"
@@ -361,9 +361,9 @@ def named(kind: Any) -> str:
 
 
 def _is_reference(value: Any) -> bool:
-    if not isinstance(value, Mapping):
+    if not is_tree(value):
         return False
-    given = cast("Mapping[Any, Any]", value)
+    given = value
     return len(given) == 1 and isinstance(given.get("env"), str)
 
 

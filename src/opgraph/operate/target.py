@@ -22,6 +22,7 @@ from opgraph.resolve.config import Given, Settings
 from opgraph.resolve.flatten import Constant, Flat, FlatStep, flatten
 from opgraph.resolve.project import Project, refuse, resolve
 from opgraph.resolve.select import select_to_run
+from opgraph.resolve.types import disagreements
 from opgraph.resolve.verify import missing_resources, unprovided
 from opgraph.run.binding import BoundStep, bind_assets, bind_graph
 from opgraph.run.instance import Instance
@@ -275,7 +276,13 @@ def graph_target(
     inputs = {**values, **settings.inputs, **(given or {})}
     chosen = _chosen(flat, selection) if selection else None
     steps = [step for step in flat.steps if chosen is None or step.key in chosen]
-    refuse([*unprovided(steps, inputs), *missing_resources(steps, everything, {}, set())])
+    refuse(
+        [
+            *unprovided(steps, inputs),
+            *missing_resources(steps, everything, {}, set()),
+            *disagreements(flat.steps, everything),
+        ]
+    )
     return GraphTarget(
         definition.name,
         flat,

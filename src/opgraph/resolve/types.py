@@ -150,12 +150,9 @@ class _Judge:
 
     def wire(self, step: FlatStep, name: str, made: _Made, *, one_of_many: bool) -> Iterator[InvalidDefinitionError]:
         """The mistake, if what was made can never be what the input takes."""
-        raw = step.op.body.raw_annotations.get(name, _UNKNOWN)
-        if raw is made.step.op.body.returns_annotation and not one_of_many:
-            return  # the usual case, for nothing: the same class or text, or no annotation, at both ends
-        given = self._output(made.step.op, made.output)
         wanted = self._input(step.op, name)
-        if given is _UNKNOWN or wanted is _UNKNOWN:
+        given = self._output(made.step.op, made.output) if wanted is not _UNKNOWN else _UNKNOWN
+        if given is _UNKNOWN:
             return
         fits = wanted
         if one_of_many and apart(list, wanted):
@@ -220,6 +217,8 @@ def _produced(op: OpDefinition, name: str, returned: Any) -> Any:
         return _UNKNOWN
     if out.dagster_type is not NO_DEFAULT:
         return out.dagster_type
+    if returned is _UNKNOWN:
+        return _UNKNOWN
     outputs = list(op.outs)
     if op.body.kind in ("generator", "async_generator"):
         items = typing.get_args(returned)

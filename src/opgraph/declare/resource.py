@@ -427,7 +427,9 @@ def input_manager(
         ...     return read_csv(context.metadata["path"])
     """
     if input_config_schema is not None:
-        raise NotYetSupportedError("input_config_schema", "`input_config_schema` is not supported: use `In(metadata=...)`")
+        raise NotYetSupportedError(
+            "input_config_schema", "`input_config_schema` is not supported: use `In(metadata=...)`"
+        )
     fn, schema = _function_or_schema(config_schema)
     return _decorated(
         InputManagerDefinition,
@@ -456,9 +458,9 @@ def make_values_resource(**kwargs: Any) -> ResourceDefinition:
 
     def values(context: InitResourceContext) -> Any:
         given: Any = context.resource_config or {}
-        wrong = {
-            name for name, kind in kwargs.items() if name not in given or not _fits(given[name], kind)
-        } | (given.keys() - kwargs.keys() if kwargs else set[str]())
+        wrong = {name for name, kind in kwargs.items() if name not in given or not _fits(given[name], kind)} | (
+            given.keys() - kwargs.keys() if kwargs else set[str]()
+        )
         if wrong:
             expected = ", ".join(f"{name}: {getattr(kind, '__name__', kind)}" for name, kind in kwargs.items())
             raise InvariantViolationError(

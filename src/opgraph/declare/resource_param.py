@@ -30,4 +30,3 @@ def is_resource_annotation(annotation: Any) -> bool:
     if annotation is ResourceParam or getattr(annotation, "opgraph_is_resource", False) is True:
         return True
     return any(isinstance(each, ResourceMark) for each in getattr(annotation, "__metadata__", ()))
-

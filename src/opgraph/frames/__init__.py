@@ -16,4 +16,6 @@ __all__ = ["CSVIOManager", "DuckDBIOManager", "JSONIOManager", "ParquetIOManager
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'opgraph.frames' has no attribute {name!r}")
-    return getattr(import_module("opgraph.frames.duckdb" if name == "DuckDBIOManager" else "opgraph.frames.files"), name)
+    return getattr(
+        import_module("opgraph.frames.duckdb" if name == "DuckDBIOManager" else "opgraph.frames.files"), name
+    )

@@ -56,10 +56,10 @@ class DuckDBIOManager(ConfigurableIOManager):
         schema, name = self._names(context if context.key is not None or made is None else made)
         with duckdb.connect(self.database) as connection:
             try:
-                result: Any = connection.execute(f"SELECT * FROM {_quoted(schema)}.{_quoted(name)}")  # noqa: S608 - quoted
+                found: Any = connection.sql(f"SELECT * FROM {_quoted(schema)}.{_quoted(name)}")  # noqa: S608 - quoted
             except duckdb.CatalogException as error:
                 raise ValueLostError("missing", f"{schema}.{name} in {self.database}") from error
-            return from_arrow(result.to_arrow_table(), wanted(context, kind))
+            return from_arrow(found.to_arrow_table(), wanted(context, kind))
 
     def _names(self, context: OutputContext | InputContext) -> tuple[str, str]:
         if context.key is None:

@@ -129,7 +129,9 @@ class JSONIOManager(ConfigurableIOManager):
         elif _are_rows(obj):
             table = _table_of(obj)
         try:
-            text = json.dumps(value, indent=self.indent, ensure_ascii=False, default=_plain if table is not None else None)
+            text = json.dumps(
+                value, indent=self.indent, ensure_ascii=False, default=_plain if table is not None else None
+            )
         except (TypeError, ValueError) as error:
             raise UnstorableValueError(
                 type(obj).__qualname__, output=context.name, step_key=context.step_key, reason=str(error)

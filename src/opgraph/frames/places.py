@@ -80,7 +80,9 @@ class Place:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             raise ValueLostError("missing", self.url(location)) from error
         if digest and (len(data) != size or checksum(data) != digest):
-            raise ValueLostError("damaged", self.url(location), f"its {len(data)} bytes are not those that were written")
+            raise ValueLostError(
+                "damaged", self.url(location), f"its {len(data)} bytes are not those that were written"
+            )
         return data
 
 

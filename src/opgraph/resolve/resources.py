@@ -58,7 +58,8 @@ def _configured(key: str, recipe: Any, settings: Any) -> Any:
         return cls(**{**fields, **config})
     if not hasattr(recipe, "configured"):
         raise InvalidInvocationError(
-            f"`resource_config_by_key` has settings for `{key}`, which takes none", fix="leave them out, or name another key"
+            f"`resource_config_by_key` has settings for `{key}`, which takes none",
+            fix="leave them out, or name another key",
         )
     return recipe.configured(config)
 

@@ -36,7 +36,9 @@ class BuiltInitResourceContext(InitResourceContext):
         self._scope.enter()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._scope.leave()
 
 
@@ -54,7 +56,9 @@ def build_init_resource_context(
     Example:
         >>> client(build_init_resource_context(resources={"host": "localhost"}))
     """
-    return BuiltInitResourceContext(Scope("build_init_resource_context", resources or {}, instance=instance), config, instance)
+    return BuiltInitResourceContext(
+        Scope("build_init_resource_context", resources or {}, instance=instance), config, instance
+    )
 
 
 class BuiltResources(AbstractContextManager["Resources"]):
@@ -67,7 +71,9 @@ class BuiltResources(AbstractContextManager["Resources"]):
         self._opened.make_ready(frozenset(self._opened))
         return Resources(self._opened)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._opened.close()
 
 

@@ -191,7 +191,9 @@ class Opened(Mapping[str, Any]):
     def _built(self, cls: Any, values: Mapping[str, Any], key: str, recipe: Any) -> Any:
         fitting = Fitting(source_of(cls), reading=True)
         path = f"resources.{key}.config" if key else type(recipe).__name__
-        by_alias = {cls.model_fields[name].alias or name if name in cls.model_fields else name: v for name, v in values.items()}
+        by_alias = {
+            cls.model_fields[name].alias or name if name in cls.model_fields else name: v for name, v in values.items()
+        }
         made = fitting.made(by_alias, cls, path)
         refuse_config(fitting.problems)
         return made
@@ -299,7 +301,9 @@ class NeedsWith(InvariantViolationError):
 class Scope:
     """The resources of a context that was made by hand: those that must be put away are there only inside `with`."""
 
-    def __init__(self, builder: str, given: Mapping[str, Any], config: Mapping[str, Any] | None = None, **told: Any) -> None:
+    def __init__(
+        self, builder: str, given: Mapping[str, Any], config: Mapping[str, Any] | None = None, **told: Any
+    ) -> None:
         self._builder = builder
         self._opened = Opened(given, config, **told)
         self._opened.make_ready(frozenset(given))
@@ -343,11 +347,19 @@ class _Closing:
         try:
             self._opening.__exit__(None, None, None)
         except Exception as error:  # noqa: BLE001 - whatever the user's code raises; the others must be put away too
-            self._log.error("resource `%s` could not be put away: %s: %s", self._key, type(error).__name__, hide(str(error)))
+            self._log.error(
+                "resource `%s` could not be put away: %s: %s", self._key, type(error).__name__, hide(str(error))
+            )
 
 
 def _config_value(value: Any) -> Any:
-    return plain(fields_of(value)) if is_model(value) else getattr(value, "value", value) if hasattr(value, "name") else loosened(value)
+    return (
+        plain(fields_of(value))
+        if is_model(value)
+        else getattr(value, "value", value)
+        if hasattr(value, "name")
+        else loosened(value)
+    )
 
 
 _kept: list[Opened] = []  # made by `process_config_and_initialize`: nobody says when they are to be put away

@@ -17,6 +17,7 @@ from opgraph.run.instance import Instance
 from opgraph.run.resources import Resources
 from opgraph.values.context import InputContext, OutputContext
 from opgraph.values.manager import FilesystemIOManager, InMemoryIOManager
+from opgraph.values.upath import UPathIOManager
 from opgraph.values.problems import ValueLostError
 from opgraph.values.store import Origin
 
@@ -326,7 +327,7 @@ class Shelf:
 
     def _storage(self, manager: Any) -> str:
         """The folder of values, for managers that use it: asking for it makes one where there is none."""
-        return self._instance.storage if isinstance(manager, FilesystemIOManager) else ""
+        return self._instance.storage if isinstance(manager, (FilesystemIOManager, UPathIOManager)) else ""
 
     def _input_context(
         self, bound: BoundStep | None, name: str, attempt: int, asset: AssetKey | None, storage: str

@@ -83,7 +83,11 @@ class UPathIOManager(IOManager):
 
     def get_path(self, context: OutputContext | InputContext) -> Any:
         """The whole path of a value."""
-        relative = self.get_asset_relative_path(context) if context.has_asset_key else self.get_op_output_relative_path(context)
+        relative = (
+            self.get_asset_relative_path(context)
+            if context.has_asset_key
+            else self.get_op_output_relative_path(context)
+        )
         path = self.base_path_of(context) / str(relative)
         return path.with_name(path.name + self.extension) if self.extension else path
 

@@ -42,6 +42,10 @@ def counted(config: Inner):
     return config.limit
 
 
+def body():
+    return counted()
+
+
 def test_a_setting_that_may_be_none_may_be_left_out():
     """`X | None` without a default is None when it is not given."""
     assert Inner().note is None
@@ -66,7 +70,7 @@ def test_a_config_knows_where_it_was_written():
 
 
 def test_fields_take_references():
-    """An EnvVar passes for a value of any field, also as a default and inside a list; other values are still checked."""
+    """An EnvVar passes for a value of any field, as a default and inside a list too; other values stay checked."""
 
     class Given(Config):
         text: str
@@ -74,7 +78,7 @@ def test_fields_take_references():
         several: list[str] = []
 
     given = Given(text=EnvVar("TEXT"), several=["a", EnvVar("B")])
-    assert repr(given) == "Given(text=EnvVar(\"TEXT\"), number=IntEnvVar(\"NUMBER\"), several=['a', EnvVar(\"B\")])"
+    assert repr(given) == 'Given(text=EnvVar("TEXT"), number=IntEnvVar("NUMBER"), several=[\'a\', EnvVar("B")])'
     with pytest.raises(pydantic.ValidationError):
         Given(text=EnvVar("TEXT"), number="many")
 
@@ -153,7 +157,7 @@ def test_run_config_as_data():
 
 
 def test_what_an_op_takes():
-    """The annotation of `config` says what it takes, also as text and of a class that is local; else `config_schema`."""
+    """The annotation of `config` says what it takes, as text and of a local class too; else `config_schema`."""
 
     class Local(Config):
         x: int
@@ -198,8 +202,8 @@ def test_mappings_take_one_argument():
 @pytest.mark.parametrize(
     "declare",
     [
-        lambda config: graph(config=config, name="whole")(lambda: counted()),
-        lambda config: job(config=config, name="nightly")(lambda: counted()),
+        lambda config: graph(config=config, name="whole")(body),
+        lambda config: job(config=config, name="nightly")(body),
         lambda config: define_asset_job("nightly", config=config),
     ],
 )

@@ -118,7 +118,12 @@ WRONG = [
     (of_clean({"deep": {"limit": -1}}), mistakes.BadValue, "`revenue.clean.deep.limit`", "greater than or equal to 0"),
     (of_clean({"deep": 3}), mistakes.WrongType, "a dict of Deep's settings", "int 3"),
     (of_clean({"color": "BLEU"}), mistakes.BadChoice, "cannot be 'BLEU'. Did you mean `BLUE`?", "`RED`, `BLUE`"),
-    (of_clean({"pet": {"kind": "cow"}}), mistakes.BadChoice, "`revenue.clean.pet.kind` cannot be 'cow'", "`cat`, `dog`"),
+    (
+        of_clean({"pet": {"kind": "cow"}}),
+        mistakes.BadChoice,
+        "`revenue.clean.pet.kind` cannot be 'cow'",
+        "`cat`, `dog`",
+    ),
     (of_clean({"pet": {"barks": 1}}), mistakes.MissingKey, "`revenue.clean.pet.kind`", "cat, dog"),
     (of_clean({"pet": {"kind": "dog", "meows": 1}}), mistakes.UnknownKey, "`revenue.clean.pet.meows`", "`barks`"),
     (of_clean({"sizes": {"a": "b"}}), mistakes.WrongType, "`revenue.clean.sizes.a`", "a whole number"),
@@ -137,7 +142,12 @@ WRONG = [
         '{"config": {"threshold": …}}',
     ),
     ({"ops": {"revenue": {"config": {}}}}, mistakes.NotConfigurable, "has no config mapping", '{"ops":'),
-    ({"ops": {"revenue": {"ops": {"numbers": {"config": 1}}}}}, mistakes.NotConfigurable, "`numbers` takes neither", ""),
+    (
+        {"ops": {"revenue": {"ops": {"numbers": {"config": 1}}}}},
+        mistakes.NotConfigurable,
+        "`numbers` takes neither",
+        "",
+    ),
     ({"revenue": {}}, mistakes.UnknownSection, "no part `revenue`", 'put it under `ops`: `{"ops": {"revenue": …}}`'),
     ({"op": {}}, mistakes.UnknownSection, "no part `op`. Did you mean `ops`?", "`resources`"),
     ({"ops": 3}, mistakes.WrongType, "`ops` must be a dict", "int 3"),
@@ -156,7 +166,7 @@ def test_mistakes_name_path_place_and_fix(run_config, kind, what, fix):
 
 
 def test_mistakes_come_together_and_before_anything_runs():
-    """All mistakes of a configuration are one error, with the line of the Config class; no op has run, no run exists."""
+    """All mistakes of a configuration are one error, with the line of the Config class; nothing has run."""
     ran = []
 
     @op
@@ -308,7 +318,7 @@ def test_mappings_make_the_configuration_of_graphs():
 
 
 def test_every_kind_of_graph_asset_takes_config():
-    """Graph multi-assets and assets of graphs that were declared before take defaults and mappings as graph assets do."""
+    """Graph multi-assets and assets made of graphs take defaults and mappings as graph assets do."""
 
     @graph_multi_asset(outs={"cleaned": AssetOut()}, config={"clean": {"config": {"either": 8}}})
     def several():
@@ -338,9 +348,13 @@ def test_mappings_make_the_configuration_of_jobs():
 
     run = outer.execute_in_process({"strict": True})
     assert run.output_for_node("inner.clean").threshold == 0.9
-    assert inner.to_job("alone").execute_in_process({"ops": {"config": {"strict": True}}}).output_for_node(
-        "clean"
-    ).threshold == 0.9
+    assert (
+        inner.to_job("alone")
+        .execute_in_process({"ops": {"config": {"strict": True}}})
+        .output_for_node("clean")
+        .threshold
+        == 0.9
+    )
     with pytest.raises(mistakes.WrongType, match=r"`outer.strict`"):
         outer.execute_in_process({"strict": "yes"})
 
@@ -392,8 +406,8 @@ def logged_in(config: Login):
 
 
 def test_references_are_read_when_the_run_begins(monkeypatch):
-    """A reference as an EnvVar, as `{"env": NAME}`, in a list and as a default is read as the field's type, and the plan
-    has the name only."""
+    """A reference as an EnvVar, as `{"env": NAME}`, in a list and as a default is read as the field's type, and the
+    plan has the name only."""
     for name, value in {"USER": "me", "PORT": "80", "HOST": "h"}.items():
         monkeypatch.setenv(f"OPGRAPH_TEST_{name}", value)
     port, host = {"env": "OPGRAPH_TEST_PORT"}, EnvVar("OPGRAPH_TEST_HOST")
@@ -410,8 +424,8 @@ def test_references_are_read_when_the_run_begins(monkeypatch):
 
 
 def test_a_variable_that_is_missing_or_wrong_stops_the_run(monkeypatch):
-    """Variables that are not set, or do not hold what the field takes, are errors before there is a run; the second does
-    not show what they hold."""
+    """Variables that are not set, or do not hold what the field takes, are errors before there is a run; what they hold
+    is not shown."""
     monkeypatch.setenv("OPGRAPH_TEST_PORT", "eighty-eight")
     instance = Instance.ephemeral()
     run_config = {"ops": {"logged_in": {"config": {"port": {"env": "OPGRAPH_TEST_PORT"}}}}}
@@ -462,7 +476,7 @@ def test_direct_calls_of_assets():
 
 
 def test_a_resumed_run_is_configured_as_before():
-    """Resuming uses the recorded configuration; what is given anew is laid over it, and the ops it changes run again."""
+    """Resuming uses the recorded configuration; what is given anew is laid over it, and what it changes runs again."""
 
     @op
     def size(config: Deep):
@@ -541,7 +555,13 @@ def test_flat_keys_are_typed_by_the_config(text, settings):
 
 def test_later_texts_hold():
     """Several texts are one configuration, in which the later ones hold; resources stand beside ops."""
-    texts = ["clean.threshold=0.3", "clean.either=1", "clean.threshold=0.4", "resources.db.host=h", "resources.db.port=5"]
+    texts = [
+        "clean.threshold=0.3",
+        "clean.either=1",
+        "clean.threshold=0.4",
+        "resources.db.host=h",
+        "resources.db.port=5",
+    ]
     assert flat(texts, ROOTS) == {
         "ops": {"clean": {"config": {"threshold": 0.4, "either": 1}}},
         "resources": {"db": {"config": {"host": "h", "port": 5}}},

@@ -67,7 +67,13 @@ def opgraph(tmp_path):
     def run(*words, code=0, **environment):
         given = {"STORY_TOKEN": TOKEN, "STORY_PASSWORD": PASSWORD, **environment}
         done = subprocess.run(
-            [OPGRAPH, *words], cwd=tmp_path, env=os.environ | given, capture_output=True, text=True, timeout=60
+            [OPGRAPH, *words],
+            cwd=tmp_path,
+            env=os.environ | given,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr

@@ -4,13 +4,24 @@ every op has its own; each checked against what its function takes."""
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
 from opgraph.declare.graph_definition import GraphDefinition
 from opgraph.declare.op import OpDefinition
-from opgraph.declare.run_config import ConfigMapping, RunConfig, fields_of, is_config_type, is_model, loosened, plain, wrapped
+from opgraph.declare.run_config import (
+    ConfigMapping,
+    RunConfig,
+    fields_of,
+    is_config_type,
+    is_dict,
+    is_model,
+    is_tree,
+    loosened,
+    plain,
+    wrapped,
+)
 from opgraph.errors import InvalidConfigError
 from opgraph.resolve.config_flat import SECTIONS, flat
 from opgraph.resolve.config_mistakes import (
@@ -77,20 +88,25 @@ class Settings:
         self._given: dict[str, Any] = {}  # by step key, fitted
         self._bad: set[str] = set()  # keys of steps whose configuration has problems already
         self.inputs_by_step: dict[str, Tree] = {}
-        if isinstance(given, (list, tuple)):
+        if isinstance(given, Sequence):
             takes = defaults.takes if isinstance(defaults, ConfigMapping) else None
             given = flat(given, roots, takes=takes, problems=self.problems)
         if recorded:
-            given = laid_over(recorded, given.parts() if isinstance(given, RunConfig) else given or {})
+            given = laid_over(recorded, given.parts() if isinstance(given, RunConfig) else dict(given or {}))
         self.recorded: dict[str, Any]
         if isinstance(defaults, ConfigMapping):
-            result, self.recorded = self._mapped(defaults, given.parts() if isinstance(given, RunConfig) else given, owner)
+            result, self.recorded = self._mapped(
+                defaults, given.parts() if isinstance(given, RunConfig) else given, owner
+            )
             parts = self._sections(result, roots)
             self._top(roots, parts.get("ops", _NONE), asked, graph)
         else:
             parts = laid_over(self._sections(defaults, roots), self._sections(given, roots))
             ops = self._top(roots, parts.get("ops", _NONE), asked, graph)
-            self.recorded = {**({"ops": ops} if ops else {}), **{k: plain(v) for k, v in parts.items() if k != "ops" and v}}
+            self.recorded = {
+                **({"ops": ops} if ops else {}),
+                **{k: plain(v) for k, v in parts.items() if k != "ops" and v},
+            }
         self.inputs: Tree = {name: _unwrapped(value) for name, value in parts.get("inputs", _NONE).items()}
         self.resources: Mapping[str, Any] = {
             name: loosened(_flattened(each.get("config", {}))) if is_tree(each) else each
@@ -117,7 +133,9 @@ class Settings:
                 self.problems.append(WrongType(name, "a dict", part, None))
             else:
                 section = part
-                parts[name] = {k: wrapped(v) for k, v in section.items()} if name in ("ops", "resources") else dict(section)
+                parts[name] = (
+                    {k: wrapped(v) for k, v in section.items()} if name in ("ops", "resources") else dict(section)
+                )
         return parts
 
     def _top(
@@ -183,7 +201,9 @@ class Settings:
         if not op.takes_config and not op.body.takes_context:
             what = f"the function of `{op.name}` takes neither `config` nor a context"
             self.problems.append(
-                NotConfigurable(f"ops.{path}", what, op.source, "leave it out, or give the function a parameter `config`")
+                NotConfigurable(
+                    f"ops.{path}", what, op.source, "leave it out, or give the function a parameter `config`"
+                )
             )
             return {}
         fitting = Fitting(op.source)
@@ -236,7 +256,7 @@ class Settings:
         except Exception as error:
             failed = MappingFailed(path, f"raised {type(error).__name__}: {error}", mapping.source)
             raise failed from error
-        if result is None or isinstance(result, (RunConfig, Mapping)):
+        if result is None or isinstance(result, RunConfig) or is_tree(result):
             return result, kept
         self.problems.append(MappingFailed(path, f"returned a {type(result).__name__}", mapping.source))
         return {}, kept
@@ -342,7 +362,7 @@ def settled(value: Any, kind: Any) -> Any:
 def _mixed(below: Any, above: Any, kind: Any) -> Any:
     if not is_tree(below) or not is_tree(above):
         return above
-    fields: Mapping[str, Any] = kind.model_fields if is_config_type(kind) else kind if isinstance(kind, dict) else {}
+    fields: Mapping[str, Any] = kind.model_fields if is_config_type(kind) else kind if is_dict(kind) else {}
     made = dict(below)
     for key, value in above.items():
         field = fields.get(key)
@@ -355,7 +375,7 @@ def _mixed(below: Any, above: Any, kind: Any) -> Any:
 
 def _nothing_given(kind: Any) -> Any:
     """What stands for configuration that was not given: no settings, where settings are taken."""
-    return {} if kind is None or isinstance(kind, dict) or is_config_type(kind) or _is_dict(kind) else None
+    return {} if kind is None or is_dict(kind) or is_config_type(kind) or _is_dict(kind) else None
 
 
 def _is_dict(kind: Any) -> bool:
@@ -365,7 +385,7 @@ def _is_dict(kind: Any) -> bool:
 
 def _settings_of(op: OpDefinition) -> Iterable[str]:
     kind = op.config_type
-    return kind.model_fields if is_config_type(kind) else kind if isinstance(kind, dict) else ()
+    return kind.model_fields if is_config_type(kind) else kind if is_dict(kind) else ()
 
 
 def _wrapped_all(ops: Tree) -> dict[str, Any]:
@@ -376,7 +396,7 @@ def _of_graph(result: Any, nodes: Mapping[str, Any]) -> Tree:
     """The configuration of a graph's ops, which may also stand under `ops` as that of a job's does."""
     if isinstance(result, RunConfig):
         return result.parts()["ops"]
-    tree = result or {}
+    tree: Tree = dict(result or {})
     if set(tree) == {"ops"} and "ops" not in nodes:
         tree = tree["ops"]
     return _wrapped_all(tree)
@@ -391,4 +411,3 @@ def _unwrapped(value: Any) -> Any:
     """An input's value, which may stand alone or as `{"value": …}`."""
     given = value if is_tree(value) else _NONE
     return given["value"] if set(given) == {"value"} else value
-

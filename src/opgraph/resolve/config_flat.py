@@ -1,7 +1,7 @@
 """Configuration as it is typed: `revenue.clean.threshold=0.3`, `@file.toml`, `@file.json`.
 
-A flat key leads through assets and graphs to an op, and from there into its settings; the words `ops` and `config` of the
-nested form are not typed, and may be. What a text means depends on the setting's type.
+A flat key leads through assets and graphs to an op, and from there into its settings; the words `ops` and `config` of
+the nested form are not typed, and may be. What a text means depends on the setting's type.
 """
 
 import json
@@ -9,11 +9,11 @@ import tomllib
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from opgraph.declare.graph_definition import GraphDefinition
 from opgraph.declare.op import OpDefinition
-from opgraph.declare.run_config import ConfigMapping, is_config_type
+from opgraph.declare.run_config import ConfigMapping, is_config_type, is_dict, is_tree
 from opgraph.errors import InvalidConfigError
 from opgraph.keys import near_misses
 from opgraph.resolve.config_mistakes import BadConfigText, refuse_config, shown
@@ -21,7 +21,7 @@ from opgraph.resolve.config_values import bare, named, parsed
 
 Node: TypeAlias = OpDefinition | GraphDefinition
 SECTIONS = ("ops", "resources", "loggers", "execution", "inputs")
-_BESIDES = SECTIONS[1:]
+_FORM = "write it as `asset.op.setting=value`, or `@file.toml`"
 
 
 class _Text(str):
@@ -31,7 +31,11 @@ class _Text(str):
 
 
 def flat(
-    texts: Sequence[str], roots: Mapping[str, Node], *, takes: Any = None, problems: list[InvalidConfigError] | None = None
+    texts: Sequence[str],
+    roots: Mapping[str, Node],
+    *,
+    takes: Any = None,
+    problems: list[InvalidConfigError] | None = None,
 ) -> dict[str, Any]:
     """Typed configuration as a nested run configuration. Later texts hold over earlier ones.
 
@@ -53,7 +57,9 @@ def flat(
     for text in texts:
         try:
             if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] - users' data
-                raise BadConfigText(shown(text), "it is no text", "write it as `asset.op.setting=value`, or `@file.toml`")
+                raise BadConfigText(
+                    shown(text), "it is no text", "write it as `asset.op.setting=value`, or `@file.toml`"
+                )
             for words, value in _pieces(text):
                 if takes is not None:
                     _settle(made, words, value, takes, text)
@@ -75,7 +81,7 @@ def _pieces(text: str) -> Iterable[tuple[list[str], Any]]:
     key, found, value = text.partition("=")
     words = key.strip().replace("/", "__").split(".")
     if not found or not all(words):
-        raise BadConfigText(text, "it is no `key=value`", "write it as `asset.op.setting=value`, or `@file.toml`")
+        raise BadConfigText(text, "it is no `key=value`", _FORM)
     return [(words, _Text(value))]
 
 
@@ -90,7 +96,7 @@ def _file(text: str) -> dict[str, Any]:
         tree = json.loads(data) if path.suffix == ".json" else tomllib.loads(data)
     except ValueError as error:
         raise BadConfigText(text, str(error), "let it be valid TOML, or JSON where its name ends in .json") from None
-    if not isinstance(tree, dict):
+    if not is_dict(tree):
         raise BadConfigText(text, "it holds no table of settings", "let it hold settings by name")
     return tree
 
@@ -134,7 +140,9 @@ def _into(ops: dict[str, Any], words: list[str], value: Any, nodes: Mapping[str,
     if name not in nodes:
         near = near_misses(name, nodes)
         meant = f". Did you mean `{near[0]}`?" if near else ""
-        raise BadConfigText(text, f"`{name}` is not there{meant}", f"there are: {', '.join(list(nodes)[:12]) or 'none'}")
+        raise BadConfigText(
+            text, f"`{name}` is not there{meant}", f"there are: {', '.join(list(nodes)[:12]) or 'none'}"
+        )
     node, entry = nodes[name], ops.setdefault(name, {})
     if isinstance(node, OpDefinition):
         _config(entry, rest, value, node.config_type, text)
@@ -169,7 +177,7 @@ def _settle(settings: Any, words: list[str], value: Any, kind: Any, text: str) -
     """Put one setting, at any depth, into a dict of settings."""
     for word in words:
         kind = _inner(kind, word)
-    if not isinstance(settings, dict):
+    if not is_dict(settings):
         raise BadConfigText(text, "another text gives all of these settings as one value", "give them in one way")
     _put(settings, words, _typed(value, kind, text))
 
@@ -200,7 +208,7 @@ def _typed(value: Any, kind: Any, text: str) -> Any:
 def _fields(kind: Any) -> Mapping[str, Any]:
     if is_config_type(kind):
         return {field.alias or name: field.annotation for name, field in kind.model_fields.items()}
-    return kind if isinstance(kind, dict) else {}
+    return kind if is_dict(kind) else {}
 
 
 def _inner(kind: Any, word: str) -> Any:

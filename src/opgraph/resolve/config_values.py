@@ -10,11 +10,21 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from enum import Enum
 from typing import Any, cast
 
 from opgraph.declare.env import EnvVar, EnvVarNotSet, IntEnvVar, has_reference
-from opgraph.declare.run_config import fields_of, is_config_type, is_model, loosened
+from opgraph.declare.run_config import (
+    fields_of,
+    is_class,
+    is_config_type,
+    is_dict,
+    is_list,
+    is_model,
+    is_tree,
+    loosened,
+)
 from opgraph.declare.secrets import MASK, hide, remember, revealed
 from opgraph.errors import InvalidConfigError, Source
 from opgraph.resolve.config_mistakes import BadChoice, BadValue, MissingKey, SecretNotRecorded, UnknownKey, WrongType
@@ -46,9 +56,9 @@ class Fitting:
             return self._reference(value, kind, path)
         if kind is None or kind is Any:
             return self._untyped(value, path)
-        if isinstance(kind, dict):
+        if is_dict(kind):
             return self._shape(value, kind, path)
-        if isinstance(kind, list):
+        if is_list(kind):
             return self._items(value, kind[0] if kind else None, path)
         origin = typing.get_origin(kind)
         if origin in _UNION:
@@ -66,7 +76,7 @@ class Fitting:
     # -- scalars ----------------------------------------------------------------------
 
     def _scalar(self, value: Any, kind: Any, path: str) -> Any:
-        if not isinstance(kind, type):
+        if not is_class(kind):
             return value
         if issubclass(kind, Enum):
             return self._member(value, kind, path)
@@ -137,7 +147,7 @@ class Fitting:
         if is_tree(value):
             given = value
             return {key: self.fit(inner, None, f"{path}.{key}") for key, inner in given.items()}
-        if isinstance(value, list):
+        if is_list(value):
             return [self.fit(inner, None, f"{path}[{i}]") for i, inner in enumerate(value)]
         return value
 
@@ -170,14 +180,14 @@ class Fitting:
         kind, _ = bare(kind)
         members = {name: each for each in typing.get_args(kind) if each is not type(None) for name in _tags(each, tag)}
         if is_model(value):
-            value = {**fields_of(value), tag: getattr(value, tag)}
+            return self._model({**fields_of(value), tag: getattr(value, tag)}, type(value), path)
         if value is None and type(None) in typing.get_args(kind):
             return None
         if not is_tree(value):
             self.problems.append(WrongType(path, f"a dict with `{tag}`", value, self.where))
             return value
-        given = dict(value)
-        if tag not in given and len(given) == 1 and isinstance(next(iter(given.values())), Mapping):
+        given: dict[str, Any] = dict(value)
+        if tag not in given and len(given) == 1 and is_tree(next(iter(given.values()))):
             name = next(iter(given))
             given = {tag: name, **(given[name] if name in members else {})}
         if tag not in given:
@@ -198,7 +208,7 @@ class Fitting:
 
     def _list(self, value: Any, origin: Any, args: tuple[Any, ...], path: str) -> Any:
         if origin is tuple and args and args[-1] is not Ellipsis:
-            if not isinstance(value, (list, tuple)) or len(value) != len(args):
+            if not is_list(value) or len(value) != len(args):
                 self.problems.append(WrongType(path, f"a list of {len(args)}", value, self.where))
                 return value
             pairs = enumerate(zip(value, args, strict=True))
@@ -218,10 +228,8 @@ class Fitting:
 
     def _key(self, key: Any, kind: Any, path: str) -> Any:
         if isinstance(key, str) and kind not in (None, Any, str):
-            try:
+            with suppress(ValueError):
                 key = parsed(key, kind)  # files have only text for keys
-            except ValueError:
-                pass
         return self.fit(key, kind, f"{path}.{key}")
 
     def _shape(self, value: Any, fields: Mapping[Any, Any], path: str) -> Any:
@@ -287,7 +295,7 @@ class Fitting:
     # -- whole ------------------------------------------------------------------------
 
     def made(self, value: Any, kind: Any, path: str) -> Any:
-        """The object that a fitted value makes: of a Config class an object of it, which checks the rest of its rules."""
+        """What a fitted value makes: of a Config class an object of it, which checks the rest of its rules."""
         kind, _ = bare(kind)
         if self.problems or not is_config_type(kind):
             return value
@@ -332,15 +340,15 @@ def source_of(kind: Any) -> Source | None:
     return getattr(kind, "__opgraph_source__", None)
 
 
-def named(kind: Any) -> str:
+def named(kind: Any) -> str:  # noqa: PLR0911 - one line for each kind of type
     """A type for a person."""
     kind, _ = bare(kind)
     if kind is None or kind is Any:
         return "any value"
     if kind in (list, tuple):
         return "a list"
-    if isinstance(kind, (dict, list)):
-        return "a dict" if isinstance(kind, dict) else "a list"
+    if is_dict(kind) or is_list(kind):
+        return "a dict" if is_dict(kind) else "a list"
     if kind in _WORDS:
         return _WORDS[kind]
     origin, args = typing.get_origin(kind), typing.get_args(kind)
@@ -355,7 +363,7 @@ def named(kind: Any) -> str:
         return f"a list of {named(args[0])}" if args else "a list"
     if hasattr(kind, "get_secret_value"):
         return "text"
-    if isinstance(kind, type) and issubclass(kind, Enum):
+    if is_class(kind) and issubclass(kind, Enum):
         return f"one of {', '.join(kind.__members__)}"
     return f"a dict of {kind.__name__}'s settings" if is_config_type(kind) else getattr(kind, "__name__", str(kind))
 
@@ -369,7 +377,7 @@ def _is_reference(value: Any) -> bool:
 
 def _takes_dicts(kind: Any) -> bool:
     """Whether `{"env": …}` may be a value of its own there."""
-    if isinstance(kind, dict) or is_config_type(kind):
+    if is_dict(kind) or is_config_type(kind):
         return True
     if typing.get_origin(kind) in _UNION:
         return any(_takes_dicts(bare(each)[0]) for each in typing.get_args(kind))
@@ -391,7 +399,7 @@ def parsed(text: str, kind: Any) -> Any:
         ValueError: nothing.
     """
     kind, _ = bare(kind)
-    if kind is str or (isinstance(kind, type) and (issubclass(kind, Enum) or hasattr(kind, "get_secret_value"))):
+    if kind is str or (is_class(kind) and (issubclass(kind, Enum) or hasattr(kind, "get_secret_value"))):
         return _as_json(text) if _is_reference(_as_json(text)) else text
     if kind is bool:
         return _truth(text)
@@ -403,7 +411,11 @@ def parsed(text: str, kind: Any) -> Any:
         return next((each for each in typing.get_args(kind) if str(each) == text), text)
     if kind is None or kind is Any:
         return _as_json(text)
-    if isinstance(kind, (dict, list)) or is_config_type(kind) or (typing.get_origin(kind) or kind) in (*_DICTS, *_LISTS):
+    if (
+        isinstance(kind, (dict, list))
+        or is_config_type(kind)
+        or (typing.get_origin(kind) or kind) in (*_DICTS, *_LISTS)
+    ):
         return json.loads(text)
     return text
 

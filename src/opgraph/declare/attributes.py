@@ -31,6 +31,7 @@ class Shared(TypedDict, total=False):
     retry_policy: Any
     code_version: str | None
     check_specs: Sequence[Any] | None
+    compute_kind: str | None  # the old name of a single entry of `kinds`
     pool: str | None
 
 

@@ -183,6 +183,10 @@ class Invocation(Generic[P, R_co]):
         refuse("node", {"retry_policy": retry_policy})
         return self
 
+    def to_job(self, **attributes: Any) -> Any:
+        """A job that runs the graph, under the alias; see `GraphDefinition.to_job`."""
+        return cast("GraphDefinition", self.definition).to_job(**{"name": self.name, **attributes})
+
     def execute_in_process(self, **options: Any) -> Any:
         """Run it in this process, as a job of its own."""
         return ports.runner().execute(self.definition, **options)

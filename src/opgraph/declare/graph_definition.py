@@ -326,7 +326,7 @@ class JobDefinition(Frozen):
         expect(f"job `{name or graph_def.name}`", source, resource_defs=resource_defs, description=description, tags=tags,
                run_tags=run_tags, metadata=metadata, input_values=input_values)  # fmt: skip
         own = checked_name("job", name if name is not None else graph_def.name, source)
-        labels = checked_tags(f"job `{own}`", tags, source)
+        labels = {**graph_def.tags, **checked_tags(f"job `{own}`", tags, source)}
         self.settle(
             name=own,
             graph=graph_def,

@@ -9,6 +9,7 @@ from opgraph.declare.mistakes import BadGroup, BadKind, BadName, BadOwner, BadTa
 from opgraph.errors import Source
 from opgraph.keys import NAME
 
+_OUTPUT: Final = re.compile(r"[A-Za-z0-9_]+")
 _GROUP: Final = re.compile(r"[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*")
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _TEAM: Final = re.compile(r"team:[\w.-]+")
@@ -45,6 +46,8 @@ def checked_labels(
 
 def checked_name(kind: str, name: str, where: Source | None) -> str:
     """The name of an op, graph, job, input or output; one that is not valid is reported."""
+    if kind == "output" and isinstance(name, str) and _OUTPUT.fullmatch(name):  # pyright: ignore[reportUnnecessaryIsInstance]
+        return name  # it is never a name in Python: it may begin with a digit
     if not isinstance(name, str) or not NAME.fullmatch(name):  # pyright: ignore[reportUnnecessaryIsInstance] - users' data
         report(BadName(kind, name, where=where))
         return re.sub(r"\W", "_", str(name)) or "_"

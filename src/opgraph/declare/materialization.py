@@ -1,6 +1,7 @@
 """What a function returns or reports about an asset that it made."""
 
 from collections.abc import Mapping
+from types import GenericAlias
 from typing import Any
 
 from opgraph.declare.frozen import Compared, replaced
@@ -51,6 +52,9 @@ class MaterializeResult(Compared):
             tags=dict(tags or {}),
             value=value,
         )
+
+    def __class_getitem__(cls, item: Any) -> GenericAlias:
+        return GenericAlias(cls, item)
 
     @property
     def has_value(self) -> bool:

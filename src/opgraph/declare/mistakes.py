@@ -135,7 +135,8 @@ class KeyTwice(InvalidDefinitionError):
         self.whole = whole
         self.parts = tuple(parts)
         super().__init__(
-            f"{owner} was given `{whole}` together with {_names(parts)}, which say the same in two ways",
+            f"{whole} and {', '.join(parts)} cannot both be set on {owner}: where the {whole} argument is provided, it is the "
+            "whole name",
             where=where,
             fix=f"keep `{whole}` and put the whole path into it, or leave it out",
         )
@@ -166,7 +167,7 @@ class BadGroup(InvalidDefinitionError):
         self.owner = owner
         self.group = group
         super().__init__(
-            f"the group {shown(group)} of {owner} is not valid: a group name has letters, digits, underscores and slashes",
+            f"{shown(group)} of {owner} is not a valid asset group name: it has letters, digits, underscores and slashes",
             where=where,
             fix=f"name it `{_sane(group)}`",
         )
@@ -179,7 +180,7 @@ class BadOwner(InvalidDefinitionError):
         self.owner = owner
         self.given = given
         super().__init__(
-            f"the owner {shown(given)} of {owner} is not valid: an owner is an e-mail address or `team:name`",
+            f"Invalid owner {shown(given)} of {owner}: an owner is an e-mail address or `team:name`",
             where=where,
             fix=f"write `team:{_sane(given)}` if it is a team",
         )
@@ -193,7 +194,7 @@ class BadTag(InvalidDefinitionError):
         self.key = key
         self.value = value
         super().__init__(
-            f"the tag {shown(key)}: {shown(value)} of {owner} is not valid: key and value are text of letters, digits, `_`, `-` "
+            f"Found invalid tag keys or values on {owner}: {shown(key)}: {shown(value)}; both are text of letters, digits, `_`, `-` "
             "and `.`, at most 63 of them, the key perhaps with a part and `/` before it",
             where=where,
             fix="put other text into `metadata`, which holds anything",
@@ -594,7 +595,7 @@ class OneKeyTwice(InvalidDefinitionError):
         super().__init__(
             f"the outputs {_names(outputs)} of {owner} are all the asset `{key.text}`",
             where=where,
-            fix="give each output a key of its own",
+            fix="give each output a key of its own: Each asset key should correspond to a single output.",
         )
 
 

@@ -12,10 +12,11 @@ from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
 from opgraph.declare.job import AssetJob
 from opgraph.declare.selection import AssetSelection, CoercibleToAssetSelection, selection_of
 from opgraph.declare.spec import AssetSpec
-from opgraph.errors import InvalidDefinitionError, InvalidInvocationError
+from opgraph.errors import InvalidDefinitionError, InvalidInvocationError, InvalidSubsetError
 from opgraph.keys import AssetKey, near_misses
 from opgraph.plan.build import plan_assets
 from opgraph.plan.jobs import plan_graph
+from opgraph.plan.mistakes import UnknownStep
 from opgraph.plan.model import Do, Plan, Policy
 from opgraph.plan.reuse import steps_named
 from opgraph.resolve.config import Given, Settings
@@ -302,6 +303,20 @@ def _assets_read(flat: Flat) -> list[AssetSpec]:
     return list({each.value.key: each.value for each in constants if isinstance(each.value, AssetSpec)}.values())
 
 
+class UnknownOps(InvalidSubsetError):
+    """A selection of ops with a name that the job does not have."""
+
+    def __init__(self, selection: Sequence[str], unknown: UnknownStep) -> None:
+        self.selection, self.unknown = tuple(selection), unknown
+        what = unknown.what[:1].lower() + unknown.what[1:]
+        super().__init__(
+            f"No qualified ops to execute found for op_selection={list(selection)}: {what}", fix=unknown.fix
+        )
+
+
 def _chosen(flat: Flat, selection: Sequence[str]) -> frozenset[str]:
     whole = plan_graph(flat, job="")
-    return frozenset(whole.steps[i].key for i in steps_named(whole, selection))
+    try:
+        return frozenset(whole.steps[i].key for i in steps_named(whole, selection))
+    except UnknownStep as unknown:
+        raise UnknownOps(selection, unknown) from None

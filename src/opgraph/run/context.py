@@ -321,7 +321,7 @@ class OpExecutionContext(Context):
         if len(keys) != 1:
             raise mistakes.WhichAsset(
                 self._name,
-                "`context.asset_key` was read where there are several assets",
+                "Cannot call `context.asset_key` in a multi_asset with more than one asset",
                 keys,
                 where=self._op.source if self._op is not None else None,
                 fix="use `context.asset_key_for_output(...)` or `context.selected_asset_keys`",

@@ -10,6 +10,8 @@ from opgraph import (
     AssetOut,
     AssetsDefinition,
     AssetSpec,
+    Config,
+    ConfigMapping,
     Definitions,
     GraphDefinition,
     GraphOut,
@@ -18,7 +20,9 @@ from opgraph import (
     MetadataValue,
     Nothing,
     Out,
+    TableRecord,
     asset,
+    config_mapping,
     define_asset_job,
     graph,
     graph_asset,
@@ -27,6 +31,7 @@ from opgraph import (
     materialize,
     multi_asset,
     op,
+    resource,
 )
 from opgraph.declare.wiring import DependencyDefinition
 from opgraph.operate.project import load, locate
@@ -645,3 +650,88 @@ def fake_takes_other():
 @case("testing.replacing.GraphReplaced")
 def graph_replaced():
     replacing.replace_ops(made, {"inner": lambda given: 1})
+
+
+# -- configuration and resources that are declared ------------------------------
+
+
+@case("declare.resource.TooManyParameters")
+def too_many_parameters():
+    @resource
+    def it(context, region):
+        return region
+
+
+@case("declare.run_config.MappingTakesOne")
+def mapping_takes_one():
+    @config_mapping
+    def it(low, high):
+        return {}
+
+
+@case("declare.run_config.MappingSaysTwice")
+def mapping_says_twice():
+    class Strict(Config):
+        strict: bool
+
+    def it(given: Strict):
+        return {}
+
+    ConfigMapping(it, {"strict": bool})
+
+
+@case("declare.tables.BadRecord")
+def bad_record():
+    TableRecord({"rows": [1]})
+
+
+@case("resolve.needs.NeededNotGiven")
+def needed_not_given():
+    @resource(required_resource_keys={"region"})
+    def db(context):
+        return context.resources.region
+
+    @asset(required_resource_keys={"db"})
+    def it(context): ...
+
+    materialize([it], resources={"db": db})
+
+
+@case("resolve.needs.ResourceCircle")
+def resource_circle():
+    @resource(required_resource_keys={"b"})
+    def a(context): ...
+
+    @resource(required_resource_keys={"a"})
+    def b(context): ...
+
+    @asset(required_resource_keys={"a"})
+    def it(context): ...
+
+    materialize([it], resources={"a": a, "b": b})
+
+
+@case("resolve.types.TypesDisagree")
+def types_disagree():
+    @op
+    def text() -> str:
+        return "a"
+
+    @op
+    def half(number: float) -> float:
+        return number / 2
+
+    @graph_asset
+    def it():
+        return half(text())
+
+    materialize([it])
+
+
+@case("operate.target.UnknownOps")
+def unknown_ops():
+    @job
+    def it():
+        one()
+
+    it.execute_in_process(op_selection=["ones"])

@@ -11,6 +11,7 @@ from opgraph.errors import InvalidDefinitionError
 TYPED = {
     "declare.selection_words.InvalidSelectionError",
     "operate.target.UnknownJob",
+    "operate.target.UnknownOps",
     "plan.mistakes.NothingToRun",
     "plan.mistakes.UnselectedAssetsRefused",
     "resolve.mistakes.NothingSelected",

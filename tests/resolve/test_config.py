@@ -462,11 +462,21 @@ def test_direct_calls():
 
 
 def test_direct_calls_of_assets():
-    """An asset is called with its configuration as an op is."""
+    """An asset is called with its configuration as an op is; the ops of a graph asset have the graph's defaults."""
 
     @asset
     def sized(context, config: Deep):
         return config.limit
+
+    @op
+    def seen(context, config: Deep):
+        return config.limit, context.op_config["limit"]
+
+    @graph_asset(config={"seen": {"config": {"limit": 9}}})
+    def of_graph():
+        return seen()
+
+    assert of_graph() == (9, 9)
 
     assert sized(build_asset_context(asset_config={"limit": 7})) == 7
     assert sized(build_asset_context(), Deep(limit=8)) == 8

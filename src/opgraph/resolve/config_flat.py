@@ -132,7 +132,9 @@ def _besides(section: dict[str, Any], words: list[str], value: Any, name: str) -
 def _into(ops: dict[str, Any], words: list[str], value: Any, nodes: Mapping[str, Node], text: str) -> None:
     if not words:
         if not is_tree(value):
-            raise BadConfigText(text, "the key ends at a graph", f"go on to one of its ops: {', '.join(nodes)}")
+            raise BadConfigText(
+                _without_value(text), "the key ends at a graph", f"go on to one of its ops: {', '.join(nodes)}"
+            )
         for name, inner in value.items():
             _into(ops, [name], inner, nodes, text)
         return
@@ -157,6 +159,12 @@ def _into(ops: dict[str, Any], words: list[str], value: Any, nodes: Mapping[str,
         _config(entry, rest, value, node.config.takes, text)
     else:
         _into(entry.setdefault("ops", {}), rest, value, inner, text)
+
+
+def _without_value(text: str) -> str:
+    """A text that leads nowhere, for a message: its value may be a secret."""
+    key, found, _ = text.partition("=")
+    return f"{key}=…" if found else text
 
 
 def _config(entry: dict[str, Any], words: list[str], value: Any, kind: Any, text: str) -> None:

@@ -341,3 +341,19 @@ def current_context() -> Any:
     if speaker is None or speaker[0].context_of is None:
         return None
     return speaker[0].context_of(speaker[1], speaker[2])
+
+
+def get_logger(name: str | None = None) -> logging.Logger:
+    """A logger for code that has no context: while a step runs, what it says is kept with the step.
+
+    Args:
+        name: of the logger, below `opgraph`; None: `opgraph` itself.
+
+    Example:
+        >>> get_logger("orders").name
+        'opgraph.orders'
+    """
+    logger = logging.getLogger(f"opgraph.{name}" if name else "opgraph")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.DEBUG)  # else the root logger's level, WARNING, would hold
+    return logger

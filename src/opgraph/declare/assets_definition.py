@@ -37,6 +37,7 @@ class AssetsDefinition(Frozen, Generic[P, R_co]):
     `AssetsDefinition.from_graph` and `.from_op`; as a function it can be called in tests."""
 
     __slots__ = (
+        "__weakref__",  # what is worked out from a definition is kept as long as it is
         "can_subset", "explicit_deps", "hooks", "io_manager_keys", "is_executable", "keys_by_input_name",
         "keys_by_output_name", "node_def", "node_name", "op_tags", "pool", "required_resource_keys", "resource_defs",
         "retry_policy", "source", "specs_by_key",

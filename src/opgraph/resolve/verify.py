@@ -33,7 +33,9 @@ def mistakes_in(graph: AssetGraph, resources: Mapping[str, object]) -> list[Inva
         found.append(AssetCycle(circle, unit.source if unit is not None else None))
     seen: set[str] = set()
     for unit in graph.units:
-        found += _wiring(unit)
+        if unit.mistakes is None:
+            unit.mistakes = tuple(_wiring(unit))
+        found += unit.mistakes
         own = unit.definition.resource_defs
         found += missing_resources(unit.flat.steps, {**resources, **own} if own else resources, unit.manager_at, seen)
     found += _conflicts(graph.units)

@@ -297,6 +297,15 @@ def test_what_stands_for_a_value_is_no_value():
         return {"e": 1, "f": 2}
 
     @asset
+    def h() -> MaterializeResult[str]:
+        return MaterializeResult(value="")
+
+    @asset
+    def reader(h: int) -> None: ...
+
+    assert len(problems_of(h, reader)) == 1
+
+    @asset
     def taker(context, a: int, b: int, c: int, d: int, e: int, f: int, config: Limit) -> int:
         return config.most
 

@@ -155,6 +155,11 @@ def delays(context: AssetExecutionContext, rows: list[int]) -> MaterializeResult
     return MaterializeResult(metadata={"rows": 3})
 
 
+@asset
+def stored() -> MaterializeResult[list[int]]:
+    return MaterializeResult(value=[1], metadata={"rows": 1})
+
+
 @multi_asset(outs={"a": AssetOut(), "b": AssetOut()})
 def both(rows: list[int]) -> tuple[int, str]:
     return 1, ""
@@ -170,7 +175,7 @@ assert_type(total([1]), int)
 
 selection = AssetSelection.groups("reports").upstream(depth=2) & AssetSelection.all() - AssetSelection.keys("a")
 defs = Definitions(
-    assets=[flights, delays, both, total, pages, sizes, AssetSpec("other")],
+    assets=[flights, delays, stored, both, total, pages, sizes, AssetSpec("other")],
     jobs=[nightly, define_asset_job("reports", selection=selection | AssetSelection.key_prefixes("raw"))],
     resources={"limit": 3},
 )

@@ -13,6 +13,7 @@ from numbers import Complex, Integral, Real
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from opgraph.declare.inputs import NO_DEFAULT
+from opgraph.declare.materialization import MaterializeResult
 from opgraph.declare.op import OpDefinition
 from opgraph.declare.viewed import output_annotations
 from opgraph.errors import InvalidDefinitionError, Source
@@ -226,6 +227,8 @@ def _produced(op: OpDefinition, name: str, returned: Any) -> Any:
             return _UNKNOWN
         returned = items[0]
     made = output_annotations(returned, outputs)[outputs.index(name)]
+    if typing.get_origin(made) is MaterializeResult:
+        made = typing.get_args(made)[0]
     parts = typing.get_args(made) if _is_union(made) else (made,)
     return _UNKNOWN if made is None or any(_is_ours(part) for part in parts) else made
 

@@ -12,11 +12,13 @@ from opgraph.declare.config import Config, PermissiveConfig
 from opgraph.declare.definitions import Definitions
 from opgraph.declare.env import EnvVar, EnvVarNotSet
 from opgraph.declare.graph import graph
+from opgraph.declare.inputs import In
 from opgraph.declare.job import define_asset_job, job
 from opgraph.declare.op import op
 from opgraph.declare.run_config import RunConfig, config_mapping
 from opgraph.declare.spec import AssetOut
 from opgraph.errors import InvalidConfigError, InvalidInvocationError
+from opgraph.keys import AssetKey
 from opgraph.operate.api import materialize, materialize_to_memory, validate_run_config
 from opgraph.operate.execute import materialize as run_materialize
 from opgraph.operate.execute import resume
@@ -629,3 +631,29 @@ def test_files_that_cannot_be_read(name, text, tmp_path):
     (tmp_path / name).write_bytes(text.encode("latin-1"))
     with pytest.raises(mistakes.BadConfigText, match=name):
         flat([f"@{tmp_path / name}"], ROOTS)
+
+
+def test_inputs_are_given_by_step():
+    """An input that nothing is wired to may have its value in the run configuration, under its op or the job's name."""
+
+    @op
+    def added(a, b):
+        return a + b
+
+    @job
+    def it(b):
+        added(b=b, a=numbers.alias("lists")())
+
+    @op(ins={"a": In(asset_key=AssetKey("elsewhere"))})
+    def read(a, b=2):
+        return a + b
+
+    @job
+    def alone():
+        read()
+
+    assert it.execute_in_process({"inputs": {"b": {"value": [1]}}}).output_for_node("added") == [0.1, 0.4, 0.7, 1]
+    given_here = {"ops": {"read": {"inputs": {"a": 1, "b": {"value": 5}}}}}
+    assert alone.execute_in_process(given_here).output_for_node("read") == 6
+    with pytest.raises(mistakes.UnknownKey, match=r"`read.c`"):
+        alone.execute_in_process({"ops": {"read": {"inputs": {"a": 1, "c": 3}}}})

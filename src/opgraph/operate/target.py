@@ -161,6 +161,7 @@ def configured(bound: list[BoundStep], settings: Settings) -> list[BoundStep]:
     found = settings.of([each.flat for each in bound if each.step.decision.do in (Do.RUN, Do.DECIDE)])
     for each in bound:
         each.config = found.get(each.flat.key)
+        each.constants.update(settings.inputs_by_step.get(each.flat.key, {}))
     return bound
 
 
@@ -279,7 +280,7 @@ def graph_target(
     steps = [step for step in flat.steps if chosen is None or step.key in chosen]
     refuse(
         [
-            *unprovided(steps, inputs),
+            *unprovided(steps, inputs, settings.inputs_by_step),
             *missing_resources(steps, everything, {}, set()),
             *disagreements(flat.steps, everything),
         ]

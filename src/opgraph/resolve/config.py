@@ -28,6 +28,7 @@ from opgraph.resolve.config_mistakes import (
     MappingFailed,
     MisplacedKey,
     NotConfigurable,
+    UnknownKey,
     UnknownNode,
     UnknownSection,
     WrongType,
@@ -194,10 +195,9 @@ class Settings:
         return entry
 
     def _op(self, op: OpDefinition, entry: dict[str, Any], path: str) -> dict[str, Any]:
-        if is_tree(entry.get("inputs")):
-            self.inputs_by_step[path] = {name: _unwrapped(value) for name, value in entry["inputs"].items()}
+        recorded = self._inputs(op, entry.get("inputs"), path)
         if "config" not in entry:
-            return {}
+            return recorded
         if not op.takes_config and not op.body.takes_context:
             what = f"the function of `{op.name}` takes neither `config` nor a context"
             self.problems.append(
@@ -213,7 +213,17 @@ class Settings:
             self.problems += fitting.problems
             self._bad.add(path)
         self._given[path] = fitted
-        return {"config": plain(fitted)}
+        return {**recorded, "config": plain(fitted)}
+
+    def _inputs(self, op: OpDefinition, given: Any, path: str) -> dict[str, Any]:
+        """Values for inputs of an op that nothing else provides."""
+        if not is_tree(given):
+            return {}
+        for name in given:
+            if name not in op.ins:
+                self.problems.append(UnknownKey(f"{path}.{name}", str(name), list(op.ins), op.source))
+        self.inputs_by_step[path] = {name: _unwrapped(value) for name, value in given.items()}
+        return {"inputs": plain(given)}
 
     def _graph(self, graph: GraphDefinition, entry: dict[str, Any], path: str) -> dict[str, Any]:
         recorded: dict[str, Any] = {}

@@ -70,15 +70,18 @@ def _wiring(unit: Unit) -> Iterable[InvalidDefinitionError]:
             yield UnusedOp(step.key, unit.name, place_of(step, unit.source))
 
 
-def unprovided(steps: Iterable[FlatStep], given: Iterable[str] = ()) -> Iterable[InvalidDefinitionError]:
-    """The inputs that nothing is wired to and that have no value of their own."""
+def unprovided(
+    steps: Iterable[FlatStep], given: Iterable[str] = (), by_step: Mapping[str, Mapping[str, object]] | None = None
+) -> Iterable[InvalidDefinitionError]:
+    """The inputs that nothing is wired to and that have no value of their own. Values are given by name, or by step."""
     known = set(given)
     for step in steps:
         for name, origin in step.inputs.items():
             declared = step.op.ins[name]
             if isinstance(origin, Unwired) or (isinstance(origin, OuterInput) and known and origin.name not in known):
                 provided = declared.asset_key is not None or declared.input_manager_key is not None
-                if declared.is_nothing or declared.has_default_value or provided:
+                told = by_step is not None and name in by_step.get(step.key, ())
+                if declared.is_nothing or declared.has_default_value or provided or told:
                     continue
                 yield InputNotProvided(step.key, step.op.name, name, place_of(step, None))
 

@@ -219,10 +219,10 @@ class Attempts:
         if isinstance(source, FromAsset):
             ins[name], read = self._shelf.load_asset(source, bound, name, manager, attempt)
             reads.append(read)
-        elif isinstance(source, FromCaller) and not (manager and source.name not in self._given):
-            ins[name] = self._from_caller(source, bound, name)
         elif name in bound.constants:
             ins[name] = bound.constants[name]
+        elif isinstance(source, FromCaller) and not (manager and source.name not in self._given):
+            ins[name] = self._from_caller(source, bound, name)
         elif manager and name not in bound.call.defaults:
             ins[name] = self._shelf.load_from_outside(bound, name, manager, attempt)
         else:

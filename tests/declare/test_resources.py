@@ -31,7 +31,7 @@ class House(ConfigurableResource):
 
 
 def test_parameters_annotated_with_a_class_are_resources():
-    """A parameter annotated with a resource class, or with ResourceParam, is no input, also where annotations are text."""
+    """A parameter annotated with a resource class or ResourceParam is no input, also where annotations are text."""
 
     @og.op
     def enter(door: Door, number: ResourceParam[int], guest: str):

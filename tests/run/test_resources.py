@@ -1,7 +1,8 @@
 """Resources in runs: made once, in the order in which they need one another, put away also when the run fails."""
 
 import contextlib
-import os
+import subprocess
+import sys
 
 import pytest
 
@@ -107,7 +108,7 @@ def test_one_object_where_it_is_used_twice():
 
 
 def test_a_resource_that_cannot_be_made():
-    """An error while a resource is made ends the run before its first step, named as such; what was made is put away."""
+    """An error while a resource is made ends the run before its first step, named as such; others are put away."""
 
     class Broken(ConfigurableResource):
         def setup_for_execution(self, context):
@@ -199,8 +200,16 @@ def test_environment_variables_are_read_when_the_run_begins(monkeypatch, tmp_pat
 def test_a_variable_that_is_not_set(monkeypatch):
     """It is a mistake of configuration, found before any step runs."""
     monkeypatch.delenv("TEST_TOKEN", raising=False)
-    with pytest.raises(og.InvalidConfigError, match="`TEST_TOKEN`"):
-        og.materialize([uses], resources={"noisy": Noisy(name=EnvVar("TEST_TOKEN"))})
+    inner = Around(inner=Noisy(name=EnvVar("TEST_TOKEN")), other="x")
+
+    @og.asset
+    def made(around: og.ResourceParam[str]): ...
+
+    with og.Instance.ephemeral() as instance:
+        for asset, resources in ((uses, {"noisy": inner.inner}), (made, {"around": inner})):
+            with pytest.raises(og.InvalidConfigError, match="`TEST_TOKEN`"):
+                og.materialize([asset], resources=resources, instance=instance)
+        assert instance.get_runs() == []
     assert log == []
 
 
@@ -452,5 +461,6 @@ def test_resource_definitions_on_every_kind_of_asset():
 
 def test_an_import_stays_light():
     """Using plain objects as resources imports no pydantic."""
-    code = "import opgraph as og, sys\n@og.asset\ndef a(): return 1\nog.materialize([a])\nassert 'pydantic' not in sys.modules"
-    assert os.system(f'{os.sys.executable} -c "{code}"') == 0
+    code = "import opgraph as og, sys\n@og.asset\ndef a(): return 1\nog.materialize([a])\n"
+    code += "assert 'pydantic' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

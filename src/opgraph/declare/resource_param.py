@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 else:
 
     class ResourceParam:
-        """Says that a parameter is the resource of its name, where its type alone does not: `db: ResourceParam[Engine]`."""
+        """Says that a parameter is a resource, where its type alone does not: `db: ResourceParam[Engine]`."""
 
         def __class_getitem__(cls, annotation: Any) -> Any:
             return Annotated[annotation, _MARK]

@@ -3,7 +3,6 @@
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from opgraph.frames.tables import described, from_arrow, to_arrow, wanted
 from opgraph.run.io_managers import ConfigurableIOManager
@@ -39,7 +38,7 @@ class DuckDBIOManager(ConfigurableIOManager):
             connection.begin()
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_quoted(schema)}")
             connection.execute(
-                f"CREATE OR REPLACE TABLE {_quoted(schema)}.{_quoted(name)} AS SELECT * FROM opgraph_incoming"  # noqa: S608 - quoted
+                f"CREATE OR REPLACE TABLE {_quoted(schema)}.{_quoted(name)} AS SELECT * FROM opgraph_incoming"  # noqa: S608 - names are quoted
             )
             connection.commit()
         context.location = f"{kind}:{schema}.{name}"
@@ -56,7 +55,7 @@ class DuckDBIOManager(ConfigurableIOManager):
         schema, name = self._names(context if context.key is not None or made is None else made)
         with duckdb.connect(self.database) as connection:
             try:
-                found: Any = connection.sql(f"SELECT * FROM {_quoted(schema)}.{_quoted(name)}")  # noqa: S608 - quoted
+                found: Any = connection.sql(f"SELECT * FROM {_quoted(schema)}.{_quoted(name)}")  # noqa: S608 - names are quoted
             except duckdb.CatalogException as error:
                 raise ValueLostError("missing", f"{schema}.{name} in {self.database}") from error
             return from_arrow(found.to_arrow_table(), wanted(context, kind))
@@ -72,6 +71,6 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _plain(table: pa.Table) -> pa.Table:
+def _plain(table: Any) -> Any:
     """The table without notes of the library that made it, which DuckDB does not keep."""
     return table.replace_schema_metadata(None)

@@ -3,11 +3,12 @@
 import io
 import json
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
-import pyarrow as pa
-from pyarrow import csv, parquet
-from pydantic import PrivateAttr
+import pyarrow  # noqa: ICN001 - `pa` is the same without types
+import pyarrow.csv
+import pyarrow.parquet
+from pydantic import Field, PrivateAttr
 
 from opgraph.frames.places import Place, found
 from opgraph.frames.tables import described, from_arrow, kind_of, to_arrow, wanted
@@ -15,6 +16,11 @@ from opgraph.run.io_managers import ConfigurableIOManager
 from opgraph.values.codec import checksum
 from opgraph.values.context import InputContext, OutputContext
 from opgraph.values.problems import UnloadableValueError, UnstorableValueError
+
+# They have no types.
+pa: Any = pyarrow
+csv: Any = pyarrow.csv
+parquet: Any = pyarrow.parquet
 
 
 class ParquetIOManager(ConfigurableIOManager):
@@ -36,7 +42,7 @@ class ParquetIOManager(ConfigurableIOManager):
     versioned: ClassVar[bool] = True
 
     base_path: str
-    storage_options: dict[str, Any] = {}
+    storage_options: dict[str, Any] = Field(default_factory=dict)
     compression: str = "zstd"
     _place: Place | None = PrivateAttr(default=None)
 
@@ -75,7 +81,7 @@ class CSVIOManager(ConfigurableIOManager):
     versioned: ClassVar[bool] = True
 
     base_path: str
-    storage_options: dict[str, Any] = {}
+    storage_options: dict[str, Any] = Field(default_factory=dict)
     delimiter: str = ","
     _place: Place | None = PrivateAttr(default=None)
 
@@ -116,13 +122,13 @@ class JSONIOManager(ConfigurableIOManager):
     versioned: ClassVar[bool] = True
 
     base_path: str
-    storage_options: dict[str, Any] = {}
+    storage_options: dict[str, Any] = Field(default_factory=dict)
     indent: int | None = None
     _place: Place | None = PrivateAttr(default=None)
 
     def handle_output(self, context: OutputContext, obj: Any) -> None:
         """Write the value to a new file."""
-        kind, table, value = "json", None, obj
+        kind, table, value = "json", cast("Any", None), obj
         if kind_of(type(obj)):
             table, kind = to_arrow(obj, "JSONIOManager", context)
             value = table.to_pylist()
@@ -155,10 +161,11 @@ class JSONIOManager(ConfigurableIOManager):
 
 
 def _are_rows(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)  # pyright: ignore[reportUnknownVariableType]
+    rows: list[Any] = value if isinstance(value, list) else []
+    return bool(rows) and all(isinstance(row, dict) for row in rows)
 
 
-def _table_of(rows: Any) -> pa.Table | None:
+def _table_of(rows: Any) -> Any:
     """Rows as a table, for its columns; None where the rows have values of different types in one column."""
     try:
         return pa.Table.from_pylist(rows)
@@ -176,9 +183,7 @@ def _bytes_of(write: Callable[[Any], None]) -> bytes:
     return file.getvalue()
 
 
-def _store(
-    place: Place, context: OutputContext, extension: str, kind: str, data: bytes, table: pa.Table | None
-) -> None:
+def _store(place: Place, context: OutputContext, extension: str, kind: str, data: bytes, table: Any) -> None:
     location = place.location_for(context, extension)
     place.write(location, data)
     context.location = f"{kind}:{location}"

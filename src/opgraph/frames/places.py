@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +99,8 @@ def found(context: InputContext, extension: str) -> tuple[str, str, str, int]:
 
 def _filesystem(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
     try:
-        from fsspec.core import url_to_fs  # noqa: PLC0415 - an extra  # pyright: ignore
-
-        return url_to_fs(url.rstrip("/"), **options)  # pyright: ignore
+        core: Any = import_module("fsspec.core")  # an extra
+        return core.url_to_fs(url.rstrip("/"), **options)
     except (ImportError, ValueError) as error:
         raise NoLibraryForURL(url, str(error)) from error
 

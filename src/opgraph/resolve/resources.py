@@ -1,7 +1,7 @@
 """Resources bound to assets."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from opgraph.declare.assets_definition import AssetsDefinition
 from opgraph.declare.frozen import replaced
@@ -55,9 +55,8 @@ def with_resources(
 
 
 def _configured(key: str, recipe: Any, settings: Any) -> Any:
-    config: Any = (
-        cast("Any", settings)["config"] if isinstance(settings, Mapping) and "config" in settings else settings
-    )
+    given: Any = settings
+    config = given["config"] if isinstance(given, dict) and "config" in given else given
     if hasattr(recipe, "opgraph_fields"):
         cls, fields = recipe.opgraph_fields()
         return cls(**{**fields, **config})

@@ -25,7 +25,7 @@ class BuiltInitResourceContext(InitResourceContext):
         self._scope = scope
 
     @property
-    def resources(self) -> Resources:  # pyright: ignore[reportIncompatibleVariableOverride] - read only, as in a run
+    def resources(self) -> Resources:
         """The resources, as attributes."""
         return self._scope.resources
 
@@ -98,8 +98,8 @@ def build_resources(
         ...     resources.warehouse.rows("flights")
         ['db/flights/0', 'db/flights/1']
     """
-    settings = {
-        key: each["config"] if isinstance(each, Mapping) and "config" in each else each  # pyright: ignore[reportUnknownVariableType]
+    settings: dict[str, Any] = {
+        key: each["config"] if isinstance(each, Mapping) and "config" in each else each
         for key, each in (resource_config or {}).items()
     }
     return BuiltResources(

@@ -1,10 +1,10 @@
 """The resources of a run: made when they are first needed, each once, and put away in the opposite order at its end."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from threading import RLock
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from opgraph.declare.env import has_reference
 from opgraph.declare.recipe import InitResourceContext, is_recipe
@@ -53,7 +53,9 @@ class Opened(Mapping[str, Any]):
         instance: Any = None,
         log: Any = _LOG,
     ) -> None:
-        self._launch = {key: each for key, each in (launch or {}).items() if isinstance(each, _SETTINGS)}
+        self._launch: dict[str, Any] = {
+            key: each for key, each in (launch or {}).items() if isinstance(each, _SETTINGS)
+        }
         self._given = {**given, **{key: each for key, each in (launch or {}).items() if key not in self._launch}}
         self._keys = {id(each): key for key, each in reversed(self._given.items()) if is_recipe(each)}
         self.objects = frozenset(key for key, each in self._given.items() if not is_recipe(each))
@@ -113,9 +115,19 @@ class Opened(Mapping[str, Any]):
         unknown = [key for key in self._launch if key not in self._given]
         problems += [UnknownKey(f"resources.{key}", key, list(self._given), None) for key in unknown]
         for key in self._given:
-            if key in keys and hasattr(type(self._given[key]), "opgraph_fields"):
-                problems += self._fitted(self._given[key], key, reading=True)[2]
+            if key in keys:
+                problems += self._wrong(self._given[key], key)
         refuse_config(problems)
+
+    def _wrong(self, recipe: Any, key: str) -> Iterator[InvalidConfigError]:
+        """What is wrong with the configuration of a resource and of those inside it."""
+        if hasattr(recipe, "opgraph_fields"):
+            _, values, problems, _ = self._fitted(recipe, key, reading=True)
+            yield from problems
+            for value in values.values():
+                inner = self._keys.get(id(value), "")
+                if not inner or inner != key:
+                    yield from self._wrong(value, inner)
 
     def made(self, recipe: Any) -> Any:
         """The resource of a recipe that is a part of another one."""
@@ -142,7 +154,7 @@ class Opened(Mapping[str, Any]):
             self[each]
         config = self._config_of(key)
         ready = recipe
-        if hasattr(type(recipe), "opgraph_fields"):
+        if hasattr(recipe, "opgraph_fields"):
             ready, config = self._ready(recipe, key)
         context = InitResourceContext(
             config,
@@ -157,7 +169,7 @@ class Opened(Mapping[str, Any]):
         if not is_recipe(ready):
             return ready
         self.lasting = self.lasting or ready.opgraph_lasts()
-        cls = getattr(recipe, "cls", type(recipe)).__name__
+        cls: str = getattr(recipe, "cls", recipe.__class__).__name__
         name = next((each for each in self._path if each in self._given), "") or key or cls
         opening: AbstractContextManager[Any] | None = None
         try:
@@ -244,7 +256,7 @@ class Opened(Mapping[str, Any]):
         self._stack.close()
         self.lasting = False
 
-    def __enter__(self) -> "Opened":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -340,7 +352,7 @@ class _Closing:
     def __init__(self, opening: AbstractContextManager[Any], key: str, log: Any) -> None:
         self._opening, self._key, self._log = opening, key, log
 
-    def __enter__(self) -> "_Closing":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -375,6 +387,6 @@ def open_resource(recipe: Any, *, keep: bool) -> Any:
 
 
 @contextmanager
-def _open_for_a_while(recipe: Any) -> Iterator[Any]:
+def _open_for_a_while(recipe: Any) -> Generator[Any]:
     with Opened({}) as opened:
         yield opened.made(recipe)

@@ -23,8 +23,8 @@ class UPathIOManager(IOManager):
     """Writes one file a value, at a path that follows from the asset's key: `base/prefix/name.extension`. Subclass it
     with `dump_to_path` and `load_from_path`.
 
-    Paths are `pathlib` paths, or any others that work like them, as those of universal-pathlib do. A file is overwritten
-    by the next materialization.
+    Paths are `pathlib` paths, or any others that work like them, as those of universal-pathlib do. A file is
+    overwritten by the next materialization.
 
     Args:
         base_path: the folder; by default the instance's.

@@ -108,6 +108,7 @@ class InvalidDefinitionError(Error):
 
     @property
     def problems(self) -> "Sequence[InvalidDefinitionError]":
+        """Every mistake that was found."""
         return (self,)
 
 
@@ -120,6 +121,7 @@ class InvalidDefinitionsError(InvalidDefinitionError):
 
     @property
     def problems(self) -> Sequence[InvalidDefinitionError]:
+        """Every mistake that was found."""
         return self._problems
 
     def __str__(self) -> str:
@@ -223,7 +225,10 @@ class Failure(Error):
     """
 
     def __init__(
-        self, description: str | None = None, metadata: Mapping[str, Any] | None = None, allow_retries: bool | None = None
+        self,
+        description: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        allow_retries: bool | None = None,
     ) -> None:
         self.description = description
         self.metadata = dict(metadata or {})

@@ -116,7 +116,7 @@ CoercibleToAssetKey = AssetKey | str | Sequence[str]
 def near_misses(name: str, known: Iterable[str], *, most: int = 3) -> list[str]:
     """The known names that a person may have meant by this one: the same letters in another case or place, a part
     too many or too few, or a small typing error. Best first."""
-    import difflib  # noqa: PLC0415 - 8 ms, needed only when an error is being written
+    import difflib
 
     options = list(known)
     last = name.rsplit("/", 1)[-1]

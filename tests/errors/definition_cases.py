@@ -3,8 +3,9 @@
 
 from functools import partial
 
-import opgraph.testing.replacing as replacing
 from cases import Cases, filed
+
+import opgraph.testing.replacing as replacing
 from opgraph import (
     AssetIn,
     AssetOut,

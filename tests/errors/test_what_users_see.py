@@ -8,7 +8,19 @@ import pytest
 from click.testing import CliRunner
 
 import opgraph as package
-from opgraph import AssetOut, AssetSpec, Definitions, Instance, Out, asset, graph, graph_asset, graph_multi_asset, materialize, op
+from opgraph import (
+    AssetOut,
+    AssetSpec,
+    Definitions,
+    Instance,
+    Out,
+    asset,
+    graph,
+    graph_asset,
+    graph_multi_asset,
+    materialize,
+    op,
+)
 from opgraph.declare.mistakes import NoSuchOutput, UsedAsValue
 from opgraph.errors import InvalidDefinitionsError, StepFailedError
 from opgraph.operate import execute
@@ -53,7 +65,7 @@ USES = {
 
 @pytest.mark.parametrize("use", USES)
 def test_a_value_that_is_not_there_yet_is_never_used_in_silence(use):
-    """Whatever a graph's body does with an op's output, but pass it on, is a mistake that says so, at the user's line."""
+    """Whatever a graph's body does with an op's output, but pass it on, is a mistake at the user's line."""
     with pytest.raises(UsedAsValue, match="has no value yet") as caught:
         graph(name="it")(USES[use])
     assert caught.value.where.file == __file__
@@ -172,7 +184,9 @@ def test_the_user_s_exception_has_the_user_s_lines():
 
     with pytest.raises(LookupError) as caught:
         materialize([it])
-    files = [entry.path.parts for entry in caught.traceback if "opgraph" in entry.path.parts and "src" in entry.path.parts]
+    files = [
+        entry.path.parts for entry in caught.traceback if "opgraph" in entry.path.parts and "src" in entry.path.parts
+    ]
     inner = [entry.name for entry in caught.traceback][-2:]
     assert inner == ["it", "deeper"]
     assert len(files) <= 2  # of `materialize` itself, which Python adds on the way out
@@ -181,8 +195,8 @@ def test_the_user_s_exception_has_the_user_s_lines():
 
 PROGRAMS = {
     "a step": "from opgraph import asset, materialize\n@asset\ndef it():\n    return 1 / 0\nmaterialize([it])\n",
-    "an exit": "from opgraph import asset, materialize\n@asset\ndef it():\n    raise SystemExit(3)\nmaterialize([it])\n",
-    "a body": "from opgraph import op, graph_asset\n@op\ndef one(): ...\n@graph_asset\ndef it():\n    return one() + 1\n",
+    "an exit": "from opgraph import asset, materialize\n@asset\ndef it():\n    exit(3)\nmaterialize([it])\n",
+    "a body": "from opgraph import op, graph_asset\n@op\ndef one(): ...\n@graph_asset\ndef it(): return one() + 1\n",
     "a whole": "from opgraph import asset, materialize\n@asset\ndef it(that): ...\nmaterialize([it])\n",
     "a store": "from opgraph import asset, materialize\n@asset\ndef it():\n    return lambda: 1\n"
     "from opgraph import Instance\nmaterialize([it], instance=Instance.local_temp())\n",
@@ -270,10 +284,11 @@ def test_a_selection_is_read_before_anything_is_loaded(tmp_path, run):
 
 
 def test_a_run_that_was_taken_up_counts_what_was_left(tmp_path, run):
-    """A run whose process died and that goes on under its id says what had run before, and what ran now."""
+    """A run whose process died and that goes on under its id says what had run before and what ran now."""
     (tmp_path / "definitions.py").write_text(
         "import os\nfrom opgraph import graph_asset, op\n\n@op\ndef one(): return 1\n\n"
-        "@op\ndef inc(x):\n    if not os.path.exists('again'):\n        open('again', 'w').close()\n        os._exit(9)\n"
+        "@op\ndef inc(x):\n    if not os.path.exists('again'):\n"
+        "        open('again', 'w').close()\n        os._exit(9)\n"
         "    return x + 1\n\n@graph_asset\ndef made(): return inc(inc(one()))\n"
     )
     command = [sys.executable, "-m", "opgraph.show.cli.main", "materialize"]

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from cases import Cases, filed
+
 from opgraph import (
     AssetDep,
     AssetKey,
@@ -20,7 +21,6 @@ from opgraph import (
     EnvVar,
     EventType,
     FilesystemIOManager,
-
     Instance,
     MaterializeResult,
     OpExecutionContext,
@@ -32,7 +32,6 @@ from opgraph import (
     build_output_context,
     execute_job,
     graph,
-
     graph_multi_asset,
     job,
     map_asset_specs,
@@ -182,7 +181,10 @@ def report_returned():
 
 @case("run.mistakes.ResultWithoutAsset")
 def result_without_asset():
-    running(lambda: MaterializeResult(), None)
+    def it():
+        return MaterializeResult()
+
+    running(it, None)
 
 
 @case("run.mistakes.WhichAsset")
@@ -720,7 +722,9 @@ def several():
 
 @case("resolve.config_mistakes.UnknownNode")
 def unknown_node():
-    cleaning.execute_in_process(run_config={"ops": {"clen": {"config": {"unit": "m"}}, "clean": {"config": {"unit": "m"}}}})
+    cleaning.execute_in_process(
+        run_config={"ops": {"clen": {"config": {"unit": "m"}}, "clean": {"config": {"unit": "m"}}}}
+    )
 
 
 @case("resolve.config_mistakes.UnknownSection")
@@ -841,8 +845,6 @@ def same_run_id():
 
     run_id = execute_job(it, instance).run_id
     it.execute_in_process(instance=instance, run_id=run_id)
-
-
 
 
 @case("resolve.resources.AlreadyBound")

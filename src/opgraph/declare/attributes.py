@@ -3,7 +3,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, Literal, TypeAlias, TypedDict
+from typing import Any, Literal, TypeAlias, TypedDict, cast
 
 from opgraph.declare.accepted import only, sort_out
 from opgraph.declare.spec import AssetIn, AssetOut, AssetSpec, CoercibleToAssetDep, CoercibleToAssetKeyPrefix
@@ -113,7 +113,9 @@ def check(owner: str, given: Any, known: type) -> None:
     if given.get("outs"):
         given["outs"] = only(shown, "outs", given["outs"], AssetOut, "an `AssetOut`")
     if given.get("specs"):
-        specs = only(shown, "specs", dict(enumerate(given["specs"])), AssetSpec, "an `AssetSpec`")
+        specs = only(
+            shown, "specs", dict(enumerate(cast("Iterable[Any]", given["specs"]))), AssetSpec, "an `AssetSpec`"
+        )
         given["specs"] = list(specs.values())
 
 

@@ -75,7 +75,7 @@ class Placeholder:
 
 
 def _refusal(doing: str) -> Any:
-    def method(self: Any, *_args: Any, **_kwargs: Any) -> NoReturn:
+    def method(self: Any, *_args: Any, **_kwargs: Any) -> None:
         self._refuse(doing)
 
     return method

@@ -76,7 +76,7 @@ def composed(
     except (UsedAsValue, NoSuchOutput) as mistake:
         report(mistake)
         composition = Composition(owner)  # the declaration goes on with a graph that has the outputs it declares
-        returned = composition.run(lambda **_: _stand_in(out)(), params)
+        returned = composition.run(_stand_in(out), params)
         composition.used.update(params)
     returns = _returns(owner, source, returned, out)
     used = composition.used | {wire.name for wire in returns.values() if isinstance(wire, FromInput)}
@@ -101,9 +101,15 @@ def composed(
     )
 
 
-def _stand_in(out: GraphOut | Mapping[str, GraphOut] | None) -> OpDefinition:
+def _stand_in(out: GraphOut | Mapping[str, GraphOut] | None) -> Callable[..., Any]:
+    """A body that has the outputs that are declared, whatever its inputs."""
     names = list(out) if isinstance(out, Mapping) else ["result"]
-    return OpDefinition(lambda: None, "not_composed", outs={name: Out() for name in names if NAME.fullmatch(name)})
+    outs = {name: Out() for name in names if NAME.fullmatch(name)}
+
+    def body(**_: Any) -> Any:
+        return OpDefinition(lambda: None, "not_composed", outs=outs)()
+
+    return body
 
 
 def _with_default(given: GraphIn | None, default: Any) -> GraphIn:

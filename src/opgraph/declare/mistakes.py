@@ -117,7 +117,11 @@ class NotAFunction(InvalidDefinitionError, TypeError):
     def __init__(self, given: object, *, where: Source | None) -> None:
         self.given = given
         made = hasattr(given, "node_def") or (hasattr(given, "ins") and hasattr(given, "outs"))
-        what = f"`{getattr(given, 'name', getattr(given, 'node_name', given))}`, which is decorated already" if made else _shown(given)
+        what = (
+            f"`{getattr(given, 'name', getattr(given, 'node_name', given))}`, which is decorated already"
+            if made
+            else _shown(given)
+        )
         super().__init__(
             f"a decorator was put on {what}, not on a function",
             where=where,
@@ -392,7 +396,8 @@ class TooManyArguments(InvalidDefinitionError):
         self.count = count
         self.ins = tuple(ins)
         super().__init__(
-            f"`{name}` was given {count} arguments and has {len(ins)} input{'s' if len(ins) != 1 else ''}: {_names(ins)}",
+            f"`{name}` was given {count} arguments and has {len(ins)} input{'s' if len(ins) != 1 else ''}: "
+            f"{_names(ins)}",
             where=where,
             fix="leave out what is too many",
         )

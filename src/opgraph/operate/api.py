@@ -157,7 +157,7 @@ class NotAList(InvalidInvocationError):
 
 def _listed(assets: Any, function: str) -> list[Any]:
     if isinstance(assets, (str, bytes, Mapping)) or not isinstance(assets, Iterable):
-        raise NotAList(function, assets)
+        raise NotAList(function, cast("object", assets))
     return list(cast("Iterable[Any]", assets))
 
 

@@ -369,6 +369,32 @@ def test_io_managers_of_functions_and_factories():
     assert run(Factory.configure_at_launch(), run_config=at_launch) == "l1"
 
 
+def test_values_are_loaded_by_a_manager_that_is_made():
+    """`load_asset_value` makes the I/O manager as a run does, and puts it away."""
+
+    @og.io_manager
+    def made():
+        log.append("up")
+        yield Fixed()
+        log.append("down")
+
+    class Fixed(og.IOManager):
+        def handle_output(self, context, obj): ...
+
+        def load_input(self, context):
+            return "loaded"
+
+    @og.asset
+    def one():
+        return 1
+
+    defs = og.Definitions(assets=[one], resources={"io_manager": made})
+    with og.Instance.ephemeral() as instance:
+        og.materialize([one], resources={"io_manager": made}, instance=instance)
+        assert defs.load_asset_value("one", instance=instance) == "loaded"
+    assert log == ["up", "down"] * 2
+
+
 def test_folders_of_files_at_launch(tmp_path):
     """The folder of a FilesystemIOManager may come with the run, and has a folder for each asset."""
 

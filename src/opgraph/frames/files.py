@@ -161,7 +161,7 @@ class JSONIOManager(ConfigurableIOManager):
 
 
 def _are_rows(value: Any) -> bool:
-    rows: list[Any] = value if isinstance(value, list) else []
+    rows = cast("list[Any]", value) if isinstance(value, list) else []
     return bool(rows) and all(isinstance(row, dict) for row in rows)
 
 

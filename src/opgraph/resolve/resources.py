@@ -1,7 +1,7 @@
 """Resources bound to assets."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from opgraph.declare.assets_definition import AssetsDefinition
 from opgraph.declare.frozen import replaced
@@ -55,8 +55,8 @@ def with_resources(
 
 
 def _configured(key: str, recipe: Any, settings: Any) -> Any:
-    given: Any = settings
-    config = given["config"] if isinstance(given, dict) and "config" in given else given
+    given = cast("Mapping[str, Any]", settings)
+    config: Any = given.get("config", given) if isinstance(settings, Mapping) else given
     if hasattr(recipe, "opgraph_fields"):
         cls, fields = recipe.opgraph_fields()
         return cls(**{**fields, **config})

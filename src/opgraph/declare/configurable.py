@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Self, cast
 
 from pydantic import ConfigDict, ValidationInfo, field_validator
 
@@ -13,8 +13,7 @@ from opgraph.declare.env import has_reference
 from opgraph.declare.recipe import InitResourceContext, is_recipe
 from opgraph.declare.resource import ResourceDefinition
 from opgraph.declare.secrets import MASK
-
-T = TypeVar("T")
+from opgraph.declare.signatures import T
 
 if TYPE_CHECKING:
 

@@ -25,10 +25,12 @@ from opgraph import (
     asset,
     config_mapping,
     define_asset_job,
+    definitions,
     graph,
     graph_asset,
     graph_multi_asset,
     job,
+    load_from_defs_folder,
     materialize,
     multi_asset,
     op,
@@ -736,3 +738,28 @@ def unknown_ops():
         one()
 
     it.execute_in_process(op_selection=["ones"])
+
+
+@case("declare.assets_definition.NothingDefined")
+def nothing_defined():
+    AssetsDefinition()
+
+
+@case("declare.folders.NotDefinitions")
+def not_definitions():
+    @definitions
+    def defs():
+        return [made]
+
+    defs()
+
+
+@case("declare.folders.NoDefsFolder")
+def no_defs_folder(tmp_path):
+    load_from_defs_folder(path_within_project=tmp_path / "definitions.py")
+
+
+@case("declare.labels.BadTagValue")
+def bad_tag_value():
+    @op(tags={"made": object()})
+    def it(): ...

@@ -29,6 +29,7 @@ from opgraph.declare.signatures import P, R_co
 from opgraph.declare.unsupported import refuse
 from opgraph.declare.wires import FanIn, FromInput, FromNode, Value, Wire
 from opgraph.errors import NotYetSupportedError, Source
+from opgraph.keys import near_misses
 
 if TYPE_CHECKING:
     from opgraph.declare.graph_definition import GraphDefinition
@@ -288,6 +289,9 @@ def call(
     for key, value in kwargs.items():
         if key not in definition.ins:
             report(UnknownInput(name, key, ins, where=where))
+            meant = near_misses(key, [each for each in ins if each not in given and each not in kwargs])
+            if meant:  # go on as if it were written rightly, so that one slip is one mistake
+                given[meant[0]] = value
         elif key in given:
             report(WiredTwice(name, key, where=where))
         else:

@@ -1,6 +1,6 @@
 """Graphs: nodes wired to one another, usable wherever an op is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast, overload
 
 from opgraph.declare import compose
@@ -36,7 +36,7 @@ from opgraph.declare.unsupported import refuse
 from opgraph.declare.wires import FromInput, FromNode
 from opgraph.declare.wiring import required
 from opgraph.errors import Source
-from opgraph.keys import NAME
+from opgraph.keys import NAME, near_misses
 
 
 def composed(
@@ -49,6 +49,7 @@ def composed(
     out: GraphOut | Mapping[str, GraphOut] | None = None,
     tags: Mapping[str, Any] | None = None,
     config: Any = None,
+    more: Iterable[str] = (),
 ) -> GraphDefinition:
     """The graph that a function's body describes: runs the body once, with placeholders."""
     body = Body(fn)
@@ -66,6 +67,8 @@ def composed(
     if body.var_positional:
         report(PositionalRest(owner, where=source))
     params = body.all_params
+    if body.var_keywords:  # it takes what `ins` name beside them
+        params = (*params, *(key for key in more if key not in params))
     for key in ins or {}:
         if key not in params:
             report(NoSuchParameter(owner, "ins", key, params, where=source))
@@ -154,6 +157,9 @@ def _returns(
             report(_not_an_output(owner, value, source))
         elif names is not None and name not in names:
             report(UnknownOutput(owner, name, names, where=source))
+            meant = near_misses(name, [each for each in names if each not in returns])
+            if meant:  # go on as if it were written rightly, so that one slip is one mistake
+                returns[meant[0]] = value.wire
         elif name in returns:
             report(OutputsUnnamed(owner, name, where=source))
         else:

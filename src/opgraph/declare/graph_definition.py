@@ -176,6 +176,17 @@ class GraphDefinition(Frozen, Generic[P, R_co]):
             else:
                 yield prefix + name, node.definition
 
+    def iterate_node_defs(self) -> Iterator[Any]:
+        """The definitions of all ops and graphs in it, nested ones too, each use of them once."""
+        for node in self.nodes.values():
+            yield node.definition
+            if isinstance(node.definition, GraphDefinition):
+                yield from node.definition.iterate_node_defs()
+
+    def iterate_op_defs(self) -> Iterator[Any]:
+        """The definitions of all ops in it, nested ones too, each use of them once."""
+        return (op for _, op in self.ops())
+
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """A node of the graph whose body is being run; elsewhere, whatever the runner makes of a direct call."""
         if compose.composing():

@@ -478,11 +478,15 @@ class OpExecutionContext(Context):
     def __getattr__(self, name: str) -> NoReturn:
         if name in _OF_PARTITIONS:
             raise UnpartitionedError(name)
+        if name in _OF_RUNS and self._load is None:
+            raise mistakes.NotInTests(name, self._side.builder or "build_op_context")
         raise AttributeError(f"{type(self).__name__} has no '{name}'", name=name)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._step_key or self._name}>"
 
+
+_OF_RUNS = frozenset({"get_step_execution_context", "node_handle", "step_launcher"})  # nothing of ours has them
 
 _OF_PARTITIONS = frozenset(
     {

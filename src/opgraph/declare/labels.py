@@ -59,7 +59,7 @@ def checked_labels(
 
 def checked_name(kind: str, name: str, where: Source | None) -> str:
     """The name of an op, graph, job, input or output; one that is not valid is reported."""
-    if kind == "output" and isinstance(name, str) and _OUTPUT.fullmatch(name):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if kind == "output" and _is_text(name, _OUTPUT):
         return name  # it is never a name in Python: it may begin with a digit
     if not isinstance(name, str) or not NAME.fullmatch(name):  # pyright: ignore[reportUnnecessaryIsInstance] - users' data
         report(BadName(kind, name, where=where))

@@ -63,7 +63,7 @@ def checked_name(kind: str, name: str, where: Source | None) -> str:
         return name  # it is never a name in Python: it may begin with a digit
     if not isinstance(name, str) or not NAME.fullmatch(name):  # pyright: ignore[reportUnnecessaryIsInstance] - users' data
         report(BadName(kind, name, where=where))
-        return re.sub(r"\W", "_", name if isinstance(name, str) else shown(name)) or "_"
+        return re.sub(r"\W", "_", name if isinstance(name, str) else shown(name)) or "_"  # pyright: ignore[reportUnnecessaryIsInstance]
     return name
 
 

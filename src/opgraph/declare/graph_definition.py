@@ -10,7 +10,7 @@ from msgspec import Struct
 from opgraph.declare import compose, ports
 from opgraph.declare.accepted import expect
 from opgraph.declare.body import Body
-from opgraph.declare.frozen import Frozen
+from opgraph.declare.frozen import Frozen, document
 from opgraph.declare.inputs import GraphIn
 from opgraph.declare.labels import checked_name, checked_tags
 from opgraph.declare.mistakes import owner_of
@@ -442,3 +442,11 @@ class JobDefinition(Frozen):
             tags=tags,
             resources=resources,
         )
+
+
+def _doc(graph: GraphDefinition) -> str | None:
+    return graph.body.inner.__doc__ if graph.body is not None else graph.description
+
+
+document(GraphDefinition, _doc)
+document(JobDefinition, lambda job: _doc(job.graph))

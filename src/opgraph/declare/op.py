@@ -7,7 +7,7 @@ from typing import Any, Generic, cast
 from opgraph.declare import compose, ports
 from opgraph.declare.accepted import expect, only
 from opgraph.declare.body import Body
-from opgraph.declare.frozen import Frozen, replaced
+from opgraph.declare.frozen import Frozen, document, replaced
 from opgraph.declare.inputs import In, says_nothing
 from opgraph.declare.labels import checked_name, checked_tags
 from opgraph.declare.mistakes import (
@@ -129,7 +129,7 @@ class OpDefinition(Frozen, Generic[P, R_co]):
 
     @property
     def __name__(self) -> str:
-        return self.name
+        return self.body.name
 
     @property
     def version(self) -> str | None:
@@ -245,6 +245,7 @@ def _ins(body: Body, declared: Mapping[str, In], owner: str) -> dict[str, In]:
 
 
 _PLAIN = In()
+document(OpDefinition, lambda op: op.body.inner.__doc__)
 
 
 def outs_of(body: Body, out: Out | Mapping[str, Out] | None) -> dict[str, Out]:
@@ -313,7 +314,7 @@ def op(
     @gathering
     def decorate(fn: Callable[..., Any]) -> OpDefinition:
         body = Body(fn)
-        owner = owner_of("op", name if name is not None else fn.__name__)
+        owner = owner_of("op", name if name is not None else body.name)
         given_ins = only(owner, "ins", ins, In, "an `In`", body.source) if isinstance(ins, Mapping) else ins
         given_out = only(owner, "out", out, Out, "an `Out`", body.source) if isinstance(out, Mapping) else out
         if out is not None and not isinstance(out, (Out, Mapping)):  # pyright: ignore[reportUnnecessaryIsInstance] - users' data
@@ -321,7 +322,7 @@ def op(
             given_out = None
         return OpDefinition(
             body,
-            name if name is not None else fn.__name__,
+            name if name is not None else body.name,
             given_ins,
             outs_of(body, given_out),
             description,

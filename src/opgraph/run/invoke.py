@@ -109,7 +109,7 @@ def _context(
     builder = build_op_context if assets is None else build_asset_context
     if not op.body.takes_context:
         return (args[0], args[1:], kwargs) if args and isinstance(args[0], OpExecutionContext) else (None, args, kwargs)
-    name = op.body.fn.__code__.co_varnames[0]
+    name = op.body.all_params[0]
     if name in kwargs:
         given, kwargs = kwargs[name], {key: value for key, value in kwargs.items() if key != name}
     elif args:

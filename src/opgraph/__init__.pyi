@@ -122,8 +122,8 @@ from opgraph.run.build_contexts import build_resources as build_resources
 from opgraph.run.captured import get_logger as get_logger
 from opgraph.run.context import AssetExecutionContext as AssetExecutionContext
 from opgraph.run.context import OpExecutionContext as OpExecutionContext
-from opgraph.run.context import build_asset_context as build_asset_context
-from opgraph.run.context import build_op_context as build_op_context
+from opgraph.run.build_contexts import build_asset_context as build_asset_context
+from opgraph.run.build_contexts import build_op_context as build_op_context
 from opgraph.run.event import Event as Event
 from opgraph.run.event import EventType as EventType
 from opgraph.run.instance import Instance as Instance

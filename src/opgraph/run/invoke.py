@@ -15,7 +15,8 @@ from opgraph.resolve.config import OpConfig, Settings, config_of
 from opgraph.resolve.flatten import flatten
 from opgraph.run import mistakes
 from opgraph.run.body import OpCall, drained
-from opgraph.run.context import AssetSide, OpExecutionContext, build_asset_context, build_op_context
+from opgraph.run.build_contexts import build_asset_context, build_op_context
+from opgraph.run.context import AssetSide, OpExecutionContext
 from opgraph.run.loop import EventLoop
 
 

@@ -95,6 +95,18 @@ class Opened(Mapping[str, Any]):
                 todo += self._given[key].opgraph_requires()
         return frozenset(found)
 
+    def ends(self, key: str) -> bool:
+        """Whether a resource, or one inside it, is put away at the end."""
+        return self._ends(self._given.get(key), set())
+
+    def _ends(self, recipe: Any, seen: set[int]) -> bool:
+        if not is_recipe(recipe) or id(recipe) in seen:
+            return False
+        seen.add(id(recipe))
+        fields: Mapping[str, Any] = recipe.opgraph_fields()[1] if hasattr(recipe, "opgraph_fields") else {}
+        inner = [*(self._given.get(key) for key in recipe.opgraph_requires()), *fields.values()]
+        return bool(recipe.opgraph_lasts()) or any(self._ends(each, seen) for each in inner)
+
     # -- making -----------------------------------------------------------------------
 
     def make_ready(self, keys: frozenset[str]) -> None:

@@ -21,9 +21,9 @@ from opgraph.run.instance import Instance
 from opgraph.run.resources import Resources
 from opgraph.values.context import InputContext, OutputContext
 from opgraph.values.manager import FilesystemIOManager, InMemoryIOManager
-from opgraph.values.upath import UPathIOManager
 from opgraph.values.problems import ValueLostError
 from opgraph.values.store import Origin
+from opgraph.values.upath import UPathIOManager
 
 DEFAULT = "io_manager"
 _CACHE = 32 * 1024 * 1024  # bytes of inline values kept in the process, so that the next step need not ask the record
@@ -104,6 +104,7 @@ class Shelf:
         resources: by key, I/O managers among them.
         project: the assets, for those loaded from outside the plan; None for a job of ops.
         log: makes the logger that managers write to, for a step and attempt.
+        hold: tells of an I/O manager whether what it stores is kept at hand too, for who looks at the run afterwards.
     """
 
     def __init__(
@@ -114,6 +115,7 @@ class Shelf:
         resources: Mapping[str, Any],
         project: Project | None,
         log: Callable[[int, int], Any],
+        hold: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self.record: Record = instance.record
         self.run_id = run_id
@@ -122,6 +124,8 @@ class Shelf:
         self._blobs: dict[int, bytes] = {}
         self._blob_bytes = 0
         self._own: dict[str, bool] = {}
+        self._hold = hold
+        self.held: dict[tuple[str, str], Any] = {}  # values by step key and output
         self.reported: list[tuple[float, Any]] = []  # what I/O managers reported, and when; the attempt takes it
         self._of_input: Mapping[str, Any] = {}  # what the last I/O manager said of what it loaded
         self._visible = Resources(resources)
@@ -140,6 +144,7 @@ class Shelf:
                 data_version=came.data_version,
                 asset=output.asset,
                 asked=asked,
+                io_manager=output.io_manager if output.asset is None and output.io_manager in self._resources else "",
                 metadata=metadata,
             ), None
         key = output.io_manager
@@ -197,6 +202,8 @@ class Shelf:
         self.reported += ((now, event) for event in context.reported)
         if context.added_metadata:
             metadata = {**metadata, **all_to_wire(context.added_metadata)}
+        if self._hold(output.io_manager):
+            self.held[bound.step.key, output.name] = came.value
         place = Place.MEMORY if isinstance(manager, InMemoryIOManager) else Place.MANAGER
         return Stored(
             output.name,
@@ -272,7 +279,8 @@ class Shelf:
             if place is Place.NONE:
                 if stored.asset is not None:
                     raise NoStoredValue(stored.asset)
-                return None
+                if not stored.io_manager or not self._loads_unstored(stored.io_manager):
+                    return None
         who = f"input `{name}`" + (f" of `{bound.step.key}`" if bound is not None else "")
         where = bound.op.source if bound is not None else None
         loader = self._manager(manager or stored.io_manager or DEFAULT, who, where)
@@ -399,6 +407,11 @@ class Shelf:
         if given is None:
             return key == DEFAULT
         return type(given) is FilesystemIOManager and given.base_dir is None
+
+    def _loads_unstored(self, key: str) -> bool:
+        """Whether an I/O manager is asked for the value of a Nothing output, which an op wrote itself: a user's is."""
+        given = self._resources.get(key)
+        return given is not None and not isinstance(given, (FilesystemIOManager, InMemoryIOManager, UPathIOManager))
 
     def _manager(self, key: str, who: str, where: Source | None) -> Any:
         given = self._resources.get(key)

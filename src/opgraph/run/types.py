@@ -77,10 +77,10 @@ def output_types(op: OpDefinition) -> dict[str, Classes]:
         name: () if op.outs[name].is_nothing or op.outs[name].is_dynamic else classes_of(each)
         for name, each in told.items()
     }
-    return {name: classes for name, classes in found.items() if classes and not _is_result(classes)}
+    return {name: classes for name, classes in found.items() if classes and not is_result(classes)}
 
 
-def _is_result(classes: Classes) -> bool:
+def is_result(classes: Classes) -> bool:
     """Whether the annotation names what is returned instead of a value: an iterator of outputs, a MaterializeResult."""
     return any(
         each.__module__.startswith(("collections.abc", "opgraph.", "typing")) or each is types.GeneratorType

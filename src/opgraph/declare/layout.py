@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from opgraph.declare.attributes import CanSubset, ManyAssets, OneAsset, Shared
 from opgraph.declare.labels import checked_name, checked_tags
-from opgraph.declare.layout_mistakes import DepsBesideSpecs, InputsOfNoAsset
+from opgraph.declare.layout_mistakes import DepsBesideSpecs, InputsOfNoSpec
 from opgraph.declare.mistakes import (
     KeyTwice,
     ManagerTwice,
@@ -238,10 +238,6 @@ def explicit_deps(
             report(UnknownInternalDep(owner, name, unknown, where=source))
         if name in keys:
             explicit[keys[name]] = deps & known
-    taken = set[AssetKey](keys.values()).union(*explicit.values())
-    loose = {name: key for name, key in upstream.keys_by_input_name.items() if key not in taken}
-    if loose:
-        report(InputsOfNoAsset(owner, loose, "by its `internal_asset_deps`", where=source))
     return explicit
 
 
@@ -257,7 +253,7 @@ def check_specs(
     told = {dep.asset_key for spec in specs for dep in spec.deps}
     loose = {name: key for name, key in upstream.keys_by_input_name.items() if key not in told}
     if loose:
-        report(InputsOfNoAsset(owner, loose, "whose specs have other `deps`", where=source))
+        report(InputsOfNoSpec(owner, loose, where=source))
 
 
 def check_names(given: Iterable[str], by: str, kind: str, known: Sequence[str], owner: str, source: Source) -> None:

@@ -126,6 +126,7 @@ class Shelf:
         self._blobs: dict[int, bytes] = {}
         self._blob_bytes = 0
         self._own: dict[str, bool] = {}
+        self._memories: dict[str, InMemoryIOManager | None] = {}
         self._hold = hold
         self.ops: Mapping[str, OpDefinition] = {}  # of the run, by step key
         self.held: dict[tuple[str, str], Any] = {}  # values by step key and output
@@ -168,7 +169,33 @@ class Shelf:
                 metadata=metadata,
                 durable=self._durable and output.asset is not None,
             )
+        memory = self._memory_of(key)
+        if memory is not None:
+            place = self._place(self.run_id, bound.step.key, came.output, output.asset)
+            memory.values[place] = came.value
+            return Stored(
+                came.output,
+                Place.MEMORY,
+                data_version=came.data_version,
+                asset=output.asset,
+                asked=asked,
+                io_manager=key,
+                metadata=metadata,
+                type_name=type(came.value).__qualname__,
+            ), None
         return self._hand_over(bound, output, came, attempt, metadata, asked=asked), None
+
+    def _memory_of(self, key: str) -> InMemoryIOManager | None:
+        """The manager of this key, if it is our own one in memory: its values need no contexts."""
+        if key not in self._memories:
+            given = self._resources.get(key)
+            self._memories[key] = given if type(given) is InMemoryIOManager else None
+        return self._memories[key]
+
+    @staticmethod
+    def _place(run_id: str, step_key: str, output: str, asset: str | None) -> tuple[str, ...]:
+        """Where a value is in memory: what `get_identifier` of its context would say."""
+        return (run_id, step_key, output) if asset is None else tuple(asset.split("/"))
 
     def _hand_over(
         self, bound: BoundStep, output: StepOutput, came: Came, attempt: int, metadata: Metadata, *, asked: bool
@@ -280,6 +307,11 @@ class Shelf:
                 return self._intermediates.get(stored, blob)
             if place is Place.FILE:
                 return self._intermediates.get(stored)
+            if place is Place.MEMORY and stored.mapping_key is None:
+                memory = self._memory_of(stored.io_manager)
+                where = self._place(kept.run, step_key, stored.output, stored.asset)
+                if memory is not None and where in memory.values:
+                    return memory.values[where]
             if place is Place.NONE:
                 if stored.asset is not None:
                     own = self._manager_of(stored.asset)

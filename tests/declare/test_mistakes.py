@@ -366,3 +366,17 @@ def test_the_line_is_the_user_s():
     first = unknown_ins.__code__.co_firstlineno
     assert problems[0].where.line == first + 1
     assert problems[1].where.line == input_missing.__code__.co_firstlineno + 3
+
+
+def test_specs_have_their_own_dependencies():
+    """What specs depend on is said in them: not beside them, and an input is one of their dependencies."""
+    specs = [AssetSpec("a", deps=["up"]), AssetSpec("b")]
+    with pytest.raises(InvalidDefinitionError, match="Can not pass deps and specs"):
+
+        @multi_asset(specs=specs, deps=["other"])
+        def beside(): ...
+
+    with pytest.raises(InvalidDefinitionError, match=r"none of its specs depends on: `other` \(asset `other`\)"):
+
+        @multi_asset(specs=specs)
+        def takes(up, other): ...

@@ -561,6 +561,18 @@ def nothing_selected():
     materialize([bounds], selection="group:reports")
 
 
+@case("declare.layout_mistakes.DepsBesideSpecs")
+def deps_beside_specs():
+    @multi_asset(specs=[AssetSpec("low"), AssetSpec("high")], deps=["rows"])
+    def it(): ...
+
+
+@case("declare.layout_mistakes.InputsOfNoSpec")
+def inputs_of_no_spec():
+    @multi_asset(specs=[AssetSpec("low", deps=["rows"]), AssetSpec("high")])
+    def it(rows, row): ...
+
+
 @case("resolve.mistakes.CannotSubset")
 def cannot_subset():
     materialize([bounds], selection="low")

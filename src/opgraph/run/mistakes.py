@@ -398,15 +398,3 @@ class InputNotGiven(InvalidInvocationError):
             where=where,
             fix=f'pass it: `execute_in_process(input_values={{"{name}": …}})`',
         )
-
-
-class CalledOutside(InvariantViolationError):
-    """A graph or a job was called like a function, where no graph is being composed."""
-
-    def __init__(self, kind: str, name: str, *, where: Source | None) -> None:
-        self.kind, self.name = kind, name
-        super().__init__(
-            f"the {kind} `{name}` was called outside of a graph's body",
-            where=where,
-            fix=f"run it: `{name}.execute_in_process()`",
-        )

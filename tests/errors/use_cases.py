@@ -1,5 +1,6 @@
 """Mistakes on the command line, in configuration, in a run, and in calls."""
 
+import errno
 import os
 import sqlite3
 import sys
@@ -45,6 +46,7 @@ from opgraph import (
 )
 from opgraph.operate import execute, inspect, planning
 from opgraph.operate.project import load, locate, make_home
+from opgraph.resolve.mistakes import UnknownSelected
 
 CASES: Cases = {}
 case = partial(filed, CASES)
@@ -662,6 +664,31 @@ def step_failed():
         sys.exit("enough")
 
     materialize([it])
+
+
+@case("operate.planning.SelectionGone")
+def selection_gone():
+    @asset
+    def revenue():
+        return 1 / 0
+
+    @asset
+    def revenues():
+        return 1
+
+    instance = Instance.ephemeral()
+    run = execute.materialize(Definitions(assets=[revenue]), instance=instance)
+    try:
+        planning.plan_resume(Definitions(assets=[revenues]), run.run_id, instance=instance)
+    except planning.SelectionGone as gone:
+        raise planning.SelectionGone("5e3a0b12", UnknownSelected(gone.asset, gone.near, 1)) from None
+
+
+@case("show.cli.ink.CannotPrintError")
+def cannot_print():
+    from opgraph.show.cli.ink import CannotPrintError
+
+    raise CannotPrintError(OSError(errno.ENOSPC, "No space left on device"))
 
 
 @case("show.cli.init.DirectoryNotEmptyError")

@@ -302,7 +302,7 @@ def test_ops_of_a_job_are_made_good_by_a_run_of_them(shelf):
 
 
 def test_a_run_that_is_driven_is_named(shelf):
-    """While the only unfinished run is being driven, there is nothing to resume: the message names it and its process."""
+    """While the only unfinished run is being driven, there is nothing to resume: it and its process are named."""
     driven = (RunStarted(1.0, 1, 4242), *FAILED[1:4])
     writer = record_run(shelf, "aaaa1111", driven, release=False)
     with pytest.raises(inspect.NothingToResumeError, match=r"run aaaa1111 is running \(process 4242\)"):

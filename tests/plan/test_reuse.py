@@ -156,6 +156,17 @@ def test_skipped_steps():
     assert (made["b"], made["c"]) == (("skip", "skipped"), ("run", "not reached"))
 
 
+def test_interrupted_steps():
+    """A step that was stopped while it ran was interrupted; one that never began was not reached."""
+    facts = [*done(0), StepStarted(1, 1, 0.0), StepStarted(2, 1, 0.0), StepInterrupted(2, 1, 0.0, "cancelled")]
+    facts += [StepInterrupted(4, 1, 0.0, "cancelled")]
+    alone = Plan("job", tuple(_with(s, inputs=(), after=()) for s in DIAMOND.steps))
+    made = decided(from_failure(alone, past_of(*facts, plan=alone), fine))
+    assert [made[key] for key in "bcde"] == [
+        ("run", "interrupted"), ("run", "interrupted"), ("run", "not reached"), ("run", "not reached"),
+    ]  # fmt: skip
+
+
 def test_changes():
     """Steps added, removed, renamed in place, rewired, and reused though edited, are told apart."""
     facts = [*done(0), *done(1), *done(2), *done(3), *done(4)]

@@ -4,6 +4,7 @@ import json
 import random
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,7 @@ def aside(): return 0
 
 
 def test_the_remedy_for_what_is_missing_works(project, opgraph):
-    """An asset that is to be loaded though it was never made is named by `plan` and, before it starts, by `materialize`,
+    """An asset that is to be loaded though it was never made is named by `plan`, and by `materialize` before it starts,
     with a selection that works as it is typed, however deep what is missing goes."""
     (project / "definitions.py").write_text(DEEP)
     text = opgraph("plan", "-s", 'key:"top/c" or aside').stdout
@@ -156,6 +157,19 @@ def test_plan_as_json_is_what_then_runs(project, opgraph):
     assert sorted(steps) == sorted(planned)
 
 
+def test_plan_as_json_is_as_documented(project, opgraph):
+    """The fields of the plan's JSON, and those of its steps, are those that the page lists."""
+    page = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text()
+    row = next(line for line in page.splitlines() if line.startswith("| `plan` | `{"))
+    head, _, rest = row.partition("STEP: ")
+    step, _, besides = rest.partition("what comes besides: ")
+    plan = data(opgraph("plan", "-s", "low", "--json"))
+    assert set(re.findall(r'"(\w+)"', head)) == set(plan) | {"certain", "may"}
+    assert set(re.findall(r"[,:|] `(\w+)`", "| " + re.sub(r"\([^)]*\)", "", step))) == set(plan["steps"][0])
+    assert set(re.findall(r"`(\w+)`", step.partition("`outputs` (each ")[2])) == set(plan["steps"][0]["outputs"][0])
+    assert set(re.findall(r"`(\w+)`", besides)) == set(plan["besides"]["certain"][0])
+
+
 def test_plan_of_a_job(project, opgraph):
     """`--job` plans what the job runs."""
     assert len(data(opgraph("plan", "--job", "nightly", "--json"))["steps"]) == 4
@@ -212,6 +226,28 @@ def test_a_failing_op_shows_the_users_line_first(project, opgraph):
     ]
     assert at == sorted(at)
     assert "opgraph/run" not in text
+
+
+def test_nothing_missing_is_no_mistake(project, opgraph):
+    """A selection of what is missing makes it, and then ends well with nothing to do; another empty one is refused."""
+    opgraph("materialize", "-s", "+missing")
+    for command in ("materialize", "plan"):
+        assert opgraph(command, "-s", "+missing and group:raw").stdout == "nothing is missing\n"
+        assert data(opgraph(command, "-s", "+missing", "--json")) is None
+        opgraph(command, "-s", "kind:none", code=2)
+    assert len(data(opgraph("runs", "--json"))) == 1
+
+
+def test_a_long_message_is_cut_where_it_is_one_line_of_many(project, opgraph):
+    """The FAILED line has the width of the terminal; the message stands in full below."""
+    message = "the row is bad, " * 20 + "all of it"
+    (project / "definitions.py").write_text(
+        f"from opgraph import asset\n@asset\ndef a():\n    raise ValueError({message!r})\n"
+    )
+    text = opgraph("materialize", code=1, COLUMNS="70").stdout
+    failed = next(line for line in text.splitlines() if line.startswith("FAILED"))
+    assert (len(failed), failed[-1]) == (70, "…")
+    assert f"✗ ValueError: {message}" in text
 
 
 # -- resume -------------------------------------------------------------------
@@ -274,6 +310,16 @@ def test_a_resume_lists_what_changed(project, opgraph):
     assert data(opgraph(*again[1:], "--json"))["counts"] == {"succeeded": 4, "reused": 1}
 
 
+def test_resume_after_an_asset_was_renamed(project, opgraph):
+    """An asset that the definitions no longer have is said to come from the run that is resumed, with a near name."""
+    opgraph("materialize", code=1, FAIL="1")
+    file = project / "definitions.py"
+    file.write_text(file.read_text().replace("revenue", "revenues").replace("*revenues", "*revenues"))
+    said = opgraph("resume", code=2).stderr
+    assert f"run {run_id(opgraph)} was asked for asset `revenue`, which the definitions do not have any more" in said
+    assert "Is it `revenues` now?" in said
+
+
 # -- runs and show ------------------------------------------------------------
 
 
@@ -332,6 +378,26 @@ def test_show_an_asset(project, opgraph):
     assert [each["run_id"] for each in shown["history"]] == [second, first]
     assert shown["latest"]["reads"][0]["asset"] == "lake/orders"
     assert shown["declared"]["upstream"] == ["lake/orders"]
+
+
+def test_show_a_value_where_only_state_is(project, opgraph, tmp_path_factory, monkeypatch):
+    """In a folder that has only `.opgraph`, `show ASSET --value` works as `show ASSET` does."""
+    opgraph("materialize")
+    folder = tmp_path_factory.mktemp("elsewhere")
+    shutil.move(project / ".opgraph", folder / ".opgraph")
+    monkeypatch.chdir(folder)
+    for asset, value in (("revenue", "6"), ("lake/orders", "[3, 1, 2]")):
+        assert "last materialized" in opgraph("show", asset).stdout
+        assert opgraph("show", asset, "--value").stdout == f"{value}\n"
+    assert "Did you mean `revenue`" in opgraph("show", "revenu", "--value", code=2).stderr
+
+
+def test_looking_makes_nothing(project, opgraph):
+    """`list`, `plan`, `runs` and `show` need no folder that they could write to."""
+    for words in (("list",), ("plan",), ("runs",), ("show", "--limit", "3", "revenue")):
+        opgraph(*words, OPGRAPH_HOME="/proc/nowhere/state")
+        opgraph(*words)
+    assert not (project / ".opgraph").exists()
 
 
 def test_show_a_value(project, opgraph):

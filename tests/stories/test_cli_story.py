@@ -241,6 +241,20 @@ def test_a_run_outlives_who_reads_its_lines(tmp_path, opgraph):
     assert runs(opgraph)[0]["status"] == "SUCCESS"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("words", ["list", "list --json", "runs --json", "show sums --value"])
+def test_a_full_disk_is_one_line(tmp_path, opgraph, words):
+    """Where the output cannot be written, one line says so, the code is 74, and no file of details is written."""
+    opgraph("materialize")
+    done = subprocess.run(
+        ["sh", "-c", f'"{OPGRAPH}" {words} > /dev/full'],
+        cwd=tmp_path, env=environment_of({"TMPDIR": str(tmp_path)}), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 74
+    assert done.stderr == "✗ the output cannot be written: No space left on device\n"
+    assert not list(tmp_path.glob("opgraph-error-*"))
+
+
 def test_version_imports_nothing(tmp_path):
     """`opgraph --version` loads neither click nor rich nor msgspec."""
     code = (

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from opgraph.declare.definitions import Definitions
-from opgraph.errors import RunNotFoundError
+from opgraph.errors import InvalidSubsetError, RunNotFoundError
 from opgraph.events import Kept, Place
 from opgraph.operate.target import EVERYTHING, Selection, Target, asset_target, job_target
 from opgraph.plan.mistakes import NothingToRun
@@ -12,8 +12,21 @@ from opgraph.plan.past import Past, fold
 from opgraph.plan.reuse import Trouble, from_failure, from_steps, only_steps
 from opgraph.record.rows import RunRow
 from opgraph.resolve.config import Given
+from opgraph.resolve.mistakes import UnknownSelected
 from opgraph.run.instance import Instance
 from opgraph.values.manager import FilesystemIOManager
+
+
+class SelectionGone(InvalidSubsetError):
+    """A run is to be resumed that was asked for an asset which the definitions no longer have."""
+
+    def __init__(self, run_id: str, unknown: UnknownSelected) -> None:
+        self.run_id, self.asset, self.near = run_id, unknown.text, unknown.near
+        meant = f". Is it `{unknown.near[0]}` now?" if unknown.near else ""
+        super().__init__(
+            f"run {run_id} was asked for asset `{unknown.text}`, which the definitions do not have any more{meant}",
+            fix="give the asset its name back, or run what there is now: `opgraph materialize --select '…'`",
+        )
 
 
 def plan(
@@ -129,19 +142,21 @@ def target_again(
             recorded=then.config,
             ops=then.ops or None,
         )
-    keys = list(then.selection)
     job = next((each for each in defs.jobs if each.name == then.job), None)
-    return asset_target(
-        defs,
-        keys,
-        instance=instance,
-        job=then.job,
-        policy=policy,
-        tags=dict(row.tags),
-        run_config=config,
-        defaults=job.config if job is not None else None,
-        recorded=then.config,
-    )
+    try:
+        return asset_target(
+            defs,
+            list(then.selection),
+            instance=instance,
+            job=then.job,
+            policy=policy,
+            tags=dict(row.tags),
+            run_config=config,
+            defaults=job.config if job is not None else None,
+            recorded=then.config,
+        )
+    except UnknownSelected as unknown:
+        raise SelectionGone(row.run_id, unknown) from None
 
 
 def replan(
@@ -206,5 +221,3 @@ def trouble_in(instance: Instance, target: Target) -> Trouble:
                 return "" if current else "not versioned"
 
     return trouble
-
-

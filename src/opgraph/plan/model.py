@@ -44,6 +44,7 @@ WHY = {
     "needed": "a selected asset needs it",
     "job": "the job runs all its ops",
     "failed": "it failed in the parent run",
+    "interrupted": "it was interrupted in the parent run",
     "not reached": "the parent run did not get to it",
     "asked": "it was asked for",
     "downstream": "it comes after a step that runs",

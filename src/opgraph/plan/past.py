@@ -55,7 +55,7 @@ def fold(run_id: str, plan: Plan, facts: Iterable[tuple[int, AnyFact]]) -> Past:
             case StepFailed():
                 steps[fact.step].ending = "failed"
             case StepInterrupted():
-                if steps[fact.step].ending != "succeeded":
+                if steps[fact.step].ending not in ("succeeded", "pending"):  # one that never started was not reached
                     steps[fact.step].ending = "interrupted"
             case StepSkipped():
                 steps[fact.step] = PastStep("blocked" if fact.blocked else "skipped")

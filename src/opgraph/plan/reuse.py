@@ -106,7 +106,7 @@ def _decide(step: Step, before: PastStep | None, decisions: list[Decision]) -> D
         return reused
     if before.ending == "skipped" and sources:
         return Decision(Do.SKIP, "skipped")
-    return Decision(Do.RUN, "failed" if before.ending == "failed" else "not reached")
+    return Decision(Do.RUN, before.ending if before.ending in ("failed", "interrupted") else "not reached")
 
 
 def _reused(step: Step, before: PastStep | None) -> Decision | None:

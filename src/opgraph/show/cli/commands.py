@@ -18,7 +18,7 @@ from opgraph.resolve.config_mistakes import InvalidConfigsError
 from opgraph.show.cli import ink
 from opgraph.show.cli.ink import BAD, FAINT, PLAIN, STRONG, Line
 
-OK, RUN_FAILED, MISTAKE, BUG, CANCELED = 0, 1, 2, 70, 130
+OK, RUN_FAILED, MISTAKE, BUG, CANNOT_PRINT, CANCELED = 0, 1, 2, 70, 74, 130
 _COMMANDS = {
     "list": "the assets and jobs of the project",
     "plan": "what a run would do, and why, without running it",
@@ -35,6 +35,7 @@ Exit codes:
   1    the run failed; `opgraph resume` goes on from there
   2    wrong usage, or a mistake in the definitions
   70   an error of opgraph itself; the message names a file that has the details
+  74   the output cannot be written: the disk is full, or the like
   130  cancelled (Ctrl-C); `opgraph resume` goes on from there
 """
 
@@ -75,6 +76,10 @@ class Commands(click.Group):
                 stream.reconfigure(errors="replace")
         try:
             return super().invoke(ctx)
+        except ink.CannotPrintError as error:
+            self._forget_output()
+            ink.put([[("✗ ", BAD), (error.what, STRONG)]], sys.stderr)
+            ctx.exit(CANNOT_PRINT)
         except Error as error:
             ink.put(explained(error), sys.stderr)
             ctx.exit(MISTAKE)
@@ -82,13 +87,18 @@ class Commands(click.Group):
             ink.put([[("stopped; no run was under way", PLAIN)]], sys.stderr)
             ctx.exit(CANCELED)
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python's own flush is quiet
+            self._forget_output()
             ctx.exit(OK)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:  # noqa: BLE001 - the last line of defence
             ink.put(_bug(error), sys.stderr)
             ctx.exit(BUG)
+
+    @staticmethod
+    def _forget_output() -> None:
+        """So that Python's own flush at the end is quiet."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def explained(error: Error) -> list[Line]:

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TextIO, TypeAlias
 
+from opgraph.errors import Error
+
 Span: TypeAlias = tuple[str, str]  # text, style
 Line: TypeAlias = list[Span]
 
@@ -19,6 +21,15 @@ PLAIN, STRONG, FAINT, GOOD, BAD, BUSY, NOTE = "", "bold", "dim", "green", "red",
 _CODES = {STRONG: "1", FAINT: "2", GOOD: "32", BAD: "31", BUSY: "36", NOTE: "35"}
 _CONTROLS = {**dict.fromkeys([*range(32), *range(127, 160)], "\ufffd"), 9: "    ", 10: " ", 13: " "}
 _SHOWN = 2000  # characters of a value or message that fit a screen
+
+
+class CannotPrintError(Error):
+    """What a command prints cannot be written."""
+
+    def __init__(self, problem: OSError) -> None:
+        self.problem = problem
+        why = problem.strerror or type(problem).__name__
+        super().__init__(f"the output cannot be written: {why}", fix="make room, or send it elsewhere")
 
 
 def colours(stream: TextIO | None = None) -> bool:
@@ -53,8 +64,23 @@ def put(lines: Iterable[Line], stream: TextIO | None = None) -> None:
     """Print lines."""
     out: TextIO = sys.stdout if stream is None else stream
     colour = colours(out)
-    out.write("".join(f"{paint(line, colour=colour)}\n" for line in lines))
-    out.flush()
+    write("".join(f"{paint(line, colour=colour)}\n" for line in lines), out)
+
+
+def write(text: str, out: TextIO) -> None:
+    """Write a text, at once.
+
+    Raises:
+        CannotPrintError: the disk is full, or the like.
+        BrokenPipeError: whoever read it has gone.
+    """
+    try:
+        out.write(text)
+        out.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        raise CannotPrintError(problem) from None
 
 
 def length(line: Line) -> int:

@@ -26,7 +26,7 @@ def command(chosen: Chosen, select: tuple[str, ...], *, as_json: bool) -> None:
     names = [key.text for key in project.graph.nodes]
     made: dict[str, Materialized] = {}
     if chosen.has_state:
-        with chosen.instance() as instance:
+        with chosen.past() as instance:
             made = dict(inspect.latest(instance.record, names))
     text = joined(select)
     keys = set(project.graph.nodes)

@@ -3,7 +3,15 @@
 import click
 
 from opgraph.operate import execute
-from opgraph.show.cli.options import Chosen, config_option, joined, json_option, project_options, select_option
+from opgraph.show.cli.options import (
+    Chosen,
+    config_option,
+    joined,
+    json_option,
+    nothing_missing_is_fine,
+    project_options,
+    select_option,
+)
 from opgraph.show.cli.plan import POLICIES
 from opgraph.show.cli.watch import watched
 
@@ -43,7 +51,7 @@ def command(
         raise click.UsageError("`--job` and `--select` say in two ways what to run; give one of them")
     definitions = chosen.definitions()
     policy = on_unselected or chosen.location.on_unselected
-    with chosen.instance() as instance:
+    with chosen.instance() as instance, nothing_missing_is_fine(ctx, joined(select), as_json=as_json):
         code = watched(
             chosen,
             instance,

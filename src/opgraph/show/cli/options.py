@@ -2,17 +2,21 @@
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
 import msgspec
 
-from opgraph.declare.selection import AssetSelection
+from opgraph.declare.selection import AssetSelection, Missing
 from opgraph.operate.inspect import to_json
 from opgraph.operate.project import Location, load, locate, make_home
-from opgraph.run.instance import Instance
+from opgraph.resolve.mistakes import NothingSelected
+from opgraph.run.instance import DATABASE, Instance
+from opgraph.show.cli import ink
+from opgraph.show.cli.ink import PLAIN
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -45,10 +49,14 @@ class Chosen:
         make_home(location)
         return Instance(location.home, durability=location.durability or "power")
 
+    def past(self) -> Instance:
+        """The project's state for who only looks at it: where there is none yet, nothing is made."""
+        return self.instance() if self.has_state else Instance()
+
     @property
     def has_state(self) -> bool:
         """Whether anything was ever recorded."""
-        return self.location.home.is_dir()
+        return (self.location.home / DATABASE).exists()
 
     @property
     def typed(self) -> str:
@@ -111,6 +119,30 @@ def joined(selections: tuple[str, ...]) -> str | None:
     return " or ".join(f"({each})" for each in selections)
 
 
+@contextmanager
+def nothing_missing_is_fine(ctx: click.Context, selection: str | None, *, as_json: bool) -> Generator[None]:
+    """A selection of what is missing that is empty because nothing is: that is said, and the command ends well."""
+    try:
+        yield
+    except NothingSelected as nothing:
+        if selection is None or nothing.externals or not _of_missing(AssetSelection.from_string(selection)):
+            raise
+        if as_json:
+            print_json(None)
+        else:
+            ink.put([[("nothing is missing", PLAIN)]])
+        ctx.exit(0)
+
+
+def _of_missing(tree: Any) -> bool:
+    """Whether a selection asks anywhere for what was never made."""
+    if isinstance(tree, Missing):
+        return True
+    if isinstance(tree, (tuple, list)):
+        return any(_of_missing(each) for each in tree)  # pyright: ignore[reportUnknownVariableType] - parts of a tree
+    return isinstance(tree, AssetSelection) and any(_of_missing(getattr(tree, name)) for name in tree.__struct_fields__)
+
+
 def quoted(word: str) -> str:
     """A word as a shell wants it."""
     return shlex.quote(word)
@@ -119,4 +151,4 @@ def quoted(word: str) -> str:
 def print_json(data: Any) -> None:
     """Data on standard output, readable where a person looks."""
     text = msgspec.json.encode(to_json(data), enc_hook=str)
-    print((msgspec.json.format(text) if sys.stdout.isatty() else text).decode())
+    ink.write((msgspec.json.format(text) if sys.stdout.isatty() else text).decode() + "\n", sys.stdout)

@@ -1,5 +1,6 @@
 """A run as lines, where nobody looks at a terminal: one for each op that ends, at once."""
 
+import shutil
 import sys
 
 from opgraph.events import AnyFact
@@ -10,6 +11,7 @@ from opgraph.show.cli import ink
 from opgraph.show.cli.ink import Line
 from opgraph.show.cli.tree import RunTree
 
+_COLUMNS = 120  # of a line where nothing says how wide it may be
 _WORDS = {
     Phase.SUCCEEDED: "done",
     Phase.FAILED: "FAILED",
@@ -35,6 +37,7 @@ class PlainLines:
         self._stream = sys.stdout  # while a run goes, sys.stdout belongs to its ops
         self.tree: RunTree | None = None
         self._width = 0
+        self._most = shutil.get_terminal_size((_COLUMNS, 24)).columns
 
     @property
     def fold(self) -> Fold | None:
@@ -60,10 +63,14 @@ class PlainLines:
             return
         word = _WORDS.get(Phase(fold.phase[step]))
         if word is not None:
+            self._write(word, step)
+
+    def _write(self, word: str, step: int) -> None:
+        if not self._quiet:
             try:
                 self._stream.write(self._line(word, step))
                 self._stream.flush()
-            except BrokenPipeError:  # whoever read this has gone; the run goes on
+            except OSError:  # whoever read this has gone, or the disk is full; the run goes on
                 self._quiet = True
 
     def close(self) -> None:
@@ -73,7 +80,7 @@ class PlainLines:
         """Steps that the run's end left undone have no fact of their own."""
         for step, phase in enumerate(fold.phase):
             if phase == Phase.INTERRUPTED and not fold.ended[step]:
-                self._stream.write(self._line("stopped", step))
+                self._write("stopped", step)
 
     def _line(self, word: str, step: int) -> str:
         assert self.tree is not None
@@ -84,4 +91,7 @@ class PlainLines:
             took = ink.seconds(max(fold.ended[step] - fold.started[step], 0))
         why: Line = self.tree.why(step, phase)
         text = ink.clean("".join(part for part, _ in why)).removeprefix(f"{word} ")
-        return f"{word:<8} {fold.plan.steps[step].key:<{self._width}} {took:>9}  {text}".rstrip() + "\n"
+        line = f"{word:<8} {fold.plan.steps[step].key:<{self._width}} {took:>9}  {text}".rstrip()
+        if phase is Phase.FAILED and len(line) > self._most:  # the whole message comes below
+            line = f"{line[: self._most - 1]}…"
+        return f"{line}\n"

@@ -15,6 +15,7 @@ from opgraph.show.cli.options import (
     config_option,
     joined,
     json_option,
+    nothing_missing_is_fine,
     print_json,
     project_options,
     quoted,
@@ -56,7 +57,9 @@ POLICIES = [policy.value for policy in Policy]
 @click.option("--all", "everything", is_flag=True, help="Show every op, however many there are.")
 @config_option
 @json_option
+@click.pass_context
 def command(
+    ctx: click.Context,
     chosen: Chosen,
     select: tuple[str, ...],
     job: str | None,
@@ -74,14 +77,12 @@ def command(
         raise click.UsageError("`--resume` plans what is left of a run; it takes no selection and no job")
     definitions = chosen.definitions()
     policy = on_unselected or chosen.location.on_unselected
-    with chosen.instance() as instance:
+    with chosen.past() as instance, nothing_missing_is_fine(ctx, joined(select), as_json=as_json):
         if run:
             run_id = find_run(instance.record, run)
             plan = planning.plan_resume(definitions, run_id, instance=instance, policy=on_unselected, config=config)
         else:
-            plan = planning.plan(
-                definitions, joined(select), instance=instance, job=job, policy=policy, config=config
-            )
+            plan = planning.plan(definitions, joined(select), instance=instance, job=job, policy=policy, config=config)
     if as_json:
         print_json(plan.to_json())
     else:
@@ -260,5 +261,5 @@ def changes(plan: Plan, typed: str = "") -> list[Line]:
             ]
         if names and what == "edited":
             again = f"opgraph resume {(plan.parent or '')[:8]} --from {quoted(names[0])}{typed}"
-            lines.append([("  what they stored is reused; to run one again, and what follows: ", FAINT), (again, FAINT)])
+            lines.append([(f"  what they stored is reused; to run one again, and what follows: {again}", FAINT)])
     return lines

@@ -33,7 +33,7 @@ def command(chosen: Chosen, limit: int, job: str | None, status: str | None, *, 
     """List past runs, newest first."""
     found: list[RunSummary] = []
     if chosen.has_state:
-        with chosen.instance() as instance:
+        with chosen.past() as instance:
             found = inspect.runs(instance.record, limit=limit, job=job, status=status.upper() if status else None)
     if as_json:
         print_json(found)

@@ -1,12 +1,15 @@
 """`opgraph show`: a run, or an asset, in detail."""
 
+import sys
 import time
 from typing import Any
 
 import click
 
+from opgraph.declare.definitions import Definitions
+from opgraph.declare.spec import AssetSpec
 from opgraph.errors import Error
-from opgraph.keys import near_misses
+from opgraph.keys import AssetKey, near_misses
 from opgraph.operate import inspect, lineage
 from opgraph.operate.inspect import NoSuchRunError
 from opgraph.operate.lineage import AssetSummary, OpView
@@ -64,7 +67,7 @@ def command(
 
     RUN is an id or the beginning of one. ASSET is a key, its parts joined by `/`.
     """
-    with chosen.instance() as instance:
+    with chosen.past() as instance:
         run_id = None if value else _run(instance, what)
         if run_id is not None:
             _show_run(chosen, instance, run_id, logs=logs, everything=everything, as_json=as_json)
@@ -256,12 +259,21 @@ def _past(each: MaterializationView) -> list[Line]:
 
 
 def _show_value(chosen: Chosen, instance: Instance, asset: str, run: str | None, *, as_json: bool) -> None:
-    definitions = chosen.definitions()
-    graph = resolve(definitions).graph
-    key = lineage.asset_key(graph, asset)
+    if chosen.location.file is None and chosen.location.module is None:
+        definitions = _as_recorded(instance, asset)
+    else:
+        definitions = chosen.definitions()
+    key = lineage.asset_key(resolve(definitions).graph, asset)
     run_id = inspect.find_run(instance.record, run) if run else None
     value = definitions.load_asset_value(key, run_id=run_id, instance=instance)
     if as_json:
         print_json({"asset": asset, "run_id": run_id, "type": type(value).__qualname__, "text": readable(value)})
         return
-    print(readable(value))
+    ink.write(f"{readable(value)}\n", sys.stdout)
+
+
+def _as_recorded(instance: Instance, asset: str) -> Definitions:
+    """Where there is only state and no definitions: those by which what is recorded can be loaded."""
+    if not instance.record.history(asset, 1):
+        raise NothingToShowError(asset, instance.record.assets())
+    return Definitions(assets=[AssetSpec(AssetKey.from_user_string(asset))])

@@ -106,26 +106,32 @@ class FromDefault(Struct, frozen=True, gc=False, tag="default"):
     """The input's declared default, or a value written in the graph's body."""
 
 
-class FromMany(Struct, frozen=True, gc=False, tag="many"):
-    """A list of outputs wired into one input: a list of their values, without those that were not yielded."""
+class Gather(Struct, frozen=True, gc=False, omit_defaults=True):
+    """How one level of a fan-out is put together: in the order in which its generator yielded, or by mapping key."""
 
-    items: "tuple[FromStep | FromAsset | FromDefault, ...]"
+    as_dict: bool = False
+    allow_failed: bool = False  # without those that failed, instead of not at all
 
 
 class FromCollected(Struct, frozen=True, gc=False, tag="collected"):
-    """The values of a fan-out, in the order in which its generator yielded them."""
+    """The values of a fan-out put together; `levels` has one entry for each level that is, the innermost first."""
 
     step: int
     output: str
-    as_dict: bool = False
-    allow_failed: bool = False
+    levels: tuple[Gather, ...] = (Gather(),)
 
 
 class FromMapped(Struct, frozen=True, gc=False, tag="mapped"):
-    """One value of a fan-out: the step that has such an input is mapped over it."""
+    """One value of a fan-out, itself yielded by this dynamic output: the step with such an input is mapped over it."""
 
     step: int
     output: str
+
+
+class FromMany(Struct, frozen=True, gc=False, tag="many"):
+    """A list of outputs wired into one input: a list of their values, without those that were not yielded."""
+
+    items: "tuple[FromStep | FromAsset | FromDefault | FromCollected | FromMapped, ...]"
 
 
 InputSource: TypeAlias = FromStep | FromAsset | FromCaller | FromDefault | FromMany | FromCollected | FromMapped
@@ -150,6 +156,7 @@ class StepOutput(Struct, frozen=True, gc=False, omit_defaults=True):
     io_manager: str = "io_manager"
     dynamic: bool = False
     stored: bool = True  # False: a Nothing output: nothing to store
+    stream: bool = True  # of a dynamic one. False: what is mapped over it waits for the end of its step
 
 
 class Retry(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -162,7 +169,11 @@ class Retry(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Step(Struct, frozen=True, gc=False, omit_defaults=True):
-    """One op of the flattened graph, in its place in the plan."""
+    """One op of the flattened graph, in its place in the plan.
+
+    One that is mapped (`over` is not empty) never runs itself: for each value of the fan-out a step is made of it, named
+    by its key and the mapping keys, as in `parse[a]`, and numbered after the steps of the plan, in the order of the log.
+    """
 
     key: str  # unique in the plan: `my_asset.clean.dedupe`
     node: str  # the key of the flattened node whose code it runs; differs from `key` where an op is split in two
@@ -171,6 +182,7 @@ class Step(Struct, frozen=True, gc=False, omit_defaults=True):
     outputs: tuple[StepOutput, ...]
     decision: Decision
     after: tuple[FromStep, ...] = ()  # ordering only: `Nothing` inputs and non-argument dependencies
+    over: tuple[FromMapped, ...] = ()  # the dynamic outputs over which it is mapped, the outermost first
     unit: str = ""  # the asset definition or job that it belongs to
     subset: bool = False  # whether its asset definition runs in part
     code_version: str = ""
@@ -241,6 +253,7 @@ class Plan(Struct, frozen=True, omit_defaults=True):
             "kept": [{"run": k.run, "output": k.stored.output} for k in decision.kept],
             "inputs": {each.name: self._source_json(each.source) for each in step.inputs},
             "after": sorted({self.steps[each.step].key for each in step.after}),
+            "over": [self._source_json(each) for each in step.over],
             "outputs": [
                 {
                     "name": o.name,
@@ -259,9 +272,11 @@ class Plan(Struct, frozen=True, omit_defaults=True):
                 return {"step": self.steps[source.step].key, "output": source.output}
             case FromMany():
                 return [self._source_json(item) for item in source.items]
-            case FromCollected() | FromMapped():
-                how = "collected" if isinstance(source, FromCollected) else "mapped"
-                return {how: self.steps[source.step].key, "output": source.output}
+            case FromMapped():
+                return {"mapped": self.steps[source.step].key, "output": source.output}
+            case FromCollected():
+                levels = msgspec.to_builtins(source.levels)
+                return {"collected": self.steps[source.step].key, "output": source.output, "levels": levels}
             case _:
                 return msgspec.to_builtins(source)
 

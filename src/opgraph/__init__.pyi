@@ -6,6 +6,8 @@ from opgraph.declare.asset import graph_multi_asset as graph_multi_asset
 from opgraph.declare.asset import multi_asset as multi_asset
 from opgraph.declare.assets_definition import AssetsDefinition as AssetsDefinition
 from opgraph.declare.definitions import Definitions as Definitions
+from opgraph.declare.dynamic import DynamicOut as DynamicOut
+from opgraph.declare.dynamic import DynamicOutput as DynamicOutput
 from opgraph.declare.executor import in_process_executor as in_process_executor
 from opgraph.declare.graph import graph as graph
 from opgraph.declare.graph_definition import GraphDefinition as GraphDefinition
@@ -129,8 +131,6 @@ DefaultScheduleStatus: Placeholder
 DefaultSensorStatus: Placeholder
 DeleteDynamicPartitionsRequest: Placeholder
 DimensionPartitionMapping: Placeholder
-DynamicOut: Placeholder
-DynamicOutput: Placeholder
 DynamicPartitionsDefinition: Placeholder
 EnvVar: Placeholder
 Executor: Placeholder

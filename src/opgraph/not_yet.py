@@ -52,10 +52,6 @@ _MEANWHILE: dict[str, tuple[str, ...]] = {
         "build_reconstructable_job",
     ),
     "use `context.log`, or the standard `logging`: both are kept with the step": ("get_logger",),
-    "loop inside one op, or declare one op for each case": (
-        "DynamicOut",
-        "DynamicOutput",
-    ),
     "leave it out; `opgraph resume` runs what failed again": (
         "RetryPolicy",
         "Backoff",

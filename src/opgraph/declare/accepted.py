@@ -64,6 +64,7 @@ KINDS: Final[dict[str, Kind]] = {
     ),
     "io_manager_key": _TEXT,
     "is_required": _FLAG,
+    "stream": _FLAG,
     "jobs": _LISTED,
     "key_prefix": _PREFIX,
     "keys_by_input_name": _MAPPING,

@@ -7,6 +7,7 @@ from typing import Any, overload
 from opgraph.declare import compose, ports
 from opgraph.declare.accepted import expect, only
 from opgraph.declare.body import Body
+from opgraph.declare.dynamic import DynamicOut
 from opgraph.declare.frozen import Frozen, replaced
 from opgraph.declare.inputs import In, says_nothing
 from opgraph.declare.labels import checked_name, checked_tags
@@ -228,6 +229,8 @@ def outs_of(body: Body, out: Out | Mapping[str, Out] | None) -> dict[str, Out]:
     """The outputs by name. `-> None` makes the one output of an op that names none a `Nothing`."""
     if isinstance(out, Mapping):
         return dict(out)
+    if out is None and "DynamicOutput" in str(body.returns_annotation):
+        return {"result": DynamicOut()}
     single = out if out is not None else _ONE
     return {"result": _typed(single, body)}
 

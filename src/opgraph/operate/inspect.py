@@ -22,7 +22,7 @@ from opgraph.operate.views import (
     RunView,
     StepView,
 )
-from opgraph.plan.model import FromMany, FromStep, Plan, Step, decode_plan
+from opgraph.plan.model import Plan, Step, decode_plan, outputs_in
 from opgraph.record.rows import Materialized, RunRow
 from opgraph.record.store import Record
 
@@ -382,11 +382,7 @@ def _inputs_read(record: Record, made: Materialized, plan: Plan) -> tuple[Read, 
 
 def upstream_steps(step: Step) -> list[int]:
     """The steps that a step takes values from."""
-    found: list[int] = []
-    for each in step.inputs:
-        sources = each.source.items if isinstance(each.source, FromMany) else (each.source,)
-        found += [source.step for source in sources if isinstance(source, FromStep)]
-    return found
+    return [output.step for each in step.inputs for output in outputs_in(each.source)]
 
 
 def latest(record: Record, assets: Sequence[str]) -> Mapping[str, Materialized]:

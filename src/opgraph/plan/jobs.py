@@ -1,16 +1,20 @@
 """The plan of a job over ops: every op runs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from opgraph.plan.code import function_hash, hash_of
+from opgraph.plan.fans import over, streams, taken
 from opgraph.plan.model import (
     Decision,
     Do,
     FromCaller,
+    FromCollected,
     FromDefault,
     FromMany,
+    FromMapped,
     FromStep,
+    InputSource,
     Plan,
     Role,
     Step,
@@ -41,9 +45,9 @@ def plan_graph(flat: Flat, *, job: str, chosen: AbstractSet[str] | None = None) 
         after: list[FromStep] = []
         inputs: list[StepInput] = []
         for name, origin in step.inputs.items():
-            source = _source(origin, step, name, place)
+            source = _source(origin, step, name, place, flat.steps)
             if step.op.ins[name].is_nothing:
-                if isinstance(source, FromMany):
+                if isinstance(source, (FromMany, FromMapped, FromCollected)):
                     inputs.append(StepInput(name, source, nothing=True))
                 elif isinstance(source, FromStep):
                     after.append(source)
@@ -57,6 +61,7 @@ def plan_graph(flat: Flat, *, job: str, chosen: AbstractSet[str] | None = None) 
                 io_manager=out.io_manager_key or IO_MANAGER,
                 dynamic=out.is_dynamic,
                 stored=not out.is_nothing,
+                stream=streams(out),
             )
             for name, out in step.op.outs.items()
         )
@@ -69,6 +74,7 @@ def plan_graph(flat: Flat, *, job: str, chosen: AbstractSet[str] | None = None) 
                 outputs=outputs,
                 decision=Decision(Do.RUN, "job"),
                 after=tuple(dict.fromkeys(after)),
+                over=over(step, place) if all(each.step in place for each in step.over) else (),
                 unit=job,
                 code_version=step.op.code_version or "",
                 code=function_hash(step.op.body.fn),
@@ -79,17 +85,15 @@ def plan_graph(flat: Flat, *, job: str, chosen: AbstractSet[str] | None = None) 
 
 
 def _source(
-    origin: Origin, step: FlatStep, name: str, place: Mapping[int, int]
-) -> FromStep | FromCaller | FromDefault | FromMany:
+    origin: Origin, step: FlatStep, name: str, place: Mapping[int, int], steps: Sequence[FlatStep]
+) -> InputSource:
     if isinstance(origin, StepOut) and origin.step in place:
-        return FromStep(place[origin.step], origin.output)
+        return taken(origin, steps, place)
     if isinstance(origin, OuterInput):
         return FromCaller(origin.name)
     if isinstance(origin, Many):
         kept = (i for i in origin.items if not isinstance(i, StepOut) or i.step in place)
-        return FromMany(
-            tuple(FromStep(place[i.step], i.output) if isinstance(i, StepOut) else FromDefault() for i in kept)
-        )
+        return FromMany(tuple(taken(i, steps, place) if isinstance(i, StepOut) else FromDefault() for i in kept))
     if isinstance(origin, Constant):
         return FromDefault()
     return FromDefault() if step.op.ins[name].has_default_value else FromCaller(name)

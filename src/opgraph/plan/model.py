@@ -1,6 +1,7 @@
 """The Plan: what a run will do, decided before it starts, and why. Immutable, serialized into the run."""
 
 import enum
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import msgspec
@@ -135,6 +136,32 @@ class FromMany(Struct, frozen=True, gc=False, tag="many"):
 
 
 InputSource: TypeAlias = FromStep | FromAsset | FromCaller | FromDefault | FromMany | FromCollected | FromMapped
+
+
+def outputs_in(source: InputSource) -> list[FromStep]:
+    """The outputs of steps that a source takes, whether as they are, one value of them, or all together."""
+    if type(source) is FromStep:
+        return [source]
+    if isinstance(source, (FromMapped, FromCollected)):
+        return [FromStep(source.step, source.output)]
+    if isinstance(source, FromMany):
+        return [output for item in source.items for output in outputs_in(item)]
+    return []
+
+
+def renumbered(source: InputSource, place: Mapping[int, int]) -> InputSource:
+    """A source with other numbers for the steps."""
+    match source:
+        case FromStep():
+            return FromStep(place[source.step], source.output)
+        case FromMapped():
+            return FromMapped(place[source.step], source.output)
+        case FromCollected():
+            return FromCollected(place[source.step], source.output, source.levels)
+        case FromMany():
+            return FromMany(tuple(renumbered(item, place) for item in source.items))  # pyright: ignore[reportArgumentType] - a list holds no list
+        case _:
+            return source
 
 
 class StepInput(Struct, frozen=True, gc=False, omit_defaults=True):

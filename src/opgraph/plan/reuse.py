@@ -55,16 +55,7 @@ def upstream(step: Step) -> list[FromStep]:
 
 
 def _wired(step: Step, which: Callable[[StepInput], bool]) -> list[FromStep]:
-    found: list[FromStep] = []
-    for each in filter(which, step.inputs):
-        source = each.source
-        if isinstance(source, FromStep):
-            found.append(source)
-        elif isinstance(source, FromMany):
-            found += [item for item in source.items if isinstance(item, FromStep)]
-        elif isinstance(source, (FromCollected, FromMapped)):
-            found.append(FromStep(source.step, source.output))
-    return found
+    return [output for each in filter(which, step.inputs) for output in outputs_in(each.source)]
 
 
 def _loads(step: Step) -> list[FromStep]:

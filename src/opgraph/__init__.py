@@ -4,7 +4,9 @@ Everything a user needs is a name of this package. A name's module is imported w
 `import opgraph` costs almost nothing.
 """
 
+import sys
 from importlib import import_module
+from types import TracebackType
 from typing import Any
 
 from opgraph.declare import ports
@@ -32,6 +34,16 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "DynamicOutput",
     ),
     "opgraph.declare.graph": ("graph",),
+    "opgraph.declare.config": (
+        "Config",
+        "PermissiveConfig",
+    ),
+    "opgraph.declare.env": ("EnvVar",),
+    "opgraph.declare.run_config": (
+        "ConfigMapping",
+        "RunConfig",
+        "config_mapping",
+    ),
     "opgraph.declare.wiring": (
         "DependencyDefinition",
         "InputMapping",
@@ -100,13 +112,39 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "execute_job",
         "materialize",
         "materialize_to_memory",
+        "validate_run_config",
     ),
     "opgraph.values.manager": (
         "FilesystemIOManager",
         "IOManager",
         "InMemoryIOManager",
+        "InputManager",
         "fs_io_manager",
         "mem_io_manager",
+    ),
+    "opgraph.values.upath": ("UPathIOManager",),
+    "opgraph.run.io_managers": ("ConfigurableIOManager",),
+    "opgraph.run.build_contexts": (
+        "build_init_resource_context",
+        "build_input_context",
+        "build_output_context",
+        "build_resources",
+    ),
+    "opgraph.resolve.resources": ("with_resources",),
+    "opgraph.declare.recipe": ("InitResourceContext",),
+    "opgraph.declare.resource_param": ("ResourceParam",),
+    "opgraph.declare.resource": (
+        "IOManagerDefinition",
+        "ResourceDefinition",
+        "input_manager",
+        "io_manager",
+        "make_values_resource",
+        "resource",
+    ),
+    "opgraph.declare.configurable": (
+        "ConfigurableIOManagerFactory",
+        "ConfigurableResource",
+        "ResourceDependency",
     ),
     "opgraph.values.context": (
         "InputContext",
@@ -124,14 +162,31 @@ _HOMES: dict[str, tuple[str, ...]] = {
     ),
     "opgraph.run.results": ("ExecuteInProcessResult",),
     "opgraph.run.instance": ("Instance",),
+    "opgraph.run.captured": ("get_logger",),
+    "opgraph.run.mistakes": ("InvalidPropertyError",),
+    "opgraph.run.types": ("TypeCheckDidNotPass",),
     "opgraph.run.views": ("Run",),
     "opgraph.events": ("RunStatus",),
     "opgraph.run.event": (
         "Event",
         "EventType",
     ),
+    "opgraph.declare.reconstruct": (
+        "build_reconstructable_job",
+        "reconstructable",
+    ),
     "opgraph.declare.reexecution": ("ReexecutionOptions",),
     "opgraph.declare.executor": ("in_process_executor",),
+    "opgraph.declare.folders": (
+        "definitions",
+        "file_relative_path",
+        "load_definitions_from_current_module",
+        "load_definitions_from_module",
+        "load_definitions_from_modules",
+        "load_definitions_from_package_module",
+        "load_definitions_from_package_name",
+        "load_from_defs_folder",
+    ),
     "opgraph.declare.load": (
         "load_assets_from_current_module",
         "load_assets_from_modules",
@@ -148,7 +203,9 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "InvalidSubsetError",
         "InvariantViolationError",
         "NotYetSupportedError",
+        "ResourceFunctionError",
         "StepOutputNotFoundError",
+        "UnknownResourceError",
     ),
 }
 
@@ -162,6 +219,7 @@ _ALSO_PREFIXED = (
     "InvalidConfigError",
     "InvalidDefinitionError",
     "InvalidInvocationError",
+    "InvalidPropertyError",
     "InvalidSubsetError",
     "InvariantViolationError",
     "ResourceFunctionError",
@@ -174,7 +232,7 @@ _ALSO_PREFIXED = (
 )
 
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
-_ALIASES = {f"Dagster{name}": name for name in _ALSO_PREFIXED}
+_ALIASES = {**{f"Dagster{name}": name for name in _ALSO_PREFIXED}, "get_dagster_logger": "get_logger"}
 __all__ = sorted(_MODULE_OF)  # noqa: PLE0605 - it is a list  # pyright: ignore[reportUnsupportedDunderAll]
 
 
@@ -183,6 +241,17 @@ def _runner() -> Any:
 
 
 ports.bind(_runner)
+
+
+def _show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What Python does with an exception that nobody catches, without the lines of opgraph in its traceback."""
+    errors = import_module("opgraph.errors")
+    error.__traceback__ = trace
+    errors.show_own_code_only(error)
+    _show_others(kind, error, error.__traceback__)
+
+
+_show_others, sys.excepthook = sys.excepthook, _show
 
 
 def __getattr__(name: str) -> object:

@@ -5,10 +5,27 @@ from opgraph.declare.asset import graph_asset as graph_asset
 from opgraph.declare.asset import graph_multi_asset as graph_multi_asset
 from opgraph.declare.asset import multi_asset as multi_asset
 from opgraph.declare.assets_definition import AssetsDefinition as AssetsDefinition
+from opgraph.declare.config import Config as Config
+from opgraph.declare.config import PermissiveConfig as PermissiveConfig
+from opgraph.declare.configurable import ConfigurableIOManagerFactory as ConfigurableIOManagerFactory
+from opgraph.declare.configurable import ConfigurableResource as ConfigurableResource
+from opgraph.declare.configurable import ResourceDependency as ResourceDependency
 from opgraph.declare.definitions import Definitions as Definitions
+<<<<<<< HEAD
 from opgraph.declare.dynamic import DynamicOut as DynamicOut
 from opgraph.declare.dynamic import DynamicOutput as DynamicOutput
+=======
+from opgraph.declare.env import EnvVar as EnvVar
+>>>>>>> main
 from opgraph.declare.executor import in_process_executor as in_process_executor
+from opgraph.declare.folders import definitions as definitions
+from opgraph.declare.folders import file_relative_path as file_relative_path
+from opgraph.declare.folders import load_definitions_from_current_module as load_definitions_from_current_module
+from opgraph.declare.folders import load_definitions_from_module as load_definitions_from_module
+from opgraph.declare.folders import load_definitions_from_modules as load_definitions_from_modules
+from opgraph.declare.folders import load_definitions_from_package_module as load_definitions_from_package_module
+from opgraph.declare.folders import load_definitions_from_package_name as load_definitions_from_package_name
+from opgraph.declare.folders import load_from_defs_folder as load_from_defs_folder
 from opgraph.declare.graph import graph as graph
 from opgraph.declare.graph_definition import GraphDefinition as GraphDefinition
 from opgraph.declare.graph_definition import JobDefinition as JobDefinition
@@ -49,7 +66,20 @@ from opgraph.declare.op import op as op
 from opgraph.declare.outputs import GraphOut as GraphOut
 from opgraph.declare.outputs import Out as Out
 from opgraph.declare.outputs import Output as Output
+from opgraph.declare.recipe import InitResourceContext as InitResourceContext
+from opgraph.declare.reconstruct import build_reconstructable_job as build_reconstructable_job
+from opgraph.declare.reconstruct import reconstructable as reconstructable
 from opgraph.declare.reexecution import ReexecutionOptions as ReexecutionOptions
+from opgraph.declare.resource import IOManagerDefinition as IOManagerDefinition
+from opgraph.declare.resource import ResourceDefinition as ResourceDefinition
+from opgraph.declare.resource import input_manager as input_manager
+from opgraph.declare.resource import io_manager as io_manager
+from opgraph.declare.resource import make_values_resource as make_values_resource
+from opgraph.declare.resource import resource as resource
+from opgraph.declare.resource_param import ResourceParam as ResourceParam
+from opgraph.declare.run_config import ConfigMapping as ConfigMapping
+from opgraph.declare.run_config import RunConfig as RunConfig
+from opgraph.declare.run_config import config_mapping as config_mapping
 from opgraph.declare.selection import AssetSelection as AssetSelection
 from opgraph.declare.spec import AssetDep as AssetDep
 from opgraph.declare.spec import AssetIn as AssetIn
@@ -77,18 +107,24 @@ from opgraph.errors import InvalidInvocationError as InvalidInvocationError
 from opgraph.errors import InvalidSubsetError as InvalidSubsetError
 from opgraph.errors import InvariantViolationError as InvariantViolationError
 from opgraph.errors import NotYetSupportedError as NotYetSupportedError
+from opgraph.errors import ResourceFunctionError as ResourceFunctionError
 from opgraph.errors import StepOutputNotFoundError as StepOutputNotFoundError
+from opgraph.errors import UnknownResourceError as UnknownResourceError
 from opgraph.events import RunStatus as RunStatus
 from opgraph.keys import AssetKey as AssetKey
 from opgraph.not_yet import Placeholder as Placeholder
-from opgraph.not_yet import ResourceFunctionError as ResourceFunctionError
 from opgraph.not_yet import RetryRequested as RetryRequested
-from opgraph.not_yet import TypeCheckDidNotPass as TypeCheckDidNotPass
 from opgraph.not_yet import UnknownPartitionError as UnknownPartitionError
-from opgraph.not_yet import UnknownResourceError as UnknownResourceError
 from opgraph.operate.api import execute_job as execute_job
 from opgraph.operate.api import materialize as materialize
 from opgraph.operate.api import materialize_to_memory as materialize_to_memory
+from opgraph.operate.api import validate_run_config as validate_run_config
+from opgraph.resolve.resources import with_resources as with_resources
+from opgraph.run.build_contexts import build_init_resource_context as build_init_resource_context
+from opgraph.run.build_contexts import build_input_context as build_input_context
+from opgraph.run.build_contexts import build_output_context as build_output_context
+from opgraph.run.build_contexts import build_resources as build_resources
+from opgraph.run.captured import get_logger as get_logger
 from opgraph.run.context import AssetExecutionContext as AssetExecutionContext
 from opgraph.run.context import OpExecutionContext as OpExecutionContext
 from opgraph.run.context import build_asset_context as build_asset_context
@@ -96,15 +132,20 @@ from opgraph.run.context import build_op_context as build_op_context
 from opgraph.run.event import Event as Event
 from opgraph.run.event import EventType as EventType
 from opgraph.run.instance import Instance as Instance
+from opgraph.run.io_managers import ConfigurableIOManager as ConfigurableIOManager
+from opgraph.run.mistakes import InvalidPropertyError as InvalidPropertyError
 from opgraph.run.results import ExecuteInProcessResult as ExecuteInProcessResult
+from opgraph.run.types import TypeCheckDidNotPass as TypeCheckDidNotPass
 from opgraph.run.views import Run as Run
 from opgraph.values.context import InputContext as InputContext
 from opgraph.values.context import OutputContext as OutputContext
 from opgraph.values.manager import FilesystemIOManager as FilesystemIOManager
 from opgraph.values.manager import IOManager as IOManager
 from opgraph.values.manager import InMemoryIOManager as InMemoryIOManager
+from opgraph.values.manager import InputManager as InputManager
 from opgraph.values.manager import fs_io_manager as fs_io_manager
 from opgraph.values.manager import mem_io_manager as mem_io_manager
+from opgraph.values.upath import UPathIOManager as UPathIOManager
 
 __version__: str
 
@@ -121,27 +162,18 @@ AutomationCondition: Placeholder
 AutomationConditionSensorDefinition: Placeholder
 BackfillPolicy: Placeholder
 Backoff: Placeholder
-Config: Placeholder
-ConfigMapping: Placeholder
-ConfigurableIOManager: Placeholder
-ConfigurableIOManagerFactory: Placeholder
-ConfigurableResource: Placeholder
 DailyPartitionsDefinition: Placeholder
 DefaultScheduleStatus: Placeholder
 DefaultSensorStatus: Placeholder
 DeleteDynamicPartitionsRequest: Placeholder
 DimensionPartitionMapping: Placeholder
 DynamicPartitionsDefinition: Placeholder
-EnvVar: Placeholder
 Executor: Placeholder
 FreshnessPolicy: Placeholder
 HookContext: Placeholder
 HookExecutionResult: Placeholder
 HourlyPartitionsDefinition: Placeholder
-IOManagerDefinition: Placeholder
 IdentityPartitionMapping: Placeholder
-InitResourceContext: Placeholder
-InputManager: Placeholder
 Jitter: Placeholder
 LastPartitionMapping: Placeholder
 MonthlyPartitionsDefinition: Placeholder
@@ -154,12 +186,7 @@ PartitionKeyRange: Placeholder
 PartitionMapping: Placeholder
 PartitionedConfig: Placeholder
 PartitionsDefinition: Placeholder
-PermissiveConfig: Placeholder
-ResourceDefinition: Placeholder
-ResourceDependency: Placeholder
-ResourceParam: Placeholder
 RetryPolicy: Placeholder
-RunConfig: Placeholder
 RunRequest: Placeholder
 ScheduleDefinition: Placeholder
 ScheduleEvaluationContext: Placeholder
@@ -173,7 +200,6 @@ StaticPartitionsDefinition: Placeholder
 TimeWindow: Placeholder
 TimeWindowPartitionMapping: Placeholder
 TimeWindowPartitionsDefinition: Placeholder
-UPathIOManager: Placeholder
 WeeklyPartitionsDefinition: Placeholder
 asset_check: Placeholder
 asset_sensor: Placeholder
@@ -181,38 +207,24 @@ async_executor: Placeholder
 build_asset_check_context: Placeholder
 build_column_schema_change_checks: Placeholder
 build_hook_context: Placeholder
-build_init_resource_context: Placeholder
-build_input_context: Placeholder
 build_last_update_freshness_checks: Placeholder
 build_metadata_bounds_checks: Placeholder
 build_multi_asset_sensor_context: Placeholder
-build_output_context: Placeholder
-build_reconstructable_job: Placeholder
-build_resources: Placeholder
 build_run_status_sensor_context: Placeholder
 build_schedule_context: Placeholder
 build_schedule_from_partitioned_job: Placeholder
 build_sensor_context: Placeholder
-config_mapping: Placeholder
 daily_partitioned_config: Placeholder
 dask_executor: Placeholder
-definitions: Placeholder
 dynamic_partitioned_config: Placeholder
 evaluate_automation_conditions: Placeholder
 executor: Placeholder
 failure_hook: Placeholder
-file_relative_path: Placeholder
-get_logger: Placeholder
 hourly_partitioned_config: Placeholder
-input_manager: Placeholder
-io_manager: Placeholder
 load_asset_checks_from_current_module: Placeholder
 load_asset_checks_from_modules: Placeholder
 load_asset_checks_from_package_module: Placeholder
 load_asset_checks_from_package_name: Placeholder
-load_definitions_from_modules: Placeholder
-load_from_defs_folder: Placeholder
-make_values_resource: Placeholder
 monthly_partitioned_config: Placeholder
 multi_asset_check: Placeholder
 multi_asset_sensor: Placeholder
@@ -222,8 +234,6 @@ observable_source_asset: Placeholder
 partition_loading_context: Placeholder
 partitioned_config: Placeholder
 ray_executor: Placeholder
-reconstructable: Placeholder
-resource: Placeholder
 run_failure_sensor: Placeholder
 run_status_sensor: Placeholder
 schedule: Placeholder
@@ -231,9 +241,7 @@ sensor: Placeholder
 static_partitioned_config: Placeholder
 success_hook: Placeholder
 threads_executor: Placeholder
-validate_run_config: Placeholder
 weekly_partitioned_config: Placeholder
-with_resources: Placeholder
 
 DagsterError = Error
 DagsterEvent = Event
@@ -243,6 +251,7 @@ DagsterInstance = Instance
 DagsterInvalidConfigError = InvalidConfigError
 DagsterInvalidDefinitionError = InvalidDefinitionError
 DagsterInvalidInvocationError = InvalidInvocationError
+DagsterInvalidPropertyError = InvalidPropertyError
 DagsterInvalidSubsetError = InvalidSubsetError
 DagsterInvariantViolationError = InvariantViolationError
 DagsterResourceFunctionError = ResourceFunctionError
@@ -252,3 +261,4 @@ DagsterStepOutputNotFoundError = StepOutputNotFoundError
 DagsterTypeCheckDidNotPass = TypeCheckDidNotPass
 DagsterUnknownPartitionError = UnknownPartitionError
 DagsterUnknownResourceError = UnknownResourceError
+get_dagster_logger = get_logger

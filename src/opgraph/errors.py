@@ -7,10 +7,19 @@ as fields and builds its sentences itself.
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType, FrameType, TracebackType
 from typing import Any, NamedTuple
 
 _PACKAGE = str(Path(__file__).parent)
+
+
+def shown(value: object, most: int = 40) -> str:
+    """A value for a message, in one line and shortened; whatever a user's `repr` does."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # noqa: BLE001 - a user's repr may do anything
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 class Source(NamedTuple):
@@ -34,6 +43,40 @@ class Source(NamedTuple):
         while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
             frame = frame.f_back
         return Source(frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
+
+
+def without_own_frames(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback without the lines of opgraph itself."""
+    kept: list[TracebackType] = []
+    while trace is not None:
+        if not trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+            kept.append(trace)
+        trace = trace.tb_next
+    made: TracebackType | None = None
+    for each in reversed(kept):
+        made = TracebackType(made, each.tb_frame, each.tb_lasti, each.tb_lineno)
+    return made
+
+
+def show_own_code_only(error: BaseException) -> BaseException:
+    """The exception, its causes too, with the user's lines in its traceback and none of opgraph's. One that opgraph
+    raised and did not mean to is left as it is: it is to be reported."""
+    seen: set[int] = set()
+    each: BaseException | None = error
+    meant = False  # what an error of opgraph was made of is told by it
+    while each is not None and id(each) not in seen:
+        seen.add(id(each))
+        meant = meant or isinstance(each, Error)
+        if meant or not _raised_here(each.__traceback__):
+            each.__traceback__ = without_own_frames(each.__traceback__)
+        each = each.__cause__ or each.__context__
+    return error
+
+
+def _raised_here(trace: TracebackType | None) -> bool:
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE)
 
 
 class Error(Exception):
@@ -65,6 +108,7 @@ class InvalidDefinitionError(Error):
 
     @property
     def problems(self) -> "Sequence[InvalidDefinitionError]":
+        """Every mistake that was found."""
         return (self,)
 
 
@@ -77,6 +121,7 @@ class InvalidDefinitionsError(InvalidDefinitionError):
 
     @property
     def problems(self) -> Sequence[InvalidDefinitionError]:
+        """Every mistake that was found."""
         return self._problems
 
     def __str__(self) -> str:
@@ -112,6 +157,14 @@ class InvalidConfigError(Error):
     """Configuration that does not fit what reads it."""
 
 
+class UnknownResourceError(Error, AttributeError):
+    """A resource was asked for that is not there."""
+
+
+class ResourceFunctionError(Error):
+    """Making a resource failed. `__cause__` is the user's exception."""
+
+
 class StepOutputNotFoundError(Error):
     """A step ended without a required output."""
 
@@ -133,7 +186,8 @@ class ValueNotFoundError(Error):
 
 
 class StepFailedError(Error):
-    """A step of a run failed and the caller asked for its error. `__cause__` is the user's exception where there is one."""
+    """A step of a run failed and the caller asked for its error. `__cause__` is the user's exception where there is one
+    that cannot be raised as it is: one that would end Python, or that is not at hand any more."""
 
     def __init__(self, what: str = "", *, step_key: str = "", **place: Any) -> None:
         self.step_key = step_key
@@ -171,7 +225,10 @@ class Failure(Error):
     """
 
     def __init__(
-        self, description: str | None = None, metadata: Mapping[str, Any] | None = None, allow_retries: bool | None = None
+        self,
+        description: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        allow_retries: bool | None = None,
     ) -> None:
         self.description = description
         self.metadata = dict(metadata or {})

@@ -9,6 +9,7 @@ from opgraph.errors import Error, NotYetSupportedError
 
 # What to do meanwhile: the names it holds for.
 _MEANWHILE: dict[str, tuple[str, ...]] = {
+<<<<<<< HEAD
     "read an environment variable in the op, or give the op an input": (
         "Config",
         "RunConfig",
@@ -52,6 +53,12 @@ _MEANWHILE: dict[str, tuple[str, ...]] = {
         "build_reconstructable_job",
     ),
     "use `context.log`, or the standard `logging`: both are kept with the step": ("get_logger",),
+=======
+    "loop inside one op, or declare one op for each case": (
+        "DynamicOut",
+        "DynamicOutput",
+    ),
+>>>>>>> main
     "leave it out; `opgraph resume` runs what failed again": (
         "RetryPolicy",
         "Backoff",
@@ -202,24 +209,12 @@ class NotYetRaised(Error):
         raise NotYetSupportedError(name, f"`{name}` is not raised yet", "meanwhile, raise `Failure`")
 
 
-class ResourceFunctionError(NotYetRaised):
-    """Making a resource failed."""
-
-
 class RetryRequested(NotYetRaised):
     """An op asks to be tried again."""
 
 
-class TypeCheckDidNotPass(NotYetRaised):
-    """A value is not of the type that was declared."""
-
-
 class UnknownPartitionError(NotYetRaised):
     """No partition has this key."""
-
-
-class UnknownResourceError(NotYetRaised):
-    """A resource that is asked for was not given."""
 
 
 NOT_YET_RAISED: dict[str, type[NotYetRaised]] = {each.__name__: each for each in NotYetRaised.__subclasses__()}

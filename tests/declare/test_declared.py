@@ -237,7 +237,7 @@ def test_metadata(raw, kind, value):
 
 def test_metadata_of_no_kind():
     """An object of no known kind is refused with what may stand there."""
-    with pytest.raises(InvalidDefinitionError, match="metadata cannot be a object"):
+    with pytest.raises(InvalidDefinitionError, match="metadata cannot be of type object"):
         to_wire(object())
 
 

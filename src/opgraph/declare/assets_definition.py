@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, Unpack, cast
+from typing import Any, Generic, Unpack, cast
 
 from msgspec import structs
 
@@ -14,17 +14,30 @@ from opgraph.declare.mapped import mapped
 from opgraph.declare.mistakes import NoAssets, SeveralOutputs, report
 from opgraph.declare.op import OpDefinition
 from opgraph.declare.run_config import checked_config
+from opgraph.declare.signatures import P, R_co
 from opgraph.declare.spec import AssetOut, AssetSpec
 from opgraph.declare.unsupported import refuse
-from opgraph.errors import InvariantViolationError, Source
+from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Source
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 
 
-class AssetsDefinition(Frozen):
+class NothingDefined(InvalidDefinitionError):
+    """An AssetsDefinition of nothing."""
+
+    def __init__(self, where: Source | None) -> None:
+        super().__init__(
+            "an AssetsDefinition was given nothing that makes an asset, and no asset that is made elsewhere",
+            where=where,
+            fix="If specs are not provided, a node_def must be provided",
+        )
+
+
+class AssetsDefinition(Frozen, Generic[P, R_co]):
     """One or more assets and what makes them. Made by `@asset`, `@multi_asset`, `@graph_asset`, `@graph_multi_asset`,
     `AssetsDefinition.from_graph` and `.from_op`; as a function it can be called in tests."""
 
     __slots__ = (
+        "__weakref__",  # what is worked out from a definition is kept as long as it is
         "can_subset", "explicit_deps", "hooks", "io_manager_keys", "is_executable", "keys_by_input_name",
         "keys_by_output_name", "node_def", "node_name", "op_tags", "pool", "required_resource_keys", "resource_defs",
         "retry_policy", "source", "specs_by_key",
@@ -112,9 +125,9 @@ class AssetsDefinition(Frozen):
 
     def _settle_external(self, specs: Sequence[AssetSpec]) -> None:
         """The definition of assets that are made elsewhere."""
-        where = Source.of_caller() or Source("", 0)
+        where = Source.of_caller()
         if not specs:
-            report(NoAssets("an AssetsDefinition without a `node_def`", where=where))
+            report(NothingDefined(where))
         name = specs[0].key.to_python_identifier() if specs else "external"
         graph = GraphDefinition(name)
         whole = AssetsDefinition.of(graph, layout.Layout(name, layout.Upstream({}, ()), {}, list(specs), {}))
@@ -329,8 +342,8 @@ class AssetsDefinition(Frozen):
 
     @property
     def input_names(self) -> Sequence[str]:
-        """The inputs that are assets."""
-        return list(self.keys_by_input_name)
+        """The inputs of what makes them: assets, by value, and those that `deps` name."""
+        return list(self.node_def.ins)
 
     @property
     def is_external(self) -> bool:
@@ -363,10 +376,10 @@ class AssetsDefinition(Frozen):
         """What is said of an asset; of its one asset without a key."""
         return self.specs_by_key[key or self.key]
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """What the function returns; in a graph's body, a node of it."""
         if compose.composing():
-            return compose.call(self.node_def, args, kwargs)
+            return cast("R_co", compose.call(self.node_def, args, kwargs))
         return ports.runner().invoke(self, args, kwargs)
 
     @property

@@ -3,13 +3,15 @@
 Worked out from the code object alone: `inspect` is slow to import, and annotations are evaluated only when asked for.
 """
 
+import sys
 import typing
 from collections.abc import Callable, Mapping
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any
 
 from opgraph.declare.frozen import Frozen
 from opgraph.declare.mistakes import NotAFunction
+from opgraph.declare.resource_param import is_resource_annotation
 from opgraph.errors import Source
 
 _VAR_POSITIONAL, _VAR_KEYWORDS = 0x04, 0x08
@@ -52,17 +54,18 @@ class Body(Frozen):
         annotations: dict[str, Any] = fn.__annotations__
         takes_context = bool(positional) and positional[0] in _CONTEXT_NAMES
         values = (*positional[1 if takes_context else 0 :], *keyword_only)
+        resources = _resources(fn, values, annotations)
         self.settle(
             fn=fn,
             kind=_kind(flags),
             takes_context=takes_context,
             context_kind=_context_kind(annotations.get(positional[0])) if takes_context else "",
-            params=tuple(name for name in values if name != "config"),
+            params=tuple(name for name in values if name != "config" and name not in resources),
             keyword_only=frozenset(keyword_only),
             var_keywords=bool(flags & _VAR_KEYWORDS),
             var_positional=bool(flags & _VAR_POSITIONAL),
-            config=("config", annotations.get("config")) if "config" in values else None,
-            resources={},
+            config=("config", evaluated(annotations.get("config"), fn)) if "config" in values else None,
+            resources=resources,
             defaults=defaults,
             raw_annotations=annotations,
             source=Source(code.co_filename, code.co_firstlineno),
@@ -106,10 +109,39 @@ def _kind(flags: int) -> str:
     return "generator" if flags & _GENERATOR else "sync"
 
 
+def _resources(fn: Callable[..., Any], values: tuple[str, ...], annotations: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters whose annotations say that they are resources."""
+    found: dict[str, Any] = {}
+    for name in values:
+        annotation = annotations.get(name)
+        if isinstance(annotation, str):
+            annotation = None if annotation in _PLAIN else evaluated(annotation, fn)
+        if annotation is not None and is_resource_annotation(annotation):
+            found[name] = annotation
+    return found
+
+
+_PLAIN = frozenset({"int", "str", "float", "bool", "bytes", "list", "dict", "tuple", "set", "Any", "object", "None"})
+
+
 def _context_kind(annotation: object) -> str:
     name = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
     name = name.rsplit(".", 1)[-1].strip("'\"")
     return {"AssetExecutionContext": "asset", "OpExecutionContext": "op"}.get(name, "")
+
+
+def evaluated(annotation: Any, fn: Callable[..., Any]) -> Any:
+    """An annotation that was written as text, evaluated where the function is being declared: the class that it names may
+    be local to another function. As written where a name in it cannot be found."""
+    if not isinstance(annotation, str):
+        return annotation
+    frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage] - as in errors.py
+    while frame is not None:
+        try:
+            return eval(annotation, fn.__globals__, frame.f_locals)  # noqa: S307 - the user's own annotation
+        except Exception:  # noqa: BLE001
+            frame = frame.f_back
+    return annotation
 
 
 def clean_doc(doc: str | None) -> str | None:

@@ -6,7 +6,7 @@ and nothing else.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, NoReturn, Union, cast
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Union, cast
 
 from opgraph.declare import ports
 from opgraph.declare.fan_mistakes import NothingToUnpack, NotUnpacked, OutOfItsMap
@@ -27,9 +27,16 @@ from opgraph.declare.mistakes import (
     report,
 )
 from opgraph.declare.node import Node
+from opgraph.declare.signatures import P, R_co
 from opgraph.declare.unsupported import refuse
+<<<<<<< HEAD
 from opgraph.declare.wires import FanIn, FromInput, FromNode, Value, Wire, joined
 from opgraph.errors import Source
+=======
+from opgraph.declare.wires import FanIn, FromInput, FromNode, Value, Wire
+from opgraph.errors import NotYetSupportedError, Source
+from opgraph.keys import near_misses
+>>>>>>> main
 
 if TYPE_CHECKING:
     from opgraph.declare.graph_definition import GraphDefinition
@@ -115,7 +122,7 @@ class Placeholder:
 
 
 def _refusal(doing: str) -> Any:
-    def method(self: Any, *_args: Any, **_kwargs: Any) -> NoReturn:
+    def method(self: Any, *_args: Any, **_kwargs: Any) -> None:
         self._refuse(doing)
 
     return method
@@ -178,12 +185,17 @@ def _output(node: str, name: str) -> Placeholder:
     return Placeholder(FromNode(node, name), f"the output `{name}` of `{node}`")
 
 
-class Invocation:
+class Invocation(Generic[P, R_co]):
     """An op or a graph with an alias or tags of this one use: call it in a graph's body."""
 
     __slots__ = ("_alias", "_tags", "definition")
 
-    def __init__(self, definition: Composable, alias: str = "", tags: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        definition: "OpDefinition[P, R_co] | GraphDefinition[P, R_co]",
+        alias: str = "",
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
         self.definition = definition
         self._alias = alias
         self._tags = dict(tags or {})
@@ -193,30 +205,34 @@ class Invocation:
         """The alias, else the definition's name."""
         return self._alias or self.definition.name
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """A node of the graph whose body is being run."""
         if composing():
-            return call(self.definition, args, kwargs, alias=self._alias, tags=self._tags)
+            return cast("R_co", call(self.definition, args, kwargs, alias=self._alias, tags=self._tags))
         return self.definition(*args, **kwargs)
 
-    def alias(self, name: str) -> "Invocation":
+    def alias(self, name: str) -> "Invocation[P, R_co]":
         """The same under another name."""
         return Invocation(self.definition, checked_name("alias", name, Source.of_caller()), self._tags)
 
-    def tag(self, tags: Mapping[str, str] | None) -> "Invocation":
+    def tag(self, tags: Mapping[str, str] | None) -> "Invocation[P, R_co]":
         """The same with more tags."""
         more = checked_tags(f"`{self.name}`", tags, Source.of_caller())
         return Invocation(self.definition, self._alias, {**self._tags, **more})
 
-    def with_hooks(self, hook_defs: Any) -> "Invocation":
+    def with_hooks(self, hook_defs: Any) -> "Invocation[P, R_co]":
         """Not supported yet."""
         refuse("node", {"hooks": hook_defs or None})
         return self
 
-    def with_retry_policy(self, retry_policy: Any) -> "Invocation":
+    def with_retry_policy(self, retry_policy: Any) -> "Invocation[P, R_co]":
         """Not supported yet."""
         refuse("node", {"retry_policy": retry_policy})
         return self
+
+    def to_job(self, **attributes: Any) -> Any:
+        """A job that runs the graph, under the alias; see `GraphDefinition.to_job`."""
+        return cast("GraphDefinition", self.definition).to_job(**{"name": self.name, **attributes})
 
     def execute_in_process(self, **options: Any) -> Any:
         """Run it in this process, as a job of its own."""
@@ -331,6 +347,9 @@ def call(
     for key, value in kwargs.items():
         if key not in definition.ins:
             report(UnknownInput(name, key, ins, where=where))
+            meant = near_misses(key, [each for each in ins if each not in given and each not in kwargs])
+            if meant:  # go on as if it were written rightly, so that one slip is one mistake
+                given[meant[0]] = value
         elif key in given:
             report(WiredTwice(name, key, where=where))
         else:

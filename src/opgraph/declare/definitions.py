@@ -1,15 +1,17 @@
 """Definitions: everything a project declares, in one object."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias, cast
 
 from opgraph.declare import ports
 from opgraph.declare.accepted import expect
 from opgraph.declare.assets_definition import AssetsDefinition
-from opgraph.declare.frozen import Frozen, made
+from opgraph.declare.frozen import Frozen, made, replaced
 from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
 from opgraph.declare.job import AssetJob
-from opgraph.declare.mistakes import NotAnAsset, report
+from opgraph.declare.mapped import map_asset_specs
+from opgraph.declare.mistakes import NotAnAsset, gathered, report
+from opgraph.declare.selection import CoercibleToAssetSelection, selection_of
 from opgraph.declare.spec import AssetSpec
 from opgraph.declare.unsupported import refuse
 from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Source
@@ -74,9 +76,12 @@ class Definitions(Frozen):
         )
         where = Source.of_caller()
         expect("`Definitions`", where, assets=assets, jobs=jobs, resources=resources, metadata=metadata)
+        with gathered():
+            kept_assets = _kept("assets", assets, (AssetsDefinition, AssetSpec), where)
+            kept_jobs = _kept("jobs", jobs, (JobDefinition, AssetJob, GraphDefinition), where)
         self.settle(
-            assets=_kept("assets", assets, (AssetsDefinition, AssetSpec), where),
-            jobs=[_job(each) for each in _kept("jobs", jobs, (JobDefinition, AssetJob, GraphDefinition), where)],
+            assets=kept_assets,
+            jobs=[_job(each) for each in kept_jobs],
             resources=dict(resources or {}),
             executor=executor,
             metadata=dict(metadata or {}),
@@ -144,6 +149,8 @@ class Definitions(Frozen):
         for each in self.assets:
             if isinstance(each, AssetsDefinition) and wanted in each.specs_by_key:
                 return each
+            if isinstance(each, AssetSpec) and wanted == each.key:
+                return AssetsDefinition(specs=[each])
         close = near_misses(wanted.text, [k.text for each in self.assets for k in _keys(each)])
         raise InvariantViolationError(
             f"nothing here makes the asset `{wanted.text}`",
@@ -152,6 +159,59 @@ class Definitions(Frozen):
         )
 
     resolve_assets_def = get_assets_def
+
+    def resolve_implicit_global_asset_job_def(self) -> JobDefinition:
+        """The job of all assets, ready to run."""
+        return ports.runner().resolve_job(self, "__ASSET_JOB")
+
+    get_implicit_global_asset_job_def = resolve_implicit_global_asset_job_def
+
+    def resolve_all_job_defs(self) -> Sequence[JobDefinition]:
+        """Every job, ready to run."""
+        return [self.get_job_def(job.name) for job in self.jobs]
+
+    def resolve_asset_graph(self) -> Any:
+        """The assets by key, each with what it is made from and what is made from it.
+
+        Raises:
+            InvalidDefinitionError: the definitions cannot work.
+        """
+        return ports.runner().asset_graph(self)
+
+    @staticmethod
+    def validate_loadable(defs: "Definitions") -> None:
+        """Look for every mistake that can be known before anything runs.
+
+        Raises:
+            InvalidDefinitionError: there are some; all of them are in it.
+        """
+        graph = ports.runner().asset_graph(defs)
+        for job in defs.jobs:
+            if job.name == "__ASSET_JOB":
+                raise ReservedName(job.name, job.source)
+            ports.runner().resolve_job(graph.definitions, job.name)
+
+    def map_asset_specs(
+        self, *, func: Callable[[AssetSpec], AssetSpec], selection: CoercibleToAssetSelection | None = None
+    ) -> "Definitions":
+        """The same with what is said of the assets changed by a function.
+
+        Args:
+            func: from a spec to the changed one.
+            selection: which assets; by default all, external ones too.
+        """
+        wanted = None if selection is None else selection_of(selection).resolve(self)
+
+        def change(spec: AssetSpec) -> AssetSpec:
+            return func(spec) if wanted is None or spec.key in wanted else spec
+
+        return replaced(self, assets=list(map_asset_specs(change, self.assets)))
+
+    map_resolved_asset_specs = map_asset_specs
+
+    def get_all_asset_specs(self) -> Sequence[AssetSpec]:
+        """What is said of every asset, external ones too."""
+        return self.resolve_all_asset_specs()
 
     def resolve_all_asset_specs(self) -> Sequence[AssetSpec]:
         """What is said of every asset, external ones too."""
@@ -195,6 +255,18 @@ class Definitions(Frozen):
         )
 
 
+class ReservedName(InvalidDefinitionError):
+    """A job under a name that stands for something else."""
+
+    def __init__(self, name: str, where: Source | None) -> None:
+        self.name = name
+        super().__init__(
+            f"a job is called {name}, which is a reserved name: it stands for the job of all assets",
+            where=where,
+            fix="give it another name",
+        )
+
+
 class MergeConflict(InvalidDefinitionError):
     """Two of the Definitions to merge say different things under one key. Indexes count from 0."""
 
@@ -210,7 +282,7 @@ class MergeConflict(InvalidDefinitionError):
 
 
 def _job(given: Any) -> Job:
-    return JobDefinition(graph_def=given) if isinstance(given, GraphDefinition) else given
+    return JobDefinition(graph_def=cast("GraphDefinition", given)) if isinstance(given, GraphDefinition) else given
 
 
 def _kept(argument: str, given: Iterable[Any] | None, kinds: tuple[type, ...], where: Source | None) -> list[Any]:

@@ -1,6 +1,6 @@
 """Graphs: nodes wired to one another, usable wherever an op is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast, overload
 
 from opgraph.declare import compose
@@ -25,15 +25,18 @@ from opgraph.declare.mistakes import (
     UsedAsValue,
     WrongCount,
     WrongType,
+    gathering,
     report,
 )
 from opgraph.declare.op import OpDefinition
 from opgraph.declare.outputs import GraphOut, Out
+from opgraph.declare.run_config import checked_config
+from opgraph.declare.signatures import GraphDecorator, P, T
 from opgraph.declare.unsupported import refuse
 from opgraph.declare.wires import FromInput, FromNode
 from opgraph.declare.wiring import required
 from opgraph.errors import Source
-from opgraph.keys import NAME
+from opgraph.keys import NAME, near_misses
 
 
 def composed(
@@ -45,6 +48,8 @@ def composed(
     ins: Mapping[str, GraphIn] | None = None,
     out: GraphOut | Mapping[str, GraphOut] | None = None,
     tags: Mapping[str, Any] | None = None,
+    config: Any = None,
+    more: Iterable[str] = (),
 ) -> GraphDefinition:
     """The graph that a function's body describes: runs the body once, with placeholders."""
     body = Body(fn)
@@ -62,6 +67,8 @@ def composed(
     if body.var_positional:
         report(PositionalRest(owner, where=source))
     params = body.all_params
+    if body.var_keywords:  # it takes what `ins` name beside them
+        params = (*params, *(key for key in more if key not in params))
     for key in ins or {}:
         if key not in params:
             report(NoSuchParameter(owner, "ins", key, params, where=source))
@@ -72,12 +79,12 @@ def composed(
     except (UsedAsValue, NoSuchOutput) as mistake:
         report(mistake)
         composition = Composition(owner)  # the declaration goes on with a graph that has the outputs it declares
-        returned = composition.run(lambda **_: _stand_in(out)(), params)
+        returned = composition.run(_stand_in(out), params)
         composition.used.update(params)
     returns = _returns(owner, source, returned, out)
     used = composition.used | {wire.name for wire in returns.values() if isinstance(wire, FromInput)}
     for key in params:
-        if key not in used:
+        if key not in used and not (body.takes_context and key == params[0]):
             report(UnusedInput(owner, key, where=source))
     return made(
         GraphDefinition,
@@ -92,15 +99,21 @@ def composed(
         fans=composition.levels.any,
         description=description if description is not None else body.doc,
         tags=checked_tags(owner, tags, source),
-        config=None,
+        config=checked_config(owner, config, source),
         metadata={},
         source=source,
     )
 
 
-def _stand_in(out: GraphOut | Mapping[str, GraphOut] | None) -> OpDefinition:
+def _stand_in(out: GraphOut | Mapping[str, GraphOut] | None) -> Callable[..., Any]:
+    """A body that has the outputs that are declared, whatever its inputs."""
     names = list(out) if isinstance(out, Mapping) else ["result"]
-    return OpDefinition(lambda: None, "not_composed", outs={name: Out() for name in names if NAME.fullmatch(name)})
+    outs = {name: Out() for name in names if NAME.fullmatch(name)}
+
+    def body(**_: Any) -> Any:
+        return OpDefinition(lambda: None, "not_composed", outs=outs)()
+
+    return body
 
 
 def _with_default(given: GraphIn | None, default: Any) -> GraphIn:
@@ -145,12 +158,16 @@ def _returns(
             report(_not_an_output(owner, value, source))
         elif names is not None and name not in names:
             report(UnknownOutput(owner, name, names, where=source))
+            meant = near_misses(name, [each for each in names if each not in returns])
+            if meant:  # go on as if it were written rightly, so that one slip is one mistake
+                returns[meant[0]] = value.wire
         elif name in returns:
             report(OutputsUnnamed(owner, name, where=source))
         else:
             returns[name] = value.wire
-    missing = [name for name in names or () if name not in {name for name, _ in given}]
-    if missing:
+    told = {name for name, _ in given}
+    missing = [name for name in names or () if name not in told]
+    if missing and told <= set(names or ()):  # else it is a wrong name, and was said
         report(OutputsMissing(owner, missing, where=source))
     return {name: returns[name] for name in names or returns if name in returns}
 
@@ -186,7 +203,11 @@ def _not_an_output(owner: str, value: Any, source: Source) -> ReturnedOther | Re
 
 
 @overload
-def graph(compose_fn: Callable[..., Any]) -> GraphDefinition: ...
+def graph(compose_fn: Callable[P, Mapping[str, Any]]) -> GraphDefinition[P, Any]: ...
+
+
+@overload
+def graph(compose_fn: Callable[P, T]) -> GraphDefinition[P, T]: ...
 
 
 @overload
@@ -200,7 +221,7 @@ def graph(
     out: GraphOut | Mapping[str, GraphOut] | None = ...,
     tags: Mapping[str, Any] | None = ...,
     config: Any = ...,
-) -> Callable[[Callable[..., Any]], GraphDefinition]: ...
+) -> GraphDecorator: ...
 
 
 def graph(
@@ -214,7 +235,7 @@ def graph(
     out: GraphOut | Mapping[str, GraphOut] | None = None,
     tags: Mapping[str, Any] | None = None,
     config: Any = None,
-) -> GraphDefinition | Callable[[Callable[..., Any]], GraphDefinition]:
+) -> GraphDefinition | GraphDecorator:
     """Make a graph of a function that calls ops and other graphs.
 
     The body is run once, here: each call in it becomes a node, what it passes on becomes a wire, what it returns an
@@ -229,7 +250,7 @@ def graph(
         ins: what to say of its inputs, by name.
         out: what to say of its output, or its outputs by name.
         tags: labels.
-        config: not supported yet.
+        config: defaults for the configuration of its ops, by name, or a ConfigMapping that makes it.
 
     Raises:
         InvalidDefinitionError: it cannot work; the message names the place and the fix.
@@ -239,10 +260,11 @@ def graph(
         ... def cleaned(text):
         ...     return drop_empty(parse(text))
     """
-    refuse("graph", {"input_defs": input_defs, "output_defs": output_defs, "config": config})
+    refuse("graph", {"input_defs": input_defs, "output_defs": output_defs})
 
+    @gathering
     def decorate(fn: Callable[..., Any]) -> GraphDefinition:
-        own = name if name is not None else fn.__name__
-        return composed(fn, kind="graph", name=own, description=description, ins=ins, out=out, tags=tags)
+        own = name if name is not None else getattr(fn, "__name__", "it")
+        return composed(fn, kind="graph", name=own, description=description, ins=ins, out=out, tags=tags, config=config)
 
     return decorate(compose_fn) if compose_fn is not None else decorate

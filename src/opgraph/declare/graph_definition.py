@@ -3,7 +3,9 @@
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast
+
+from msgspec import Struct
 
 from opgraph.declare import compose, ports
 from opgraph.declare.accepted import expect
@@ -14,16 +16,23 @@ from opgraph.declare.labels import checked_name, checked_tags
 from opgraph.declare.levels import Levels
 from opgraph.declare.node import Node
 from opgraph.declare.outputs import GraphOut
+from opgraph.declare.run_config import checked_config
+from opgraph.declare.signatures import P, R_co
 from opgraph.declare.unsupported import refuse
 from opgraph.declare.viewed import InputView, OutputView, TypeView
 from opgraph.declare.wires import FanIn, FromInput, FromNode, Wire
 from opgraph.declare.wiring import Dependencies, InputMapping, OutputMapping, required, wired
 from opgraph.errors import InvariantViolationError, Source
+from opgraph.keys import AssetKey, CoercibleToAssetKey
+
+if TYPE_CHECKING:
+    from opgraph.declare.definitions import Definitions
+    from opgraph.declare.job import AssetJob
 
 Returned: TypeAlias = FromNode | FromInput
 
 
-class GraphDefinition(Frozen):
+class GraphDefinition(Frozen, Generic[P, R_co]):
     """Nodes wired to one another. Made by `@graph`; called in another graph's body it becomes a node of it."""
 
     __slots__ = (
@@ -58,7 +67,6 @@ class GraphDefinition(Frozen):
         config: Any = None,
         tags: Mapping[str, Any] | None = None,
     ) -> None:
-        refuse("GraphDefinition", {"config": config})
         where, owner = Source.of_caller(), f"graph `{name}`"
         made = wired(owner, node_defs or (), dependencies, input_mappings or (), output_mappings or (), where)
         self.settle(
@@ -73,7 +81,7 @@ class GraphDefinition(Frozen):
             fans=self._levels(made.nodes, made.wires).any,
             description=description,
             tags=checked_tags(owner, tags, where),
-            config=None,
+            config=checked_config(owner, config, where),
             metadata={},
             source=where or Source("", 0),
         )
@@ -178,25 +186,36 @@ class GraphDefinition(Frozen):
             else:
                 yield prefix + name, node.definition
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def iterate_node_defs(self) -> Iterator[Any]:
+        """The definitions of all ops and graphs in it, nested ones too, each use of them once."""
+        for node in self.nodes.values():
+            yield node.definition
+            if isinstance(node.definition, GraphDefinition):
+                yield from node.definition.iterate_node_defs()
+
+    def iterate_op_defs(self) -> Iterator[Any]:
+        """The definitions of all ops in it, nested ones too, each use of them once."""
+        return (op for _, op in self.ops())
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """A node of the graph whose body is being run; elsewhere, whatever the runner makes of a direct call."""
         if compose.composing():
-            return compose.call(self, args, kwargs)
+            return cast("R_co", compose.call(self, args, kwargs))
         return ports.runner().invoke(self, args, kwargs)
 
-    def alias(self, name: str) -> "compose.Invocation":
+    def alias(self, name: str) -> "compose.Invocation[P, R_co]":
         """This graph under another name in a graph's body."""
         return compose.Invocation(self).alias(name)
 
-    def tag(self, tags: Mapping[str, str] | None) -> "compose.Invocation":
+    def tag(self, tags: Mapping[str, str] | None) -> "compose.Invocation[P, R_co]":
         """This graph with more tags in a graph's body."""
         return compose.Invocation(self).tag(tags)
 
-    def with_hooks(self, hook_defs: AbstractSet[Any]) -> "compose.Invocation":
+    def with_hooks(self, hook_defs: AbstractSet[Any]) -> "compose.Invocation[P, R_co]":
         """Not supported yet."""
         return compose.Invocation(self).with_hooks(hook_defs)
 
-    def with_retry_policy(self, retry_policy: Any) -> "compose.Invocation":
+    def with_retry_policy(self, retry_policy: Any) -> "compose.Invocation[P, R_co]":
         """Not supported yet."""
         return compose.Invocation(self).with_retry_policy(retry_policy)
 
@@ -223,7 +242,7 @@ class GraphDefinition(Frozen):
         """Run it in this process, as a job of its own.
 
         Args:
-            run_config: not supported yet.
+            run_config: the configuration of its ops, as a dict or a RunConfig.
             instance: where the run is recorded; by default nowhere that stays.
             resources: objects by resource key.
             raise_on_error: whether a failed step raises its error here.
@@ -246,6 +265,15 @@ class GraphDefinition(Frozen):
         )
 
 
+class JobAssets(Struct, frozen=True, eq=False):
+    """What a job makes that was declared as a selection of assets."""
+
+    definitions: "Definitions"
+    job: "AssetJob | None"  # None: the job of all assets
+    keys: frozenset[AssetKey]
+    part: frozenset[AssetKey] | None = None  # of these, the ones that are run; None: all
+
+
 class JobDefinition(Frozen):
     """A graph that is run as a whole. Made by `@job` and `GraphDefinition.to_job`.
 
@@ -254,23 +282,24 @@ class JobDefinition(Frozen):
         resource_defs: objects by resource key.
         executor_def: the executor that runs it.
         name: the job's name, by default the graph's.
-        config: run configuration; not supported yet.
+        config: what its runs are configured with: a dict or RunConfig of defaults, or a ConfigMapping.
         description: for people.
         tags: labels of the job.
         run_tags: labels of its runs; by default `tags`.
         metadata: facts for people.
         input_values: values for the graph's inputs.
+        op_selection: the ops that it runs, with `*op`, `op+`; by default all.
     """
 
     __slots__ = (
-        "config", "description", "executor_def", "graph", "input_values", "metadata", "name", "resource_defs",
-        "retry_policy", "run_tags", "source", "tags",
+        "assets", "config", "description", "executor_def", "graph", "input_values", "metadata", "name",
+        "op_selection", "resource_defs", "retry_policy", "run_tags", "source", "tags",
     )  # fmt: skip
 
     name: str
     graph: GraphDefinition
     resource_defs: Mapping[str, Any]
-    config: Mapping[str, Any]
+    config: Any  # a dict of defaults, a RunConfig, or a ConfigMapping; None: nothing
     description: str | None
     tags: Mapping[str, str]
     run_tags: Mapping[str, str]
@@ -278,6 +307,8 @@ class JobDefinition(Frozen):
     input_values: Mapping[str, Any]
     executor_def: Any
     retry_policy: Any
+    assets: JobAssets | None
+    op_selection: Sequence[str] | None
     source: Source
 
     def __init__(
@@ -297,6 +328,7 @@ class JobDefinition(Frozen):
         hook_defs: AbstractSet[Any] | None = None,
         op_retry_policy: Any = None,
         input_values: Mapping[str, object] | None = None,
+        op_selection: Sequence[str] | None = None,
         owners: Sequence[str] | None = None,
         automation_condition: Any = None,
     ) -> None:
@@ -304,7 +336,6 @@ class JobDefinition(Frozen):
             "job",
             {
                 "logger_defs": logger_defs,
-                "config": config,
                 "partitions_def": partitions_def,
                 "hooks": hook_defs,
                 "op_retry_policy": op_retry_policy,
@@ -316,12 +347,12 @@ class JobDefinition(Frozen):
         expect(f"job `{name or graph_def.name}`", source, resource_defs=resource_defs, description=description, tags=tags,
                run_tags=run_tags, metadata=metadata, input_values=input_values)  # fmt: skip
         own = checked_name("job", name if name is not None else graph_def.name, source)
-        labels = checked_tags(f"job `{own}`", tags, source)
+        labels = {**graph_def.tags, **checked_tags(f"job `{own}`", tags, source)}
         self.settle(
             name=own,
             graph=graph_def,
             resource_defs=dict(resource_defs or {}),
-            config={},
+            config=checked_config(f"job `{own}`", config, source, of_run=True),
             description=description if description is not None else graph_def.description,
             tags=labels,
             run_tags=labels if run_tags is None else checked_tags(f"job `{own}`", run_tags, source),
@@ -329,6 +360,8 @@ class JobDefinition(Frozen):
             input_values=dict(input_values or {}),
             executor_def=executor_def,
             retry_policy=None,
+            assets=None,
+            op_selection=None if op_selection is None else list(op_selection),
             source=source,
         )
 
@@ -343,6 +376,35 @@ class JobDefinition(Frozen):
             where=Source.of_caller(),
             fix=f"run it with `{self.name}.execute_in_process()`; to use it inside a graph, call its graph",
         )
+
+    @property
+    def node_dict(self) -> Mapping[str, Node]:
+        """The nodes of its graph, by name."""
+        return self.graph.nodes
+
+    nodes = node_dict
+
+    @property
+    def asset_selection(self) -> AbstractSet[AssetKey] | None:
+        """The assets that were chosen of it; None: all, or it makes none."""
+        return self.assets.part if self.assets is not None else None
+
+    def get_subset(
+        self,
+        *,
+        op_selection: Iterable[str] | None = None,
+        asset_selection: Iterable[CoercibleToAssetKey] | None = None,
+    ) -> "JobDefinition":
+        """The same job, of which only a part is run.
+
+        Args:
+            op_selection: the ops to run, with `*op`, `op+`.
+            asset_selection: the assets to make, where it makes assets.
+
+        Raises:
+            InvalidSubsetError: the selection names something that it does not have.
+        """
+        return ports.runner().subset(self, op_selection, asset_selection)
 
     def execute_in_process(
         self,
@@ -360,7 +422,7 @@ class JobDefinition(Frozen):
         """Run the job in this process.
 
         Args:
-            run_config: not supported yet.
+            run_config: the configuration of its ops, as a dict or a RunConfig.
             instance: where the run is recorded; by default nowhere that stays.
             partition_key: not supported yet.
             raise_on_error: whether a failed step raises its error here.

@@ -18,6 +18,10 @@ class Nothing:
         ... def report(): ...
     """
 
+    is_nothing: Final = True  # code written for Dagster asks a type whether it is this one
+    display_name: Final = "Nothing"
+    typing_type: Final = type(None)
+
 
 @final
 class NoDefault:

@@ -5,10 +5,12 @@ from collections.abc import Set as AbstractSet
 from typing import Any, overload
 
 from opgraph.declare.accepted import expect
-from opgraph.declare.frozen import Frozen, made
+from opgraph.declare.frozen import Frozen, made, replaced
 from opgraph.declare.graph import composed
 from opgraph.declare.graph_definition import JobDefinition
 from opgraph.declare.labels import checked_name, checked_tags
+from opgraph.declare.mistakes import gathering
+from opgraph.declare.run_config import checked_config
 from opgraph.declare.selection import AssetSelection, CoercibleToAssetSelection, selection_of
 from opgraph.declare.unsupported import refuse
 from opgraph.errors import Source
@@ -23,13 +25,17 @@ class AssetJob(Frozen):
 
     name: str
     selection: AssetSelection
-    config: Mapping[str, Any]
+    config: Any  # a dict of defaults, a RunConfig, or a ConfigMapping; None: nothing
     description: str | None
     tags: Mapping[str, str]
     run_tags: Mapping[str, str]
     metadata: Mapping[str, Any]
     executor_def: Any
     source: Source | None
+
+    def with_metadata(self, metadata: Mapping[str, Any] | None) -> "AssetJob":
+        """A copy with other metadata."""
+        return replaced(self, metadata=dict(metadata or {}))
 
 
 def define_asset_job(
@@ -52,7 +58,7 @@ def define_asset_job(
     Args:
         name: the job's name.
         selection: which assets: an AssetSelection, its text, keys or definitions; by default all.
-        config: not supported yet.
+        config: what its runs are configured with: a dict or RunConfig of defaults, or a ConfigMapping.
         description: for people.
         tags: labels of the job.
         run_tags: labels of its runs; by default `tags`.
@@ -74,7 +80,6 @@ def define_asset_job(
     refuse(
         "define_asset_job",
         {
-            "config": config,
             "partitions_def": partitions_def,
             "hooks": hooks,
             "op_retry_policy": op_retry_policy,
@@ -89,7 +94,7 @@ def define_asset_job(
         AssetJob,
         name=checked_name("job", name, where),
         selection=AssetSelection.all() if selection is None else selection_of(selection),
-        config={},
+        config=checked_config(f"job `{name}`", config, where, of_run=True),
         description=description,
         tags=labels,
         run_tags=labels if run_tags is None else checked_tags(f"job `{name}`", run_tags, where),
@@ -148,7 +153,7 @@ def job(
         name: the job's name, by default the function's.
         description: for people, by default the docstring.
         resource_defs: objects by resource key.
-        config: not supported yet.
+        config: what its runs are configured with: a dict or RunConfig of defaults, or a ConfigMapping.
         tags: labels of the job.
         run_tags: labels of its runs; by default `tags`.
         metadata: facts for people.
@@ -169,8 +174,9 @@ def job(
         ...     report(load())
     """
 
+    @gathering
     def decorate(fn: Callable[..., Any]) -> JobDefinition:
-        own = name if name is not None else fn.__name__
+        own = name if name is not None else getattr(fn, "__name__", "it")
         return JobDefinition(
             graph_def=composed(fn, kind="job", name=own, description=description),
             resource_defs=resource_defs,

@@ -16,7 +16,8 @@ from opgraph.declare.tables import (
     schema_from_json,
     schema_to_json,
 )
-from opgraph.errors import InvalidDefinitionError
+from opgraph.declare.secrets import hidden
+from opgraph.errors import InvalidDefinitionError, Source
 from opgraph.events import Meta, Metadata
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 
@@ -27,7 +28,8 @@ class InvalidMetadataError(InvalidDefinitionError):
     def __init__(self, value: object) -> None:
         self.value = value
         super().__init__(
-            f"metadata cannot be a {type(value).__name__}",
+            f"metadata cannot be of type {type(value).__name__}",
+            where=Source.of_caller(),
             fix="give text, a number, a bool, a path, a date and time, an AssetKey, JSON-like lists and dicts, "
             "or a MetadataValue",
         )
@@ -476,7 +478,8 @@ def all_to_wire(metadata: Mapping[str, Any] | None) -> Metadata:
     wired: Metadata = {}
     for key, value in (metadata or {}).items():
         try:
-            wired[str(key)] = to_wire(value)
+            meta = to_wire(value)
+            wired[str(key)] = Meta(meta.kind, hidden(meta.value))
         except InvalidMetadataError as error:
             error.add_note(f"under the key {key!r}")
             raise

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Any, overload
+from typing import Any, Generic, cast
 
 from opgraph.declare import compose, ports
 from opgraph.declare.accepted import expect, only
@@ -11,14 +11,23 @@ from opgraph.declare.dynamic import DynamicOut
 from opgraph.declare.frozen import Frozen, replaced
 from opgraph.declare.inputs import In, says_nothing
 from opgraph.declare.labels import checked_name, checked_tags
-from opgraph.declare.mistakes import InputTwice, NoSuchParameter, PositionalRest, WrongContext, WrongType, report
+from opgraph.declare.mistakes import (
+    InputTwice,
+    NoSuchParameter,
+    PositionalRest,
+    WrongContext,
+    WrongType,
+    gathering,
+    report,
+)
 from opgraph.declare.outputs import Out
+from opgraph.declare.signatures import P, R_co, op_decorator
 from opgraph.declare.unsupported import refuse
 from opgraph.declare.viewed import InputView, OutputView, output_annotations, type_view
-from opgraph.errors import NotYetSupportedError, Source
+from opgraph.errors import Source
 
 
-class OpDefinition(Frozen):
+class OpDefinition(Frozen, Generic[P, R_co]):
     """A function with named inputs and outputs. Made by `@op`; called in a graph's body it becomes a node of it,
     called elsewhere it runs.
 
@@ -34,8 +43,8 @@ class OpDefinition(Frozen):
     """
 
     __slots__ = (
-        "body", "code_version", "description", "ins", "metadata", "name", "outs", "pool", "required_resource_keys",
-        "retry_policy", "source", "tags",
+        "body", "code_version", "config_schema", "description", "ins", "metadata", "name", "outs", "pool",
+        "required_resource_keys", "retry_policy", "source", "tags",
     )  # fmt: skip
 
     name: str
@@ -46,6 +55,7 @@ class OpDefinition(Frozen):
     required_resource_keys: frozenset[str]
     tags: Mapping[str, str]
     code_version: str | None
+    config_schema: Any  # as given: a Config class, or Python types
     retry_policy: Any
     pool: str | None
     metadata: Mapping[str, Any]
@@ -68,12 +78,10 @@ class OpDefinition(Frozen):
         *,
         kind: str = "op",
     ) -> None:
-        refuse("op", {"config_schema": config_schema, "pool": pool, "retry_policy": retry_policy})
+        refuse("op", {"pool": pool, "retry_policy": retry_policy})
         expect(f"{kind} `{name}`", getattr(compute_fn, "source", None), ins=ins, outs=outs, description=description,
                required_resource_keys=required_resource_keys, tags=tags, code_version=code_version)  # fmt: skip
         body = compute_fn if isinstance(compute_fn, Body) else Body(compute_fn)
-        if body.config is not None:
-            raise NotYetSupportedError("config", f"the parameter `config` of the {kind} `{name}` is not supported yet")
         owner = f"{kind} `{name}`"
         if body.var_positional:
             report(PositionalRest(owner, where=body.source))
@@ -85,9 +93,10 @@ class OpDefinition(Frozen):
             ins=_ins(body, ins or {}, owner),
             outs={"result": Out()} if outs is None else dict(outs),
             description=description if description is not None else body.doc,
-            required_resource_keys=frozenset(required_resource_keys or ()),
+            required_resource_keys=frozenset(required_resource_keys or ()) | body.resources.keys(),
             tags=checked_tags(owner, tags, body.source),
             code_version=code_version if code_version is not None else version,
+            config_schema=config_schema,
             retry_policy=None,
             pool=None,
             metadata={},
@@ -100,6 +109,19 @@ class OpDefinition(Frozen):
     def compute_fn(self) -> Callable[..., Any]:
         """The decorated function."""
         return self.body.fn
+
+    @property
+    def takes_config(self) -> bool:
+        """Whether its configuration is checked: the function has a parameter `config`, or `config_schema` was given."""
+        return self.body.config is not None or self.config_schema is not None
+
+    @property
+    def config_type(self) -> Any:
+        """What its configuration must look like: an annotation, or what `config_schema` says; None: anything."""
+        annotation = self.body.config[1] if self.body.config is not None else None
+        if isinstance(annotation, str):  # the class that it names was declared after the op
+            annotation = self.body.annotations.get("config")
+        return annotation if annotation is not None else self.config_schema
 
     @property
     def __wrapped__(self) -> Callable[..., Any]:
@@ -164,25 +186,25 @@ class OpDefinition(Frozen):
         provided = given.has_default_value or given.asset_key is not None or given.input_manager_key is not None
         return not (provided or given.is_nothing)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """A node of the graph whose body is being run; elsewhere, the function's own result."""
         if compose.composing():
-            return compose.call(self, args, kwargs)
+            return cast("R_co", compose.call(self, args, kwargs))
         return ports.runner().invoke(self, args, kwargs)
 
-    def alias(self, name: str) -> "compose.Invocation":
+    def alias(self, name: str) -> "compose.Invocation[P, R_co]":
         """This op under another name in a graph's body."""
         return compose.Invocation(self).alias(name)
 
-    def tag(self, tags: Mapping[str, str] | None) -> "compose.Invocation":
+    def tag(self, tags: Mapping[str, str] | None) -> "compose.Invocation[P, R_co]":
         """This op with more tags in a graph's body."""
         return compose.Invocation(self).tag(tags)
 
-    def with_hooks(self, hook_defs: AbstractSet[Any]) -> "compose.Invocation":
+    def with_hooks(self, hook_defs: AbstractSet[Any]) -> "compose.Invocation[P, R_co]":
         """Not supported yet."""
         return compose.Invocation(self).with_hooks(hook_defs)
 
-    def with_retry_policy(self, retry_policy: Any) -> "compose.Invocation":
+    def with_retry_policy(self, retry_policy: Any) -> "compose.Invocation[P, R_co]":
         """Not supported yet."""
         return compose.Invocation(self).with_retry_policy(retry_policy)
 
@@ -245,27 +267,7 @@ def _typed(out: Out, body: Body) -> Out:
     return out
 
 
-@overload
-def op(compute_fn: Callable[..., Any]) -> OpDefinition: ...
-
-
-@overload
-def op(
-    *,
-    name: str | None = ...,
-    description: str | None = ...,
-    ins: Mapping[str, In] | None = ...,
-    out: Out | Mapping[str, Out] | None = ...,
-    config_schema: Any = ...,
-    required_resource_keys: AbstractSet[str] | None = ...,
-    tags: Mapping[str, Any] | None = ...,
-    version: str | None = ...,
-    retry_policy: Any = ...,
-    code_version: str | None = ...,
-    pool: str | None = ...,
-) -> Callable[[Callable[..., Any]], OpDefinition]: ...
-
-
+@op_decorator
 def op(
     compute_fn: Callable[..., Any] | None = None,
     *,
@@ -292,7 +294,8 @@ def op(
         description: for people, by default the docstring.
         ins: what to say of its inputs, by name.
         out: what to say of its output, or its outputs by name.
-        config_schema: not supported.
+        config_schema: what `context.op_config` must look like: a Config class, or Python types such as `int` or
+            `{"limit": int}`. A parameter `config`, annotated, is the better way.
         required_resource_keys: the resources it uses, as `context.resources.<key>`.
         tags: labels.
         version: the old name of `code_version`.
@@ -309,6 +312,7 @@ def op(
         ...     return divmod(n, 10)
     """
 
+    @gathering
     def decorate(fn: Callable[..., Any]) -> OpDefinition:
         body = Body(fn)
         owner = f"op `{name if name is not None else fn.__name__}`"

@@ -23,6 +23,18 @@ class Runner(Protocol):
         """The job of this name, with its assets resolved."""
         ...
 
+    def subset(self, job: Any, op_selection: Any, asset_selection: Any) -> Any:
+        """A job of which only a part is run."""
+        ...
+
+    def asset_graph(self, definitions: Any) -> Any:
+        """The assets of some definitions, resolved: see `operate.asset_view`."""
+        ...
+
+    def open_resource(self, recipe: Any, *, keep: bool) -> Any:
+        """Make a resource, as a run does: the object, or, if it is not to be kept, a context manager of it."""
+        ...
+
 
 _bound: list[Callable[[], Runner]] = []
 

@@ -3,7 +3,7 @@
 Whoever resolves such a value says so here, and whoever keeps text - logs, errors, metadata - hides it first.
 """
 
-from typing import Any
+from typing import Any, cast
 
 MASK = "**********"
 _SHORTEST = 4  # characters; hiding shorter ones would make other text unreadable and protect nothing
@@ -25,6 +25,19 @@ def hide(text: str) -> str:
             if secret in text:
                 text = text.replace(secret, MASK)
     return text
+
+
+def hidden(value: Any) -> Any:
+    """JSON-like data with every secret in its texts masked."""
+    if not _known:
+        return value
+    if isinstance(value, str):
+        return hide(value)
+    if isinstance(value, dict):
+        return {hidden(key): hidden(inner) for key, inner in cast("dict[Any, Any]", value).items()}
+    if isinstance(value, list):
+        return [hidden(inner) for inner in cast("list[Any]", value)]
+    return value
 
 
 def is_secret(value: object) -> bool:

@@ -1,12 +1,14 @@
 """Which assets: a tree of set operations, built in code or read from text. Resolving it is `resolve`'s work."""
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, NoReturn, TypeAlias, cast
 
 from msgspec import Struct
 
+from opgraph.declare import ports
 from opgraph.declare.selection_words import InvalidSelectionError, Word, words
-from opgraph.errors import InvariantViolationError
+from opgraph.errors import InvariantViolationError, shown
 from opgraph.keys import AssetKey, CoercibleToAssetKey, near_misses
 
 
@@ -56,9 +58,9 @@ class AssetSelection(Struct, frozen=True):
 
     @staticmethod
     def tag_string(string: str, include_sources: bool = False) -> "AssetSelection":
-        """The assets with this tag, written `key=value` or `key`."""
-        key, equals, value = string.partition("=")
-        return _sourced(Tag(key, value if equals else None), include_sources)
+        """The assets with this tag, written `key=value`, or `key` where its value is empty."""
+        key, _, value = string.partition("=")
+        return _sourced(Tag(key, value), include_sources)
 
     @staticmethod
     def kind(kind: str | None, include_sources: bool = False) -> "AssetSelection":
@@ -94,7 +96,7 @@ class AssetSelection(Struct, frozen=True):
         return Downstream(self, depth, include_self)
 
     def roots(self) -> "AssetSelection":
-        """Those of these that are made from none of these."""
+        """Those of these that are made from none of these, by any number of steps."""
         return Roots(self)
 
     def sinks(self) -> "AssetSelection":
@@ -110,7 +112,7 @@ class AssetSelection(Struct, frozen=True):
         return Materializable(self)
 
     def upstream_source_assets(self) -> "AssetSelection":
-        """The external assets that these are directly made from."""
+        """The external assets that these are made from, by any number of steps."""
         return UpstreamExternal(self)
 
     def required_multi_asset_neighbors(self) -> "AssetSelection":
@@ -120,6 +122,22 @@ class AssetSelection(Struct, frozen=True):
     def missing(self) -> "AssetSelection":
         """Those of these of which no materialization is recorded."""
         return Missing(self)
+
+    def resolve(self, all_assets: Any) -> AbstractSet[AssetKey]:
+        """The keys of what is selected.
+
+        Args:
+            all_assets: the assets to choose from: definitions, specs, Definitions, or what `resolve_asset_graph` gave.
+
+        Raises:
+            InvalidSubsetError: it names a key that is not among them.
+        """
+        return ports.runner().asset_graph(all_assets).select(self)
+
+    @classmethod
+    def from_coercible(cls, selection: "CoercibleToAssetSelection") -> "AssetSelection":
+        """A selection from text, keys, definitions, or a list of these."""
+        return selection_of(selection)
 
     def __or__(self, other: "AssetSelection") -> "AssetSelection":
         return Or((*_operands(self, Or), *_operands(other, Or)))
@@ -262,7 +280,7 @@ class Sources(AssetSelection, frozen=True):
 
 
 class UpstreamExternal(AssetSelection, frozen=True):
-    """The external assets that these are directly made from."""
+    """The external assets that these are made from, by any number of steps."""
 
     child: AssetSelection
 
@@ -306,7 +324,7 @@ def keys_of(given: Any) -> list[AssetKey]:
         return list(given.specs_by_key)
     key: Any = getattr(given, "key", None)
     if not isinstance(key, AssetKey):
-        raise InvariantViolationError(f"{given!r} names no asset", fix="give keys, definitions or a selection")
+        raise InvariantViolationError(f"{shown(given)} names no asset", fix="give keys, definitions or a selection")
     return [key]
 
 

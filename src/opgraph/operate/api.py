@@ -1,30 +1,49 @@
 """The functions that run things from Python: `materialize`, `execute_in_process` and what loads a value."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, cast
 
+from msgspec import structs
+
+from opgraph.declare.accepted import expect
 from opgraph.declare.definitions import Definitions
-from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
+from opgraph.declare.frozen import replaced
+from opgraph.declare.graph_definition import GraphDefinition, JobAssets, JobDefinition
 from opgraph.declare.job import AssetJob
+from opgraph.declare.reconstruct import ReconstructableJob
 from opgraph.declare.reexecution import ReexecutionOptions
 from opgraph.declare.unsupported import refuse
-from opgraph.errors import InvalidInvocationError, InvariantViolationError, RunNotFoundError, StepFailedError
+from opgraph.errors import (
+    InvalidInvocationError,
+    InvariantViolationError,
+    RunNotFoundError,
+    Source,
+    StepFailedError,
+    show_own_code_only,
+)
 from opgraph.events import Kept, RunStatus
 from opgraph.keys import AssetKey, CoercibleToAssetKey, near_misses
+from opgraph.operate.asset_job import job_of_assets
+from opgraph.operate.asset_view import AssetGraphView
 from opgraph.operate.execute import RunOutcome, start
 from opgraph.operate.planning import past_of, row_of, trouble_in
-from opgraph.operate.target import EVERYTHING, Selection, Target, asset_target, graph_target, job_target
+from opgraph.operate.target import EVERYTHING, AssetTarget, Selection, Target, asset_target, graph_target, job_target
+from opgraph.plan.jobs import IO_MANAGER
 from opgraph.plan.model import Plan, Policy, decode_plan
-from opgraph.plan.reuse import from_failure, from_steps, only_steps, steps_named
+from opgraph.plan.reuse import from_failure, from_steps, only_steps
 from opgraph.record.rows import RunRow
+from opgraph.resolve.config import Given
 from opgraph.resolve.mistakes import UnknownSelected
 from opgraph.resolve.project import resolve
 from opgraph.run.captured import Captured, StepLog
 from opgraph.run.instance import Instance
 from opgraph.run.invoke import invoke
+from opgraph.run.resources import Opened, open_resource
 from opgraph.run.results import ExecuteInProcessResult
-from opgraph.run.shelf import Shelf
+from opgraph.run.shelf import AssetValueLost, Shelf
 from opgraph.values.manager import InMemoryIOManager, IOManager
+from opgraph.values.problems import ValueLostError
 
 
 def materialize(
@@ -43,7 +62,7 @@ def materialize(
 
     Args:
         assets: definitions of assets, and specs of external ones.
-        run_config: not supported yet.
+        run_config: the configuration of the ops, as a dict or a RunConfig.
         instance: where the run is recorded and values are stored; by default in memory, gone afterwards.
         resources: objects by resource key; an I/O manager under `io_manager` replaces the default one.
         partition_key: not supported yet.
@@ -67,10 +86,11 @@ def materialize(
         >>> materialize([one]).output_for_node("one")
         1
     """
-    refuse("materialize", {"run_config": run_config or None, "partition_key": partition_key})
-    defs = Definitions(assets=list(assets), resources=dict(resources or {}))
+    refuse("materialize", {"partition_key": partition_key})
+    expect("`materialize`", resources=resources, tags=tags)
+    defs = Definitions(assets=_listed(assets, "materialize"), resources=dict(resources or {}))
     owner = instance or Instance.ephemeral()
-    target = asset_target(defs, selection, instance=owner, policy=unselected, tags=tags)
+    target = asset_target(defs, selection, instance=owner, policy=unselected, tags=tags, run_config=run_config)
     return _finish(target, _run(target, target.plan(owner), owner), owner, raise_on_error=raise_on_error)
 
 
@@ -91,9 +111,9 @@ def materialize_to_memory(
     Raises:
         InvariantViolationError: a resource is given under the key of an I/O manager.
     """
-    refuse("materialize_to_memory", {"run_config": run_config or None, "partition_key": partition_key})
+    refuse("materialize_to_memory", {"partition_key": partition_key})
     given = dict(resources or {})
-    definitions = list(assets)
+    definitions = _listed(assets, "materialize_to_memory")
     keys = {"io_manager"} | {
         key
         for each in definitions
@@ -112,12 +132,34 @@ def materialize_to_memory(
     memory = InMemoryIOManager()
     return materialize(
         definitions,
+        run_config=run_config,
         instance=instance,
         resources={**given, **dict.fromkeys(keys, memory)},
         raise_on_error=raise_on_error,
         tags=tags,
         selection=selection,
     )
+
+
+class NotAList(InvalidInvocationError):
+    """One asset, or something else, where a list of assets is taken."""
+
+    def __init__(self, function: str, given: object) -> None:
+        self.function, self.given = function, given
+        name = getattr(given, "node_name", None)
+        what = f"the asset `{name}` itself" if name else f"something of type {type(given).__name__}"
+        super().__init__(
+            f"`{function}` was given {what} and takes a list of assets",
+            where=Source.of_caller(),
+            fix=f"write `{function}([{name or '...'}])`"
+            + ("; the assets of Definitions are its `.assets`" if isinstance(given, Definitions) else ""),
+        )
+
+
+def _listed(assets: Any, function: str) -> list[Any]:
+    if isinstance(assets, (str, bytes, Mapping)) or not isinstance(assets, Iterable):
+        raise NotAList(function, cast("object", assets))
+    return list(cast("Iterable[Any]", assets))
 
 
 def _managers_of(node: Any) -> Iterable[str]:
@@ -130,7 +172,7 @@ def _managers_of(node: Any) -> Iterable[str]:
 
 
 def execute_job(
-    job: "JobDefinition | BoundAssetJob",
+    job: JobDefinition | ReconstructableJob,
     instance: Instance,
     run_config: Any = None,
     tags: Mapping[str, str] | None = None,
@@ -144,7 +186,7 @@ def execute_job(
     Args:
         job: the job.
         instance: where to record.
-        run_config: not supported yet.
+        run_config: the configuration of the ops, as a dict or a RunConfig.
         tags: labels of the run.
         raise_on_error: whether a failed step raises its error here.
         op_selection: the ops to run.
@@ -156,7 +198,7 @@ def execute_job(
         ExecutionStepNotFoundError: a step is named that the job does not have.
     """
     return _execute(
-        job,
+        job.get_definition() if isinstance(job, ReconstructableJob) else job,
         run_config=run_config,
         instance=instance,
         tags=tags,
@@ -167,64 +209,43 @@ def execute_job(
     )
 
 
-class BoundAssetJob:
-    """A job over assets together with the definitions that hold it, ready to run."""
+def validate_run_config(job: JobDefinition | GraphDefinition, run_config: Given = None) -> dict[str, Any]:
+    """Check a run configuration against a job, without running it.
 
-    def __init__(self, definitions: Definitions, name: str, job: AssetJob | None) -> None:
-        self.definitions, self.name, self.job = definitions, name, job
+    Args:
+        job: the job.
+        run_config: as `execute_in_process` takes it.
 
-    @property
-    def tags(self) -> Mapping[str, str]:
-        """The job's labels."""
-        return self.job.tags if self.job is not None else {}
+    Returns:
+        The configuration as plain data, with that of each op as it would run: defaults filled in, secrets masked,
+        environment variables by name.
 
-    @property
-    def description(self) -> str | None:
-        """For people."""
-        return self.job.description if self.job is not None else None
+    Raises:
+        InvalidConfigError: it does not fit; where several things are wrong, all of them.
 
-    @property
-    def metadata(self) -> Mapping[str, Any]:
-        """Facts about the job."""
-        return self.job.metadata if self.job is not None else {}
-
-    def target(self, instance: Instance, selection: Selection = None, tags: Mapping[str, str] | None = None) -> Target:
-        """What it runs."""
-        if self.job is None:
-            return asset_target(self.definitions, selection, instance=instance, tags=tags)
-        return job_target(self.definitions, self.name, instance=instance, selection=selection, tags=tags)
-
-    def execute_in_process(
-        self,
-        run_config: Any = None,
-        instance: Instance | None = None,
-        partition_key: str | None = None,
-        raise_on_error: bool = True,
-        op_selection: Sequence[str] | None = None,
-        asset_selection: Sequence[CoercibleToAssetKey] | None = None,
-        run_id: str | None = None,
-        input_values: Mapping[str, object] | None = None,
-        tags: Mapping[str, str] | None = None,
-        resources: Mapping[str, object] | None = None,
-    ) -> ExecuteInProcessResult:
-        """Run it in this process; see `JobDefinition.execute_in_process`."""
-        return _execute(
-            self,
-            run_config=run_config,
-            instance=instance,
-            partition_key=partition_key,
-            raise_on_error=raise_on_error,
-            op_selection=op_selection,
-            asset_selection=asset_selection,
-            run_id=run_id,
-            input_values=input_values,
-            tags=tags,
-            resources=resources,
-        )
+    Example:
+        >>> validate_run_config(nightly, {"ops": {"clean": {"config": {"threshold": 0.3}}}})["ops"]
+        {'clean': {'config': {'threshold': 0.3}}}
+    """
+    instance = Instance.ephemeral()
+    if isinstance(job, JobDefinition) and job.assets is not None:
+        target = _target_of_assets(job, job.assets, instance, None, None, run_config)
+    else:
+        target = graph_target(job, run_config=run_config)
+    plan = target.plan(instance)
+    checked: dict[str, Any] = {**plan.config, "ops": {}}
+    for step in plan.steps:
+        if step.config is not None:
+            *graphs, name = step.node.split(".")
+            ops = checked["ops"]
+            for graph in graphs:
+                ops = ops.setdefault(graph, {}).setdefault("ops", {})
+            ops[name] = {"config": step.config}
+    return checked
 
 
 def _execute(
-    job: JobDefinition | GraphDefinition | BoundAssetJob,
+    job: JobDefinition | GraphDefinition,
     *,
     run_config: Any = None,
     instance: Instance | None = None,
@@ -238,14 +259,23 @@ def _execute(
     resources: Mapping[str, object] | None = None,
     reexecution: ReexecutionOptions | None = None,
 ) -> ExecuteInProcessResult:
-    refuse("execute_in_process", {"run_config": run_config or None, "partition_key": partition_key})
+    refuse("execute_in_process", {"partition_key": partition_key})
     owner = instance or Instance.ephemeral()
     if run_id is not None and owner.has_run(run_id):
         raise InvalidInvocationError(f"there is a run `{run_id}` already", fix="give another id, or none")
-    if isinstance(job, BoundAssetJob):
-        target = job.target(owner, list(asset_selection) if asset_selection is not None else None, tags)
+    if isinstance(job, JobDefinition) and job.assets is not None:
+        assets = job.assets
+        if resources:
+            whole = {**assets.definitions.resources, **resources}
+            assets = structs.replace(assets, definitions=replaced(assets.definitions, resources=whole))
+        target = _target_of_assets(job, assets, owner, asset_selection, tags, run_config)
     else:
-        target = graph_target(job, resources=resources, tags=tags, given=input_values, selection=op_selection)
+        chosen = op_selection if op_selection is not None or isinstance(job, GraphDefinition) else job.op_selection
+        if instance is None:  # nothing outlives the call, so values need not be such as can be stored
+            resources = {IO_MANAGER: InMemoryIOManager(), **(resources or {})}
+        target = graph_target(
+            job, resources=resources, tags=tags, given=input_values, selection=chosen, run_config=run_config
+        )
     parent: RunRow | None = None
     plan = target.plan(owner)
     if reexecution is not None:
@@ -253,6 +283,23 @@ def _execute(
         plan = _again(plan, parent, reexecution, owner, target)
     outcome = _run(target, plan, owner, run_id=run_id or "", parent=parent)
     return _finish(target, outcome, owner, raise_on_error=raise_on_error)
+
+
+def _target_of_assets(
+    job: JobDefinition,
+    assets: JobAssets,
+    instance: Instance,
+    selection: Sequence[CoercibleToAssetKey] | None,
+    tags: Mapping[str, str] | None,
+    run_config: Any,
+) -> Target:
+    """What a job over assets runs."""
+    chosen: Selection = list(selection) if selection is not None else sorted(assets.part) if assets.part else None
+    if assets.job is None:
+        return asset_target(assets.definitions, chosen, instance=instance, tags=tags, run_config=run_config)
+    return job_target(
+        assets.definitions, job.name, instance=instance, selection=chosen, tags=tags, run_config=run_config
+    )
 
 
 def _again(plan: Plan, parent: RunRow, options: ReexecutionOptions, instance: Instance, target: Target) -> Plan:
@@ -277,13 +324,25 @@ def _finish(target: Target, outcome: RunOutcome, instance: Instance, *, raise_on
 
 
 def error_of(outcome: RunOutcome) -> BaseException:
-    """The exception of the first step that failed; where it is not at hand, an error that tells of it."""
+    """The user's exception of the first step that failed, with a note that names the step; a StepFailedError where it
+    is not at hand, or where raising it would end the caller's Python."""
     index = outcome.plan.index()
     found = outcome.exceptions.get(index.get(outcome.failed_step, -1))
     if found is not None:
-        return found
+        show_own_code_only(found)
+        if isinstance(found, Exception):
+            with suppress(Exception):  # a user's class may refuse
+                found.add_note(f"in step `{outcome.failed_step}` of run {outcome.run_id}")
+            return found
     text = f"{outcome.error.kind}: {outcome.error.message}" if outcome.error is not None else outcome.status.value
-    return StepFailedError(f"run {outcome.run_id} failed: {text}", step_key=outcome.failed_step)
+    failed = StepFailedError(
+        f"step `{outcome.failed_step}` of run {outcome.run_id} failed: {text}" if outcome.failed_step
+        else f"run {outcome.run_id} failed: {text}",
+        step_key=outcome.failed_step,
+        fix="the step raised what ends Python; raise an exception instead" if found is not None else "",
+    )
+    failed.__cause__ = found
+    return failed
 
 
 def result_of(target: Target, outcome: RunOutcome, instance: Instance) -> ExecuteInProcessResult:
@@ -345,19 +404,23 @@ def load_asset_value(
         raise UnknownSelected(key.text, near, len(project.graph.nodes))
     said = Captured()
     given = {**project.resources, **(resources or {})}
-    shelf = Shelf(owner, "", EVERYTHING, given, project, lambda step, attempt: StepLog(said, step, attempt))
-    if run_id is None:
-        found = owner.record.latest([key.text]).get(key.text)
-        if found is None:
-            return shelf.load_unrecorded(key.text)
-    else:
-        found = next((each for each in owner.record.history(key.text) if each.run_id == run_id), None)
-        if found is None:
-            raise RunNotFoundError(
-                f"run `{run_id}` made no `{key.text}`", fix=f"`opgraph show {key.text}` lists the runs that did"
-            )
-    kept = Kept(found.run_id, found.seq, found.stored)
-    return shelf.get(kept, None, "", "", step_key=_maker((), kept, owner))
+    with Opened(given, instance=owner) as opened:
+        shelf = Shelf(owner, "", EVERYTHING, opened, project, lambda step, attempt: StepLog(said, step, attempt))
+        if run_id is None:
+            found = owner.record.latest([key.text]).get(key.text)
+            if found is None:
+                return shelf.load_unrecorded(key.text)
+        else:
+            found = next((each for each in owner.record.history(key.text) if each.run_id == run_id), None)
+            if found is None:
+                raise RunNotFoundError(
+                    f"run `{run_id}` made no `{key.text}`", fix=f"`opgraph show {key.text}` lists the runs that did"
+                )
+        kept = Kept(found.run_id, found.seq, found.stored)
+        try:
+            return shelf.get(kept, None, "", "", step_key=_maker((), kept, owner))
+        except ValueLostError as lost:
+            raise AssetValueLost(key.text, lost.why, lost.location) from None
 
 
 class InProcess:
@@ -375,12 +438,35 @@ class InProcess:
         """Load the stored value of an asset."""
         return load_asset_value(definitions, key, **options)
 
+    def open_resource(self, recipe: Any, *, keep: bool) -> Any:
+        """Make a resource."""
+        return open_resource(recipe, keep=keep)
+
     def resolve_job(self, definitions: Any, name: str) -> Any:
         """A job of the definitions, ready to run."""
-        if name == EVERYTHING:
-            return BoundAssetJob(definitions, name, None)
         project = resolve(definitions)
-        instance = Instance.ephemeral()
-        job_target(definitions, name, instance=instance)  # refuses what cannot work
+        if name == EVERYTHING:
+            return job_of_assets(definitions, project, project.graph.materializable, None)
+        target = job_target(definitions, name, instance=Instance.ephemeral())  # refuses what cannot work
         job = project.jobs[name]
-        return BoundAssetJob(definitions, name, job) if isinstance(job, AssetJob) else job
+        if isinstance(job, AssetJob):
+            assert isinstance(target, AssetTarget)
+            return job_of_assets(definitions, project, target.keys, job)
+        return replaced(job, resource_defs={**project.resources, **job.resource_defs})
+
+    def subset(self, job: JobDefinition, op_selection: Any, asset_selection: Any) -> JobDefinition:
+        """A job of which only a part is run."""
+        if asset_selection is not None and job.assets is not None:
+            part = frozenset(AssetKey.from_coercible(key) for key in asset_selection)
+            unknown = sorted(part - job.assets.keys)
+            if unknown:
+                near = near_misses(unknown[0].text, [key.text for key in job.assets.keys])
+                raise UnknownSelected(unknown[0].text, near, len(job.assets.keys))
+            return replaced(job, assets=structs.replace(job.assets, part=part))
+        chosen = None if op_selection is None else list(op_selection)
+        graph_target(job, selection=chosen, resources=job.resource_defs)  # refuses what cannot work
+        return replaced(job, op_selection=chosen)
+
+    def asset_graph(self, definitions: Any) -> AssetGraphView:
+        """The assets of some definitions, resolved."""
+        return AssetGraphView.of(definitions)

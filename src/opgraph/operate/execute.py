@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from opgraph.declare.definitions import Definitions
+from opgraph.errors import ResourceFunctionError
 from opgraph.events import ErrorInfo, RunEnded, RunStarted, RunStatus
 from opgraph.operate.planning import policy_in, replan, row_of, target_again, target_of
 from opgraph.operate.target import Selection, Target
@@ -14,10 +15,14 @@ from opgraph.plan.model import Plan, Policy, decode_plan, encode_plan
 from opgraph.plan.reuse import steps_named
 from opgraph.record.rows import RunRow
 from opgraph.record.store import Writer
+from opgraph.resolve.config import Given
+from opgraph.run.binding import BoundStep, keys_of_running
 from opgraph.run.captured import Captured, StepLog
 from opgraph.run.context import Resources, RunSide
 from opgraph.run.driver import Driver, Listener
+from opgraph.run.failure import error_info
 from opgraph.run.instance import Instance
+from opgraph.run.resources import Opened
 from opgraph.run.shelf import Shelf
 from opgraph.run.views import Run
 
@@ -50,6 +55,7 @@ class RunOutcome:
 
     @property
     def success(self) -> bool:
+        """Whether all steps did what they were to do."""
         return self.status is RunStatus.SUCCESS
 
 
@@ -68,6 +74,7 @@ def materialize(
     job: str | None = None,
     policy: str | Policy | None = None,
     tags: Mapping[str, str] | None = None,
+    config: Given = None,
     listeners: Sequence[Listener] = (),
     on_plan: OnPlan | None = None,
     forward: bool = False,
@@ -81,6 +88,7 @@ def materialize(
         job: the job to run, instead.
         policy: what to do with assets that come though nobody asked for them.
         tags: labels of the run.
+        config: its run configuration; see `Settings`.
         listeners: told of every fact once it is recorded, in this thread.
         on_plan: told of the plan and the run's id before anything runs.
         forward: whether what ops print also goes where it would have gone.
@@ -88,7 +96,7 @@ def materialize(
     Raises:
         InvalidDefinitionError: the definitions cannot work, or the selection cannot be run (InvalidSubsetError).
     """
-    target = target_of(defs, selection, instance=instance, job=job, policy=policy, tags=dict(tags or {}))
+    target = target_of(defs, selection, instance=instance, job=job, policy=policy, tags=dict(tags or {}), config=config)
     return start(target, target.plan(instance), instance, listeners=listeners, on_plan=on_plan, forward=forward)
 
 
@@ -100,6 +108,7 @@ def resume(
     from_step: str | None = None,
     only: Sequence[str] = (),
     policy: str | Policy | None = None,
+    config: Given = None,
     listeners: Sequence[Listener] = (),
     on_plan: OnPlan | None = None,
     forward: bool = False,
@@ -116,6 +125,7 @@ def resume(
         from_step: run this step and everything after it; None: what did not succeed.
         only: run just these steps.
         policy: what to do with assets that come though nobody asked for them; None: what that run did.
+        config: what to change in the configuration of that run; the ops that it changes run again.
         listeners: told of every fact once it is recorded.
         on_plan: told of the plan and the run's id before anything runs.
         forward: whether what ops print also goes where it would have gone.
@@ -127,7 +137,7 @@ def resume(
         UnknownStep: a step was named that the plan does not have.
     """
     row = row_of(instance, run_id)
-    target = target_again(defs, row, instance, policy)
+    target = target_again(defs, row, instance, policy, config)
     options: dict[str, Any] = {"listeners": listeners, "on_plan": on_plan, "forward": forward}
     if not row.status.is_final:
         writer = instance.record.claim(run_id, pid=os.getpid(), host=os.uname().nodename, now=time.time())
@@ -137,11 +147,10 @@ def resume(
                 then, today = decode_plan(row.plan), target.plan(instance)
                 named = [*only, *([from_step] if from_step else [])]
                 steps_named(today, named)  # a slip of the pen must not end the run
-                other = policy is not None and policy_in(today) is not policy_in(then)
-                if not named and not other and then.code == today.code:
+                why = _why_not(then, today, named, policy)
+                if not why:
                     return _drive(target, then, instance, writer, resumed="same", **options)
-                why = "other steps were asked for" if named else "the code has changed since"
-                _give_up(writer, "another policy was asked for" if other else why)
+                _give_up(writer, why)
         finally:
             writer.release()
         row = row_of(instance, run_id)
@@ -160,6 +169,8 @@ def start(
     **options: Any,
 ) -> RunOutcome:
     """Record a new run and drive it."""
+    steps = target.bind(plan)  # refuses what cannot be run before there is a run
+    Opened(target.resources, target.resource_config).check(keys_of_running(steps))
     run_id = run_id or new_run_id()
     instance.record.create(
         RunRow(
@@ -177,7 +188,7 @@ def start(
     )
     writer = instance.record.claim(run_id, pid=os.getpid(), host=os.uname().nodename, now=time.time())
     try:
-        return _drive(target, plan, instance, writer, resumed=resumed, **options)
+        return _drive(target, plan, instance, writer, resumed=resumed, steps=steps, **options)
     finally:
         writer.release()
 
@@ -193,15 +204,25 @@ def _drive(
     on_plan: OnPlan | None = None,
     forward: bool = False,
     given: Mapping[str, Any] | None = None,
+    steps: list[BoundStep] | None = None,
 ) -> RunOutcome:
     said = Captured(forward=forward)
     row = instance.record.run(writer.run_id)
     assert row is not None
+    run = Run(row)
+    opened = Opened(
+        target.resources,
+        target.resource_config,
+        run=run,
+        run_id=writer.run_id,
+        instance=instance,
+        log=StepLog(said, -1, 0),
+    )
     shelf = Shelf(
         instance,
         writer.run_id,
         plan.job,
-        target.resources,
+        opened,
         target.project,
         lambda step, attempt: StepLog(said, step, attempt),
     )
@@ -209,14 +230,14 @@ def _drive(
         run_id=writer.run_id,
         job_name=plan.job,
         tags=row.tags,
-        resources=Resources(target.resources),
+        resources=Resources(opened),
         instance=instance,
-        run=Run(row),
+        run=run,
         job_def=getattr(target, "definition", None),
         said=said,
     )
     past = instance.record.facts(writer.run_id)
-    steps = target.bind(plan)
+    steps = steps if steps is not None else target.bind(plan)
     driver = Driver(
         plan,
         steps,
@@ -230,7 +251,18 @@ def _drive(
     )
     if on_plan is not None:
         on_plan(plan, writer.run_id)
-    status = driver.drive()
+    try:
+        opened.make_ready(keys_of_running(steps))
+        status = driver.drive()
+    except ResourceFunctionError as problem:
+        error = error_info(problem, during="setup")
+        _end_at_once(writer, error, said)
+        return RunOutcome(writer.run_id, RunStatus.FAILURE, plan, shelf, error, "", resumed, {-1: problem})
+    finally:
+        opened.close()
+        lines = said.drain()
+        if lines:
+            writer.append([], [], lines)
     first = next(iter(driver.failures.values()), None)
     return RunOutcome(
         run_id=writer.run_id,
@@ -244,8 +276,24 @@ def _drive(
     )
 
 
+def _why_not(then: Plan, today: Plan, named: Sequence[str], policy: str | Policy | None) -> str:
+    """Why a run whose process died cannot go on as it was planned; "" where it can."""
+    if policy is not None and policy_in(today) is not policy_in(then):
+        return "another policy was asked for"
+    if named:
+        return "other steps were asked for"
+    if [step.config for step in then.steps] != [step.config for step in today.steps]:
+        return "the configuration has changed since"
+    return "" if then.code == today.code else "the code has changed since"
+
+
 def _give_up(writer: Writer, why: str) -> None:
     """End a run whose process died and that cannot go on as it was planned: a new run goes on from it."""
+    _end_at_once(writer, ErrorInfo("ProcessDied", f"the process of the run died, and {why}", during="worker"))
+
+
+def _end_at_once(writer: Writer, error: ErrorInfo, said: Captured | None = None) -> None:
+    """End a run of which no step began."""
     now = time.time()
-    error = ErrorInfo("ProcessDied", f"the process of the run died, and {why}", during="worker")
-    writer.append([RunStarted(now, writer.epoch, os.getpid()), RunEnded(now, RunStatus.FAILURE, error)])
+    facts = [RunStarted(now, writer.epoch, os.getpid()), RunEnded(now, RunStatus.FAILURE, error)]
+    writer.append(facts, (), said.drain() if said is not None else ())

@@ -54,8 +54,9 @@ class Fold:
     """
 
     __slots__ = (
-        "attempts", "because", "before", "canceling", "compute", "counts", "ended", "epoch", "errors", "kept", "load", "outputs",
-        "phase", "plan", "reads", "run_ended", "run_error", "run_started", "running", "started", "status", "store",
+        "attempts", "because", "before", "canceling", "compute", "counts", "ended", "epoch", "errors", "kept", "load",
+        "outputs", "phase", "plan", "reads", "run_ended", "run_error", "run_started", "running", "started", "status",
+        "store",
     )  # fmt: skip
 
     def __init__(self, plan: Plan) -> None:

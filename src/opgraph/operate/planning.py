@@ -11,6 +11,7 @@ from opgraph.plan.model import Do, Plan, Policy, decode_plan
 from opgraph.plan.past import Past, fold
 from opgraph.plan.reuse import Trouble, from_failure, from_steps, only_steps
 from opgraph.record.rows import RunRow
+from opgraph.resolve.config import Given
 from opgraph.run.instance import Instance
 from opgraph.values.manager import FilesystemIOManager
 
@@ -22,6 +23,7 @@ def plan(
     instance: Instance,
     job: str | None = None,
     policy: str | Policy | None = None,
+    config: Given = None,
 ) -> Plan:
     """What materializing a selection, or running a job, would do.
 
@@ -31,11 +33,13 @@ def plan(
         instance: tells which assets are recorded.
         job: the job to run, instead.
         policy: what to do with assets that come though nobody asked for them.
+        config: the run configuration; see `Settings`.
 
     Raises:
         InvalidDefinitionError: the definitions cannot work, or the selection cannot be run (InvalidSubsetError).
+        InvalidConfigError: the configuration does not fit; every mistake at once.
     """
-    return target_of(defs, selection, instance=instance, job=job, policy=policy).plan(instance)
+    return target_of(defs, selection, instance=instance, job=job, policy=policy, config=config).plan(instance)
 
 
 def target_of(
@@ -46,11 +50,14 @@ def target_of(
     job: str | None = None,
     policy: str | Policy | None = None,
     tags: dict[str, str] | None = None,
+    config: Given = None,
 ) -> Target:
     """What is to be run: a job of the definitions, or some assets."""
     if job is not None and job != EVERYTHING:
-        return job_target(defs, job, instance=instance, selection=selection, policy=policy, tags=tags)
-    return asset_target(defs, selection, instance=instance, policy=policy, tags=tags)
+        return job_target(
+            defs, job, instance=instance, selection=selection, policy=policy, tags=tags, run_config=config
+        )
+    return asset_target(defs, selection, instance=instance, policy=policy, tags=tags, run_config=config)
 
 
 def plan_resume(
@@ -61,6 +68,7 @@ def plan_resume(
     from_step: str | None = None,
     only: Sequence[str] = (),
     policy: str | Policy | None = None,
+    config: Given = None,
 ) -> Plan:
     """What resuming a run would run and reuse, with reasons.
 
@@ -71,6 +79,7 @@ def plan_resume(
         from_step: run this step and everything after it; None: what did not succeed.
         only: run just these steps.
         policy: what to do with assets that come though nobody asked for them; None: what that run did.
+        config: what to change in the configuration of that run.
 
     Raises:
         RunNotFoundError: there is no such run.
@@ -78,7 +87,7 @@ def plan_resume(
         UnknownStep: a step was named that the plan does not have.
     """
     row = row_of(instance, run_id)
-    target = target_again(defs, row, instance, policy)
+    target = target_again(defs, row, instance, policy, config)
     return replan(target, row, instance, from_step=[from_step] if from_step else (), only=only)
 
 
@@ -100,15 +109,33 @@ def row_of(instance: Instance, run_id: str) -> RunRow:
 
 
 def target_again(
-    defs: Definitions, row: RunRow, instance: Instance, policy: str | Policy | None = None
+    defs: Definitions,
+    row: RunRow,
+    instance: Instance,
+    policy: str | Policy | None = None,
+    config: Given = None,
 ) -> Target:
-    """What an earlier run was asked for, with today's definitions; `policy` is that run's, unless another is given."""
+    """What an earlier run was asked for, with today's definitions. `policy` is that run's, unless another is given, and
+    so is its configuration, over which `config` is laid."""
     then = decode_plan(row.plan)
     policy = policy or policy_in(then)
     if not then.selection:
-        return job_target(defs, then.job, instance=instance, tags=dict(row.tags))
+        return job_target(
+            defs, then.job, instance=instance, tags=dict(row.tags), run_config=config, recorded=then.config
+        )
     keys = list(then.selection)
-    return asset_target(defs, keys, instance=instance, job=then.job, policy=policy, tags=dict(row.tags))
+    job = next((each for each in defs.jobs if each.name == then.job), None)
+    return asset_target(
+        defs,
+        keys,
+        instance=instance,
+        job=then.job,
+        policy=policy,
+        tags=dict(row.tags),
+        run_config=config,
+        defaults=job.config if job is not None else None,
+        recorded=then.config,
+    )
 
 
 def replan(

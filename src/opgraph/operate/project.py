@@ -21,7 +21,7 @@ from opgraph.declare.definitions import Definitions
 from opgraph.declare.job import AssetJob, JobDefinition
 from opgraph.declare.mistakes import collecting
 from opgraph.declare.spec import AssetSpec
-from opgraph.errors import Error, InvalidDefinitionError
+from opgraph.errors import Error, InvalidDefinitionError, together
 from opgraph.events import Frame
 from opgraph.operate.project_mistakes import (
     BadSettingError,
@@ -105,6 +105,8 @@ def locate(
         PosixPath('/srv/pipelines')
     """
     start = (start or Path.cwd()).resolve()
+    if file and "\0" in file:
+        raise DefinitionsFileMissingError(start / file.replace("\0", "?"), "`-f`")
     environment = os.environ if environment is None else environment
     path = (start / Path(file).expanduser()).resolve() if file else None
     settings_file, settings = _settings(path.parent if path else start)
@@ -215,8 +217,13 @@ def load(project: Location) -> Definitions:
     if str(project.root) not in sys.path:
         sys.path.insert(0, str(project.root))
     with collecting() as problems:
-        module = _import(project)
-        definitions = _pick(module, project)
+        try:
+            module = _import(project)
+            definitions = _pick(module, project)
+        except InvalidDefinitionError as last:  # what was found before it is said too
+            if problems:
+                raise together([*problems, *last.problems]) from last.__cause__
+            raise
         if problems:  # those of the whole belong into the same message; without any, whoever resolves it finds them
             refuse([*problems, *(p for p in Project(definitions).problems if not _said(p, problems))])
     return definitions
@@ -299,7 +306,7 @@ def _pick(module: ModuleType, project: Location) -> Definitions:
     if names:
         raise SeveralDefinitionsError(project.origin, names)
     loose = list({id(v): v for v in values.values()}.values())
-    assets = [v for v in loose if isinstance(v, (AssetsDefinition, AssetSpec))]
+    assets: list[Any] = [v for v in loose if isinstance(v, (AssetsDefinition, AssetSpec))]
     jobs = [v for v in loose if isinstance(v, (JobDefinition, AssetJob))]
     if not assets and not jobs:
         own = [n for n, v in values.items() if getattr(v, "__module__", None) == module.__name__]

@@ -5,19 +5,25 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import msgspec
+
 from opgraph.declare.definitions import Definitions
 from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
 from opgraph.declare.job import AssetJob
 from opgraph.declare.selection import AssetSelection, CoercibleToAssetSelection, selection_of
-from opgraph.errors import InvalidDefinitionError, InvalidInvocationError
+from opgraph.declare.spec import AssetSpec
+from opgraph.errors import InvalidDefinitionError, InvalidInvocationError, InvalidSubsetError
 from opgraph.keys import AssetKey, near_misses
 from opgraph.plan.build import plan_assets
 from opgraph.plan.jobs import plan_graph
-from opgraph.plan.model import Plan, Policy
+from opgraph.plan.mistakes import UnknownStep
+from opgraph.plan.model import Do, Plan, Policy
 from opgraph.plan.reuse import steps_named
-from opgraph.resolve.flatten import Flat, flatten
+from opgraph.resolve.config import Given, Settings
+from opgraph.resolve.flatten import Constant, Flat, FlatStep, flatten
 from opgraph.resolve.project import Project, refuse, resolve
 from opgraph.resolve.select import select_to_run
+from opgraph.resolve.types import disagreements
 from opgraph.resolve.verify import missing_resources, unprovided
 from opgraph.run.binding import BoundStep, bind_assets, bind_graph
 from opgraph.run.instance import Instance
@@ -70,16 +76,29 @@ class AssetTarget:
     job: str
     policy: Policy
     tags: Mapping[str, str]
+    settings: Settings
 
     def plan(self, instance: Instance) -> Plan:
-        """The plan that runs everything that was asked for."""
-        return plan_assets(
+        """The plan that runs everything that was asked for.
+
+        Raises:
+            InvalidConfigError: the configuration does not fit; every mistake at once.
+        """
+        made = plan_assets(
             self.project.graph, self.keys, job=self.job, policy=self.policy, recorded=recorded_in(instance)
         )
+        units = {step.unit for step in made.steps}
+        flats = (unit.flat for unit in self.project.graph.units if unit.name in units)
+        return with_config(made, self.settings, {step.key: step for flat in flats for step in flat.steps})
 
     def bind(self, plan: Plan) -> list[BoundStep]:
-        """The plan's steps with their code."""
-        return bind_assets(plan, self.project)
+        """The plan's steps with their code and their configuration; environment variables are read now."""
+        return configured(bind_assets(plan, self.project), self.settings)
+
+    @property
+    def resource_config(self) -> Mapping[str, Any]:
+        """The settings that were given for resources, by resource key."""
+        return self.settings.resources
 
     @property
     def resources(self) -> Mapping[str, Any]:
@@ -96,20 +115,54 @@ class GraphTarget:
     tags: Mapping[str, str]
     given: Mapping[str, Any]
     definition: JobDefinition | GraphDefinition
+    settings: Settings
     project: Project | None = None
     chosen: frozenset[str] | None = None
 
     def plan(self, instance: Instance) -> Plan:
         """The plan that runs every op."""
         del instance
-        return plan_graph(self.flat, job=self.job, chosen=self.chosen)
+        made = plan_graph(self.flat, job=self.job, chosen=self.chosen)
+        return with_config(made, self.settings, {step.key: step for step in self.flat.steps})
 
     def bind(self, plan: Plan) -> list[BoundStep]:
-        """The plan's steps with their code."""
-        return bind_graph(plan, self.flat)
+        """The plan's steps with their code and their configuration; environment variables are read now."""
+        return configured(bind_graph(plan, self.flat), self.settings)
+
+    @property
+    def resource_config(self) -> Mapping[str, Any]:
+        """The settings that were given for resources, by resource key."""
+        return self.settings.resources
 
 
 Target: TypeAlias = AssetTarget | GraphTarget
+
+
+def with_config(plan: Plan, settings: Settings, nodes: Mapping[str, FlatStep]) -> Plan:
+    """The plan with the configuration of its steps, checked.
+
+    Raises:
+        InvalidConfigError: it does not fit; every mistake at once.
+    """
+    flats = [nodes[step.node] for step in plan.steps]
+    settings.refuse(flats)
+    has = [settings.concerns(flat) for flat in flats]
+    if not any(has) and not settings.recorded:
+        return plan
+    steps = tuple(
+        msgspec.structs.replace(step, config=settings.shown(flat)) if some else step
+        for step, flat, some in zip(plan.steps, flats, has, strict=True)
+    )
+    return msgspec.structs.replace(plan, steps=steps, config=settings.recorded)
+
+
+def configured(bound: list[BoundStep], settings: Settings) -> list[BoundStep]:
+    """Bound steps with their configuration, those that run."""
+    found = settings.of([each.flat for each in bound if each.step.decision.do in (Do.RUN, Do.DECIDE)])
+    for each in bound:
+        each.config = found.get(each.flat.key)
+        each.constants.update(settings.inputs_by_step.get(each.flat.key, {}))
+    return bound
 
 
 def recorded_in(instance: Instance) -> Callable[[Sequence[str]], AbstractSet[str]]:
@@ -125,8 +178,11 @@ def asset_target(
     job: str = EVERYTHING,
     policy: str | Policy | None = None,
     tags: Mapping[str, str] | None = None,
+    run_config: Given = None,
+    defaults: Any = None,
+    recorded: Mapping[str, Any] | None = None,
 ) -> AssetTarget:
-    """The assets of a selection; None: all that can be materialized.
+    """The assets of a selection; None: all that can be materialized. `run_config` is laid over the job's `defaults`.
 
     Raises:
         InvalidDefinitionError: the definitions cannot work.
@@ -136,7 +192,16 @@ def asset_target(
     how = policy_of(policy)
     project = resolve(definitions)
     keys = select_to_run(project.graph, chosen, str(selection) if selection is not None else "*", recorded_in(instance))
-    return AssetTarget(project, keys, job, how, dict(tags or {}))
+    units = project.graph.units
+    settings = Settings(
+        run_config,
+        {unit.name: unit.definition.node_def for unit in units},
+        defaults=defaults,
+        recorded=recorded,
+        asked={unit.name for unit in units if not unit.definition.specs_by_key.keys().isdisjoint(keys)},
+        owner=job,
+    )
+    return AssetTarget(project, keys, job, how, dict(tags or {}), settings)
 
 
 def job_target(
@@ -147,6 +212,8 @@ def job_target(
     selection: Selection = None,
     policy: str | Policy | None = None,
     tags: Mapping[str, str] | None = None,
+    run_config: Given = None,
+    recorded: Mapping[str, Any] | None = None,
 ) -> Target:
     """What a job of the definitions runs.
 
@@ -161,9 +228,19 @@ def job_target(
     if isinstance(job, AssetJob):
         chosen = job.selection if selection is None else job.selection & selection_of(selection)
         return asset_target(
-            definitions, chosen, instance=instance, job=name, policy=policy, tags={**job.tags, **(tags or {})}
+            definitions,
+            chosen,
+            instance=instance,
+            job=name,
+            policy=policy,
+            tags={**job.tags, **(tags or {})},
+            run_config=run_config,
+            defaults=job.config,
+            recorded=recorded,
         )
-    return graph_target(job, resources=project.resources, tags=tags, project=project)
+    return graph_target(
+        job, resources=project.resources, tags=tags, project=project, run_config=run_config, recorded=recorded
+    )
 
 
 def graph_target(
@@ -174,6 +251,8 @@ def graph_target(
     given: Mapping[str, Any] | None = None,
     project: Project | None = None,
     selection: Sequence[str] | None = None,
+    run_config: Given = None,
+    recorded: Mapping[str, Any] | None = None,
 ) -> GraphTarget:
     """What a job of ops runs.
 
@@ -184,16 +263,61 @@ def graph_target(
     own: Mapping[str, Any] = definition.resource_defs if isinstance(definition, JobDefinition) else {}
     values: Mapping[str, Any] = definition.input_values if isinstance(definition, JobDefinition) else {}
     flat = flatten(graph)
+    read = _assets_read(flat)
+    if read and project is None:
+        project = resolve(Definitions(assets=read))
     everything = {**(resources or {}), **own}
-    inputs = {**values, **(given or {})}
+    settings = Settings(
+        run_config,
+        {name: node.definition for name, node in graph.nodes.items()},
+        defaults=definition.config if isinstance(definition, JobDefinition) else None,
+        recorded=recorded,
+        graph=graph,
+        owner=definition.name,
+    )
+    inputs = {**values, **settings.inputs, **(given or {})}
     chosen = _chosen(flat, selection) if selection else None
     steps = [step for step in flat.steps if chosen is None or step.key in chosen]
-    refuse([*unprovided(steps, inputs), *missing_resources(steps, everything, {}, set())])
-    return GraphTarget(
-        definition.name, flat, everything, {**definition.tags, **(tags or {})}, inputs, definition, project, chosen
+    refuse(
+        [
+            *unprovided(steps, inputs, settings.inputs_by_step),
+            *missing_resources(steps, everything, {}, set()),
+            *disagreements(flat.steps, everything),
+        ]
     )
+    return GraphTarget(
+        definition.name,
+        flat,
+        everything,
+        {**definition.tags, **(tags or {})},
+        inputs,
+        definition,
+        settings,
+        project,
+        chosen,
+    )
+
+
+def _assets_read(flat: Flat) -> list[AssetSpec]:
+    """The external assets that stand as values in a graph's body."""
+    constants = [origin for step in flat.steps for origin in step.inputs.values() if isinstance(origin, Constant)]
+    return list({each.value.key: each.value for each in constants if isinstance(each.value, AssetSpec)}.values())
+
+
+class UnknownOps(InvalidSubsetError):
+    """A selection of ops with a name that the job does not have."""
+
+    def __init__(self, selection: Sequence[str], unknown: UnknownStep) -> None:
+        self.selection, self.unknown = tuple(selection), unknown
+        what = unknown.what[:1].lower() + unknown.what[1:]
+        super().__init__(
+            f"No qualified ops to execute found for op_selection={list(selection)}: {what}", fix=unknown.fix
+        )
 
 
 def _chosen(flat: Flat, selection: Sequence[str]) -> frozenset[str]:
     whole = plan_graph(flat, job="")
-    return frozenset(whole.steps[i].key for i in steps_named(whole, selection))
+    try:
+        return frozenset(whole.steps[i].key for i in steps_named(whole, selection))
+    except UnknownStep as unknown:
+        raise UnknownOps(selection, unknown) from None

@@ -55,6 +55,7 @@ WHY = {
     "new": "the parent run did not have it",
     "not asked": "it was not asked for",
     "skipped": "it was skipped in the parent run",
+    "config changed": "it is configured otherwise than in the parent run",
     "rewired": "its inputs come from elsewhere than in the parent run",
     "not versioned": "its I/O manager overwrites in place, so the old value cannot be trusted",
 }
@@ -110,8 +111,12 @@ class FromDefault(Struct, frozen=True, gc=False, tag="default"):
 class Gather(Struct, frozen=True, gc=False, omit_defaults=True):
     """How one level of a fan-out is put together: in the order in which its generator yielded, or by mapping key."""
 
+<<<<<<< HEAD
     as_dict: bool = False
     allow_failed: bool = False  # without those that failed, instead of not at all
+=======
+    items: "tuple[FromStep | FromAsset | FromCaller | FromDefault, ...]"
+>>>>>>> main
 
 
 class FromCollected(Struct, frozen=True, gc=False, tag="collected"):
@@ -216,6 +221,7 @@ class Step(Struct, frozen=True, gc=False, omit_defaults=True):
     code: str = ""  # hash of its function, and of those that it calls
     retry: Retry | None = None
     tags: dict[str, str] = {}
+    config: Any = None  # what its function is configured with: secrets masked, environment variables by name
 
     @property
     def selected(self) -> tuple[str, ...]:
@@ -247,7 +253,7 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     code: str = ""  # hash of the code of the steps
     executor: str = "in_process"
     tags: dict[str, str] = {}
-    config: dict[str, Any] = {}
+    config: dict[str, Any] = {}  # as it was given for the run; secrets masked, environment variables by name
     version: int = VERSION
 
     def to_json(self) -> dict[str, Any]:
@@ -264,6 +270,7 @@ class Plan(Struct, frozen=True, omit_defaults=True):
             "parent": self.parent,
             "changes": {kind: list(names) for kind, names in self.changes.items()},
             "executor": self.executor,
+            "config": self.config,
             "version": self.version,
         }
 
@@ -279,6 +286,7 @@ class Plan(Struct, frozen=True, omit_defaults=True):
             "reason": decision.reason,
             "kept": [{"run": k.run, "output": k.stored.output} for k in decision.kept],
             "inputs": {each.name: self._source_json(each.source) for each in step.inputs},
+            "config": step.config,
             "after": sorted({self.steps[each.step].key for each in step.after}),
             "over": [self._source_json(each) for each in step.over],
             "outputs": [

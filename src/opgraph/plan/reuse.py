@@ -75,6 +75,8 @@ def _replan(plan: Plan, past: Past, trouble: Trouble, asked: dict[int, Decision]
             decisions.append(_reused(step, before) or Decision(Do.SKIP, "not asked"))
         elif rewired:
             decisions.append(Decision(Do.RUN, "rewired"))
+        elif step.key in then and step.config != then[step.key].config:
+            decisions.append(Decision(Do.RUN, "config changed"))
         else:
             decisions.append(_decide(step, before, decisions))
     if only:
@@ -191,6 +193,8 @@ def steps_named(plan: Plan, selection: Sequence[str]) -> set[int]:
     unknown: list[str] = []
     for text in selection:
         name = text.strip("+*")
+        if not name and "*" in text:
+            return set(range(len(plan.steps)))
         start = {i for i, s in enumerate(plan.steps) if s.key == name or s.key.startswith(name + ".")}
         if not start:
             unknown.append(name)

@@ -171,7 +171,8 @@ class NotAnIOManager(InvalidDefinitionError):
         a_class = isinstance(given, type)
         kind = given.__name__ if a_class else type(given).__name__
         super().__init__(
-            f"the resource `{name}` is {'the class' if a_class else 'of type'} {kind}, and {who} is stored or loaded by it",
+            f"the resource `{name}` is {'the class' if a_class else 'of type'} {kind}, and {who} is stored or loaded "
+            "by it",
             where=where,
             fix=f"give an instance of it: `{kind}()`"
             if a_class

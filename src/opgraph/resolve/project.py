@@ -7,7 +7,7 @@ from typing import Any
 from opgraph.declare.assets_definition import AssetsDefinition
 from opgraph.declare.definitions import Definitions
 from opgraph.declare.job import AssetJob, JobDefinition
-from opgraph.declare.spec import AssetSpec
+from opgraph.declare.spec import AssetSpec, SourceAsset
 from opgraph.errors import InvalidDefinitionError, together
 from opgraph.keys import AssetKey
 from opgraph.resolve.assets import AssetGraph
@@ -37,6 +37,9 @@ class Project:
         found: dict[str, Any] = {}
         for unit in self.graph.units:
             found.update(unit.definition.resource_defs)
+        for each in self.definitions.assets:
+            if isinstance(each, SourceAsset):
+                found.update(each.resource_defs)
         return {**found, **self.definitions.resources}
 
     def manager_of(self, key: AssetKey) -> str:

@@ -110,5 +110,6 @@ def check_subset(unit: Unit, selected: AbstractSet[AssetKey]) -> CannotSubset | 
     obstacles = in_the_way(unit)
     if allowed == "auto" and not obstacles:
         return None
-    chosen = [key for key in unit.definition.specs_by_key if key in selected]
-    return CannotSubset(unit.name, chosen, missing, list(unit.definition.specs_by_key), obstacles, unit.source, allowed == "auto")
+    together = list(unit.definition.specs_by_key)
+    chosen = [key for key in together if key in selected]
+    return CannotSubset(unit.name, chosen, missing, together, obstacles, unit.source, allowed == "auto")

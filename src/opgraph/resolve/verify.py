@@ -19,6 +19,8 @@ from opgraph.resolve.mistakes import (
     OutputNotMapped,
     UnusedOp,
 )
+from opgraph.resolve.needs import inner_mistakes
+from opgraph.resolve.types import asset_disagreements
 
 DEFAULT_MANAGER = "io_manager"
 
@@ -32,10 +34,13 @@ def mistakes_in(graph: AssetGraph, resources: Mapping[str, object]) -> list[Inva
         found.append(AssetCycle(circle, unit.source if unit is not None else None))
     seen: set[str] = set()
     for unit in graph.units:
-        found += _wiring(unit)
+        if unit.mistakes is None:
+            unit.mistakes = tuple(_wiring(unit))
+        found += unit.mistakes
         own = unit.definition.resource_defs
         found += missing_resources(unit.flat.steps, {**resources, **own} if own else resources, unit.manager_at, seen)
     found += _conflicts(graph.units)
+    found += asset_disagreements(graph, resources)
     return found
 
 
@@ -68,14 +73,18 @@ def _wiring(unit: Unit) -> Iterable[InvalidDefinitionError]:
             yield UnusedOp(step.key, unit.name, place_of(step, unit.source))
 
 
-def unprovided(steps: Iterable[FlatStep], given: Iterable[str] = ()) -> Iterable[InvalidDefinitionError]:
-    """The inputs that nothing is wired to and that have no value of their own."""
+def unprovided(
+    steps: Iterable[FlatStep], given: Iterable[str] = (), by_step: Mapping[str, Mapping[str, object]] | None = None
+) -> Iterable[InvalidDefinitionError]:
+    """The inputs that nothing is wired to and that have no value of their own. Values are given by name, or by step."""
     known = set(given)
     for step in steps:
         for name, origin in step.inputs.items():
             declared = step.op.ins[name]
             if isinstance(origin, Unwired) or (isinstance(origin, OuterInput) and known and origin.name not in known):
-                if declared.is_nothing or declared.has_default_value or declared.asset_key is not None:
+                provided = declared.asset_key is not None or declared.input_manager_key is not None
+                told = by_step is not None and name in by_step.get(step.key, ())
+                if declared.is_nothing or declared.has_default_value or provided or told:
                     continue
                 yield InputNotProvided(step.key, step.op.name, name, place_of(step, None))
 
@@ -94,14 +103,18 @@ def missing_resources(
         managers: the I/O managers that were given for an asset, by its step and output.
         seen: those reported already; grows.
     """
+    asked: dict[str, None] = {}
     for number, step in enumerate(steps):
+        asked.update(dict.fromkeys(sorted(step.op.required_resource_keys)))
         for name in sorted(step.op.required_resource_keys):
             if name not in resources and name not in seen:
                 seen.add(name)
                 yield MissingResource(name, f"op `{step.key}`", place_of(step, None), *_known(name, resources))
         for output, out in step.op.outs.items():
             name = managers.get((number, output)) or out.io_manager_key
-            yield from _no_manager(name or DEFAULT_MANAGER, f"output `{output}` of op `{step.key}`", step, resources, seen)
+            asked[name or DEFAULT_MANAGER] = None
+            who = f"output `{output}` of op `{step.key}`"
+            yield from _no_manager(name or DEFAULT_MANAGER, who, step, resources, seen)
             if name and name not in resources and name != DEFAULT_MANAGER and name not in seen:
                 seen.add(name)
                 who = f"output `{output}` of op `{step.key}`"
@@ -109,15 +122,17 @@ def missing_resources(
         for input_name, declared in step.op.ins.items():
             name = declared.input_manager_key
             if name:
+                asked[name] = None
                 yield from _no_manager(name, f"input `{input_name}` of op `{step.key}`", step, resources, seen)
             if name and name not in resources and name != DEFAULT_MANAGER and name not in seen:
                 seen.add(name)
                 who = f"input `{input_name}` of op `{step.key}`"
                 yield MissingIOManager(name, who, place_of(step, None), *_known(name, resources))
+    yield from inner_mistakes(resources, asked, seen)
 
 
 # What can store and load, or becomes what can.
-_MANAGING = ("handle_output", "load_input", "create_io_manager", "resource_fn", "get_resource_definition")
+_MANAGING = ("handle_output", "load_input", "opgraph_open")
 
 
 def _no_manager(

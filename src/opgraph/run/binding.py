@@ -7,8 +7,9 @@ from typing import Any
 from opgraph.declare.op import OpDefinition
 from opgraph.errors import Error
 from opgraph.keys import AssetKey
-from opgraph.plan.model import FromMany, Plan, Policy, Role, Step, StepOutput
+from opgraph.plan.model import Do, FromMany, Plan, Policy, Role, Step, StepOutput
 from opgraph.resolve.assets import Unit
+from opgraph.resolve.config import OpConfig
 from opgraph.resolve.flatten import Constant, Flat, FlatStep, Many
 from opgraph.resolve.project import Project
 from opgraph.run.body import OpCall
@@ -40,10 +41,19 @@ class BoundStep:
     outputs: dict[str, StepOutput]
     constants: dict[str, Any]  # values written in the graph's body, by input
     whole: bool  # whether all outputs must be seen before any is stored
+    config: OpConfig | None = None
 
     @property
     def op(self) -> OpDefinition:
+        """The op whose function it calls."""
         return self.flat.op
+
+    @property
+    def resource_keys(self) -> frozenset[str]:
+        """The keys of the resources and I/O managers that it uses, some of which may not have been given."""
+        outputs = (out.io_manager for out in self.outputs.values() if out.stored)
+        inputs = (each.manager for each in self.step.inputs if each.manager)
+        return self.op.required_resource_keys.union(outputs, inputs)
 
     @property
     def keys(self) -> Mapping[str, AssetKey]:
@@ -140,6 +150,12 @@ def _internal_order(unit: Unit, assets: Mapping[AssetKey, str]) -> Mapping[str, 
         if before:
             order[output] = before
     return order
+
+
+def keys_of_running(bound: Sequence[BoundStep]) -> frozenset[str]:
+    """The keys of the resources and I/O managers that the steps use which run."""
+    running = (each for each in bound if each.step.decision.do in (Do.RUN, Do.DECIDE))
+    return frozenset[str]().union(*(each.resource_keys for each in running))
 
 
 def functions_of(bound: Sequence[BoundStep]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from opgraph.keys import AssetKey
 from opgraph.run import mistakes
 from opgraph.run.context import OpExecutionContext
 from opgraph.run.loop import EventLoop
+from opgraph.run.types import WrongType, input_types, output_types
 
 _NONE: Mapping[str, Any] = {}  # never changed
 # What is more than a value when it is returned.
@@ -50,8 +51,8 @@ class OpCall:
     """
 
     __slots__ = (
-        "_after", "_assets", "_expects", "_fn", "_in_order", "_names", "_outs", "_quick", "_takes_context", "defaults",
-        "direct", "op",
+        "_after", "_assets", "_expects", "_fn", "_in_order", "_in_types", "_names", "_out_types", "_outs", "_quick",
+        "_takes_context", "defaults", "direct", "op",
     )  # fmt: skip
 
     def __init__(
@@ -75,6 +76,8 @@ class OpCall:
         self._after = after
         self._takes_context = body.takes_context
         self._in_order = body.params if body.fn.__code__.co_posonlyargcount else ()
+        self._in_types = input_types(op)
+        self._out_types = output_types(op)
         self._expects = _expected(op) if body.kind in ("sync", "async") else None
         plain = body.kind == "sync" and len(self._names) == 1 and not self._expects and not self._in_order
         # The commonest case: a function of one output, which returns a plain value.
@@ -100,18 +103,43 @@ class OpCall:
             StepOutputNotFoundError: it ended without a required output that is selected.
             Exception: whatever the function raises.
         """
+        if self._in_types:
+            self._check_inputs(ins)
         if self._quick is not None:
             value = self._fn(context, **ins) if self._takes_context else self._fn(**ins)
             if type(value) not in _SPECIAL and (context is None or not context.added_metadata):
                 name = self._quick
+                if self._out_types:
+                    self._check_type(name, value)
                 if selected is None or name in selected:
                     return (Came(name, value),)
                 return (Came(name, value, asked=False),)
             return self.returned(value, context, selected, loop)
-        return self.returned(self.start(ins, context), context, selected, loop)
+        return self.returned(self._start(ins, context), context, selected, loop)
 
     def start(self, ins: dict[str, Any], context: OpExecutionContext | None) -> Any:
         """Call the function: what it returns, or its coroutine or generator."""
+        if self._in_types:
+            self._check_inputs(ins)
+        return self._start(ins, context)
+
+    def _check_inputs(self, ins: Mapping[str, Any]) -> None:
+        for name, classes in self._in_types.items():
+            value = ins.get(name)
+            if value is None:
+                if name not in ins or self.defaults.get(name, ins) is None:
+                    continue  # `x: int = None` is how many write an input that may be missing
+            elif value.__class__ is classes[0]:
+                continue
+            if not isinstance(value, classes):
+                raise WrongType(self.op.name, "input", name, classes, value, self.op.source)
+
+    def _check_type(self, name: str, value: Any) -> None:
+        classes = self._out_types.get(name)
+        if classes is not None and value.__class__ is not classes[0] and not isinstance(value, classes):
+            raise WrongType(self.op.name, "output", name, classes, value, self.op.source)
+
+    def _start(self, ins: dict[str, Any], context: OpExecutionContext | None) -> Any:
         if self._in_order:
             rest = dict(ins)
             args = [rest.pop(name) for name in self._in_order if name in rest and name not in self.op.body.keyword_only]
@@ -193,7 +221,8 @@ class OpCall:
         if len(names) == 1:
             return [(self._placed(value, 0), value)]
         if value is None:
-            if all(out.is_nothing for out in self._outs.values()):
+            nothing = all(out.is_nothing for out in self._outs.values())
+            if nothing and (self._assets or all(out.is_required for out in self._outs.values())):
                 return [(name, None) for name in names]
             raise mistakes.NoneForSeveral(op, names, where=where)
         if isinstance(value, tuple):
@@ -281,6 +310,8 @@ class OpCall:
             if value is not None:
                 raise mistakes.ValueForNothing(self.op.name, name, type(value).__qualname__, where=self.op.source)
             has_value = False
+        elif has_value and self._out_types:
+            self._check_type(name, value)
         if context is not None and name in context.added_metadata:
             metadata = {**metadata, **context.added_metadata[name]}
         return Came(name, value, metadata, version, tags, has_value, selected is None or name in selected)

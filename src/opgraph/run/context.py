@@ -1,18 +1,21 @@
 """The context that an op's function is given, if it asks for one."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from msgspec import Struct
 
 from opgraph.declare.assets_definition import AssetsDefinition
+from opgraph.declare.node import Node
 from opgraph.declare.op import OpDefinition
-from opgraph.errors import NotYetSupportedError
+from opgraph.declare.signatures import Context
+from opgraph.errors import NotYetSupportedError, Source
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 from opgraph.run import mistakes
-from opgraph.run.captured import Captured, StepLog
+from opgraph.run.captured import Captured, StepLog, current_context
+from opgraph.run.resources import Resources, Scope
 from opgraph.values.context import InputContext, OutputContext
 from opgraph.values.problems import UnpartitionedError
 
@@ -29,33 +32,6 @@ __all__ = [
 ]
 
 
-class Resources:
-    """The resources that an op may use, as attributes.
-
-    Raises:
-        ResourceNotGiven: by reading an attribute, there is no such resource. It is an AttributeError too.
-    """
-
-    __slots__ = ("_by_key",)
-
-    def __init__(self, by_key: Mapping[str, Any]) -> None:
-        self._by_key = by_key
-
-    def __getattr__(self, key: str) -> Any:
-        try:
-            return self._by_key[key]
-        except KeyError:
-            if key.startswith("__"):
-                raise AttributeError(key) from None
-            raise mistakes.ResourceNotGiven(key, tuple(self._by_key)) from None
-
-    def __dir__(self) -> list[str]:
-        return list(self._by_key)
-
-    def _asdict(self) -> dict[str, Any]:
-        return dict(self._by_key)
-
-
 class RunSide(Struct, frozen=True, eq=False):
     """What the contexts of a run have in common."""
 
@@ -68,6 +44,7 @@ class RunSide(Struct, frozen=True, eq=False):
     job_def: Any = None
     said: Captured | None = None  # None: no run; lines go to the standard `logging`
     builder: str = ""  # the function that made a context for a direct call
+    scope: Scope | None = None  # the resources of such a context
 
 
 class AssetSide(Struct, frozen=True, eq=False):
@@ -80,7 +57,7 @@ class AssetSide(Struct, frozen=True, eq=False):
     definition: AssetsDefinition | None = None
 
 
-class OpExecutionContext:
+class OpExecutionContext(Context):
     """What an op's function can ask of its run, and say to it. Ask for it with a first parameter named `context`.
 
     Example:
@@ -91,8 +68,8 @@ class OpExecutionContext:
     """
 
     __slots__ = (
-        "_assets", "_attempt", "_config", "_log", "_op", "_outputs", "_side", "_step", "_step_key", "_subset",
-        "added_metadata", "came", "reported",
+        "_assets", "_attempt", "_config", "_load", "_log", "_node", "_op", "_outputs", "_resources", "_side",
+        "_step", "_step_key", "_subset", "added_metadata", "came", "reported",
     )  # fmt: skip
 
     def __init__(
@@ -106,9 +83,13 @@ class OpExecutionContext:
         assets: AssetSide | None = None,
         *,
         is_subset: bool = False,
+        node: Node | None = None,
+        load: Callable[[AssetKey], Any] | None = None,
         config: Any = None,
+        resources: Resources | None = None,
     ) -> None:
         self._op = op
+        self._resources = resources
         self._side = side
         self._step_key = step_key
         self._step = step
@@ -116,6 +97,8 @@ class OpExecutionContext:
         self._outputs = selected
         self._assets = assets
         self._subset = is_subset
+        self._node = node
+        self._load = load
         self._config = config
         self._log: Any = None
         self.added_metadata: dict[str, dict[str, Any]] = {}  # by output; the driver puts it on the outputs
@@ -131,9 +114,35 @@ class OpExecutionContext:
         self.added_metadata = {}
         return self._outputs
 
+    def use_config(self, config: Any) -> None:
+        """Say what `op_config` is, once it was checked against what the op takes."""
+        self._config = config
+
+    def __enter__(self) -> Self:
+        """Use it in a `with` statement where resources must be put away at its end."""
+        if self._side.scope is not None:
+            self._side.scope.enter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._side.scope is not None:
+            self._side.scope.leave()
+
     def twin(self) -> "OpExecutionContext":
         """A fresh context of the same run, for another op that is called directly."""
         return type(self)(None, self._side)
+
+    @classmethod
+    def get(cls) -> Self:
+        """The context of the step under way, where a function that the op calls was not given it.
+
+        Raises:
+            InvariantViolationError: no step is under way here, or its context is of another kind.
+        """
+        context = current_context()
+        if not isinstance(context, cls):
+            raise mistakes.NoStepUnderWay(cls.__name__)
+        return context
 
     # -- the run --
 
@@ -203,7 +212,9 @@ class OpExecutionContext:
     @property
     def resources(self) -> Resources:
         """The resources, as attributes: `context.resources.warehouse`."""
-        return self._side.resources
+        if self._side.scope is not None:
+            return self._side.scope.resources
+        return self._side.resources if self._resources is None else self._resources
 
     @property
     def retry_number(self) -> int:
@@ -225,6 +236,25 @@ class OpExecutionContext:
             InvariantViolationError: the context was made for a direct call and was not used in one yet.
         """
         return self._of_run("op_def", self._op)
+
+    @property
+    def op(self) -> Any:
+        """The node: the op's use in its graph, with its alias and tags; the op where it stands alone.
+
+        Raises:
+            InvalidPropertyError: in a direct call there is none.
+        """
+        self._of_run("op", self._load)
+        return self._node if self._node is not None else self.op_def
+
+    def describe_op(self) -> str:
+        """The op, for messages.
+
+        Raises:
+            InvalidPropertyError: in a direct call there is none.
+        """
+        self._of_run("describe_op", self._load)
+        return f'op "{self._step_key}"'
 
     @property
     def op_handle(self) -> str:
@@ -291,7 +321,7 @@ class OpExecutionContext:
         if len(keys) != 1:
             raise mistakes.WhichAsset(
                 self._name,
-                "`context.asset_key` was read where there are several assets",
+                "Cannot call `context.asset_key` in a multi_asset with more than one asset",
                 keys,
                 where=self._op.source if self._op is not None else None,
                 fix="use `context.asset_key_for_output(...)` or `context.selected_asset_keys`",
@@ -405,6 +435,25 @@ class OpExecutionContext:
         key = self.asset_key if asset_key is None else AssetKey.from_coercible(asset_key)
         self.add_output_metadata(metadata, self.output_for_asset_key(key))
 
+    def load_asset_value(
+        self, asset_key: CoercibleToAssetKey, *, python_type: type | None = None, partition_key: str | None = None
+    ) -> Any:
+        """The stored value of an asset, the latest that is recorded, through its own I/O manager.
+
+        Args:
+            asset_key: which asset.
+            python_type: the type that the caller expects; checkers read it.
+            partition_key: not supported yet.
+
+        Raises:
+            KeyError: the definitions have no such asset.
+            InvalidPropertyError: in a direct call there is nothing to load from.
+        """
+        del python_type
+        if partition_key is not None:
+            raise UnpartitionedError("load_asset_value")
+        return self._of_run("load_asset_value", self._load)(AssetKey.from_coercible(asset_key))
+
     def log_event(self, event: Any) -> None:
         """Report a materialization (`AssetMaterialization`) beside the op's outputs."""
         self.reported.append(event)
@@ -429,11 +478,15 @@ class OpExecutionContext:
     def __getattr__(self, name: str) -> NoReturn:
         if name in _OF_PARTITIONS:
             raise UnpartitionedError(name)
+        if name in _OF_RUNS and self._load is None:
+            raise mistakes.NotInTests(name, self._side.builder or "build_op_context")
         raise AttributeError(f"{type(self).__name__} has no '{name}'", name=name)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._step_key or self._name}>"
 
+
+_OF_RUNS = frozenset({"get_step_execution_context", "node_handle", "step_launcher"})  # nothing of ours has them
 
 _OF_PARTITIONS = frozenset(
     {
@@ -471,6 +524,7 @@ def build_op_context(
     partition_key: str | None = None,
     run_tags: Mapping[str, str] | None = None,
     selected_output_names: Sequence[str] | None = None,
+    config: Any = None,
 ) -> OpExecutionContext:
     """A context to call an op directly with, as tests do.
 
@@ -481,14 +535,20 @@ def build_op_context(
         partition_key: not supported yet.
         run_tags: what `context.run_tags` is.
         selected_output_names: what `context.selected_output_names` is, by default all.
+        config: the same as `op_config`.
+
+    Raises:
+        InvalidInvocationError: `config` and `op_config` together.
 
     Example:
         >>> count(build_op_context(resources={"limit": 10}), [1, 2])
         2
     """
+    if config is not None and op_config is not None:
+        raise mistakes.ConfigTwice("build_op_context", where=Source.of_caller())
     side = _side("build_op_context", resources, instance, partition_key, run_tags)
     selected = None if selected_output_names is None else frozenset(selected_output_names)
-    return OpExecutionContext(None, side, selected=selected, is_subset=selected is not None, config=op_config)
+    return OpExecutionContext(None, side, selected=selected, is_subset=selected is not None, config=config if op_config is None else op_config)
 
 
 def build_asset_context(
@@ -527,4 +587,5 @@ def _side(
 ) -> RunSide:
     if partition_key is not None:
         raise NotYetSupportedError("partition_key")
-    return RunSide(tags=run_tags or {}, resources=Resources(resources or {}), instance=instance, builder=builder)
+    scope = Scope(builder, resources or {}, instance=instance)
+    return RunSide(tags=run_tags or {}, instance=instance, builder=builder, scope=scope)

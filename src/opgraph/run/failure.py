@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from opgraph.declare.metadata import all_to_wire
+from opgraph.declare.secrets import hide
 from opgraph.errors import Error, Failure
 from opgraph.events import ErrorInfo, Frame
 
@@ -32,14 +33,14 @@ def error_info(error: BaseException, *, during: str = "compute", about: str = ""
     metadata: Any = error.metadata if isinstance(error, Failure) else None
     return ErrorInfo(
         kind=type(error).__name__,
-        message=_message(error),
+        message=hide(_message(error)),
         frames=_frames(error.__traceback__),
         cause=error_info(cause, during=during, about=about, depth=depth + 1) if cause is not None and depth < 8 else None,
         during=during,
         about=about,
         metadata=all_to_wire(metadata) if metadata else {},
         retry=error.allow_retries if isinstance(error, Failure) else True,
-        notes=tuple(str(note) for note in getattr(error, "__notes__", ())),
+        notes=tuple(hide(str(note)) for note in getattr(error, "__notes__", ())),
     )
 
 

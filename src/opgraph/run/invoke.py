@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Generator, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Any
+from typing import Any, NamedTuple
 
 from opgraph.declare.assets_definition import AssetsDefinition
 from opgraph.declare.graph_definition import GraphDefinition
@@ -11,6 +11,8 @@ from opgraph.declare.op import OpDefinition
 from opgraph.declare.wires import FanIn, FromInput, FromNode, Value, Wire
 from opgraph.errors import Source
 from opgraph.keys import AssetKey
+from opgraph.resolve.config import OpConfig, Settings, config_of
+from opgraph.resolve.flatten import flatten
 from opgraph.run import mistakes
 from opgraph.run.body import OpCall, drained
 from opgraph.run.context import AssetSide, OpExecutionContext, build_asset_context, build_op_context
@@ -49,7 +51,7 @@ def _call(op: OpDefinition, args: tuple[Any, ...], kwargs: Mapping[str, Any], as
     context, args, kwargs = _context(op, args, kwargs, assets)
     by_key: Mapping[AssetKey, str] = assets.output_names_by_key if assets is not None else {}
     call = OpCall(op, assets=by_key, after=_order(assets, by_key), direct=True)
-    ins = _inputs(op, call.defaults, args, kwargs)
+    ins = _inputs(op, call.defaults, args, kwargs, context)
     selected = context.bind(op, _assets_of(assets)) if context is not None else None
     value = call.start(ins, context if op.body.takes_context else None)
     kind = op.body.kind
@@ -122,22 +124,53 @@ def _context(
 
 
 def _inputs(
-    op: OpDefinition, defaults: Mapping[str, Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    op: OpDefinition,
+    defaults: Mapping[str, Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    context: OpExecutionContext | None,
 ) -> dict[str, Any]:
-    """A value for each input."""
+    """A value for each input, and the configuration."""
     names = [name for name, each in op.ins.items() if not each.is_nothing]
-    positional = [name for name in op.body.params if name in names and name not in op.body.keyword_only]
+    told = context is not None and context.op_config is not None
+    taken = {*names, *op.body.resources, *(("config",) if op.body.config is not None and not told else ())}
+    positional = [name for name in op.body.all_params if name in taken and name not in op.body.keyword_only]
     if len(args) > len(positional):
         raise mistakes.TooManyArguments(op.name, len(args), positional, where=op.source)
     ins = dict(zip(positional, args, strict=False))
-    wrong = [name for name in kwargs if name in ins or (name not in names and name not in op.body.resources)]
+    if told and "config" in kwargs and op.body.config is not None:
+        raise mistakes.ConfigTwice(op.name, where=op.source)
+    wrong = [name for name in kwargs if name in ins or name not in taken]
     if wrong:
         raise mistakes.UnknownArguments(op.name, wrong, names, where=op.source)
     ins.update(kwargs)
+    _add_resources(op, ins, context)
+    if op.takes_config:
+        given = context.op_config if context is not None and told else ins.get("config")
+        config = config_of(op, given, op.name)
+        if op.body.config is not None:
+            ins["config"] = config.value
+        if context is not None:
+            context.use_config(config.raw)
     missing = [name for name in names if name not in ins and name not in defaults]
     if missing:
         raise mistakes.MissingArguments(op.name, missing, where=op.source)
     return {**{name: value for name, value in defaults.items() if name in names}, **ins}
+
+
+def _add_resources(op: OpDefinition, ins: dict[str, Any], context: OpExecutionContext | None) -> None:
+    """The resources that parameters are: given as arguments, or by the context, and not by both."""
+    if not op.body.resources:
+        return
+    given = [name for name in op.body.resources if name in ins]
+    there = dir(context.resources) if context is not None else []
+    if given and there:
+        raise mistakes.ResourcesTwice(op.name, given, there, where=op.source)
+    for name in op.body.resources:
+        if name not in ins:
+            if name not in there:
+                raise mistakes.MissingArguments(op.name, [name], where=op.source)
+            ins[name] = getattr(context.resources, name)  # pyright: ignore[reportOptionalMemberAccess] - it is there
 
 
 def _assets_of(assets: AssetsDefinition | None) -> AssetSide | None:
@@ -179,9 +212,13 @@ def _call_graph(
     missing = [name for name in graph.required_ins if name not in ins]
     if missing:
         raise mistakes.MissingArguments(graph.name, sorted(missing), where=graph.source)
+    flat = flatten(graph, (assets.node_name,))
+    settings = Settings(None, {assets.node_name: graph})
+    settings.refuse(flat.steps)
     loop = EventLoop()
+    side = _GraphSide(assets, context or build_asset_context(), loop, settings.of(flat.steps))
     try:
-        values = _walk(graph, ins, assets.keys_by_output_name, assets, context or build_asset_context(), loop)
+        values = _walk(graph, ins, assets.keys_by_output_name, side, assets.node_name)
     finally:
         loop.close()
     if len(graph.outs) == 1:
@@ -189,13 +226,21 @@ def _call_graph(
     return tuple(values.get(name) for name in graph.outs)
 
 
+class _GraphSide(NamedTuple):
+    """What the ops of a graph's asset have in common in a direct call."""
+
+    assets: AssetsDefinition
+    context: OpExecutionContext
+    loop: EventLoop
+    config: Mapping[str, OpConfig]  # by path
+
+
 def _walk(
     graph: GraphDefinition,
     ins: Mapping[str, Any],
     keys: Mapping[str, AssetKey],
-    assets: AssetsDefinition,
-    context: OpExecutionContext,
-    loop: EventLoop,
+    side: _GraphSide,
+    path: str,
 ) -> dict[str, Any]:
     """The values of a graph's outputs; one that depends on an output that did not come is left out."""
     given = {name: each.default_value for name, each in graph.ins.items() if each.default_value is not NO_DEFAULT}
@@ -213,9 +258,9 @@ def _walk(
             if out in keys and isinstance(wire, FromNode) and wire.node == name
         }
         if isinstance(node.definition, OpDefinition):
-            outputs = _op_of_graph(node.definition, values, made, assets, context, loop)
+            outputs = _op_of_graph(node.definition, values, made, side, f"{path}.{name}")
         else:
-            outputs = _walk(node.definition, values, made, assets, context, loop)
+            outputs = _walk(node.definition, values, made, side, f"{path}.{name}")
         came.update({(name, output): value for output, value in outputs.items()})
     returned = {out: _wired(wire, came, given) for out, wire in graph.returns.items()}
     return {out: value for out, value in returned.items() if not isinstance(value, _Mark)}
@@ -225,17 +270,22 @@ def _op_of_graph(
     op: OpDefinition,
     values: Mapping[str, Any],
     made: Mapping[str, AssetKey],
-    assets: AssetsDefinition,
-    context: OpExecutionContext,
-    loop: EventLoop,
+    side: _GraphSide,
+    path: str,
 ) -> dict[str, Any]:
+    context, assets = side.context, side.assets
     call = OpCall(op, assets={key: name for name, key in made.items()}, direct=True)
     ins = {**call.defaults, **{key: value for key, value in values.items() if not op.ins[key].is_nothing}}
+    _add_resources(op, ins, context)
     own: OpExecutionContext | None = None
+    config = side.config.get(path)
+    if config is not None and op.body.config is not None:
+        ins["config"] = config.value
     if op.body.takes_context:
         own = context.twin()
+        own.use_config(config.raw if config is not None else None)
         own.bind(op, AssetSide(frozenset(assets.keys), frozenset(assets.keys), made, {}, assets))
-    return {each.output: each.value for each in drained(call.outputs(ins, own, None, loop))}
+    return {each.output: each.value for each in drained(call.outputs(ins, own, None, side.loop))}
 
 
 class _Mark:

@@ -7,13 +7,14 @@ Those of outputs are `InvariantViolationError`s, as users know them; a required 
 from collections.abc import Iterable, Sequence
 
 from opgraph.errors import (
-    Error,
     InvalidInvocationError,
     InvariantViolationError,
     Source,
     StepOutputNotFoundError,
+    UnknownResourceError,
 )
 from opgraph.keys import AssetKey, near_misses
+from opgraph.run.types import TypeCheckDidNotPass
 
 
 def listed(names: Iterable[object]) -> str:
@@ -35,7 +36,7 @@ class NoneForSeveral(InvariantViolationError):
     def __init__(self, op: str, outputs: Sequence[str], *, where: Source | None) -> None:
         self.op, self.outputs = op, tuple(outputs)
         super().__init__(
-            f"`{op}` has the outputs {listed(outputs)} and returned None",
+            f"`{op}` has multiple outputs, but only one output was returned: None; its outputs are {listed(outputs)}",
             where=where,
             fix=f"return a tuple of {len(self.outputs)} values in this order, or yield an `Output` for each",
         )
@@ -47,7 +48,7 @@ class OneForSeveral(InvariantViolationError):
     def __init__(self, op: str, outputs: Sequence[str], got: str, *, where: Source | None) -> None:
         self.op, self.outputs, self.got = op, tuple(outputs), got
         super().__init__(
-            f"`{op}` has the outputs {listed(outputs)} and returned only one value, of type {got}",
+            f"`{op}` has multiple outputs, but only one output was returned, of type {got}; its outputs are {listed(outputs)}",
             where=where,
             fix=f"return a tuple of {len(self.outputs)} values in this order, or yield an `Output` for each",
         )
@@ -106,7 +107,7 @@ class BareYield(InvariantViolationError):
         self.op, self.got, self.outputs = op, got, tuple(outputs)
         example = self.outputs[0] if self.outputs else "result"
         super().__init__(
-            f"`{op}` yielded a bare value of type {got}",
+            f"`{op}` yielded a value of type <class '{got}'>, bare, and not for an output",
             where=where,
             fix=f"wrap it: `yield Output(value, output_name={example!r})`; its outputs: {listed(outputs)}",
         )
@@ -124,12 +125,13 @@ class NoOutputs(InvariantViolationError):
         )
 
 
-class ValueForNothing(InvariantViolationError):
+class ValueForNothing(TypeCheckDidNotPass, InvariantViolationError):
     """A value for an output that has none."""
 
     def __init__(self, op: str, output: str, got: str, *, where: Source | None) -> None:
         self.op, self.output, self.got = op, output, got
-        super().__init__(
+        TypeCheckDidNotPass.__init__(
+            self,
             f"the output `{output}` of `{op}` is declared without a value (`-> None`), and one of type {got} came",
             where=where,
             fix="annotate what the function returns, or return nothing",
@@ -255,7 +257,22 @@ class NoAssets(InvariantViolationError):
         )
 
 
-class NotInTests(InvariantViolationError):
+class NoStepUnderWay(InvariantViolationError):
+    """A step's context was asked for where no step is under way."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        super().__init__(
+            f"`{kind}.get()` was called, and no step with such a context is under way here",
+            fix="call it while an op runs, in its own thread, or hand the context on as an argument",
+        )
+
+
+class InvalidPropertyError(InvariantViolationError):
+    """Something was asked of a context that it does not have, because of how it was made."""
+
+
+class NotInTests(InvalidPropertyError):
     """Something that only a run has was asked of a context made for a test."""
 
     def __init__(self, member: str, builder: str) -> None:
@@ -266,15 +283,18 @@ class NotInTests(InvariantViolationError):
         )
 
 
-class ResourceNotGiven(Error, AttributeError):
-    """A resource that is not there."""
+class ResourceNotGiven(UnknownResourceError):
+    """A resource is asked for that is not there, or that the op does not say it needs."""
 
-    def __init__(self, key: str, known: Sequence[str]) -> None:
+    def __init__(self, key: str, known: Sequence[str], *, there: bool = False) -> None:
         self.key, self.known = key, tuple(known)
+        what = f"resource `{key}` is not made for this op, which does not say that it needs it" if there else (
+            f"there is no resource `{key}`; there are {listed(known)}"
+        )
         super().__init__(
-            f"there is no resource `{key}`; there are {listed(known)}",
-            fix=_meant(key, self.known)
-            + f"give it in `resources`, and list it in `required_resource_keys`: {{{key!r}}}",
+            what,
+            fix=("" if there else _meant(key, self.known) + "give it in `resources`, and ")
+            + f"list it in `required_resource_keys`: {{{key!r}}}",
         )
 
 
@@ -306,6 +326,19 @@ class TooManyArguments(InvalidInvocationError):
         )
 
 
+class ConfigTwice(InvalidInvocationError):
+    """A direct call was given configuration in two ways."""
+
+    def __init__(self, name: str, *, where: Source | None) -> None:
+        self.name = name
+        super().__init__(
+            f"Cannot provide config in both context and kwargs: `{name}` was called with `config` and with a context "
+            "that has some",
+            where=where,
+            fix="give it in one of them only",
+        )
+
+
 class UnknownArguments(InvalidInvocationError):
     """A direct call with arguments that are no inputs, or twice."""
 
@@ -316,6 +349,18 @@ class UnknownArguments(InvalidInvocationError):
             where=where,
             fix=_meant(self.names[0], self.params)
             + "inputs that only order (`Nothing`) are not given in a direct call",
+        )
+
+
+class ResourcesTwice(InvalidInvocationError):
+    """A direct call has resources as arguments and in its context."""
+
+    def __init__(self, op: str, given: Sequence[str], there: Sequence[str], *, where: Source | None) -> None:
+        self.op, self.given, self.there = op, tuple(given), tuple(there)
+        super().__init__(
+            f"`{op}` was given {listed(given)} as arguments, and its context has the resources {listed(there)}",
+            where=where,
+            fix="give all resources as arguments, or all in the context",
         )
 
 

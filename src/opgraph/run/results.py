@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
 from opgraph.declare.materialization import AssetMaterialization, AssetObservation
@@ -65,7 +65,10 @@ class NoOutput(InvariantViolationError):
 
     def __init__(self, step: str, output: str, reason: str) -> None:
         self.step, self.output, self.reason = step, output, reason
-        super().__init__(f"there is no value of output `{output}` of step `{step}`: {reason}")
+        super().__init__(
+            f"there is no value of output `{output}` of step `{step}`: {reason}",
+            fix="ask for an output that the run made: `result.all_node_events` tells which",
+        )
 
 
 class NotThatAsset(InvariantViolationError):
@@ -111,6 +114,11 @@ class ExecuteInProcessResult:
         self._row, self._plan, self._log, self._load, self._project = row, plan, instance.record, load, project
         self._job = definition
         self._graph = definition.graph if isinstance(definition, JobDefinition) else definition
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
 
     # -- the run ----------------------------------------------------------------------
 

@@ -1,21 +1,23 @@
-"""Where the values of a run go and where they come from: our own store on the short way, users' I/O managers on the long."""
+"""Where the values of a run go and where they come from: our own store on the short way, users' I/O managers on the
+long."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from opgraph.declare.metadata import all_to_wire
-from opgraph.errors import InvariantViolationError, Source, ValueNotFoundError
+from opgraph.errors import Error, InvariantViolationError, Source, ValueNotFoundError
 from opgraph.events import Kept, Metadata, Place, Read, Stored
-from opgraph.keys import AssetKey
+from opgraph.keys import AssetKey, near_misses
 from opgraph.plan.model import FromAsset, Role, StepOutput
 from opgraph.record.store import Record
 from opgraph.resolve.project import Project
 from opgraph.run.binding import BoundStep
 from opgraph.run.body import Came
-from opgraph.run.context import Resources
 from opgraph.run.instance import Instance
+from opgraph.run.resources import Resources
 from opgraph.values.context import InputContext, OutputContext
 from opgraph.values.manager import FilesystemIOManager, InMemoryIOManager
+from opgraph.values.upath import UPathIOManager
 from opgraph.values.problems import ValueLostError
 from opgraph.values.store import Origin
 
@@ -52,7 +54,8 @@ class NeverMaterialized(ValueNotFoundError):
     def __init__(self, asset: str, needed_by: str = "", reason: str = "") -> None:
         self.asset, self.needed_by = asset, needed_by
         super().__init__(
-            f"asset `{asset}` is to be loaded, and no materialization of it is recorded" + (f" ({reason})" if reason else ""),
+            f"asset `{asset}` is to be loaded, and no materialization of it is recorded"
+            + (f" ({reason})" if reason else ""),
             fix="materialize it first" + (f", or with what needs it: select `+{needed_by}`" if needed_by else ""),
         )
 
@@ -69,11 +72,22 @@ class AssetValueLost(ValueNotFoundError):
         )
 
 
-class Lost(Exception):  # noqa: N818 - a signal between two files of this room, not an error for users
+class Lost(Exception):  # a signal between two files of this room, not an error for users
     """A value of this run's plan could not be loaded: its producer may have to run again."""
 
     def __init__(self, step: int, output: str, cause: Exception) -> None:
         self.step, self.output, self.cause = step, output, cause
+
+
+class UnknownAsset(Error, KeyError):
+    """The value of an asset was asked for that the definitions do not have."""
+
+    def __init__(self, asset: str, known: Sequence[str]) -> None:
+        self.asset, self.near = asset, tuple(near_misses(asset, known))
+        meant = f"did you mean {' or '.join(f'`{each}`' for each in self.near)}?" if self.near else ""
+        super().__init__(f"there is no asset `{asset}`", fix=meant or "name one that the definitions have")
+
+    __str__ = Error.__str__  # KeyError shows what is missing in quotes
 
 
 class Shelf:
@@ -116,7 +130,12 @@ class Shelf:
         metadata: Metadata = all_to_wire(came.metadata) if came.metadata else {}
         if not came.has_value or not output.stored:
             return Stored(
-                came.output, Place.NONE, data_version=came.data_version, asset=output.asset, asked=asked, metadata=metadata
+                came.output,
+                Place.NONE,
+                data_version=came.data_version,
+                asset=output.asset,
+                asked=asked,
+                metadata=metadata,
             ), None
         key = output.io_manager
         own = self._own.get(key)
@@ -165,7 +184,10 @@ class Shelf:
         answer = manager.handle_output(context, came.value)
         if hasattr(answer, "__next__"):  # written as a generator, for old code: it yields metadata and events
             for event in answer:
-                context.log_event(event)
+                if isinstance(event, Mapping):
+                    context.add_output_metadata(event)  # pyright: ignore[reportUnknownArgumentType]
+                else:
+                    context.log_event(event)
         self.reported += context.reported
         if context.added_metadata:
             metadata = {**metadata, **all_to_wire(context.added_metadata)}
@@ -198,7 +220,9 @@ class Shelf:
 
     # -- loading ----------------------------------------------------------------------
 
-    def get(self, kept: Kept, bound: BoundStep | None, name: str, manager: str, attempt: int = 1, step_key: str = "") -> Any:
+    def get(
+        self, kept: Kept, bound: BoundStep | None, name: str, manager: str, attempt: int = 1, step_key: str = ""
+    ) -> Any:
         """Load a stored value for an input.
 
         Args:
@@ -227,7 +251,8 @@ class Shelf:
                     raise NoStoredValue(stored.asset)
                 return None
         who = f"input `{name}`" + (f" of `{bound.step.key}`" if bound is not None else "")
-        loader = self._manager(manager or stored.io_manager or DEFAULT, who, bound.op.source if bound is not None else None)
+        where = bound.op.source if bound is not None else None
+        loader = self._manager(manager or stored.io_manager or DEFAULT, who, where)
         storage = self._storage(loader)
         context = self._input_context(bound, name, attempt, AssetKey(stored.asset) if stored.asset else None, storage)
         context.upstream_output = OutputContext(
@@ -246,9 +271,13 @@ class Shelf:
         )
         return loader.load_input(context)
 
-    def load_asset(self, source: FromAsset, bound: BoundStep, name: str, manager: str, attempt: int) -> tuple[Any, Read]:
+    def load_asset(
+        self, source: FromAsset, bound: BoundStep, name: str, manager: str, attempt: int
+    ) -> tuple[Any, Read]:
         """Load an asset that no step of the plan makes: its latest recorded version, else what its I/O manager has."""
         latest = self.record.latest([source.asset]).get(source.asset)
+        if latest is None and self._project is not None and AssetKey(source.asset) not in self._project.graph.nodes:
+            raise UnknownAsset(source.asset, [key.text for key in self._project.graph.nodes])
         if latest is not None:
             kept = Kept(latest.run_id, latest.seq, latest.stored)
             read = Read(name, source.asset, latest.run_id, latest.seq, latest.stored.data_version)
@@ -284,6 +313,11 @@ class Shelf:
         )
         return loader.load_input(context)
 
+    def load_from_outside(self, bound: BoundStep, name: str, manager: str, attempt: int) -> Any:
+        """The value of an input to which nothing is wired: its input manager has it from elsewhere."""
+        loader = self._manager(manager, f"input `{name}` of `{bound.step.key}`", bound.op.source)
+        return loader.load_input(self._input_context(bound, name, attempt, None, self._storage(loader)))
+
     def load_unrecorded(self, asset: str) -> Any:
         """What the I/O manager of an asset has of it, for a person who asks."""
         key = self._manager_of(asset)
@@ -293,7 +327,7 @@ class Shelf:
 
     def _storage(self, manager: Any) -> str:
         """The folder of values, for managers that use it: asking for it makes one where there is none."""
-        return self._instance.storage if isinstance(manager, FilesystemIOManager) else ""
+        return self._instance.storage if isinstance(manager, (FilesystemIOManager, UPathIOManager)) else ""
 
     def _input_context(
         self, bound: BoundStep | None, name: str, attempt: int, asset: AssetKey | None, storage: str
@@ -311,6 +345,7 @@ class Shelf:
             op_def=bound.op if bound is not None else None,
             job_name=self._job,
             storage=storage,
+            instance=self._instance,
         )
 
     def _type_of(self, bound: BoundStep | None, name: str) -> Any:

@@ -194,6 +194,7 @@ class InputContext:
         op_def: the op's definition.
         job_name: the job's name.
         storage: the folder of the instance for values; empty where it has none.
+        instance: where the run is recorded.
     """
 
     __slots__ = (
@@ -201,6 +202,7 @@ class InputContext:
         "dagster_type",
         "definition_metadata",
         "input_name",
+        "instance",
         "job_name",
         "key",
         "log",
@@ -229,8 +231,10 @@ class InputContext:
         op_def: Any = None,
         job_name: str = "",
         storage: str = "",
+        instance: Any = None,
     ) -> None:
         self.input_name = name
+        self.instance = instance
         self.upstream_output = upstream_output
         self.key = asset_key
         self.step_key = step_key

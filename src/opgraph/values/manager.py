@@ -1,6 +1,7 @@
 """I/O managers: how the values of outputs are stored and come back as inputs."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,7 +12,21 @@ from opgraph.values.files import FileStore
 from opgraph.values.problems import ValueLostError
 
 
-class IOManager(ABC):
+class InputManager(ABC):
+    """Loads values for inputs that name it: `In(input_manager_key=...)`. Subclass it for a source of your own.
+
+    Example:
+        >>> class FromCsv(InputManager):
+        ...     def load_input(self, context):
+        ...         return list(csv.reader(open(context.metadata["path"])))
+    """
+
+    @abstractmethod
+    def load_input(self, context: InputContext) -> Any:
+        """Load a value. An exception fails the step that asks for it."""
+
+
+class IOManager(InputManager):
     """Stores the values of outputs and loads them for inputs. Subclass it for a storage of your own.
 
     An asset is stored under its key and read by others later; an intermediate belongs to its run.
@@ -60,6 +75,17 @@ class FilesystemIOManager(IOManager):
         self.base_dir = str(base_dir) if base_dir is not None else None
         self._stores: dict[str, FileStore] = {}
 
+    @staticmethod
+    def configured(config: Mapping[str, Any], name: str | None = None) -> "FilesystemIOManager":
+        """One with the folder `config["base_dir"]`, if there is such a key. `name` is not read."""
+        del name
+        return FilesystemIOManager(config.get("base_dir"))
+
+    @staticmethod
+    def configure_at_launch(base_dir: str | Path | None = None) -> Any:
+        """One whose folder comes with the run: `run_config["resources"][key]["config"]["base_dir"]`."""
+        return _AtLaunch({"base_dir": base_dir})
+
     def files(self, storage: str) -> FileStore:
         """The files of this manager in an instance whose values are kept in the folder `storage`."""
         root = self.base_dir or storage
@@ -83,7 +109,10 @@ class FilesystemIOManager(IOManager):
             *((context.mapping_key,) if context.mapping_key else ()),
         )
         files = self.files(context.storage)
-        context.location = files.write(data, context.run_id or "no run", *parts, durable=context.has_asset_key)
+        folder = context.run_id or "no run"
+        if self.base_dir is not None and context.key is not None:  # where people look for it
+            folder, parts = context.key.to_user_string(), (folder, *parts)
+        context.location = files.write(data, folder, *parts, durable=context.has_asset_key)
         context.size = len(data)
         context.checksum = checksum(data)
 
@@ -95,6 +124,27 @@ class FilesystemIOManager(IOManager):
             raise ValueLostError("missing", name, "no materialization of it is recorded")
         data = self.files(context.storage).read(made.location, made.checksum, made.size)
         return decode(data, location=made.location)
+
+
+class _AtLaunch:
+    """A FilesystemIOManager that the run's configuration completes. The rooms above make it; see their `Recipe`."""
+
+    versioned = True
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        self._given = given
+
+    def opgraph_requires(self) -> frozenset[str]:
+        return frozenset()
+
+    def opgraph_lasts(self) -> bool:
+        return False
+
+    def opgraph_fields(self) -> tuple[type[FilesystemIOManager], Mapping[str, Any]]:
+        return FilesystemIOManager, self._given
+
+    def opgraph_open(self, context: object) -> Any:
+        raise AssertionError  # the manager itself is used as it is
 
 
 class InMemoryIOManager(IOManager):

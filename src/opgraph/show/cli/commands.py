@@ -14,6 +14,7 @@ import click
 from opgraph import __version__
 from opgraph.errors import Error, InvalidDefinitionError
 from opgraph.keys import near_misses
+from opgraph.resolve.config_mistakes import InvalidConfigsError
 from opgraph.show.cli import ink
 from opgraph.show.cli.ink import BAD, FAINT, PLAIN, STRONG, Line
 
@@ -93,9 +94,11 @@ class Commands(click.Group):
 def explained(error: Error) -> list[Line]:
     """An error as lines: what, where, what to do; several mistakes one after another."""
     lines: list[Line] = []
-    problems = [str(each) for each in (error.problems if isinstance(error, InvalidDefinitionError) else (error,))]
+    several = isinstance(error, (InvalidDefinitionError, InvalidConfigsError))
+    problems = [str(each) for each in (error.problems if several else (error,))]
     if len(problems) > 1:
-        lines += [[("✗ ", BAD), (f"{len(problems)} mistakes in the definitions; nothing was run", STRONG)], []]
+        place = "definitions" if isinstance(error, InvalidDefinitionError) else "configuration"
+        lines += [[("✗ ", BAD), (f"{len(problems)} mistakes in the {place}; nothing was run", STRONG)], []]
     for text in problems:
         first, *rest = text.split("\n")
         lines.append([("✗ ", BAD), (first, STRONG)])

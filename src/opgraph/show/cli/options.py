@@ -93,6 +93,17 @@ def select_option(command: _F) -> _F:
     )(command)
 
 
+def config_option(command: _F) -> _F:
+    """`--config`, which may be given several times; what it means is known once the definitions are."""
+    return click.option(
+        "-c",
+        "--config",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Configuration: `revenue.clean.threshold=0.3`, or `@file.toml`, `@file.json`. May be repeated.",
+    )(command)
+
+
 def joined(selections: tuple[str, ...]) -> str | None:
     """Several selections as one; None: nothing was said."""
     if len(selections) < 2:

@@ -7,7 +7,16 @@ from opgraph.operate.fold import Branch, branches
 from opgraph.plan.model import WHY, Decision, Do, Plan, Policy, Step
 from opgraph.show.cli import ink
 from opgraph.show.cli.ink import BUSY, FAINT, GOOD, NOTE, PLAIN, STRONG, Line
-from opgraph.show.cli.options import Chosen, joined, json_option, print_json, project_options, quoted, select_option
+from opgraph.show.cli.options import (
+    Chosen,
+    config_option,
+    joined,
+    json_option,
+    print_json,
+    project_options,
+    quoted,
+    select_option,
+)
 
 _MARKS = {Do.RUN: ("●", GOOD), Do.REUSE: ("↺", BUSY), Do.SKIP: ("-", FAINT), Do.DECIDE: ("?", NOTE)}
 _WORDS = {Do.RUN: "to run", Do.REUSE: "to reuse", Do.SKIP: "to skip", Do.DECIDE: "to decide"}
@@ -22,6 +31,7 @@ POLICIES = [policy.value for policy in Policy]
 @click.option("--on-unselected", type=click.Choice(POLICIES), help="What to do with assets that come unasked.")
 @click.option("--resume", "run", metavar="RUN", help="Plan the resuming of this run.")
 @click.option("--all", "everything", is_flag=True, help="Show every op, however many there are.")
+@config_option
 @json_option
 def command(
     chosen: Chosen,
@@ -29,6 +39,7 @@ def command(
     job: str | None,
     on_unselected: str | None,
     run: str | None,
+    config: tuple[str, ...],
     *,
     everything: bool,
     as_json: bool,
@@ -43,9 +54,11 @@ def command(
     with chosen.instance() as instance:
         if run:
             run_id = find_run(instance.record, run)
-            plan = planning.plan_resume(definitions, run_id, instance=instance, policy=on_unselected)
+            plan = planning.plan_resume(definitions, run_id, instance=instance, policy=on_unselected, config=config)
         else:
-            plan = planning.plan(definitions, joined(select), instance=instance, job=job, policy=policy)
+            plan = planning.plan(
+                definitions, joined(select), instance=instance, job=job, policy=policy, config=config
+            )
     if as_json:
         print_json(plan.to_json())
     else:

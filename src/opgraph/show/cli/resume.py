@@ -3,7 +3,7 @@
 import click
 
 from opgraph.operate import execute, inspect
-from opgraph.show.cli.options import Chosen, json_option, project_options
+from opgraph.show.cli.options import Chosen, config_option, json_option, project_options
 from opgraph.show.cli.plan import POLICIES
 from opgraph.show.cli.watch import watched
 
@@ -14,6 +14,7 @@ from opgraph.show.cli.watch import watched
 @click.option("--from", "from_step", metavar="STEP", help="Run this op again and what comes after it.")
 @click.option("--only", multiple=True, metavar="STEP", help="Run this op again and nothing else. May be repeated.")
 @click.option("--on-unselected", type=click.Choice(POLICIES), help="What to do with assets that come unasked.")
+@config_option
 @json_option
 @click.pass_context
 def command(
@@ -23,6 +24,7 @@ def command(
     from_step: str | None,
     only: tuple[str, ...],
     on_unselected: str | None,
+    config: tuple[str, ...],
     *,
     as_json: bool,
 ) -> None:
@@ -30,6 +32,7 @@ def command(
 
     RUN is an id or the beginning of one; without it, the latest run that failed, was cancelled or died. A run whose
     process died goes on under its own id if the code is unchanged; else a new run takes over what it stored.
+    It is configured as before; `--config` changes parts of that, and the ops concerned run again.
     """
     if from_step and only:
         raise click.UsageError("`--from` and `--only` say in two ways what to run; give one of them")
@@ -46,6 +49,7 @@ def command(
                 from_step=from_step,
                 only=only,
                 policy=on_unselected,
+                config=config,
                 listeners=(listener,),
                 on_plan=on_plan,
             ),

@@ -1,0 +1,180 @@
+"""Mistakes in configuration: one class each, with the path of the key; found together before anything runs."""
+
+from collections.abc import Iterable, Sequence
+
+from opgraph import errors
+from opgraph.errors import InvalidConfigError, Source
+from opgraph.keys import near_misses
+
+_MOST = 120  # characters of a value that a message shows
+
+
+class InvalidConfigsError(InvalidConfigError):
+    """Several mistakes in the configuration, found together."""
+
+    def __init__(self, problems: Sequence[InvalidConfigError]) -> None:
+        self._problems = tuple(problems)
+        super().__init__(f"{len(problems)} problems in the configuration")
+
+    @property
+    def problems(self) -> Sequence[InvalidConfigError]:
+        """The mistakes."""
+        return self._problems
+
+    def __str__(self) -> str:
+        numbered = [f"{i}. {problem}".replace("\n", "\n   ") for i, problem in enumerate(self.problems, 1)]
+        return "\n".join([f"{self.what}:", *numbered])
+
+
+def refuse_config(problems: Sequence[InvalidConfigError]) -> None:
+    """Raise what was found, if anything: the mistake itself, or all of them in one."""
+    if problems:
+        raise problems[0] if len(problems) == 1 else InvalidConfigsError(problems)
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    near = near_misses(name, known)
+    return f". Did you mean {' or '.join(f'`{each}`' for each in near)}?" if near else ""
+
+
+def _listed(names: Iterable[str], kind: str) -> str:
+    listed = list(names)
+    if not listed:
+        return f"leave it out: there are no {kind} here"
+    shown = ", ".join(f"`{name}`" for name in listed[:12])
+    return f"the {kind} are {shown}{f' and {len(listed) - 12} more' if len(listed) > 12 else ''}"
+
+
+def shown(value: object) -> str:
+    """A value for a message: shortened."""
+    return errors.shown(value, _MOST)
+
+
+class UnknownSection(InvalidConfigError):
+    """A run configuration has a part that there is not."""
+
+    def __init__(self, name: str, known: Sequence[str], nodes: Iterable[str]) -> None:
+        self.name = name
+        is_node = name in nodes
+        super().__init__(
+            f"a run configuration has no part `{name}`{'' if is_node else _meant(name, known)}",
+            fix=f'put it under `ops`: `{{"ops": {{"{name}": …}}}}`' if is_node else _listed(known, "parts"),
+        )
+
+
+class UnknownNode(InvalidConfigError):
+    """Configuration for an op, graph or asset that is not there."""
+
+    def __init__(self, path: str, name: str, known: Sequence[str], where: Source | None) -> None:
+        self.path, self.name, self.known = path, name, tuple(known)
+        super().__init__(
+            f"`{path}` configures `{name}`, which is not there{_meant(name, known)}",
+            where=where,
+            fix=_listed(known, "ops and graphs"),
+        )
+
+
+class MisplacedKey(InvalidConfigError):
+    """A key beside `config` and `ops` of an op or graph."""
+
+    def __init__(self, path: str, key: str, *, graph: bool, known: Iterable[str], where: Source | None) -> None:
+        self.path, self.key = path, key
+        into = "ops" if graph else "config"
+        kind = "graph" if graph else "op"
+        super().__init__(
+            f"`{path}.{key}` stands where only {'`ops` and `config`' if graph else '`config`'} of the {kind} may stand"
+            f"{_meant(key, known)}",
+            where=where,
+            fix=f'write it as `{{"{into}": {{"{key}": …}}}}`',
+        )
+
+
+class NotConfigurable(InvalidConfigError):
+    """Configuration of something that has no use for it."""
+
+    def __init__(self, path: str, what: str, where: Source | None, fix: str) -> None:
+        self.path = path
+        super().__init__(f"`{path}` is configured, but {what}", where=where, fix=fix)
+
+
+class UnknownKey(InvalidConfigError):
+    """A key that the Config does not have."""
+
+    def __init__(self, path: str, key: str, known: Sequence[str], where: Source | None) -> None:
+        self.path, self.key, self.known = path, key, tuple(known)
+        super().__init__(
+            f"`{path}` is no setting of {path.rpartition('.')[0] or 'the configuration'}{_meant(key, known)}",
+            where=where,
+            fix=_listed(known, "settings"),
+        )
+
+
+class MissingKey(InvalidConfigError):
+    """A setting without a default that is not given."""
+
+    def __init__(self, path: str, expected: str, where: Source | None, given_as: str) -> None:
+        self.path, self.expected = path, expected
+        super().__init__(
+            f"`{path}` ({expected}) is not given and has no default", where=where, fix=f"give it: `{given_as}`"
+        )
+
+
+class WrongType(InvalidConfigError):
+    """A value of another type than was declared. A secret's value is not shown."""
+
+    def __init__(self, path: str, expected: str, got: object, where: Source | None, *, secret: bool = False) -> None:
+        self.path, self.expected, self.got = path, expected, type(got).__name__
+        value = "" if secret else f" {shown(got)}"
+        super().__init__(
+            f"`{path}` must be {expected}, not the {type(got).__name__}{value}",
+            where=where,
+            fix=f"give it {expected}",
+        )
+
+
+class BadChoice(InvalidConfigError):
+    """A value that is none of those there are."""
+
+    def __init__(self, path: str, got: object, choices: Sequence[str], where: Source | None) -> None:
+        self.path, self.got, self.choices = path, got, tuple(choices)
+        super().__init__(
+            f"`{path}` cannot be {shown(got)}{_meant(str(got), choices)}", where=where, fix=_listed(choices, "choices")
+        )
+
+
+class BadValue(InvalidConfigError):
+    """A value that breaks a rule of the Config: a constraint or a validator."""
+
+    def __init__(self, path: str, why: str, where: Source | None) -> None:
+        self.path, self.why = path, why
+        super().__init__(f"`{path}` is not valid: {why}", where=where, fix="give a value that keeps this rule")
+
+
+class SecretNotRecorded(InvalidConfigError):
+    """A run is to be repeated whose secret was given as a value."""
+
+    def __init__(self, path: str, where: Source | None) -> None:
+        self.path = path
+        super().__init__(
+            f"the secret `{path}` was given as a value, which is never recorded",
+            where=where,
+            fix='give it again, or give it as `EnvVar("NAME")`, whose name is recorded',
+        )
+
+
+class MappingFailed(InvalidConfigError):
+    """The function of a config mapping raised an exception, or returned no configuration."""
+
+    def __init__(self, path: str, what: str, where: Source | None) -> None:
+        self.path = path
+        super().__init__(
+            f"the config mapping of `{path}` {what}", where=where, fix="let it return the configuration of the ops"
+        )
+
+
+class BadConfigText(InvalidConfigError):
+    """A piece of configuration on the command line that cannot be read."""
+
+    def __init__(self, text: str, why: str, fix: str) -> None:
+        self.text = text
+        super().__init__(f"`--config {text}` cannot be read: {why}", fix=fix)

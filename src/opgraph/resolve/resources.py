@@ -1,0 +1,100 @@
+"""Resources bound to assets."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+
+from opgraph.declare.assets_definition import AssetsDefinition
+from opgraph.declare.frozen import replaced
+from opgraph.declare.graph_definition import GraphDefinition
+from opgraph.declare.op import OpDefinition
+from opgraph.declare.recipe import is_recipe
+from opgraph.errors import InvalidInvocationError, Source, together
+from opgraph.resolve.flatten import flatten
+from opgraph.resolve.verify import missing_resources
+
+
+class AlreadyBound(InvalidInvocationError):
+    """Resources are bound to an asset that has others of its own under the same keys."""
+
+    def __init__(self, asset: str, keys: Sequence[str], where: Source | None) -> None:
+        self.asset, self.keys = asset, tuple(keys)
+        super().__init__(
+            f"`{asset}` has resources of its own under the keys {', '.join(f'`{key}`' for key in keys)}, "
+            "and `with_resources` gives others",
+            where=where,
+            fix="give them in one place, or under other keys",
+        )
+
+
+def with_resources(
+    definitions: Iterable[Any],
+    resource_defs: Mapping[str, object],
+    resource_config_by_key: Mapping[str, Any] | None = None,
+) -> list[Any]:
+    """Assets that bring the resources which they need with them.
+
+    Args:
+        definitions: definitions of assets; specs of external ones stay as they are.
+        resource_defs: objects, and what they are made of, by key.
+        resource_config_by_key: settings of some of them, each as `{"config": {...}}`.
+
+    Raises:
+        InvalidDefinitionError: a resource that one of them needs is not there.
+        InvalidInvocationError: one of them has another resource under the same key.
+
+    Example:
+        >>> materialize(with_resources([flights], {"warehouse": Warehouse(url="db")}))
+    """
+    given = {**resource_defs}
+    for key, settings in (resource_config_by_key or {}).items():
+        given[key] = _configured(key, given.get(key), settings)
+    return [
+        _bound(cast("AssetsDefinition", each), given) if isinstance(each, AssetsDefinition) else each
+        for each in definitions
+    ]
+
+
+def _configured(key: str, recipe: Any, settings: Any) -> Any:
+    given = cast("Mapping[str, Any]", settings)
+    config: Any = given.get("config", given) if isinstance(settings, Mapping) else given
+    if hasattr(recipe, "opgraph_fields"):
+        cls, fields = recipe.opgraph_fields()
+        return cls(**{**fields, **config})
+    if not hasattr(recipe, "configured"):
+        raise InvalidInvocationError(
+            f"`resource_config_by_key` has settings for `{key}`, which takes none",
+            fix="leave them out, or name another key",
+        )
+    return recipe.configured(config)
+
+
+def _bound(assets: AssetsDefinition, given: Mapping[str, Any]) -> AssetsDefinition:
+    own = assets.resource_defs
+    both = {**given, **own}
+    clash = sorted(key for key in own if key in given)
+    if clash:
+        raise AlreadyBound(assets.node_name, clash, assets.source)
+    steps = flatten(assets.node_def).steps
+    managers = {(0, name): key for name, key in assets.io_manager_keys.items()}
+    problems = [*missing_resources(steps, both, managers if isinstance(assets.node_def, OpDefinition) else {}, set())]
+    keys = _needed(assets, both)
+    if problems:
+        raise together(problems)
+    return replaced(assets, resource_defs={key: both[key] for key in both if key in keys})
+
+
+def _needed(assets: AssetsDefinition, given: Mapping[str, Any]) -> set[str]:
+    node = assets.node_def
+    ops: list[Any] = [op for _, op in node.ops()] if isinstance(node, GraphDefinition) else [node]
+    todo = {"io_manager", *assets.io_manager_keys.values(), *assets.resource_defs}
+    for op in ops:
+        todo |= {*op.required_resource_keys, *(out.io_manager_key for out in op.outs.values() if out.io_manager_key)}
+        todo |= {each.input_manager_key for each in op.ins.values() if each.input_manager_key}
+    found = set[str]()
+    while todo:
+        key = todo.pop()
+        if key in given and key not in found:
+            found.add(key)
+            if is_recipe(given[key]):
+                todo |= given[key].opgraph_requires()
+    return found

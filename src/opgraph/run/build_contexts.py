@@ -1,0 +1,223 @@
+"""Contexts and resources made by hand, for tests of what takes them."""
+
+import logging
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Any, Self
+
+from opgraph.declare.recipe import InitResourceContext
+from opgraph.errors import NotYetSupportedError
+from opgraph.keys import AssetKey, CoercibleToAssetKey
+from opgraph.run.resources import Opened, Resources, Scope
+from opgraph.values.context import InputContext, OutputContext
+
+_LOG = logging.getLogger("opgraph")
+
+
+class BuiltInitResourceContext(InitResourceContext):
+    """An InitResourceContext made by hand; a context manager too."""
+
+    __slots__ = ("_scope",)
+
+    def __init__(self, scope: Scope, config: Any, instance: Any) -> None:
+        super().__init__(resource_config=config, instance=instance)
+        self._scope = scope
+
+    @property
+    def resources(self) -> Resources:
+        """The resources, as attributes."""
+        return self._scope.resources
+
+    @resources.setter
+    def resources(self, value: Any) -> None: ...
+
+    def __enter__(self) -> Self:
+        self._scope.enter()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._scope.leave()
+
+
+def build_init_resource_context(
+    config: Any = None, resources: Mapping[str, Any] | None = None, instance: Any = None
+) -> BuiltInitResourceContext:
+    """A context to call a resource's function with, as tests do. Where one of `resources` must be put away, use it in a
+    `with` statement.
+
+    Args:
+        config: what `context.resource_config` is.
+        resources: by key, what `context.resources` has: objects, or what they are made of.
+        instance: what `context.instance` is.
+
+    Example:
+        >>> client(build_init_resource_context(resources={"host": "localhost"}))
+    """
+    return BuiltInitResourceContext(
+        Scope("build_init_resource_context", resources or {}, instance=instance), config, instance
+    )
+
+
+class BuiltResources(AbstractContextManager["Resources"]):
+    """Resources for a `with` statement."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+
+    def __enter__(self) -> Resources:
+        self._opened.make_ready(frozenset(self._opened))
+        return Resources(self._opened)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._opened.close()
+
+
+def build_resources(
+    resources: Mapping[str, Any],
+    instance: Any = None,
+    resource_config: Mapping[str, Any] | None = None,
+    dagster_run: Any = None,
+    log_manager: Any = None,
+) -> BuiltResources:
+    """Make resources as a run does, for a `with` statement, at whose end they are put away.
+
+    Args:
+        resources: objects and what they are made of, by key.
+        instance: what `context.instance` is where they are made.
+        resource_config: settings by key, each as `{"config": {...}}`.
+        dagster_run: what `context.run` is where they are made.
+        log_manager: what `context.log` is where they are made.
+
+    Example:
+        >>> with build_resources({"warehouse": Warehouse(url="db")}) as resources:
+        ...     resources.warehouse.rows("flights")
+        ['db/flights/0', 'db/flights/1']
+    """
+    settings: dict[str, Any] = {
+        key: each["config"] if isinstance(each, Mapping) and "config" in each else each
+        for key, each in (resource_config or {}).items()
+    }
+    return BuiltResources(
+        Opened(
+            resources,
+            settings,
+            run=dagster_run,
+            run_id=getattr(dagster_run, "run_id", None),
+            instance=instance,
+            log=log_manager or _LOG,
+        )
+    )
+
+
+def build_output_context(
+    step_key: str | None = None,
+    name: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    definition_metadata: Mapping[str, Any] | None = None,
+    run_id: str | None = None,
+    mapping_key: str | None = None,
+    dagster_type: Any = None,
+    version: str | None = None,
+    resource_config: Mapping[str, Any] | None = None,
+    resources: Mapping[str, Any] | None = None,
+    op_def: Any = None,
+    asset_key: CoercibleToAssetKey | None = None,
+    partition_key: str | None = None,
+    output_metadata: Mapping[str, Any] | None = None,
+) -> OutputContext:
+    """A context to call `handle_output` with, as tests do. Afterwards, `context.added_metadata` and `context.location`
+    have what the I/O manager said.
+
+    Args:
+        step_key: the step that made the value.
+        name: the output's name.
+        metadata: the metadata that was declared, as `definition_metadata`.
+        definition_metadata: the metadata that was declared for the output or the asset.
+        run_id: the run of that step.
+        mapping_key: which value of a fan-out this is.
+        dagster_type: the declared type.
+        version: the code version of the output.
+        resource_config: the configuration of the I/O manager.
+        resources: by key, what `context.resources` has.
+        op_def: the op's definition.
+        asset_key: the asset that the value materializes.
+        partition_key: not supported yet.
+        output_metadata: the metadata that came with the value.
+
+    Example:
+        >>> context = build_output_context(asset_key="table")
+        >>> manager.handle_output(context, [1, 2])
+    """
+    if partition_key is not None:
+        raise NotYetSupportedError("partition_key")
+    return OutputContext(
+        name=name if name is not None else "result",
+        step_key=step_key or "",
+        run_id=run_id or "",
+        asset_key=AssetKey.from_coercible(asset_key) if asset_key is not None else None,
+        definition_metadata=definition_metadata if definition_metadata is not None else metadata or {},
+        output_metadata=output_metadata or {},
+        dagster_type=dagster_type,
+        resources=Resources(Opened(resources or {})),
+        resource_config=resource_config,
+        op_def=op_def,
+        version=version,
+        mapping_key=mapping_key,
+    )
+
+
+def build_input_context(
+    name: str | None = None,
+    config: Any = None,
+    metadata: Mapping[str, Any] | None = None,
+    definition_metadata: Mapping[str, Any] | None = None,
+    upstream_output: OutputContext | None = None,
+    dagster_type: Any = None,
+    resource_config: Mapping[str, Any] | None = None,
+    resources: Mapping[str, Any] | None = None,
+    op_def: Any = None,
+    step_context: Any = None,
+    asset_key: CoercibleToAssetKey | None = None,
+    partition_key: str | None = None,
+    instance: Any = None,
+) -> InputContext:
+    """A context to call `load_input` with, as tests do.
+
+    Args:
+        name: the input's name.
+        config: not supported.
+        metadata: the metadata that was declared, as `definition_metadata`.
+        definition_metadata: the metadata that was declared for the input.
+        upstream_output: what stored the value; made by `build_output_context`.
+        dagster_type: the declared type, which managers of tables load.
+        resource_config: the configuration of the I/O manager.
+        resources: by key, what `context.resources` has.
+        op_def: the op's definition.
+        step_context: not supported.
+        asset_key: the asset that is loaded.
+        partition_key: not supported yet.
+        instance: what `context.instance` is.
+
+    Example:
+        >>> manager.load_input(build_input_context(asset_key="table", upstream_output=context))
+        [1, 2]
+    """
+    for given, what in ((partition_key, "partition_key"), (config, "config"), (step_context, "step_context")):
+        if given is not None:
+            raise NotYetSupportedError(what)
+    return InputContext(
+        name=name,
+        upstream_output=upstream_output,
+        asset_key=AssetKey.from_coercible(asset_key) if asset_key is not None else None,
+        definition_metadata=definition_metadata if definition_metadata is not None else metadata or {},
+        dagster_type=dagster_type,
+        resources=Resources(Opened(resources or {})),
+        resource_config=resource_config,
+        op_def=op_def,
+        instance=instance,
+    )

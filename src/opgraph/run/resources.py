@@ -1,0 +1,392 @@
+"""The resources of a run: made when they are first needed, each once, and put away in the opposite order at its end."""
+
+import logging
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from threading import RLock
+from typing import Any, Self, cast
+
+from opgraph.declare.env import has_reference
+from opgraph.declare.recipe import InitResourceContext, is_recipe
+from opgraph.declare.run_config import fields_of, is_config_type, is_model, loosened, plain
+from opgraph.declare.secrets import hide, is_secret, revealed
+from opgraph.errors import InvalidConfigError, InvariantViolationError, ResourceFunctionError
+from opgraph.resolve.config_mistakes import MissingKey, UnknownKey, WrongType, refuse_config
+from opgraph.resolve.config_values import Fitting, may_be_left_out, named, source_of
+from opgraph.resolve.needs import NeededNotGiven, ResourceCircle
+from opgraph.run.mistakes import ResourceNotGiven
+
+_LOG = logging.getLogger("opgraph")
+_SETTINGS = (Mapping, str, int, float, list, tuple, type(None))
+
+
+class ResourceNotMade(ResourceFunctionError):
+    """Making a resource failed. `__cause__` is the user's exception."""
+
+    def __init__(self, key: str, what: str, cause: BaseException) -> None:
+        self.key = key
+        super().__init__(
+            f"resource `{key}` could not be made: {type(cause).__name__}: {hide(str(cause))}",
+            fix=f"see the error above: {what} raised it; no step that needs `{key}` was run",
+        )
+
+
+class Opened(Mapping[str, Any]):
+    """Resources by key. A recipe's resource is made when it is asked for; what is no recipe is the resource itself.
+
+    Args:
+        given: resources and recipes by key.
+        launch: by key the settings that the run's configuration has for a resource, or an object instead of it.
+        run: the public Run, if there is one.
+        run_id: its id.
+        instance: where it is recorded.
+        log: what resources write log lines to.
+    """
+
+    def __init__(
+        self,
+        given: Mapping[str, Any],
+        launch: Mapping[str, Any] | None = None,
+        *,
+        run: Any = None,
+        run_id: str | None = None,
+        instance: Any = None,
+        log: Any = _LOG,
+    ) -> None:
+        self._launch: dict[str, Any] = {
+            key: each for key, each in (launch or {}).items() if isinstance(each, _SETTINGS)
+        }
+        self._given = {**given, **{key: each for key, each in (launch or {}).items() if key not in self._launch}}
+        self._keys = {id(each): key for key, each in reversed(self._given.items()) if is_recipe(each)}
+        self.objects = frozenset(key for key, each in self._given.items() if not is_recipe(each))
+        self._made: dict[int, Any] = {}
+        self._stack = ExitStack()
+        self._path: list[str] = []
+        self._lock = RLock()
+        self._run, self._run_id, self._instance, self._log = run, run_id, instance, log
+        self.lasting = False  # whether something was made that is to be put away
+
+    # -- a mapping ----------------------------------------------------------------------
+
+    def __getitem__(self, key: str) -> Any:
+        given = self._given[key]
+        return self._resource(given, key) if is_recipe(given) else given
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._given)
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._given
+
+    def closure(self, keys: frozenset[str]) -> frozenset[str]:
+        """The keys and all that their recipes require."""
+        found, todo = set[str](), list(keys)
+        while todo:
+            key = todo.pop()
+            if key in found or key not in self._given:
+                continue
+            found.add(key)
+            if is_recipe(self._given[key]):
+                todo += self._given[key].opgraph_requires()
+        return frozenset(found)
+
+    # -- making -----------------------------------------------------------------------
+
+    def make_ready(self, keys: frozenset[str]) -> None:
+        """Make the resources of these keys, in the order in which they were given.
+
+        Raises:
+            ResourceFunctionError: one could not be made.
+        """
+        for key in self._given:
+            if key in keys:
+                self[key]
+
+    def check(self, keys: frozenset[str]) -> None:
+        """Whether the configuration of these resources fits, without making any.
+
+        Raises:
+            InvalidConfigError: every mistake at once.
+        """
+        problems: list[InvalidConfigError] = []
+        unknown = [key for key in self._launch if key not in self._given]
+        problems += [UnknownKey(f"resources.{key}", key, list(self._given), None) for key in unknown]
+        for key in self._given:
+            if key in keys:
+                problems += self._wrong(self._given[key], key)
+        refuse_config(problems)
+
+    def _wrong(self, recipe: Any, key: str) -> Iterator[InvalidConfigError]:
+        """What is wrong with the configuration of a resource and of those inside it."""
+        if hasattr(recipe, "opgraph_fields"):
+            _, values, problems, _ = self._fitted(recipe, key, reading=True)
+            yield from problems
+            for value in values.values():
+                inner = self._keys.get(id(value), "")
+                if not inner or inner != key:
+                    yield from self._wrong(value, inner)
+
+    def made(self, recipe: Any) -> Any:
+        """The resource of a recipe that is a part of another one."""
+        return self._resource(recipe, self._keys.get(id(recipe), ""))
+
+    def _resource(self, recipe: Any, key: str) -> Any:
+        with self._lock:
+            if id(recipe) not in self._made:
+                path = self._path
+                path.append(key or type(recipe).__name__)
+                try:
+                    if key and key in path[:-1]:
+                        raise ResourceCircle(path[path.index(key) :])
+                    self._made[id(recipe)] = self._open(recipe, key)
+                finally:
+                    path.pop()
+            return self._made[id(recipe)]
+
+    def _open(self, recipe: Any, key: str) -> Any:
+        required: frozenset[str] = recipe.opgraph_requires()
+        for each in sorted(required):
+            if each not in self._given:
+                raise NeededNotGiven(each, key or type(recipe).__name__)
+            self[each]
+        config = self._config_of(key)
+        ready = recipe
+        if hasattr(recipe, "opgraph_fields"):
+            ready, config = self._ready(recipe, key)
+        context = InitResourceContext(
+            config,
+            Resources(self, required),
+            self._run,
+            self._run_id,
+            self._instance,
+            self._log,
+            recipe,
+            self.made,
+        )
+        if not is_recipe(ready):
+            return ready
+        self.lasting = self.lasting or ready.opgraph_lasts()
+        cls: str = getattr(recipe, "cls", recipe.__class__).__name__
+        name = next((each for each in self._path if each in self._given), "") or key or cls
+        opening: AbstractContextManager[Any] | None = None
+        try:
+            opening = ready.opgraph_open(context)
+            assert opening is not None
+            value = opening.__enter__()
+        except (ResourceFunctionError, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            what = f"`{cls}`" if ready is not recipe else f"its function `{getattr(recipe, 'name', cls)}`"
+            raise ResourceNotMade(name, what, error) from error
+        self._stack.push(_Closing(opening, name, self._log))
+        return value
+
+    def _config_of(self, key: str) -> Any:
+        return self._launch.get(key) if key else None
+
+    def _ready(self, recipe: Any, key: str) -> tuple[Any, Any]:
+        """The object that a recipe's fields make, with environment variables read and inner resources made; and its
+        configuration as plain data."""
+        cls, values, problems, hidden = self._fitted(recipe, key, reading=True)
+        refuse_config(problems)
+        if not is_config_type(cls):
+            return cls(**values), dict(values)
+        inner = {name: self.made(value) for name, value in values.items() if is_recipe(value)}
+        config = {name: _config_value(value) for name, value in values.items() if name not in inner}
+        untouched = isinstance(recipe, cls) and not hidden and self._config_of(key) is None
+        made = recipe if untouched else self._built(cls, values, key, recipe)
+        return made.opgraph_ready(inner, hidden, recipe), config
+
+    def _built(self, cls: Any, values: Mapping[str, Any], key: str, recipe: Any) -> Any:
+        fitting = Fitting(source_of(cls), reading=True)
+        path = f"resources.{key}.config" if key else type(recipe).__name__
+        by_alias = {
+            cls.model_fields[name].alias or name if name in cls.model_fields else name: v for name, v in values.items()
+        }
+        made = fitting.made(by_alias, cls, path)
+        refuse_config(fitting.problems)
+        return made
+
+    def _fitted(
+        self, recipe: Any, key: str, *, reading: bool
+    ) -> tuple[Any, dict[str, Any], list[InvalidConfigError], frozenset[str]]:
+        """The class of a resource, its fields, what is wrong with them, and which come from environment variables."""
+        cls, given = recipe.opgraph_fields()
+        values: dict[str, Any] = dict(given)
+        path = f"resources.{key}.config" if key else cls.__name__
+        fitting = Fitting(source_of(cls), reading=reading)
+        fields: Mapping[str, Any] = cls.model_fields if is_config_type(cls) else {}
+        by_alias = {(field.alias or name): name for name, field in fields.items()}
+        launch = self._config_of(key)
+        if launch is not None and not isinstance(launch, Mapping):
+            fitting.problems.append(WrongType(path, f"a dict of {cls.__name__}'s settings", launch, fitting.where))
+            launch = None
+        late = set[str]()
+        for name, value in cast("Mapping[str, Any]", launch or {}).items():
+            known = by_alias.get(name, name if name in fields or not fields else None)
+            if known is None:
+                fitting.problems.append(UnknownKey(f"{path}.{name}", name, list(by_alias), fitting.where))
+            else:
+                late.add(known)
+                values[known] = value
+        hidden = set[str]()
+        for name, value in values.items():
+            if is_secret(value):
+                revealed(value)
+            if name in late or has_reference(value):
+                references = len(fitting.references)
+                kind = fields[name].annotation if name in fields else None
+                values[name] = fitting.fit(value, kind, f"{path}.{name}")
+                if len(fitting.references) > references:
+                    hidden.add(name)
+        for name, field in fields.items():
+            if name not in values and field.is_required() and not may_be_left_out(field.annotation):
+                fitting.problems.append(
+                    MissingKey(f"{path}.{field.alias or name}", named(field.annotation), fitting.where, f"{name} = …")
+                )
+        return cls, values, fitting.problems, frozenset(hidden)
+
+    # -- the end ----------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Put everything away, the last first. What goes wrong there is logged. What was made can still be had."""
+        self._stack.close()
+        self.lasting = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Resources:
+    """Resources as attributes.
+
+    Args:
+        by_key: all there are.
+        keys: those that may be used; None: all.
+
+    Raises:
+        ResourceNotGiven: by reading an attribute, there is no such resource. It is an AttributeError too.
+    """
+
+    __slots__ = ("_by_key", "_keys")
+
+    def __init__(self, by_key: Mapping[str, Any], keys: frozenset[str] | None = None) -> None:
+        self._by_key, self._keys = by_key, keys
+
+    def __getattr__(self, key: str) -> Any:
+        if key in self._by_key and (self._keys is None or key in self._keys):
+            return self._by_key[key]
+        if key.startswith("__"):
+            raise AttributeError(key)
+        raise ResourceNotGiven(key, dir(self), there=key in self._by_key)
+
+    def only(self, keys: frozenset[str]) -> "Resources":
+        """Those of some keys, and all that need not be made."""
+        if not isinstance(self._by_key, Opened):
+            return self
+        return Resources(self._by_key, keys & self._by_key.keys() | self._by_key.objects)
+
+    def __dir__(self) -> list[str]:
+        return sorted(self._by_key if self._keys is None else self._keys)
+
+    def _asdict(self) -> dict[str, Any]:
+        return {key: self._by_key[key] for key in dir(self)}
+
+
+class NeedsWith(InvariantViolationError):
+    """A resource that must be put away is used where nothing says when."""
+
+    def __init__(self, builder: str, keys: list[str]) -> None:
+        self.builder, self.keys = builder, tuple(keys)
+        super().__init__(
+            f"{', '.join(f'`{key}`' for key in keys)} must be put away in the end, and nothing here says when that is",
+            fix=f"use the context inside `with {builder}(...) as context:`",
+        )
+
+
+class Scope:
+    """The resources of a context that was made by hand: those that must be put away are there only inside `with`."""
+
+    def __init__(
+        self, builder: str, given: Mapping[str, Any], config: Mapping[str, Any] | None = None, **told: Any
+    ) -> None:
+        self._builder = builder
+        self._opened = Opened(given, config, **told)
+        self._opened.make_ready(frozenset(given))
+        self._keys = [key for key, each in given.items() if is_recipe(each) and each.opgraph_lasts()]
+        self._inside = not self._keys
+
+    @property
+    def resources(self) -> Resources:
+        """The resources, as attributes.
+
+        Raises:
+            InvariantViolationError: one of them must be put away, and this is outside of `with`.
+        """
+        if not self._inside:
+            raise NeedsWith(self._builder, self._keys)
+        return Resources(self._opened)
+
+    def enter(self) -> None:
+        """From here on all of them are there."""
+        self._inside = True
+
+    def leave(self) -> None:
+        """Put them away."""
+        self._inside = not self._keys
+        self._opened.close()
+
+    def __del__(self) -> None:
+        self._opened.close()
+
+
+class _Closing:
+    """Puts a resource away; an error there is logged, and no error of anyone else."""
+
+    def __init__(self, opening: AbstractContextManager[Any], key: str, log: Any) -> None:
+        self._opening, self._key, self._log = opening, key, log
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._opening.__exit__(None, None, None)
+        except Exception as error:  # noqa: BLE001 - whatever the user's code raises; the others must be put away too
+            self._log.error(
+                "resource `%s` could not be put away: %s: %s", self._key, type(error).__name__, hide(str(error))
+            )
+
+
+def _config_value(value: Any) -> Any:
+    return (
+        plain(fields_of(value))
+        if is_model(value)
+        else getattr(value, "value", value)
+        if hasattr(value, "name")
+        else loosened(value)
+    )
+
+
+_kept: list[Opened] = []  # made by `process_config_and_initialize`: nobody says when they are to be put away
+
+
+def open_resource(recipe: Any, *, keep: bool) -> Any:
+    """What ops would be given of a resource: the object, or a context manager of it."""
+    if not keep:
+        return _open_for_a_while(recipe)
+    opened = Opened({})
+    _kept.append(opened)
+    return opened.made(recipe)
+
+
+@contextmanager
+def _open_for_a_while(recipe: Any) -> Generator[Any]:
+    with Opened({}) as opened:
+        yield opened.made(recipe)

@@ -1,0 +1,109 @@
+"""Whether values are of the types that were declared: plain classes and unions of them; of `list[int]`, the list."""
+
+import types
+import typing
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import Any, TypeAlias
+
+from opgraph.declare.inputs import NO_DEFAULT
+from opgraph.declare.metadata import MetadataValue
+from opgraph.declare.op import OpDefinition
+from opgraph.declare.viewed import output_annotations
+from opgraph.errors import Error, Source
+
+Classes: TypeAlias = tuple[type, ...]
+
+# What is taken for one of these: an int where a float is declared, the numbers of array libraries.
+_WIDER: Mapping[object, Classes] = {int: (int, Integral), float: (float, Real)}
+
+
+class TypeCheckDidNotPass(Error):
+    """A value is not of the type that was declared.
+
+    Args:
+        description: what is wrong with the value.
+        metadata: facts about it.
+        dagster_type: the type; code written for Dagster gives it.
+    """
+
+    def __init__(
+        self,
+        description: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        dagster_type: Any = None,
+        *,
+        where: Source | None = None,
+        fix: str = "",
+    ) -> None:
+        self.description = description
+        self.metadata = {key: MetadataValue.of(value) for key, value in (metadata or {}).items()}
+        self.dagster_type = dagster_type
+        super().__init__(description or "a value is not of the type that was declared", where=where, fix=fix)
+
+
+class WrongType(TypeCheckDidNotPass):
+    """A value of an input or output of another type than its annotation says."""
+
+    def __init__(self, op: str, kind: str, name: str, expected: Classes, value: object, where: Source | None) -> None:
+        self.op, self.kind, self.name, self.expected, self.got = op, kind, name, expected, type(value).__name__
+        names = " or ".join(dict.fromkeys(each.__name__ for each in expected if each not in (Integral, Real)))
+        super().__init__(
+            f"the {kind} `{name}` of `{op}` is declared as {names}, and its value is of type {self.got}",
+            where=where,
+            fix="make the value and the annotation agree",
+        )
+
+
+def classes_of(declared: Any) -> Classes:
+    """The classes of which a value of a declared type is one; empty where that cannot be told, or nothing is said."""
+    if declared in (Any, object, ..., None) or declared is NO_DEFAULT:
+        return ()
+    origin = typing.get_origin(declared)
+    if origin in (typing.Union, types.UnionType):
+        parts = [(type(None),) if each is type(None) else classes_of(each) for each in typing.get_args(declared)]
+        return tuple(one for part in parts for one in part) if all(parts) else ()
+    if origin is typing.Annotated:
+        return classes_of(typing.get_args(declared)[0])
+    plain = origin if origin is not None else declared
+    if plain in _WIDER:
+        return _WIDER[plain]
+    if not isinstance(plain, type) or getattr(plain, "_is_protocol", False) or typing.is_typeddict(plain):
+        return ()
+    return (plain,)
+
+
+def input_types(op: OpDefinition) -> dict[str, Classes]:
+    """The classes of the inputs of which they are known."""
+    if not op.body.raw_annotations and all(each.dagster_type is NO_DEFAULT for each in op.ins.values()):
+        return {}
+    annotations = op.body.annotations
+    found = {
+        name: classes_of(annotations.get(name, ...) if each.dagster_type is NO_DEFAULT else each.dagster_type)
+        for name, each in op.ins.items()
+        if not each.is_nothing
+    }
+    return {name: classes for name, classes in found.items() if classes}
+
+
+def output_types(op: OpDefinition) -> dict[str, Classes]:
+    """The classes of the outputs of which they are known. What a generator yields is not in its annotation."""
+    told = {name: each.dagster_type for name, each in op.outs.items()}
+    if op.body.kind in ("sync", "async") and "return" in op.body.raw_annotations:
+        annotated = output_annotations(op.body.annotations.get("return", ...), list(op.outs))
+        for name, annotation in zip(op.outs, annotated, strict=True):
+            if told[name] is NO_DEFAULT:
+                told[name] = annotation
+    found = {
+        name: () if op.outs[name].is_nothing or op.outs[name].is_dynamic else classes_of(each)
+        for name, each in told.items()
+    }
+    return {name: classes for name, classes in found.items() if classes and not _is_result(classes)}
+
+
+def _is_result(classes: Classes) -> bool:
+    """Whether the annotation names what is returned instead of a value: an iterator of outputs, a MaterializeResult."""
+    return any(
+        each.__module__.startswith(("collections.abc", "opgraph.", "typing")) or each is types.GeneratorType
+        for each in classes
+    )

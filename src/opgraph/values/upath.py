@@ -1,0 +1,136 @@
+"""I/O managers that write one file a value: a subclass says how a value is written to a path, and read from it."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+from opgraph.errors import InvariantViolationError
+from opgraph.values.context import InputContext, OutputContext
+from opgraph.values.manager import IOManager
+from opgraph.values.problems import ValueLostError
+
+
+class NoBasePath(InvariantViolationError):
+    """An I/O manager of files does not know where its files are."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"`{name}` has no base path", fix=f'give it one: `{name}(base_path=Path("data"))`')
+
+
+class UPathIOManager(IOManager):
+    """Writes one file a value, at a path that follows from the asset's key: `base/prefix/name.extension`. Subclass it
+    with `dump_to_path` and `load_from_path`.
+
+    Paths are `pathlib` paths, or any others that work like them, as those of universal-pathlib do. A file is
+    overwritten by the next materialization.
+
+    Args:
+        base_path: the folder; by default the instance's.
+
+    Example:
+        >>> class Texts(UPathIOManager):
+        ...     extension = ".txt"
+        ...
+        ...     def dump_to_path(self, context, obj, path):
+        ...         path.write_text(obj)
+        ...
+        ...     def load_from_path(self, context, path):
+        ...         return path.read_text()
+        >>> defs = Definitions(assets=[text], resources={"io_manager": Texts(Path("texts"))})
+    """
+
+    extension: ClassVar[str | None] = None  # with its dot, as in ".csv"
+
+    def __init__(self, base_path: Any = None) -> None:
+        # Subclasses that are pydantic models too keep it among their fields.
+        object.__setattr__(self, "_base_path", Path(base_path) if isinstance(base_path, str) else base_path)
+
+    # -- what subclasses define -------------------------------------------------------
+
+    @abstractmethod
+    def dump_to_path(self, context: OutputContext, obj: Any, path: Any) -> None:
+        """Write a value to a path. Its folder is there."""
+
+    @abstractmethod
+    def load_from_path(self, context: InputContext, path: Any) -> Any:
+        """Read the value at a path."""
+
+    def get_metadata(self, context: OutputContext, obj: Any) -> Mapping[str, Any]:
+        """What to keep with a value that was written, besides its path."""
+        del context, obj
+        return {}
+
+    # -- paths ------------------------------------------------------------------------
+
+    def base_path_of(self, context: OutputContext | InputContext) -> Any:
+        """The folder of all files."""
+        base = getattr(self, "_base_path", None)
+        if base is None and context.storage:
+            base = Path(context.storage)
+        if base is None:
+            raise NoBasePath(type(self).__name__)
+        return base
+
+    def get_asset_relative_path(self, context: OutputContext | InputContext) -> Any:
+        """Where an asset is, below the base path, without the extension."""
+        return Path(*context.asset_key.path)
+
+    def get_op_output_relative_path(self, context: OutputContext | InputContext) -> Any:
+        """Where an intermediate is, below the base path, without the extension."""
+        return Path(*context.get_identifier())
+
+    def get_path(self, context: OutputContext | InputContext) -> Any:
+        """The whole path of a value."""
+        relative = (
+            self.get_asset_relative_path(context)
+            if context.has_asset_key
+            else self.get_op_output_relative_path(context)
+        )
+        path = self.base_path_of(context) / str(relative)
+        return path.with_name(path.name + self.extension) if self.extension else path
+
+    def make_directory(self, path: Any) -> None:
+        """Make a folder and those above it."""
+        path.mkdir(parents=True, exist_ok=True)
+
+    def path_exists(self, path: Any) -> bool:
+        """Whether there is something at a path."""
+        return bool(path.exists())
+
+    def unlink(self, path: Any) -> None:
+        """Remove a file, or a folder that was written as a value."""
+        if path.is_dir():
+            for each in path.iterdir():
+                self.unlink(each)
+            path.rmdir()
+        else:
+            path.unlink()
+
+    # -- values -----------------------------------------------------------------------
+
+    def handle_output(self, context: OutputContext, obj: Any) -> None:
+        """Write a value, in place of the one before. Outputs without a value write nothing."""
+        if obj is None and not context.has_asset_key:
+            return
+        path = self.get_path(context)
+        self.make_directory(path.parent)
+        self.dump_to_path(context=context, obj=obj, path=path)
+        context.add_output_metadata({"path": _shown(path), **self.get_metadata(context=context, obj=obj)})
+
+    def load_input(self, context: InputContext) -> Any:
+        """Read a value.
+
+        Raises:
+            ValueLostError: there is no file.
+        """
+        path = self.get_path(cast("Any", context))
+        try:
+            return self.load_from_path(context=context, path=path)
+        except FileNotFoundError as error:
+            raise ValueLostError("missing", str(path)) from error
+
+
+def _shown(path: Any) -> Any:
+    return path if isinstance(path, Path) else str(path)

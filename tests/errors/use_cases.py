@@ -1,0 +1,978 @@
+"""Mistakes on the command line, in configuration, in a run, and in calls."""
+
+import os
+import sqlite3
+import sys
+from functools import partial
+from pathlib import Path
+
+from cases import Cases, filed
+
+from opgraph import (
+    AssetDep,
+    AssetKey,
+    AssetMaterialization,
+    AssetOut,
+    AssetSpec,
+    Config,
+    ConfigMapping,
+    ConfigurableResource,
+    Definitions,
+    EnvVar,
+    EventType,
+    FilesystemIOManager,
+    Instance,
+    MaterializeResult,
+    OpExecutionContext,
+    Out,
+    Output,
+    UPathIOManager,
+    asset,
+    build_op_context,
+    build_output_context,
+    execute_job,
+    graph,
+    graph_multi_asset,
+    job,
+    map_asset_specs,
+    materialize,
+    multi_asset,
+    op,
+    reconstructable,
+    resource,
+    with_resources,
+)
+from opgraph.operate import execute, inspect, planning
+from opgraph.operate.project import load, locate, make_home
+
+CASES: Cases = {}
+case = partial(filed, CASES)
+ENV = {}
+
+
+@op
+def one():
+    return 1
+
+
+@op(out={"low": Out(), "high": Out(is_required=False)})
+def pair():
+    return 1, 2
+
+
+def running(fn, out):
+    """Run one op with two outputs, or those given, in a job."""
+    made = op(name="it", out=out)(fn) if out else op(name="it")(fn)
+
+    @job
+    def the_job():
+        made()
+
+    return the_job.execute_in_process()
+
+
+TWO = {"low": Out(), "high": Out(is_required=False)}
+
+
+# -- what an op gives back ------------------------------------------------------
+
+
+@case("run.mistakes.NoneForSeveral")
+def none_for_several():
+    running(lambda: None, TWO)
+
+
+@case("run.mistakes.OneForSeveral")
+def one_for_several():
+    running(lambda: 5, TWO)
+
+
+@case("run.mistakes.WrongLength")
+def wrong_length():
+    running(lambda: (1, 2, 3), TWO)
+
+
+@case("run.mistakes.WrongPosition")
+def wrong_position():
+    running(lambda: (Output(1, "high"), Output(2, "low")), TWO)
+
+
+@case("run.mistakes.UnknownOutput")
+def unknown_output():
+    def it():
+        yield Output(1, "lo")
+
+    running(it, TWO)
+
+
+@case("run.mistakes.OutputTwice")
+def output_twice():
+    def it():
+        yield Output(1, "low")
+        yield Output(2, "low")
+
+    running(it, TWO)
+
+
+@case("run.mistakes.BareYield")
+def bare_yield():
+    def it():
+        yield 5
+
+    running(it, TWO)
+
+
+@case("run.mistakes.NoOutputs")
+def no_outputs():
+    made = op(name="it", out={})(lambda: 5)
+    made()
+
+
+@case("run.mistakes.ValueForNothing")
+def value_for_nothing():
+    def it() -> None:
+        return 5
+
+    running(it, None)
+
+
+@case("run.mistakes.WrongKind")
+def wrong_kind():
+    def it() -> Output[int]:
+        return 5
+
+    running(it, None)
+
+
+@case("run.mistakes.OutputMissing")
+def output_missing():
+    def it():
+        yield Output(1, "high")
+
+    running(it, TWO)
+
+
+@case("run.mistakes.OutputMissingInCall")
+def output_missing_in_call():
+    @op(out=TWO)
+    def it():
+        yield Output(1, "high")
+
+    list(it())
+
+
+@case("run.mistakes.WrongOrder")
+def wrong_order():
+    @multi_asset(
+        outs={"first": AssetOut(), "last": AssetOut()},
+        internal_asset_deps={"first": set(), "last": {AssetSpec("first").key}},
+    )
+    def it():
+        yield Output(2, "last")
+        yield Output(1, "first")
+
+    materialize([it])
+
+
+@case("run.mistakes.ReportReturned")
+def report_returned():
+    running(lambda: AssetMaterialization("a"), None)
+
+
+@case("run.mistakes.ResultWithoutAsset")
+def result_without_asset():
+    def it():
+        return MaterializeResult()
+
+    running(it, None)
+
+
+@case("run.mistakes.WhichAsset")
+def which_asset():
+    @multi_asset(outs={"a": AssetOut(), "b": AssetOut()})
+    def it():
+        yield MaterializeResult()
+
+    materialize([it])
+
+
+@case("run.attempt.UnselectedAssetCame")
+def unselected_came():
+    @op(out={"low": Out(is_required=False), "high": Out(is_required=False)})
+    def split():
+        yield Output(1, "low")
+        yield Output(2, "high")
+
+    @graph_multi_asset(outs={"low": AssetOut(), "high": AssetOut()}, can_subset=True)
+    def it():
+        low, high = split()
+        return {"low": low, "high": high}
+
+    materialize([it], selection="low", unselected="error")
+
+
+# -- the context ----------------------------------------------------------------
+
+
+@case("run.mistakes.MetadataTooLate")
+def metadata_too_late():
+    def it(context):
+        yield Output(1, "low")
+        context.add_output_metadata({"rows": 1}, output_name="low")
+
+    running(it, TWO)
+
+
+@case("run.mistakes.MetadataForWhich")
+def metadata_for_which():
+    def it(context):
+        context.add_output_metadata({"rows": 1})
+        return 1, 2
+
+    running(it, TWO)
+
+
+@case("run.mistakes.NoAssets")
+def no_assets():
+    def it(context):
+        return context.asset_key
+
+    running(it, None)
+
+
+@case("run.mistakes.NotInTests")
+def not_in_tests():
+    build_op_context().run  # noqa: B018
+
+
+@case("run.mistakes.ResourceNotGiven")
+def resource_not_given():
+    def it(context):
+        return context.resources.warehouse
+
+    running(it, None)
+
+
+@case("values.problems.NoAssetError")
+def no_asset():
+    class Keyed(FilesystemIOManager):
+        def handle_output(self, context, obj):
+            context.asset_key  # noqa: B018
+
+    @job(resource_defs={"io_manager": Keyed()})
+    def it():
+        one()
+
+    it.execute_in_process()
+
+
+@case("values.problems.UnpartitionedError")
+def unpartitioned():
+    class Parted(FilesystemIOManager):
+        def handle_output(self, context, obj):
+            context.partition_key  # noqa: B018
+
+    @job(resource_defs={"io_manager": Parted()})
+    def it():
+        one()
+
+    it.execute_in_process()
+
+
+# -- direct calls ---------------------------------------------------------------
+
+
+@case("run.mistakes.ContextMissing")
+def context_missing():
+    @op
+    def it(context): ...
+
+    it()
+
+
+@case("run.mistakes.TooManyArguments")
+def too_many_arguments():
+    one(1)
+
+
+@case("run.mistakes.UnknownArguments")
+def unknown_arguments():
+    @op
+    def it(rows): ...
+
+    it(row=1)
+
+
+@case("run.mistakes.MissingArguments")
+def missing_arguments():
+    @op
+    def it(rows): ...
+
+    it()
+
+
+@case("run.mistakes.CalledOutside")
+def called_outside():
+    @graph
+    def it():
+        return one()
+
+    it()
+
+
+@case("declare.resource.WrongResourceCall")
+def wrong_resource_call():
+    @resource
+    def it(context): ...
+
+    it(1, 2)
+
+
+@case("operate.api.NotAList")
+def not_a_list():
+    @asset
+    def it(): ...
+
+    materialize(it)
+
+
+@case("operate.target.BadPolicy")
+def bad_policy():
+    @asset
+    def it(): ...
+
+    materialize([it], unselected="ignore")
+
+
+@case("errors.NotYetSupportedError")
+def not_yet():
+    @asset(partitions_def=object())
+    def it(): ...
+
+
+@case("declare.mapped.ArgumentNotADep")
+def argument_not_a_dep():
+    @asset
+    def it(rows): ...
+
+    map_asset_specs(lambda spec: spec.replace_attributes(deps=[]), [it])
+
+
+@case("declare.spec.OtherDependency")
+def other_dependency():
+    AssetSpec("a", deps=["b"]).merge_attributes(deps=[AssetDep("b", metadata={"x": 1})])
+
+
+# -- values -----------------------------------------------------------------------
+
+
+@case("values.problems.UnstorableValueError")
+def unstorable(tmp_path):
+    class Socket:
+        def __reduce__(self):
+            raise TypeError("a socket stays where it is")
+
+    @asset
+    def it():
+        return Socket()
+
+    with Instance(tmp_path) as instance:
+        materialize([it], instance=instance)
+
+
+@case("values.problems.ValueNotWrittenError")
+def value_not_written(tmp_path):
+    @asset
+    def it():
+        return 1
+
+    with Instance(tmp_path) as instance:
+        (tmp_path / "values").mkdir(exist_ok=True)
+        (tmp_path / "values").rmdir()
+        (tmp_path / "values").write_text("a file where the folder was")
+        materialize([it], instance=instance)
+
+
+@asset
+def upstream():
+    return [1, 2]
+
+
+@asset
+def downstream(upstream):
+    return sum(upstream)
+
+
+@case("run.shelf.NeverMaterialized")
+def never_materialized():
+    materialize([upstream, downstream], selection="downstream")
+
+
+@case("run.shelf.AssetValueLost")
+def asset_value_lost(tmp_path):
+    with Instance(tmp_path) as instance:
+        materialize([upstream], instance=instance)
+        for file in (tmp_path / "values").rglob("upstream*"):
+            if file.is_file():
+                file.unlink()
+        materialize([upstream, downstream], instance=instance, selection="downstream")
+
+
+@case("run.shelf.NoStoredValue")
+def no_stored_value():
+    @asset
+    def marker() -> None: ...
+
+    @asset
+    def reader(marker): ...
+
+    materialize([marker, reader])
+
+
+@case("values.problems.UnloadableValueError")
+def unloadable(tmp_path):
+    module = type(sys)("gone_later")
+    exec("class Row: pass", module.__dict__)  # noqa: S102
+    sys.modules["gone_later"] = module
+
+    @asset
+    def it():
+        return module.Row()
+
+    defs = Definitions(assets=[it])
+    with Instance(tmp_path) as instance:
+        materialize([it], instance=instance)
+        del sys.modules["gone_later"]
+        defs.load_asset_value("it", instance=instance)
+
+
+# -- results ------------------------------------------------------------------------
+
+
+def done():
+    return materialize([upstream])
+
+
+@case("run.results.NoSuchNode")
+def no_such_node():
+    done().output_for_node("upstrem")
+
+
+@case("run.results.NoSuchOutput")
+def no_such_output():
+    done().output_for_node("upstream", "low")
+
+
+@case("run.results.NotThatAsset")
+def not_that_asset():
+    done().asset_value("upstrem")
+
+
+@case("run.results.NoOutput")
+def no_output():
+    @op(out={"low": Out(is_required=False)})
+    def it():
+        yield from ()
+
+    @job
+    def whole():
+        it()
+
+    whole.execute_in_process().output_for_node("it", "low")
+
+
+@case("run.event.WrongEvent")
+def wrong_event():
+    done().all_events[0].step_materialization_data  # noqa: B018
+
+
+@case("run.event.NoSuchEvent")
+def no_such_event():
+    done().get_run_failure_event() if hasattr(done(), "get_run_failure_event") else done().filter_events(EventType)
+
+
+# -- the record ---------------------------------------------------------------------
+
+
+@case("record.refusals.ClosedRecordError")
+def closed(tmp_path):
+    instance = Instance(tmp_path)
+    instance.close()
+    instance.get_runs()
+
+
+@case("record.refusals.NewerSchemaError")
+def newer(tmp_path):
+    Instance(tmp_path).close()
+    connection = sqlite3.connect(tmp_path / "record.db")
+    connection.execute("pragma user_version = 999")
+    connection.close()
+    Instance(tmp_path)
+
+
+@case("record.refusals.UnusableRecordError")
+def unusable(tmp_path):
+    (tmp_path / "record.db").write_bytes(b"no database at all" * 100)
+    Instance(tmp_path)
+
+
+@case("record.refusals.RunHeldError")
+def held(tmp_path):
+    with Instance(tmp_path) as instance:
+        run_id = materialize([upstream], instance=instance).run_id
+        instance.record.claim(run_id, pid=os.getpid(), host="here", now=0.0)
+        instance.record.claim(run_id, pid=os.getpid(), host="here", now=0.0)
+
+
+@case("record.refusals.SupersededError")
+def superseded(tmp_path):
+    with Instance(tmp_path) as instance:
+        run_id = materialize([upstream], instance=instance).run_id
+        first = instance.record.claim(run_id, pid=1, host="here", now=0.0)
+        first.release()
+        instance.record.claim(run_id, pid=2, host="here", now=0.0)
+        first.append([])
+
+
+@case("run.instance.NoHome")
+def no_home(tmp_path):
+    before, home = Path.cwd(), os.environ.pop("OPGRAPH_HOME", None)
+    os.chdir(tmp_path)
+    try:
+        Instance.get()
+    finally:
+        os.chdir(before)
+        if home is not None:
+            os.environ["OPGRAPH_HOME"] = home
+
+
+# -- the command line -----------------------------------------------------------------
+
+
+def project(folder, settings="", **files):
+    (folder / "pyproject.toml").write_text(f"[tool.opgraph]\n{settings}")
+    for name, text in files.items():
+        (folder / f"{name}.py").write_text(text)
+    return locate(start=folder, environment=ENV)
+
+
+@case("operate.project_mistakes.ProjectNotFoundError")
+def no_project(tmp_path):
+    locate(start=tmp_path, environment=ENV)
+
+
+@case("operate.project_mistakes.BrokenSettingsError")
+def broken_settings(tmp_path):
+    project(tmp_path, "file = ")
+
+
+@case("operate.project_mistakes.UnknownSettingError")
+def unknown_setting(tmp_path):
+    project(tmp_path, 'fil = "definitions.py"')
+
+
+@case("operate.project_mistakes.BadSettingError")
+def bad_setting(tmp_path):
+    project(tmp_path, 'on_unselected = "ignore"')
+
+
+@case("operate.project_mistakes.DefinitionsFileMissingError")
+def file_missing(tmp_path):
+    (tmp_path / "definitions.py").write_text("")
+    locate("definition.py", start=tmp_path, environment=ENV)
+
+
+@case("operate.project_mistakes.DefinitionsModuleMissingError")
+def module_missing(tmp_path):
+    load(locate(module="no_such_pipelines", start=tmp_path, environment=ENV))
+
+
+@case("operate.project_mistakes.NothingDefinedError")
+def nothing_defined(tmp_path):
+    load(project(tmp_path, 'file = "nothing_here.py"', nothing_here="def it():\n    return 1\n"))
+
+
+@case("operate.project_mistakes.SeveralDefinitionsError")
+def several_definitions(tmp_path):
+    text = "from opgraph import Definitions\nday = Definitions()\nnight = Definitions()\n"
+    load(project(tmp_path, 'file = "two_of_them.py"', two_of_them=text))
+
+
+@case("operate.project_mistakes.NoSuchAttributeError")
+def no_such_attribute(tmp_path):
+    text = "from opgraph import Definitions\nday = Definitions()\n"
+    load(project(tmp_path, 'file = "one_of_them.py"\nattribute = "night"', one_of_them=text))
+
+
+@case("operate.project_mistakes.UnusableHomeError")
+def unusable_home(tmp_path):
+    (tmp_path / ".opgraph").write_text("a file")
+    make_home(project(tmp_path, 'file = "it.py"', it=""))
+
+
+@case("operate.inspect.NoSuchRunError")
+def no_such_run():
+    inspect.find_run(Instance.ephemeral().record, "abc")
+
+
+@case("operate.inspect.AmbiguousRunError")
+def ambiguous_run():
+    from opgraph.record.rows import RunRow
+
+    record = Instance.ephemeral().record
+    record.create(RunRow(run_id="abc1", created=0.0))
+    record.create(RunRow(run_id="abc2", created=0.0))
+    inspect.find_run(record, "abc")
+
+
+@case("operate.inspect.NothingToResumeError")
+def nothing_to_resume():
+    inspect.latest_unfinished(Instance.ephemeral().record)
+
+
+@case("plan.mistakes.UnknownStep")
+def unknown_step():
+    defs, instance = Definitions(assets=[upstream]), Instance.ephemeral()
+    run = execute.materialize(defs, instance=instance)
+    execute.resume(defs, run.run_id, instance=instance, from_step="upstrem")
+
+
+@case("errors.RunNotFoundError")
+def run_not_found():
+    planning.row_of(Instance.ephemeral(), "abc")
+
+
+@case("errors.StepFailedError")
+def step_failed():
+    @asset
+    def it():
+        sys.exit("enough")
+
+    materialize([it])
+
+
+@case("show.cli.init.DirectoryNotEmptyError")
+def not_empty(tmp_path):
+    from opgraph.show.cli.init import command
+
+    (tmp_path / "mine.txt").write_text("")
+    command.callback(str(tmp_path))
+
+
+@case("show.cli.init.CannotWriteError")
+def cannot_write(tmp_path):
+    from opgraph.show.cli.init import command
+
+    (tmp_path / "file").write_text("")
+    command.callback(str(tmp_path / "file" / "below"))
+
+
+@case("show.cli.show.NothingToShowError")
+def nothing_to_show():
+    from opgraph.show.cli.show import NothingToShowError
+
+    raise NothingToShowError("upstrem", ["upstream"])
+
+
+# -- configuration --------------------------------------------------------------------
+
+
+class Limits(Config):
+    threshold: float = 0.5
+    unit: str
+
+
+class Relaxed(Config):
+    threshold: float = 0.5
+
+
+@op
+def clean(config: Limits):
+    return config.threshold
+
+
+@job
+def cleaning():
+    clean()
+
+
+def configured(**config):
+    return cleaning.execute_in_process(run_config={"ops": {"clean": {"config": config}}})
+
+
+@case("resolve.config_mistakes.UnknownKey")
+def unknown_key():
+    configured(unit="m", treshold=0.3)
+
+
+@case("resolve.config_mistakes.MissingKey")
+def missing_key():
+    configured(threshold=0.3)
+
+
+@case("resolve.config_mistakes.WrongType")
+def wrong_type():
+    configured(unit="m", threshold="much")
+
+
+@case("resolve.config_mistakes.InvalidConfigsError")
+def several():
+    configured(threshold="much", treshold=1)
+
+
+@case("resolve.config_mistakes.UnknownNode")
+def unknown_node():
+    cleaning.execute_in_process(
+        run_config={"ops": {"clen": {"config": {"unit": "m"}}, "clean": {"config": {"unit": "m"}}}}
+    )
+
+
+@case("resolve.config_mistakes.UnknownSection")
+def unknown_section():
+    cleaning.execute_in_process(run_config={"opps": {}, "ops": {"clean": {"config": {"unit": "m"}}}})
+
+
+@case("resolve.config_mistakes.MisplacedKey")
+def misplaced_key():
+    cleaning.execute_in_process(run_config={"ops": {"clean": {"unit": "m", "config": {"unit": "m"}}}})
+
+
+@case("resolve.config_mistakes.NotConfigurable")
+def not_configurable():
+    @job
+    def it():
+        one()
+
+    it.execute_in_process(run_config={"ops": {"one": {"config": {"x": 1}}}})
+
+
+@case("resolve.config_mistakes.BadChoice")
+def bad_choice():
+    from typing import Literal
+
+    class Mode(Config):
+        mode: Literal["fast", "exact"]
+
+    @op
+    def chosen(config: Mode): ...
+
+    @job
+    def it():
+        chosen()
+
+    it.execute_in_process(run_config={"ops": {"chosen": {"config": {"mode": "fats"}}}})
+
+
+@case("resolve.config_mistakes.BadValue")
+def bad_value():
+    from pydantic import Field
+
+    class Few(Config):
+        rows: int = Field(gt=0)
+
+    @op
+    def counted(config: Few): ...
+
+    @job
+    def it():
+        counted()
+
+    it.execute_in_process(run_config={"ops": {"counted": {"config": {"rows": 0}}}})
+
+
+@case("resolve.config_mistakes.MappingFailed")
+def mapping_failed():
+    def simpler(given):
+        return 5
+
+    @op
+    def relaxed(config: Relaxed): ...
+
+    @job(config=ConfigMapping(simpler, {"strict": bool}))
+    def it():
+        relaxed()
+
+    it.execute_in_process(run_config={"strict": True})
+
+
+@case("resolve.config_mistakes.BadConfigText")
+def bad_config_text():
+    @asset
+    def it(config: Relaxed): ...
+
+    execute.materialize(Definitions(assets=[it]), instance=Instance.ephemeral(), config=["it.threshold"])
+
+
+@case("declare.env.EnvVarNotSet")
+def env_not_set():
+    configured(unit=EnvVar("OPGRAPH_NO_SUCH_VARIABLE"))
+
+
+@case("declare.env.EnvVarUsedTooEarly")
+def env_too_early():
+    str(EnvVar("WAREHOUSE"))
+
+
+@case("declare.env.EnvVarNoInt")
+def env_no_int():
+    os.environ["OPGRAPH_TEST_ROWS"] = "many"
+    EnvVar.int("OPGRAPH_TEST_ROWS").get_value()
+
+
+# -- resources ------------------------------------------------------------------------
+
+
+@case("run.resources.ResourceNotMade")
+def resource_not_made():
+    @resource
+    def db():
+        raise OSError("no route to host")
+
+    @asset(required_resource_keys={"db"})
+    def it(context):
+        return context.resources.db
+
+    materialize([it], resources={"db": db})
+
+
+@case("errors.InvalidInvocationError")
+def same_run_id():
+    instance = Instance.ephemeral()
+
+    @job
+    def it():
+        one()
+
+    run_id = execute_job(it, instance).run_id
+    it.execute_in_process(instance=instance, run_id=run_id)
+
+
+@case("resolve.resources.AlreadyBound")
+def already_bound():
+    @asset(resource_defs={"db": 1})
+    def it(): ...
+
+    with_resources([it], {"db": 2})
+
+
+@case("run.mistakes.ConfigTwice")
+def config_twice():
+    @op
+    def it(context, config: Limits): ...
+
+    it(build_op_context(op_config={"unit": "m"}), config=Limits(unit="km"))
+
+
+@case("run.mistakes.ResourcesTwice")
+def resources_twice():
+    class Warehouse(ConfigurableResource):
+        url: str
+
+    @op
+    def it(context, warehouse: Warehouse, lake: Warehouse): ...
+
+    it(build_op_context(resources={"lake": Warehouse(url="a")}), warehouse=Warehouse(url="b"))
+
+
+@case("run.resources.NeedsWith")
+def needs_with():
+    @resource
+    def db(context):
+        yield 1
+
+    build_op_context(resources={"db": db}).resources  # noqa: B018
+
+
+@case("declare.reconstruct.NotReconstructable")
+def not_reconstructable():
+    @job
+    def it():
+        one()
+
+    reconstructable(it)
+
+
+@case("values.upath.NoBasePath")
+def no_base_path():
+    class Texts(UPathIOManager):
+        extension = ".txt"
+
+        def dump_to_path(self, context, obj, path): ...
+
+        def load_from_path(self, context, path): ...
+
+    Texts().handle_output(build_output_context(name="result", step_key="it"), "text")
+
+
+@case("values.problems.ValueLostError")
+def value_lost(tmp_path):
+    @asset
+    def many():
+        return 1
+
+    with Instance(tmp_path) as instance:
+        run = materialize([many], instance=instance)
+        for file in (tmp_path / "values").rglob("many*"):
+            file.unlink() if file.is_file() else None
+        run.asset_value("many")
+
+
+@case("resolve.config_mistakes.SecretNotRecorded")
+def secret_not_recorded():
+    from pydantic import SecretStr
+
+    class Login(Config):
+        password: SecretStr
+
+    @asset
+    def it(config: Login):
+        raise ValueError("no such user")
+
+    defs, instance = Definitions(assets=[it]), Instance.ephemeral()
+    run = execute.materialize(defs, instance=instance, config={"ops": {"it": {"config": {"password": "hush"}}}})
+    execute.resume(defs, run.run_id, instance=instance)
+
+
+@case("run.mistakes.NoStepUnderWay")
+def no_step_under_way():
+    OpExecutionContext.get()
+
+
+@case("run.shelf.UnknownAsset")
+def unknown_asset():
+    @asset
+    def it(context):
+        return context.load_asset_value(AssetKey("upstrem"))
+
+    materialize([upstream, it])
+
+
+@case("run.types.WrongType")
+def value_of_wrong_type():
+    @asset
+    def it() -> int:
+        return "one"
+
+    materialize([it])
+
+
+@case("frames.tables.NoTable")
+def no_table(tmp_path):
+    from opgraph import frames
+
+    @asset
+    def it():
+        return 5
+
+    materialize([it], resources={"io_manager": frames.ParquetIOManager(base_path=str(tmp_path))})
+
+
+@case("frames.places.NoLibraryForURL")
+def no_library(tmp_path):
+    from opgraph import frames
+
+    @asset
+    def it():
+        return [{"a": 1}]
+
+    materialize([it], resources={"io_manager": frames.ParquetIOManager(base_path="warehouse://bucket")})

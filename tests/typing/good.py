@@ -1,0 +1,218 @@
+"""What users write, without an error under the strictest settings of pyright and mypy."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import assert_type
+
+from opgraph import (
+    AssetExecutionContext,
+    AssetIn,
+    AssetKey,
+    AssetOut,
+    AssetsDefinition,
+    AssetSelection,
+    AssetSpec,
+    Config,
+    ConfigurableResource,
+    Definitions,
+    In,
+    Instance,
+    MaterializeResult,
+    Nothing,
+    OpDefinition,
+    OpExecutionContext,
+    Out,
+    Output,
+    asset,
+    build_asset_context,
+    build_op_context,
+    define_asset_job,
+    graph,
+    graph_asset,
+    graph_multi_asset,
+    job,
+    materialize,
+    multi_asset,
+    op,
+)
+
+
+class Warehouse(ConfigurableResource):
+    url: str = "memory"
+
+    def rows(self) -> list[int]:
+        return [1]
+
+
+class Limit(Config):
+    most: int = 10
+
+
+# -- ops -------------------------------------------------------------------------
+
+
+@op
+def one() -> int:
+    return 1
+
+
+@op
+def add(a: int, b: int = 1) -> int:
+    return a + b
+
+
+@op(tags={"team": "data"}, code_version="2")
+def cleaned(context: OpExecutionContext, rows: list[int]) -> list[int]:
+    context.log.info("%d rows", len(rows))
+    return rows
+
+
+@op
+def counted(rows: list[int]) -> Output[int]:
+    return Output(len(rows), metadata={"rows": len(rows)})
+
+
+@op
+def yielded(rows: list[int]) -> Iterator[Output[int]]:
+    yield Output(len(rows))
+
+
+@op
+async def fetched(context: OpExecutionContext, url: str) -> list[int]:
+    return [len(url), context.retry_number]
+
+
+@op
+async def streamed(url: str) -> AsyncIterator[Output[str]]:
+    yield Output(url)
+
+
+@op(out={"low": Out(), "high": Out()})
+def split(rows: list[int]) -> tuple[list[int], int]:
+    return rows, 1
+
+
+@op(out={"good": Out(is_required=False), "bad": Out(is_required=False)})
+def sorted_out(rows: list[int]) -> Iterator[Output[list[int]] | Output[int]]:
+    yield Output(rows, "good")
+    yield Output(1, "bad")
+
+
+@op
+def limited(context: OpExecutionContext, rows: list[int], config: Limit) -> list[int]:
+    return rows[: config.most]
+
+
+@op
+def asked(warehouse: Warehouse, most: int = 3) -> list[int]:
+    return warehouse.rows()[:most]
+
+
+@op
+def anything() -> Output:
+    return Output(1)
+
+
+@op(ins={"after": In(Nothing)})
+def report() -> int:
+    return 3
+
+
+assert_type(cleaned(build_op_context(), [1]), list[int])  # a direct call, as in a test
+assert_type(add(1, b=2), int)
+
+
+# -- graphs ----------------------------------------------------------------------
+
+
+@graph
+def inner(rows: list[int]) -> int:
+    low, high = split(cleaned(rows))
+    assert_type(low, list[int])
+    assert_type(high, int)
+    parts = sorted_out(asked(most=2))
+    return add(counted(parts.good), b=yielded(limited(low)))
+
+
+@graph_asset(group_name="reports")
+def total(flights: list[int]) -> int:
+    first = add.alias("first")(inner(flights))
+    assert_type(first, int)
+    return add.tag({"slow": "yes"})(add(first, anything()), report(after=first))
+
+
+@graph_asset
+def pages() -> list[int]:
+    assert_type(streamed("a"), str)
+    return fetched(streamed("b"))
+
+
+@graph_multi_asset(outs={"small": AssetOut(), "large": AssetOut()}, can_subset=True)
+def sizes(flights: list[int]) -> dict[str, object]:
+    low, high = split(flights)
+    return {"small": low, "large": high}
+
+
+@job
+def nightly() -> None:
+    add(one(), 2)
+
+
+# -- assets ----------------------------------------------------------------------
+
+
+@asset(key="flights", owners=["team:data"])
+def flights() -> list[int]:
+    return [1]
+
+
+@asset(ins={"rows": AssetIn("flights")})
+def delays(context: AssetExecutionContext, rows: list[int]) -> MaterializeResult:
+    context.add_output_metadata({"rows": len(rows)})
+    return MaterializeResult(metadata={"rows": 3})
+
+
+@asset
+def stored() -> MaterializeResult[list[int]]:
+    return MaterializeResult(value=[1], metadata={"rows": 1})
+
+
+@multi_asset(outs={"a": AssetOut(), "b": AssetOut()})
+def both(rows: list[int]) -> tuple[int, str]:
+    return 1, ""
+
+
+assert_type(flights(), list[int])
+assert_type(delays(build_asset_context(), [1]), MaterializeResult)
+assert_type(both([1]), tuple[int, str])
+assert_type(total(build_asset_context(resources={"warehouse": Warehouse(url="db")}), [1]), int)
+
+
+# -- definitions -----------------------------------------------------------------
+
+selection = AssetSelection.groups("reports").upstream(depth=2) & AssetSelection.all() - AssetSelection.keys("a")
+defs = Definitions(
+    assets=[flights, delays, stored, both, total, pages, sizes, AssetSpec("other")],
+    jobs=[nightly, define_asset_job("reports", selection=selection | AssetSelection.key_prefixes("raw"))],
+    resources={"limit": 3, "warehouse": Warehouse(url="db")},
+)
+
+
+def made_by(name: str) -> OpDefinition:
+    """Factories, with the names of the definitions' types."""
+
+    @op(name=name)
+    def renamed(rows: list[int]) -> list[int]:
+        return rows
+
+    return renamed
+
+
+def keys_of(definition: AssetsDefinition) -> list[AssetKey]:
+    return list(definition.keys)
+
+
+with Instance.ephemeral() as instance:
+    result = materialize([flights, total], instance=instance, resources=defs.resources, selection="flights")
+    assert result.success

@@ -11,12 +11,9 @@ from opgraph.declare.configurable import ConfigurableIOManagerFactory as Configu
 from opgraph.declare.configurable import ConfigurableResource as ConfigurableResource
 from opgraph.declare.configurable import ResourceDependency as ResourceDependency
 from opgraph.declare.definitions import Definitions as Definitions
-<<<<<<< HEAD
 from opgraph.declare.dynamic import DynamicOut as DynamicOut
 from opgraph.declare.dynamic import DynamicOutput as DynamicOutput
-=======
 from opgraph.declare.env import EnvVar as EnvVar
->>>>>>> main
 from opgraph.declare.executor import in_process_executor as in_process_executor
 from opgraph.declare.folders import definitions as definitions
 from opgraph.declare.folders import file_relative_path as file_relative_path

@@ -9,56 +9,6 @@ from opgraph.errors import Error, NotYetSupportedError
 
 # What to do meanwhile: the names it holds for.
 _MEANWHILE: dict[str, tuple[str, ...]] = {
-<<<<<<< HEAD
-    "read an environment variable in the op, or give the op an input": (
-        "Config",
-        "RunConfig",
-        "PermissiveConfig",
-        "EnvVar",
-        "ConfigMapping",
-        "config_mapping",
-        "validate_run_config",
-    ),
-    "give a plain object in `resources`, or make the object inside the op": (
-        "ConfigurableResource",
-        "ResourceDependency",
-        "ResourceParam",
-        "resource",
-        "ResourceDefinition",
-        "InitResourceContext",
-        "make_values_resource",
-        "with_resources",
-        "build_resources",
-        "build_init_resource_context",
-    ),
-    "subclass `IOManager` and give an instance of it in `resources`": (
-        "ConfigurableIOManager",
-        "ConfigurableIOManagerFactory",
-        "io_manager",
-        "IOManagerDefinition",
-        "input_manager",
-        "InputManager",
-        "UPathIOManager",
-        "build_input_context",
-        "build_output_context",
-    ),
-    "list the assets in `Definitions(assets=[...])`; an upstream that others make is an `AssetSpec`": (
-        "load_from_defs_folder",
-        "definitions",
-        "load_definitions_from_modules",
-        "file_relative_path",
-    ),
-    "call `execute_in_process` on the job": (
-        "reconstructable",
-        "build_reconstructable_job",
-    ),
-    "use `context.log`, or the standard `logging`: both are kept with the step": ("get_logger",),
-=======
-    "loop inside one op, or declare one op for each case": (
-        "DynamicOut",
-        "DynamicOutput",
-    ),
->>>>>>> main
     "leave it out; `opgraph resume` runs what failed again": (
         "RetryPolicy",
         "Backoff",

@@ -29,14 +29,9 @@ from opgraph.declare.mistakes import (
 from opgraph.declare.node import Node
 from opgraph.declare.signatures import P, R_co
 from opgraph.declare.unsupported import refuse
-<<<<<<< HEAD
 from opgraph.declare.wires import FanIn, FromInput, FromNode, Value, Wire, joined
 from opgraph.errors import Source
-=======
-from opgraph.declare.wires import FanIn, FromInput, FromNode, Value, Wire
-from opgraph.errors import NotYetSupportedError, Source
 from opgraph.keys import near_misses
->>>>>>> main
 
 if TYPE_CHECKING:
     from opgraph.declare.graph_definition import GraphDefinition

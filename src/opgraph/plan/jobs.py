@@ -87,30 +87,23 @@ def plan_graph(flat: Flat, *, job: str, chosen: AbstractSet[str] | None = None) 
 
 
 def _source(
-<<<<<<< HEAD
     origin: Origin, step: FlatStep, name: str, place: Mapping[int, int], steps: Sequence[FlatStep]
 ) -> InputSource:
-=======
-    origin: Origin, step: FlatStep, name: str, place: Mapping[int, int]
-) -> FromAsset | FromStep | FromCaller | FromDefault | FromMany:
->>>>>>> main
     if isinstance(origin, StepOut) and origin.step in place:
         return taken(origin, steps, place)
     if isinstance(origin, OuterInput):
         return FromCaller(origin.name)
     if isinstance(origin, Many):
         kept = (i for i in origin.items if not isinstance(i, StepOut) or i.step in place)
-<<<<<<< HEAD
-        return FromMany(tuple(taken(i, steps, place) if isinstance(i, StepOut) else FromDefault() for i in kept))
-=======
-        return FromMany(tuple(_item(i, place) for i in kept))
->>>>>>> main
+        return FromMany(tuple(_item(i, steps, place) for i in kept))
     if isinstance(origin, Constant):
         return FromAsset(origin.value.key.text) if isinstance(origin.value, AssetSpec) else FromDefault()
     return FromDefault() if step.op.ins[name].has_default_value else FromCaller(name)
 
 
-def _item(item: StepOut | OuterInput | Constant, place: Mapping[int, int]) -> FromStep | FromCaller | FromDefault:
+def _item(
+    item: StepOut | OuterInput | Constant, steps: Sequence[FlatStep], place: Mapping[int, int]
+) -> FromStep | FromCaller | FromDefault | FromMapped | FromCollected:
     if isinstance(item, StepOut):
-        return FromStep(place[item.step], item.output)
+        return taken(item, steps, place)
     return FromCaller(item.name) if isinstance(item, OuterInput) else FromDefault()

@@ -111,12 +111,8 @@ class FromDefault(Struct, frozen=True, gc=False, tag="default"):
 class Gather(Struct, frozen=True, gc=False, omit_defaults=True):
     """How one level of a fan-out is put together: in the order in which its generator yielded, or by mapping key."""
 
-<<<<<<< HEAD
     as_dict: bool = False
     allow_failed: bool = False  # without those that failed, instead of not at all
-=======
-    items: "tuple[FromStep | FromAsset | FromCaller | FromDefault, ...]"
->>>>>>> main
 
 
 class FromCollected(Struct, frozen=True, gc=False, tag="collected"):
@@ -137,7 +133,7 @@ class FromMapped(Struct, frozen=True, gc=False, tag="mapped"):
 class FromMany(Struct, frozen=True, gc=False, tag="many"):
     """A list of outputs wired into one input: a list of their values, without those that were not yielded."""
 
-    items: "tuple[FromStep | FromAsset | FromDefault | FromCollected | FromMapped, ...]"
+    items: "tuple[FromStep | FromAsset | FromCaller | FromDefault | FromCollected | FromMapped, ...]"
 
 
 InputSource: TypeAlias = FromStep | FromAsset | FromCaller | FromDefault | FromMany | FromCollected | FromMapped

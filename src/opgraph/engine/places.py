@@ -1,6 +1,7 @@
 """Where the steps of a fan-out stand to one another: who waits for whom, and which values a step reads."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from opgraph.engine.program import Edge, Gathering
 from opgraph.engine.state import State
@@ -51,6 +52,19 @@ def collected(state: State, step: int, each: Gathering) -> Iterator[int]:
             yield state.elements[element]
         else:
             yield state.base[made_in(state, each.step, element)] + each.place
+
+
+def collected_as(state: State, step: int, each: Gathering) -> Any:
+    """The same, nested as the fan-outs are: lists of pairs of a mapping key and what is below it, a slot at last."""
+
+    def below(element: int, path: tuple[int, ...]) -> Any:
+        if path:
+            return [(state.keys[inner], below(inner, path[1:])) for inner in elements_of(state, element, path[0])]
+        if each.place < 0:
+            return state.elements[element]
+        return state.base[made_in(state, each.step, element)] + each.place
+
+    return below(enclosing(state, step, each.depth), each.path)
 
 
 def slots_read(state: State, step: int) -> list[int]:

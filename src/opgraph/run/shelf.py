@@ -75,8 +75,8 @@ class AssetValueLost(ValueNotFoundError):
 class Lost(Exception):  # a signal between two files of this room, not an error for users
     """A value of this run's plan could not be loaded: its producer may have to run again."""
 
-    def __init__(self, step: int, output: str, cause: Exception) -> None:
-        self.step, self.output, self.cause = step, output, cause
+    def __init__(self, step: int, output: str, cause: Exception, mapping_key: str | None = None) -> None:
+        self.step, self.output, self.cause, self.mapping_key = step, output, cause, mapping_key
 
 
 class UnknownAsset(Error, KeyError):
@@ -133,6 +133,7 @@ class Shelf:
                 came.output,
                 Place.NONE,
                 data_version=came.data_version,
+                mapping_key=came.mapping_key,
                 asset=output.asset,
                 asked=asked,
                 metadata=metadata,
@@ -149,6 +150,7 @@ class Shelf:
                 Origin(self.run_id, bound.step.key, attempt),
                 offset=offset,
                 data_version=came.data_version,
+                mapping_key=came.mapping_key,
                 asset=output.asset,
                 asked=asked,
                 io_manager=key,
@@ -179,6 +181,7 @@ class Shelf:
             op_def=bound.op,
             job_name=self._job,
             version=out.code_version,
+            mapping_key=came.mapping_key,
             storage=self._storage(manager),
         )
         answer = manager.handle_output(context, came.value)
@@ -199,6 +202,7 @@ class Shelf:
             checksum=context.checksum,
             data_version=came.data_version or context.checksum,
             location=context.location,
+            mapping_key=came.mapping_key,
             asset=output.asset,
             asked=asked,
             io_manager=output.io_manager,

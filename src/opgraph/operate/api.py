@@ -22,7 +22,7 @@ from opgraph.errors import (
     StepFailedError,
     show_own_code_only,
 )
-from opgraph.events import Kept, RunStatus
+from opgraph.events import Kept, Place, RunStatus
 from opgraph.keys import AssetKey, CoercibleToAssetKey, near_misses
 from opgraph.operate.asset_job import job_of_assets
 from opgraph.operate.asset_view import AssetGraphView
@@ -40,6 +40,7 @@ from opgraph.run.captured import Captured, StepLog
 from opgraph.run.instance import Instance
 from opgraph.run.invoke import invoke
 from opgraph.run.resources import Opened, open_resource
+from opgraph.run.made import Made
 from opgraph.run.results import ExecuteInProcessResult
 from opgraph.run.shelf import AssetValueLost, Shelf
 from opgraph.values.manager import InMemoryIOManager, IOManager
@@ -326,8 +327,7 @@ def _finish(target: Target, outcome: RunOutcome, instance: Instance, *, raise_on
 def error_of(outcome: RunOutcome) -> BaseException:
     """The user's exception of the first step that failed, with a note that names the step; a StepFailedError where it
     is not at hand, or where raising it would end the caller's Python."""
-    index = outcome.plan.index()
-    found = outcome.exceptions.get(index.get(outcome.failed_step, -1))
+    found = outcome.exceptions.get(outcome.failed_step)
     if found is not None:
         show_own_code_only(found)
         if isinstance(found, Exception):
@@ -350,25 +350,34 @@ def result_of(target: Target, outcome: RunOutcome, instance: Instance) -> Execut
     row = instance.record.run(outcome.run_id)
     if row is None:
         raise RunNotFoundError(f"run {outcome.run_id} is gone")
-    keys = [step.key for step in outcome.plan.steps]
+    makers: dict[str, dict[int, str]] = {}
 
     def load(kept: Kept) -> Any:
-        return outcome.shelf.get(kept, None, "", "", step_key=_maker(keys, kept, instance))
+        place = kept.stored.place
+        key = ""
+        if place is not Place.INLINE and place is not Place.FILE:  # a manager may want to know
+            if kept.run not in makers:
+                makers[kept.run] = _makers(kept.run, instance)
+            key = makers[kept.run].get(kept.seq, "")
+        return outcome.shelf.get(kept, None, "", "", step_key=key)
 
     definition = getattr(target, "definition", None)
     return ExecuteInProcessResult(row, outcome.plan, instance, load, definition, target.project)
 
 
-def _maker(keys: Sequence[str], kept: Kept, instance: Instance) -> str:
-    """The key of the step that stored a value."""
-    for seq, fact in instance.record.facts(kept.run, kept.seq - 1):
-        if seq == kept.seq:
-            plan = instance.record.run(kept.run)
-            steps = decode_plan(plan.plan).steps if plan is not None else ()
-            number = getattr(fact, "step", -1)
-            return steps[number].key if 0 <= number < len(steps) else ""
-    del keys
-    return ""
+def _makers(run_id: str, instance: Instance) -> dict[int, str]:
+    """The keys of the steps that a run's facts are about, by the facts' numbers."""
+    row = instance.record.run(run_id)
+    if row is None:
+        return {}
+    made = Made(decode_plan(row.plan))
+    found: dict[int, str] = {}
+    for seq, fact in instance.record.facts(run_id):
+        made.add(seq, fact)
+        step = getattr(fact, "step", -1)
+        if 0 <= step < len(made.keys):
+            found[seq] = made.keys[step]
+    return found
 
 
 def load_asset_value(

@@ -49,6 +49,7 @@ WHY = {
     "asked": "it was asked for",
     "downstream": "it comes after a step that runs",
     "recorded": "the parent run stored its outputs",
+    "by key": "each of its steps is reused if it succeeded in the parent run on the same value",
     "lost": "a stored output of it is gone",
     "cleaned": "its stored outputs were cleaned up",
     "code changed": "its code is not the one that made the stored outputs",

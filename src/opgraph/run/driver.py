@@ -34,6 +34,8 @@ from opgraph.events import (
     AnyFact,
     CancelRequested,
     ErrorInfo,
+    Found,
+    Kept,
     NotFound,
     OutputStored,
     RetryDue,
@@ -61,6 +63,7 @@ from opgraph.run.sources import Sources
 from opgraph.run.stopping import Stopping
 
 Listener = Callable[[int, AnyFact], None]
+LookUpPast = Callable[[State, int], tuple[tuple[Kept, ...] | None, str]]
 _now = time.time
 _MOST_UNRECORDED = 100  # values of a fan-out that nothing takes yet
 
@@ -78,6 +81,7 @@ class Driver:
         said: what the steps say.
         given: values for inputs that the caller provides.
         listeners: told of every fact once it is recorded.
+        lookup: finds the stored values that stand for a step, or says why there are none.
     """
 
     def __init__(
@@ -91,6 +95,7 @@ class Driver:
         said: Captured,
         given: Mapping[str, Any],
         listeners: Sequence[Listener] = (),
+        lookup: LookUpPast | None = None,
     ) -> None:
         self.state: State = new(programs.compile(plan), writer.run_id)
         self._steps, self._writer, self._shelf, self._said, self._listeners = steps, writer, shelf, said, listeners
@@ -113,6 +118,7 @@ class Driver:
         self.failures: dict[int, StepFailed] = {}  # by step: its last attempt, where that failed
         self._canceled = False
         self._stopping = Stopping()
+        self._lookup = lookup or _nothing_known
 
     @property
     def errors(self) -> Mapping[int, BaseException]:
@@ -279,7 +285,11 @@ class Driver:
                     StepSkipped(command.step, _now(), command.because, command.output, command.blocked)
                 )
             case LookUp():
-                self._answers.append(NotFound(command.step, _now(), "nothing is memoized yet"))
+                kept, why = self._lookup(self.state, command.step)
+                if kept is None:
+                    self._answers.append(NotFound(command.step, _now(), why))
+                else:
+                    self._answers.append(Found(command.step, _now(), kept, why))
             case Delay():
                 heapq.heappush(self._delayed, (_now() + command.seconds, command.step))
             case Stop():
@@ -299,6 +309,10 @@ class Driver:
                 for listener in self._listeners:
                     listener(seq, fact)
         self._facts, self._values, self._durable = [], [], False
+
+
+def _nothing_known(_state: State, _step: int) -> tuple[None, str]:
+    return None, "new"
 
 
 class StuckRun(Error):

@@ -34,7 +34,9 @@ from opgraph.keys import AssetKey
 from opgraph.plan.model import (
     Do,
     FromAsset,
+    FromCollected,
     FromMany,
+    FromMapped,
     FromStep,
     InputSource,
     Plan,
@@ -44,6 +46,7 @@ from opgraph.plan.model import (
     decode_plan,
 )
 from opgraph.record.rows import Materialized, RunRow
+from opgraph.run.made import Made
 from opgraph.run.event import (
     AssetMaterializationPlannedData,
     AssetObservationData,
@@ -130,7 +133,10 @@ class _View:
 
     def __init__(self, row: RunRow, plan: Plan, facts: Sequence[tuple[int, AnyFact]]) -> None:
         self.row, self.plan, self.facts = row, plan, facts
-        self.keys = [step.key for step in plan.steps]
+        made = Made(plan)
+        for seq, fact in facts:
+            made.add(seq, fact)
+        self.keys, self.templates = made.keys, made.templates
         self.found: list[Event] = []
         self.came: set[tuple[int, str]] = set()  # outputs that can be loaded
         self.fed: set[tuple[int, int]] = set()  # attempts of which the inputs were told
@@ -259,7 +265,7 @@ class _View:
         if (step, attempt) in self.fed:
             return
         self.fed.add((step, attempt))
-        for given in self.plan.steps[step].inputs:
+        for given in self.plan.steps[self.templates[step]].inputs:
             if given.name == until:
                 return
             for source in given.source.items if isinstance(given.source, FromMany) else (given.source,):
@@ -274,7 +280,12 @@ class _View:
         """The details of an input that was loaded; None: its value came from the caller or the code, or not at all."""
         if isinstance(source, FromAsset):
             return LoadedInputData(input_name=given.name, manager_key=given.manager or _MANAGER)
-        if isinstance(source, FromStep) and (source.step, source.output) in self.came:
+        fanned = isinstance(source, (FromMapped, FromCollected)) or (
+            isinstance(source, FromStep) and self.plan.steps[source.step].over
+        )
+        if isinstance(source, (FromStep, FromMapped, FromCollected)) and (
+            fanned or (source.step, source.output) in self.came
+        ):
             upstream = self.plan.steps[source.step]
             stored_by = next(output.io_manager for output in upstream.outputs if output.name == source.output)
             return LoadedInputData(

@@ -9,7 +9,15 @@ from typing import Any
 from opgraph.declare.definitions import Definitions
 from opgraph.errors import ResourceFunctionError
 from opgraph.events import ErrorInfo, RunEnded, RunStarted, RunStatus
-from opgraph.operate.planning import past_of, policy_in, replan, row_of, target_again, target_of
+from opgraph.operate.planning import (
+    past_of,
+    policy_in,
+    replan,
+    row_of,
+    target_again,
+    target_of,
+    trouble_in,
+)
 from opgraph.operate.target import Selection, Target
 from opgraph.plan.model import Do, Plan, Policy, decode_plan, encode_plan
 from opgraph.plan.reuse import steps_named

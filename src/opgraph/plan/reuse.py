@@ -74,13 +74,16 @@ def _replan(plan: Plan, past: Past, trouble: Trouble, asked: dict[int, Decision]
         if i in asked:
             decisions.append(asked[i])
         elif only:
-            decisions.append(_reused(step, before) or Decision(Do.SKIP, "not asked"))
+            kept = _by_key(past) if step.over and step.key in then else _reused(step, before)
+            decisions.append(kept or Decision(Do.SKIP, "not asked"))
         elif rewired:
             decisions.append(Decision(Do.RUN, "rewired"))
         elif step.key in then and step.config != then[step.key].config:
             decisions.append(Decision(Do.RUN, "config changed"))
+        elif step.over:
+            decisions.append(_decide_mapped(step, past, decisions))
         else:
-            decisions.append(_decide(step, before, decisions))
+            decisions.append(_decide(plan, step, before, decisions, unsettled))
     if only:
         _leave_out_what_follows(plan.steps, decisions, asked.keys())
     _run_what_is_lost(plan.steps, decisions, trouble)
@@ -98,7 +101,7 @@ def _unsettled(past: Past) -> set[str]:
     return {key.partition("[")[0] for key, each in past.steps.items() if "[" in key and each.ending != "succeeded"}
 
 
-def _decide_mapped(plan: Plan, step: Step, past: Past, decisions: list[Decision]) -> Decision:
+def _decide_mapped(step: Step, past: Past, decisions: list[Decision]) -> Decision:
     generators = {each.step for each in step.over}
     for source in upstream(step):
         decision = decisions[source.step]

@@ -365,6 +365,13 @@ def result_of(target: Target, outcome: RunOutcome, instance: Instance) -> Execut
     return ExecuteInProcessResult(row, outcome.plan, instance, load, definition, target.project)
 
 
+def _maker(kept: Kept, instance: Instance) -> str:
+    """The key of the step that stored a value, which an I/O manager may want to know."""
+    if kept.stored.place in (Place.INLINE, Place.FILE):
+        return ""
+    return _makers(kept.run, instance).get(kept.seq, "")
+
+
 def _makers(run_id: str, instance: Instance) -> dict[int, str]:
     """The keys of the steps that a run's facts are about, by the facts' numbers."""
     row = instance.record.run(run_id)
@@ -427,7 +434,7 @@ def load_asset_value(
                 )
         kept = Kept(found.run_id, found.seq, found.stored)
         try:
-            return shelf.get(kept, None, "", "", step_key=_maker((), kept, owner))
+            return shelf.get(kept, None, "", "", step_key=_maker(kept, owner))
         except ValueLostError as lost:
             raise AssetValueLost(key.text, lost.why, lost.location) from None
 

@@ -307,7 +307,7 @@ class Plan(Struct, frozen=True, omit_defaults=True):
             case FromMapped():
                 return {"mapped": self.steps[source.step].key, "output": source.output}
             case FromCollected():
-                levels = msgspec.to_builtins(source.levels)
+                levels = [msgspec.structs.asdict(level) for level in source.levels]
                 return {"collected": self.steps[source.step].key, "output": source.output, "levels": levels}
             case _:
                 return msgspec.to_builtins(source)

@@ -70,6 +70,7 @@ class Attempts:
         self._given, self._policy, self._selection = given, policy, frozenset(selection)
         self._sides: dict[int, AssetSide] = {}
         self._contexts: dict[int, OpExecutionContext] = {}  # of the steps under way, where they have one
+        self._bound: dict[int, BoundStep] = {}  # the steps under way
         said.context_of = self._context_of
         self.errors: dict[int, BaseException] = {}  # of failed steps, for callers who want the exception itself
 
@@ -93,6 +94,7 @@ class Attempts:
             KeyboardInterrupt: the user asked to stop.
         """
         token = self._said.enter(bound.number, attempt)
+        self._bound[bound.number] = bound
         reads: list[Read] = []
         during, began = "load", _clock()
         loaded = computed = 0
@@ -144,6 +146,7 @@ class Attempts:
             ), None
         finally:
             self._contexts.pop(bound.number, None)
+            del self._bound[bound.number]
             self._said.leave(token)
 
     # -- inputs -----------------------------------------------------------------------
@@ -384,7 +387,7 @@ class Attempts:
     def _context_of(self, step: int, attempt: int) -> OpExecutionContext:
         """The context of a step under way, for who asks for it without a parameter."""
         if step not in self._contexts:
-            bound = self._steps[step]
+            bound = self._bound[step]
             self._contexts[step] = self._context(bound, attempt, bound.selected)
         return self._contexts[step]
 

@@ -147,10 +147,11 @@ def test_json():
             ],
             "y": {"type": "default"},
             "z": {"type": "caller", "name": "given"},
-            "c": {"collected": "a", "output": "result"},
+            "c": {"collected": "a", "output": "result", "levels": [{"as_dict": False, "allow_failed": False}]},
             "m": {"mapped": "a", "output": "result"},
         },
         "after": ["a"],
+        "over": [],
         "outputs": [
             {"name": "p", "role": "needed", "asset": None, "required": False, "io_manager": "io_manager"},
             {"name": "q", "role": "unselected_required", "asset": "q", "required": True, "io_manager": "io_manager"},

@@ -22,7 +22,8 @@ from opgraph.values.problems import ValueLostError
 from opgraph.values.store import Origin
 
 DEFAULT = "io_manager"
-_CACHE = 32 * 1024 * 1024  # bytes of inline values kept in the process, so that the next step need not ask the record
+_CACHE = 16 * 1024 * 1024  # bytes of inline values kept in the process, so that the next step need not ask the record
+_BESIDE = 150  # bytes that keeping one costs beside its own
 
 
 class NoSuchManager(InvariantViolationError):
@@ -218,9 +219,9 @@ class Shelf:
     def remember(self, seq: int, blob: bytes) -> None:
         """Keep the bytes beside a fact of this run at hand, as long as there is room."""
         self._blobs[seq] = blob
-        self._blob_bytes += len(blob)
+        self._blob_bytes += len(blob) + _BESIDE
         while self._blob_bytes > _CACHE:
-            self._blob_bytes -= len(self._blobs.pop(next(iter(self._blobs))))
+            self._blob_bytes -= len(self._blobs.pop(next(iter(self._blobs)))) + _BESIDE
 
     # -- loading ----------------------------------------------------------------------
 

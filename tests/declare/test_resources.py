@@ -220,3 +220,17 @@ def test_with_resources_binds_what_is_needed():
     assert og.materialize([bound]).output_for_node("made") == "door with a key"
     with pytest.raises(og.InvalidInvocationError, match="resources of its own under the keys `door`"):
         og.with_resources([bound], {"door": door})
+
+
+def test_with_resources_binds_external_assets_too():
+    """A SourceAsset takes the I/O manager that loads it; one that it has already is not given twice."""
+    manager = og.IOManagerDefinition.hardcoded_io_manager(og.InMemoryIOManager())
+    named = og.SourceAsset("raw", io_manager_key="store")
+    (bound,) = og.with_resources([named], {"store": manager, "other": 1})
+    assert bound.io_manager_def is manager
+    assert bound.resource_defs == {"store": manager}
+    own = og.SourceAsset("raw", io_manager_def=manager)
+    (kept,) = og.with_resources([own], {"io_manager": og.mem_io_manager})
+    assert kept.io_manager_def is manager
+    with pytest.raises(og.InvalidInvocationError, match="raw__io_manager"):
+        og.with_resources([own], {"raw__io_manager": og.mem_io_manager})

@@ -240,6 +240,18 @@ def no_assets():
     running(it, None)
 
 
+@case("run.mistakes.InputNotGiven")
+def input_not_given():
+    @op
+    def clean(rows): ...
+
+    @graph
+    def report(rows):
+        clean(rows)
+
+    report.execute_in_process()
+
+
 @case("run.mistakes.NotInTests")
 def not_in_tests():
     build_op_context().run  # noqa: B018

@@ -14,7 +14,7 @@ from opgraph.declare.spec import AssetSpec
 from opgraph.errors import InvalidInvocationError, InvariantViolationError
 from opgraph.keys import AssetKey
 from opgraph.run import mistakes
-from opgraph.run.context import build_asset_context, build_op_context
+from opgraph.run.build_contexts import build_asset_context, build_op_context
 from opgraph.run.invoke import invoke
 
 AB = {"a": Out(), "b": Out()}

@@ -490,3 +490,123 @@ def test_an_import_stays_light():
     code = "import opgraph as og, sys\n@og.asset\ndef a(): return 1\nog.materialize([a])\n"
     code += "assert 'pydantic' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_resources_given_to_a_run_replace_those_of_its_job():
+    """`execute_in_process(resources=…)` goes before the job's `resource_defs`, key by key."""
+
+    @og.op(required_resource_keys={"one", "two"})
+    def both(context):
+        return context.resources.one, context.resources.two
+
+    @og.job(resource_defs={"one": 1, "two": 2})
+    def pair():
+        both()
+
+    assert pair.execute_in_process(resources={"two": 22}).output_for_node("both") == (1, 22)
+    assert pair.execute_in_process().output_for_node("both") == (1, 2)
+
+
+def test_what_an_asset_brings_it_may_use():
+    """The keys of an asset's `resource_defs` need not stand in `required_resource_keys` too."""
+
+    @og.asset(resource_defs={"foo": og.ResourceDefinition.hardcoded_resource("blah")})
+    def it(context):
+        return context.resources.foo
+
+    assert og.materialize([it]).output_for_node("it") == "blah"
+
+
+@pytest.mark.parametrize("decorator", [og.resource, og.io_manager])
+def test_a_config_schema_of_python_types(decorator, monkeypatch):
+    """`config_schema` as a dict of types is checked before anything runs, with the path; `configured` gives it too."""
+
+    @decorator(config_schema={"path": str, "limit": int})
+    def store(context):
+        log.append(context.resource_config)
+        return og.InMemoryIOManager()
+
+    @og.op(required_resource_keys={"store"})
+    def act():
+        log.append("act")
+
+    @og.job(resource_defs={"store": store})
+    def it():
+        act()
+
+    monkeypatch.setenv("HERE", "/tmp")
+    config = {"resources": {"store": {"config": {"path": {"env": "HERE"}, "limit": 3}}}}
+    assert it.execute_in_process(run_config=config).success
+    assert log == [{"path": "/tmp", "limit": 3}, "act"]
+    log.clear()
+    with pytest.raises(og.InvalidConfigError, match=r"resources\.store\.config\.limit"):
+        it.execute_in_process(run_config={"resources": {"store": {"config": {"path": "a", "limit": "b"}}}})
+    with pytest.raises(og.InvalidConfigError, match=r"resources\.store\.config\.path"):
+        it.execute_in_process()
+    assert log == []
+    assert it.execute_in_process(resources={"store": store.configured({"path": "x", "limit": 1})}).success
+    assert log == [{"path": "x", "limit": 1}, "act"]
+
+
+class Connected(og.IOManager):
+    """Stores in something that is closed at the end of the run."""
+
+    def __init__(self):
+        self.rows = {}
+
+    def handle_output(self, context, obj):
+        self.rows[context.step_key] = obj
+
+    def load_input(self, context):
+        return self.rows[context.upstream_output.step_key]
+
+
+def test_results_show_what_was_stored_in_what_is_put_away():
+    """The values of a run can be looked at after its I/O manager was closed and loads no more."""
+
+    @og.io_manager
+    def closing(context):
+        made = Connected()
+        yield made
+        made.rows = None
+
+    @og.asset
+    def one():
+        return 1
+
+    @og.asset
+    def two(one):
+        return one + 1
+
+    result = og.materialize([one, two], resources={"io_manager": closing})
+    assert (result.output_for_node("one"), result.asset_value("two")) == (1, 2)
+
+
+def test_what_an_op_wrote_itself_is_loaded_by_a_users_manager():
+    """An input that takes a value from a Nothing output asks the user's I/O manager; ours have none and give None."""
+
+    class Elsewhere(Connected):
+        def load_input(self, context):
+            return f"from {context.upstream_output.step_key}"
+
+    @og.op(out=og.Out(og.Nothing))
+    def writes():
+        log.append("writes")
+
+    @og.op
+    def reads(rows):
+        return rows
+
+    @og.job
+    def it():
+        reads(writes())
+
+    assert it.execute_in_process().output_for_node("reads") is None
+    assert it.execute_in_process(resources={"io_manager": og.mem_io_manager}).output_for_node("reads") is None
+    done = it.execute_in_process(resources={"io_manager": Elsewhere()}, raise_on_error=False)
+    assert [event.event_type.name for event in done.all_events if event.is_failure] == []
+    manager = Elsewhere()
+    log.clear()
+    manager.handle_output = lambda context, obj: log.append(obj)
+    it.execute_in_process(resources={"io_manager": manager})
+    assert log == ["writes", "from writes"]

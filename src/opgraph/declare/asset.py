@@ -55,7 +55,7 @@ def asset(
     @gathering
     def decorate(fn: Callable[..., Any]) -> AssetsDefinition:
         body = Body(fn)
-        name = attributes.get("name") or fn.__name__
+        name = attributes.get("name") or body.name
         owner = f"asset `{name}`"
         key = layout.key_of(attributes, name, owner, body.source)
         upstream = layout.upstream_of(attributes, body.params, owner, body.source, takes_any=body.var_keywords)
@@ -96,7 +96,7 @@ def multi_asset(**attributes: Unpack[ManyAssets]) -> AssetDecorator:
     @gathering
     def decorate(fn: Callable[..., Any]) -> AssetsDefinition:
         body = Body(fn)
-        name = attributes.get("name") or fn.__name__
+        name = attributes.get("name") or body.name
         owner = f"multi-asset `{name}`"
         checked_name("multi-asset", name, body.source)
         outs, specs = _outs_and_specs(attributes, owner, body)
@@ -157,7 +157,7 @@ def _op(body: Body, attributes: Mapping[str, Any], of: layout.Layout, outs: dict
         outs,
         attributes.get("description"),
         attributes.get("config_schema"),
-        required_resource_keys=of.required_resource_keys,
+        required_resource_keys=of.required_resource_keys.union(of.resource_defs),  # what it brings it may use
         tags=of.op_tags,
         code_version=attributes.get("code_version"),
         kind="asset",

@@ -8,7 +8,7 @@ from msgspec import structs
 
 from opgraph.declare import compose, layout, ports
 from opgraph.declare.attributes import CanSubset, OfNode, check
-from opgraph.declare.frozen import Frozen, fields_of, made, replaced
+from opgraph.declare.frozen import Frozen, document, fields_of, made, replaced
 from opgraph.declare.graph_definition import GraphDefinition
 from opgraph.declare.mapped import mapped
 from opgraph.declare.mistakes import NoAssets, SeveralOutputs, report
@@ -466,3 +466,6 @@ def _out_of(name: str, key: AssetKey, node: OpDefinition | GraphDefinition, give
         tags=said("tags_by_output_name", out.tags, given.get("tags")),
         kinds=out.kinds or given.get("kinds"),
     )
+
+
+document(AssetsDefinition, lambda assets: assets.node_def.__doc__)

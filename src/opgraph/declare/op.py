@@ -8,7 +8,7 @@ from opgraph.declare import compose, ports
 from opgraph.declare.accepted import expect, only
 from opgraph.declare.body import Body
 from opgraph.declare.dynamic import DynamicOut
-from opgraph.declare.frozen import Frozen, replaced
+from opgraph.declare.frozen import Frozen, document, replaced
 from opgraph.declare.inputs import In, says_nothing
 from opgraph.declare.labels import checked_name, checked_tags
 from opgraph.declare.mistakes import (
@@ -18,6 +18,7 @@ from opgraph.declare.mistakes import (
     WrongContext,
     WrongType,
     gathering,
+    owner_of,
     report,
 )
 from opgraph.declare.outputs import Out
@@ -79,10 +80,10 @@ class OpDefinition(Frozen, Generic[P, R_co]):
         kind: str = "op",
     ) -> None:
         refuse("op", {"pool": pool, "retry_policy": retry_policy})
-        expect(f"{kind} `{name}`", getattr(compute_fn, "source", None), ins=ins, outs=outs, description=description,
+        expect(owner_of(kind, name), getattr(compute_fn, "source", None), ins=ins, outs=outs, description=description,
                required_resource_keys=required_resource_keys, tags=tags, code_version=code_version)  # fmt: skip
         body = compute_fn if isinstance(compute_fn, Body) else Body(compute_fn)
-        owner = f"{kind} `{name}`"
+        owner = owner_of(kind, name)
         if body.var_positional:
             report(PositionalRest(owner, where=body.source))
         if kind == "op" and body.context_kind == "asset":
@@ -129,7 +130,7 @@ class OpDefinition(Frozen, Generic[P, R_co]):
 
     @property
     def __name__(self) -> str:
-        return self.name
+        return self.body.name
 
     @property
     def version(self) -> str | None:
@@ -245,6 +246,7 @@ def _ins(body: Body, declared: Mapping[str, In], owner: str) -> dict[str, In]:
 
 
 _PLAIN = In()
+document(OpDefinition, lambda op: op.body.inner.__doc__)
 
 
 def outs_of(body: Body, out: Out | Mapping[str, Out] | None) -> dict[str, Out]:
@@ -315,7 +317,7 @@ def op(
     @gathering
     def decorate(fn: Callable[..., Any]) -> OpDefinition:
         body = Body(fn)
-        owner = f"op `{name if name is not None else fn.__name__}`"
+        owner = owner_of("op", name if name is not None else body.name)
         given_ins = only(owner, "ins", ins, In, "an `In`", body.source) if isinstance(ins, Mapping) else ins
         given_out = only(owner, "out", out, Out, "an `Out`", body.source) if isinstance(out, Mapping) else out
         if out is not None and not isinstance(out, (Out, Mapping)):  # pyright: ignore[reportUnnecessaryIsInstance] - users' data
@@ -323,7 +325,7 @@ def op(
             given_out = None
         return OpDefinition(
             body,
-            name if name is not None else fn.__name__,
+            name if name is not None else body.name,
             given_ins,
             outs_of(body, given_out),
             description,

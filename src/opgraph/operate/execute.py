@@ -24,7 +24,7 @@ from opgraph.plan.reuse import steps_named
 from opgraph.record.rows import RunRow
 from opgraph.record.store import Writer
 from opgraph.resolve.config import Given
-from opgraph.run.binding import BoundStep, keys_of_running
+from opgraph.run.binding import BoundStep, keys_of_running, refuse_missing
 from opgraph.run.captured import Captured, StepLog
 from opgraph.run.context import Resources, RunSide
 from opgraph.run.driver import Driver, Listener, LookUpPast
@@ -179,6 +179,9 @@ def start(
 ) -> RunOutcome:
     """Record a new run and drive it."""
     steps = target.bind(plan)  # refuses what cannot be run before there is a run
+    given = getattr(target, "given", None)
+    if given is not None:
+        refuse_missing(steps, given)
     Opened(target.resources, target.resource_config).check(keys_of_running(steps))
     run_id = run_id or new_run_id()
     instance.record.create(
@@ -214,6 +217,7 @@ def _drive(
     forward: bool = False,
     given: Mapping[str, Any] | None = None,
     steps: list[BoundStep] | None = None,
+    hold: bool = False,
 ) -> RunOutcome:
     said = Captured(forward=forward)
     row = instance.record.run(writer.run_id)
@@ -234,6 +238,7 @@ def _drive(
         opened,
         target.project,
         lambda step, attempt: StepLog(said, step, attempt),
+        opened.ends if hold else lambda _: False,
     )
     side = RunSide(
         run_id=writer.run_id,

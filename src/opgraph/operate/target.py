@@ -118,11 +118,14 @@ class GraphTarget:
     settings: Settings
     project: Project | None = None
     chosen: frozenset[str] | None = None
+    asked: tuple[str, ...] = ()
 
     def plan(self, instance: Instance) -> Plan:
         """The plan that runs every op."""
         del instance
         made = plan_graph(self.flat, job=self.job, chosen=self.chosen)
+        if self.asked:  # kept, so that going on from the run plans the same ops
+            made = msgspec.structs.replace(made, ops=self.asked)
         return with_config(made, self.settings, {step.key: step for step in self.flat.steps})
 
     def bind(self, plan: Plan) -> list[BoundStep]:
@@ -159,9 +162,11 @@ def with_config(plan: Plan, settings: Settings, nodes: Mapping[str, FlatStep]) -
 def configured(bound: list[BoundStep], settings: Settings) -> list[BoundStep]:
     """Bound steps with their configuration, those that run."""
     found = settings.of([each.flat for each in bound if each.step.decision.do in (Do.RUN, Do.DECIDE)])
-    for each in bound:
-        each.config = found.get(each.flat.key)
-        each.constants.update(settings.inputs_by_step.get(each.flat.key, {}))
+    inputs = settings.inputs_by_step
+    if found or inputs:
+        for each in bound:
+            each.config = found.get(each.flat.key)
+            each.constants.update(inputs.get(each.flat.key, {}))
     return bound
 
 
@@ -181,8 +186,10 @@ def asset_target(
     run_config: Given = None,
     defaults: Any = None,
     recorded: Mapping[str, Any] | None = None,
+    may_be_none: bool = False,
 ) -> AssetTarget:
     """The assets of a selection; None: all that can be materialized. `run_config` is laid over the job's `defaults`.
+    `may_be_none`: where there are no assets, nothing is to be done, and that is no mistake.
 
     Raises:
         InvalidDefinitionError: the definitions cannot work.
@@ -191,7 +198,10 @@ def asset_target(
     chosen = AssetSelection.all() if selection is None else selection_of(selection)
     how = policy_of(policy)
     project = resolve(definitions)
-    keys = select_to_run(project.graph, chosen, str(selection) if selection is not None else "*", recorded_in(instance))
+    keys = frozenset[AssetKey]()
+    if project.graph.nodes or selection is not None or not may_be_none:
+        text = str(selection) if selection is not None else "*"
+        keys = select_to_run(project.graph, chosen, text, recorded_in(instance))
     units = project.graph.units
     settings = Settings(
         run_config,
@@ -214,8 +224,9 @@ def job_target(
     tags: Mapping[str, str] | None = None,
     run_config: Given = None,
     recorded: Mapping[str, Any] | None = None,
+    ops: Sequence[str] | None = None,
 ) -> Target:
-    """What a job of the definitions runs.
+    """What a job of the definitions runs. `ops` are those of a job of ops that are wanted.
 
     Raises:
         UnknownJob: there is none of this name.
@@ -239,7 +250,13 @@ def job_target(
             recorded=recorded,
         )
     return graph_target(
-        job, resources=project.resources, tags=tags, project=project, run_config=run_config, recorded=recorded
+        job,
+        resources=project.resources,
+        tags=tags,
+        project=project,
+        selection=ops,
+        run_config=run_config,
+        recorded=recorded,
     )
 
 
@@ -254,7 +271,7 @@ def graph_target(
     run_config: Given = None,
     recorded: Mapping[str, Any] | None = None,
 ) -> GraphTarget:
-    """What a job of ops runs.
+    """What a job of ops runs. Where there is no `selection` of ops, a job's own holds.
 
     Raises:
         InvalidDefinitionError: an input that nobody provides, a resource that is not there.
@@ -262,6 +279,8 @@ def graph_target(
     graph = definition.graph if isinstance(definition, JobDefinition) else definition
     own: Mapping[str, Any] = definition.resource_defs if isinstance(definition, JobDefinition) else {}
     values: Mapping[str, Any] = definition.input_values if isinstance(definition, JobDefinition) else {}
+    if selection is None and isinstance(definition, JobDefinition):
+        selection = definition.op_selection
     flat = flatten(graph)
     read = _assets_read(flat)
     if read and project is None:
@@ -295,6 +314,7 @@ def graph_target(
         settings,
         project,
         chosen,
+        tuple(selection or ()),
     )
 
 

@@ -19,6 +19,7 @@ from opgraph.run.captured import Captured
 from opgraph.run.context import AssetExecutionContext, AssetSide, OpExecutionContext, RunSide
 from opgraph.run.failure import error_info
 from opgraph.run.loop import EventLoop
+from opgraph.run.mistakes import InputNotGiven
 from opgraph.run.shelf import Lost, Shelf
 from opgraph.run.sources import Found, Sources, put_together
 from opgraph.values.problems import ValueLostError
@@ -101,6 +102,8 @@ class Attempts:
         storing = [0]
         try:
             ins = self._load(bound, attempt, reads)
+            if self._shelf.reported:
+                self._report(bound, attempt, self._shelf.reported, emit)
             loaded = _clock()
             during = "compute"
             op = bound.flat.op
@@ -111,9 +114,7 @@ class Attempts:
             items: Iterable[Any] = bound.call.outputs(ins, context, selected, self._loop)
             outputs, blob = self._store(bound, attempt, items, asked, storing, emit)
             if self._contexts:
-                context = self._contexts.get(bound.number)
-                if context is not None and context.reported:
-                    self._report(bound, attempt, context.reported, emit)
+                self._report_logged(bound, attempt, emit)
             ended = _clock()
             computed = ended - loaded - storing[0]
             return StepSucceeded(
@@ -133,6 +134,7 @@ class Attempts:
             cause = error.cause if isinstance(error, _InStore) else error
             about = error.output if isinstance(error, _InStore) else getattr(error, "__opgraph_input__", "")
             self.errors[bound.number] = cause
+            self._report_logged(bound, attempt, emit)
             ended = _clock()
             return StepFailed(
                 bound.number,
@@ -188,7 +190,8 @@ class Attempts:
         value = self._get(found, bound, name, manager, attempt)
         kept = found.kept
         if kept is not None and kept.stored.asset is not None:
-            reads.append(Read(name, kept.stored.asset, kept.run, kept.seq, kept.stored.data_version))
+            metadata = self._shelf.told_of_input()
+            reads.append(Read(name, kept.stored.asset, kept.run, kept.seq, kept.stored.data_version, metadata))
         return value
 
     def _get(self, found: Found, bound: BoundStep, name: str, manager: str, attempt: int) -> Any:
@@ -256,11 +259,7 @@ class Attempts:
             return self._given[source.name]
         if name in bound.call.defaults:
             return bound.call.defaults[name]
-        raise InvariantViolationError(
-            f"nobody gave a value for the input `{source.name}`, which `{bound.step.key}` needs",
-            where=bound.op.source,
-            fix=f'pass it: `execute_in_process(input_values={{"{source.name}": …}})`',
-        )
+        raise InputNotGiven(source.name, bound.step.key, where=bound.op.source)
 
     # -- outputs ----------------------------------------------------------------------
 
@@ -279,6 +278,8 @@ class Attempts:
         """
         kind = type(items)
         streaming = kind is not tuple and kind is not list
+        if self._contexts:
+            self._report_logged(bound, attempt, emit)
         if kind is tuple and asked is None and bound.selected is None:  # one plain value, and it is wanted
             (item,) = items
             began = _clock()
@@ -291,7 +292,6 @@ class Attempts:
             spent[0] = _clock() - began
             if self._shelf.reported:
                 self._report(bound, attempt, self._shelf.reported, emit)
-                self._shelf.reported.clear()
             return (stored,), blob
         if bound.whole:
             items = self._refuse_unselected(bound, list(items))
@@ -323,8 +323,10 @@ class Attempts:
     ) -> None:
         offset = 0
         for item in items:
+            if self._contexts:  # what the function logged before it yielded this comes before it
+                self._report_logged(bound, attempt, emit)
             if not isinstance(item, Came):
-                self._report(bound, attempt, [item], emit)
+                self._report(bound, attempt, [(_now(), item)], emit)
                 continue
             output = bound.outputs[item.output]
             role = output.role
@@ -346,7 +348,6 @@ class Attempts:
                 spent[0] += _clock() - began
             if self._shelf.reported:
                 self._report(bound, attempt, self._shelf.reported, emit)
-                self._shelf.reported.clear()
             if alone:
                 del item  # the next one may need the room
                 emit(OutputStored(bound.number, attempt, _now(), stored), blob)
@@ -365,13 +366,21 @@ class Attempts:
                     raise UnselectedAssetCame(bound.step.key, output.name, output.asset, bound.op.source)
         return items
 
-    def _report(self, bound: BoundStep, attempt: int, events: Iterable[Any], emit: Emit) -> None:
-        for event in events:
+    def _report_logged(self, bound: BoundStep, attempt: int, emit: Emit) -> None:
+        """Record what the function said by `log_event` since the last time."""
+        context = self._contexts.get(bound.number)
+        if context is not None and context.reported:
+            self._report(bound, attempt, context.reported, emit)
+
+    def _report(self, bound: BoundStep, attempt: int, said: list[tuple[float, Any]], emit: Emit) -> None:
+        """Make facts of what was said, each with its time, and empty the list."""
+        events, said[:] = list(said), []
+        for at, event in events:
             emit(
                 AssetReported(
                     bound.number,
                     attempt,
-                    _now(),
+                    at,
                     event.asset_key.text,
                     all_to_wire(event.metadata) if event.metadata else {},
                     not isinstance(event, AssetMaterialization),

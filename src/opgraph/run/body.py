@@ -77,7 +77,7 @@ class OpCall:
         self._assets = assets
         self._after = after
         self._takes_context = body.takes_context
-        self._in_order = body.params if body.fn.__code__.co_posonlyargcount else ()
+        self._in_order = body.params if body.code.co_posonlyargcount else ()
         self._in_types = input_types(op)
         self._out_types = output_types(op)
         self._expects = _expected(op) if body.kind in ("sync", "async") else None

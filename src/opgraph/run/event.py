@@ -137,11 +137,25 @@ class StepOutputHandle(Struct, frozen=True, kw_only=True):
     mapping_key: str | None = None
 
 
+class TypeCheckData(Struct, frozen=True, kw_only=True):
+    """Whether a value was of the type that was declared."""
+
+    success: bool
+    label: str
+    description: str | None = None
+    metadata: Mapping[str, Any] = {}
+
+
 class StepOutputData(Struct, frozen=True, kw_only=True):
     """An output that came."""
 
     step_output_handle: StepOutputHandle
     metadata: Mapping[str, Any]
+
+    @property
+    def type_check_data(self) -> TypeCheckData:
+        """Passed, else the output had not come."""
+        return TypeCheckData(success=True, label=self.output_name)
 
     @property
     def output_name(self) -> str:
@@ -158,6 +172,12 @@ class StepInputData(Struct, frozen=True, kw_only=True):
     """An input that the function was given."""
 
     input_name: str
+    type_error: str | None = None  # what was wrong with the type of its value
+
+    @property
+    def type_check_data(self) -> TypeCheckData:
+        """Whether the value was of the type that was declared."""
+        return TypeCheckData(success=self.type_error is None, label=self.input_name, description=self.type_error)
 
 
 class LoadedInputData(Struct, frozen=True, kw_only=True):
@@ -345,6 +365,11 @@ class Event(Struct, frozen=True, kw_only=True, eq=False):
     def is_asset_observation(self) -> bool:
         """Whether an asset was observed."""
         return self.event_type is EventType.ASSET_OBSERVATION
+
+    @property
+    def is_expectation_result(self) -> bool:
+        """Never: there are no expectations."""
+        return False
 
     @property
     def is_asset_materialization_planned(self) -> bool:

@@ -15,7 +15,8 @@ from opgraph.resolve.config import OpConfig, Settings, config_of
 from opgraph.resolve.flatten import flatten
 from opgraph.run import mistakes
 from opgraph.run.body import OpCall, drained
-from opgraph.run.context import AssetSide, OpExecutionContext, build_asset_context, build_op_context
+from opgraph.run.build_contexts import build_asset_context, build_op_context
+from opgraph.run.context import AssetSide, OpExecutionContext
 from opgraph.run.loop import EventLoop
 
 
@@ -109,7 +110,7 @@ def _context(
     builder = build_op_context if assets is None else build_asset_context
     if not op.body.takes_context:
         return (args[0], args[1:], kwargs) if args and isinstance(args[0], OpExecutionContext) else (None, args, kwargs)
-    name = op.body.fn.__code__.co_varnames[0]
+    name = op.body.all_params[0]
     if name in kwargs:
         given, kwargs = kwargs[name], {key: value for key, value in kwargs.items() if key != name}
     elif args:

@@ -423,6 +423,18 @@ class MissingArguments(InvalidInvocationError):
         )
 
 
+class InputNotGiven(InvalidInvocationError):
+    """A run of a graph without a value for an input that has no other."""
+
+    def __init__(self, name: str, step: str, *, where: Source | None) -> None:
+        self.name, self.step = name, step
+        super().__init__(
+            f"nobody gave a value for the input `{name}`, which `{step}` needs",
+            where=where,
+            fix=f'pass it: `execute_in_process(input_values={{"{name}": …}})`',
+        )
+
+
 class CalledOutside(InvariantViolationError):
     """A graph or a job was called like a function, where no graph is being composed."""
 

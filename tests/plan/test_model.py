@@ -41,7 +41,12 @@ sources = st.one_of(
     st.builds(FromCaller, names),
     st.just(FromDefault()),
     st.builds(FromMany, st.lists(st.one_of(from_steps, from_assets, st.just(FromDefault()))).map(tuple)),
-    st.builds(FromCollected, numbers, names, st.lists(st.builds(Gather, st.booleans(), st.booleans()), min_size=1).map(tuple)),
+    st.builds(
+        FromCollected,
+        numbers,
+        names,
+        st.lists(st.builds(Gather, st.booleans(), st.booleans()), min_size=1).map(tuple),
+    ),
     st.builds(FromMapped, numbers, names),
 )
 kept = st.builds(

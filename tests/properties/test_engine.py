@@ -416,7 +416,9 @@ def check_end(shell: Shell) -> None:
     if final == RunStatus.CANCELED:
         assert any(isinstance(fact, CancelRequested) for fact in told)
     keys = Counter(
-        state.key(i) for i, phase in enumerate(state.phases) if phase != Phase.WITHDRAWN and not state.gone[state.within[i]]
+        state.key(i)
+        for i, phase in enumerate(state.phases)
+        if phase != Phase.WITHDRAWN and not state.gone[state.within[i]]
     )
     assert all(n == 1 for n in keys.values()), "a key names one step, but for those that were withdrawn"
     started = Counter((f.step, f.attempt) for f in told if isinstance(f, StepStarted))

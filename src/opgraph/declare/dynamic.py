@@ -1,4 +1,4 @@
-"""Outputs of which there are as many as the op finds out: what it says of them, and the object that it yields for one."""
+"""Outputs of which there are as many as the op finds out: what it says of them, and what it yields for one."""
 
 import re
 from collections.abc import Mapping

@@ -74,10 +74,7 @@ class Levels:
         self, name: str, definition: "OpDefinition | GraphDefinition", wires: Mapping[str, Wire], where: Source | None
     ) -> None:
         """Add a node. Reports what cannot be."""
-        if not self._outputs and not self._given:
-            mapped = False
-        else:
-            mapped = any(self.of(wire) for wire in wires.values())
+        mapped = bool(self._outputs or self._given) and any(self.of(wire) for wire in wires.values())
         nodes = getattr(definition, "nodes", None)
         if nodes is not None:
             if mapped or definition.fans:  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType] - graphs have it
@@ -106,11 +103,11 @@ class Levels:
         for key, wire in wires.items():
             for item in wire.items if isinstance(wire, FanIn) else (wire,):
                 other = self.of(item)
-                short, long = sorted((level, other), key=len)
-                if long[: len(short)] != short:
-                    report(TwoFanOuts(name, key, level[-1], other[-1], where=where))
-                    continue
-                level = long
+                together = min(len(level), len(other))
+                if level[:together] != other[:together]:
+                    report(TwoFanOuts(name, key, "".join(level[-1:]), "".join(other[-1:]), where=where))
+                elif len(other) > len(level):
+                    level = other
         collected_first = True
         for wire in wires.values():
             for item in wire.items if isinstance(wire, FanIn) else (wire,):

@@ -94,7 +94,7 @@ def _element_lost_too(state: State, slot: int) -> list[Command]:
 
 
 def lost_for_good(_state: State, _fact: ValueLost, _seq: int) -> list[Command]:
-    """SKIPPED, BLOCKED, FAILED, CANCELED, WITHDRAWN: the step ran again and did not make it; who missed it will find that out."""
+    """SKIPPED, BLOCKED, FAILED, CANCELED, WITHDRAWN: it ran again and did not make it; who missed it will find out."""
     return []
 
 

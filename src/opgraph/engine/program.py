@@ -196,22 +196,20 @@ class Program:
             simple = self._only_plain(step, i)
             if simple is not None:
                 return simple
-        sources = [(given.name, given.source, given.nothing) for given in step.inputs]
         edges = [self._edge(step, i, edge) for edge in step.after if not self.is_left_out(edge.step)]
         lists: list[tuple[bool, tuple[Edge, ...]]] = []
         gatherings: list[Gathering] = []
-        for name, source, nothing in sources:
-            if isinstance(source, (FromStep, FromMapped)):
-                edges.append(self._edge(step, i, source))
-            elif isinstance(source, FromCollected):
-                gatherings.append(self._gathering(step, i, name, source, optional=nothing))
-            elif isinstance(source, FromMany):
-                found = [item for item in source.items if isinstance(item, (FromStep, FromMapped))]
-                collected = [item for item in source.items if isinstance(item, FromCollected)]
-                gatherings += [self._gathering(step, i, name, item, optional=True) for item in collected]
-                if found:
-                    others = len(found) < len(source.items)
-                    lists.append((others, tuple(self._edge(step, i, item) for item in found)))
+        for given in step.inputs:
+            source = given.source
+            items = source.items if isinstance(source, FromMany) else (source,)
+            optional = given.nothing or isinstance(source, FromMany)
+            collected = [item for item in items if isinstance(item, FromCollected)]
+            gatherings += [self._gathering(step, i, given.name, item, optional=optional) for item in collected]
+            found = [self._edge(step, i, item) for item in items if isinstance(item, (FromStep, FromMapped))]
+            if not isinstance(source, FromMany):
+                edges += found
+            elif found:
+                lists.append((len(found) < len(items), tuple(found)))
         edges = list(dict.fromkeys(edges))
         if gatherings:
             self.gatherings[i] = tuple(gatherings)
@@ -220,15 +218,12 @@ class Program:
             if edge.place >= 0:
                 upstream[edge.step] = edge.depth
             else:
-                fan = self.fans[edge.step]
-                if i not in fan.takers:
-                    self.fans[edge.step] = Fan(fan.step, fan.members, (*fan.takers, i), fan.required, fan.stream)
+                self._add_taker(edge.step, i)
         for each in gatherings:
             for maker in (*(self.fans[fan].step for fan in each.path), each.step):
                 if upstream.setdefault(maker, each.depth) != each.depth:
-                    raise BrokenPlanError(
-                        step.key, f"both collects {self.plan.steps[maker].key!r} and is mapped with it"
-                    )
+                    other = self.plan.steps[maker].key
+                    raise BrokenPlanError(step.key, f"both collects {other!r} and is mapped with it")
         if step.over:
             self.edges[i], self.lists[i] = tuple(edges), tuple(lists)
             self.needs.append(())
@@ -238,6 +233,11 @@ class Program:
         groups = [(others, tuple(self.base[e.step] + e.place for e in items)) for others, items in lists]
         self.groups.append((*groups, (True, ())))  # never empty, so that the collected inputs are looked at
         return {other: depth if self.over[other] or depth else -1 for other, depth in upstream.items()}
+
+    def _add_taker(self, slot: int, i: int) -> None:
+        fan = self.fans[slot]
+        if i not in fan.takers:
+            self.fans[slot] = Fan(fan.step, fan.members, (*fan.takers, i), fan.required, fan.stream)
 
     def _only_plain(self, step: Step, i: int) -> dict[int, int] | None:
         """`_number_inputs` of a step that neither is mapped nor collects; None: it does."""

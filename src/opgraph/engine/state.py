@@ -174,7 +174,7 @@ class State:
         return self.program.over[self.template[made]][-1] if made >= 0 else -1 - made
 
     def key(self, step: int) -> str:
-        """The step's key: that in the plan, and the mapping keys of the elements in which it stands, outermost first."""
+        """The step's key: that in the plan, and the mapping keys of the elements around it, outermost first."""
         key = self.program.plan.steps[self.template[step]].key
         element = self.within[step]
         inside = ""

@@ -40,8 +40,8 @@ from opgraph.resolve.project import resolve
 from opgraph.run.captured import Captured, StepLog
 from opgraph.run.instance import Instance
 from opgraph.run.invoke import invoke
-from opgraph.run.resources import Opened, open_resource
 from opgraph.run.made import Made
+from opgraph.run.resources import Opened, open_resource
 from opgraph.run.results import ExecuteInProcessResult
 from opgraph.run.shelf import AssetValueLost, Shelf
 from opgraph.values.manager import InMemoryIOManager, IOManager

@@ -30,8 +30,8 @@ from opgraph.run.context import Resources, RunSide
 from opgraph.run.driver import Driver, Listener, LookUpPast
 from opgraph.run.failure import error_info
 from opgraph.run.instance import Instance
-from opgraph.run.resources import Opened
 from opgraph.run.lookup import PastValues
+from opgraph.run.resources import Opened
 from opgraph.run.shelf import Shelf
 from opgraph.run.views import Run
 

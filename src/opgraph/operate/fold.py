@@ -55,7 +55,8 @@ class Fold:
     """
 
     __slots__ = (
-        "_made", "_members", "attempts", "because", "before", "canceling", "compute", "counts", "ended", "epoch", "errors", "kept", "load",
+        "_made", "_members",
+        "attempts", "because", "before", "canceling", "compute", "counts", "ended", "epoch", "errors", "kept", "load",
         "outputs", "phase", "plan", "reads", "run_ended", "run_error", "run_started", "running", "started", "status",
         "store",
     )  # fmt: skip

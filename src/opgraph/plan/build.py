@@ -241,7 +241,9 @@ class _Layout:
             key = unit.key_at.get((origin.step, origin.output))
             if key is not None and key not in each.part.selected:
                 return FromAsset(key.text, sibling=True)
-            return taken(origin, unit.flat.steps, each.at) if origin.mapping else FromStep(each.at[origin.step], origin.output)
+            if origin.mapping:
+                return taken(origin, unit.flat.steps, each.at)
+            return FromStep(each.at[origin.step], origin.output)
         if isinstance(origin, Constant):
             return FromDefault()
         key = unit.key_of_input.get(origin.name)

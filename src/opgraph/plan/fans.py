@@ -9,7 +9,9 @@ from opgraph.plan.model import FromCollected, FromMapped, FromStep, Gather
 from opgraph.resolve.flatten import FlatStep, StepOut, is_dynamic
 
 
-def taken(origin: StepOut, steps: Sequence[FlatStep], place: Mapping[int, int]) -> FromStep | FromMapped | FromCollected:
+def taken(
+    origin: StepOut, steps: Sequence[FlatStep], place: Mapping[int, int]
+) -> FromStep | FromMapped | FromCollected:
     """How a step takes an output: as it is, one value of a fan-out, or all together.
 
     Args:

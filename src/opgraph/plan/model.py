@@ -200,8 +200,8 @@ class Retry(Struct, frozen=True, gc=False, omit_defaults=True):
 class Step(Struct, frozen=True, gc=False, omit_defaults=True):
     """One op of the flattened graph, in its place in the plan.
 
-    One that is mapped (`over` is not empty) never runs itself: for each value of the fan-out a step is made of it, named
-    by its key and the mapping keys, as in `parse[a]`, and numbered after the steps of the plan, in the order of the log.
+    One that is mapped (`over` is not empty) never runs itself: for each value of the fan-out a step is made of it,
+    named by its key and the mapping keys, as in `parse[a]`, and numbered after the steps of the plan, in log order.
     """
 
     key: str  # unique in the plan: `my_asset.clean.dedupe`

@@ -18,8 +18,8 @@ class Unit:
     """One asset definition with its op or graph made flat, and the op output at which each of its assets is made."""
 
     __slots__ = (
-        "_definition", "_named", "_parents", "at", "fanned", "flat", "key_at", "key_of_input", "manager_at", "mistakes", "name",
-        "passed",
+        "_definition", "_named", "_parents", "at", "fanned", "flat", "key_at", "key_of_input", "manager_at", "mistakes",
+        "name", "passed",
     )  # fmt: skip
 
     def __init__(self, definition: AssetsDefinition, name: str = "") -> None:

@@ -9,9 +9,19 @@ from typing import Any
 from opgraph.declare.materialization import AssetMaterialization
 from opgraph.declare.metadata import all_to_wire
 from opgraph.errors import InvariantViolationError, RecordError, Source
-from opgraph.events import AnyFact, AssetReported, Kept, OutputStored, Read, StepFailed, StepSucceeded, Stored
+from opgraph.events import AnyFact, AssetReported, OutputStored, Read, StepFailed, StepSucceeded, Stored
 from opgraph.keys import AssetKey
-from opgraph.plan.model import FromAsset, FromCaller, FromCollected, FromMany, FromMapped, FromStep, InputSource, Policy, Role
+from opgraph.plan.model import (
+    FromAsset,
+    FromCaller,
+    FromCollected,
+    FromMany,
+    FromMapped,
+    FromStep,
+    InputSource,
+    Policy,
+    Role,
+)
 from opgraph.resolve.flatten import OuterInput, StepOut
 from opgraph.run.binding import BoundStep
 from opgraph.run.body import Came
@@ -207,9 +217,11 @@ class Attempts:
         self, source: FromCollected, bound: BoundStep, name: str, manager: str, attempt: int, index: int
     ) -> Any:
         tree = self._sources.all(bound.number, name, index)
-        return put_together(
-            tree, source.levels, lambda found: self._get(found, bound, name, manager, attempt)
-        )
+
+        def load(found: Found) -> Any:
+            return self._get(found, bound, name, manager, attempt)
+
+        return put_together(tree, source.levels, load)
 
     def _many(
         self, source: FromMany, bound: BoundStep, name: str, manager: str, attempt: int, reads: list[Read]

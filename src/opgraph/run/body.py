@@ -4,7 +4,7 @@ import typing
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from msgspec import Struct
 
@@ -250,9 +250,9 @@ class OpCall:
 
     def _listed(self, name: str, value: Any) -> list[Any]:
         """The values of a dynamic output that was returned."""
-        items: list[Any] = value if isinstance(value, list) else []  # pyright: ignore[reportUnknownVariableType] - whatever the user returned
-        if not isinstance(value, list) or not all(isinstance(item, DynamicOutput) for item in items):
-            raise mistakes.NotDynamicOutputs(self.op.name, name, type(value).__qualname__, where=self.op.source)
+        items = cast("list[Any]", value)
+        if _class_of(value) is not list or not all(type(item) is DynamicOutput for item in items):
+            raise mistakes.NotDynamicOutputs(self.op.name, name, _class_of(value).__qualname__, where=self.op.source)
         return items
 
     def _placed(self, item: Any, position: int) -> str:
@@ -344,19 +344,20 @@ class OpCall:
             raise mistakes.NotDynamic(self.op.name, name, where=self.op.source)
         if type(item) is not DynamicOutput:
             raise mistakes.NotDynamicOutput(self.op.name, name, type(item).__qualname__, where=self.op.source)
-        key: str = item.mapping_key
+        given = cast("DynamicOutput[Any]", item)
+        key = given.mapping_key
         place = f"{name}[{key}]"
         if place in seen:
             raise mistakes.MappingKeyTwice(self.op.name, name, key, where=self.op.source)
         seen.add(place)
-        metadata = item.metadata
+        metadata = given.metadata
         if self._out_types:
-            self._check_type(name, item.value)
+            self._check_type(name, given.value)
         if context is not None and place in context.added_metadata:
             metadata = {**metadata, **context.added_metadata[place]}
-        version = "" if item.data_version is None else str(getattr(item.data_version, "value", item.data_version))
+        version = "" if given.data_version is None else str(getattr(given.data_version, "value", given.data_version))
         asked = selected is None or name in selected
-        return Came(name, item.value, metadata, version, item.tags, asked=asked, mapping_key=key)
+        return Came(name, given.value, metadata, version, given.tags, asked=asked, mapping_key=key)
 
 
 def _class_of(value: object) -> type[Any]:

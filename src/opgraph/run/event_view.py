@@ -46,7 +46,6 @@ from opgraph.plan.model import (
     decode_plan,
 )
 from opgraph.record.rows import Materialized, RunRow
-from opgraph.run.made import Made
 from opgraph.run.event import (
     AssetMaterializationPlannedData,
     AssetObservationData,
@@ -66,6 +65,7 @@ from opgraph.run.event import (
     StepSuccessData,
     UserFailureData,
 )
+from opgraph.run.made import Made
 
 _MANAGER = "io_manager"  # the key of the manager where nothing names another
 _FAILURE = "Failure"  # the class that an op raises to fail on purpose

@@ -234,3 +234,19 @@ def test_with_resources_binds_external_assets_too():
     assert kept.io_manager_def is manager
     with pytest.raises(og.InvalidInvocationError, match="raw__io_manager"):
         og.with_resources([own], {"raw__io_manager": og.mem_io_manager})
+
+
+def test_made_assets_as_external_ones():
+    """`to_source_assets` gives the same keys and labels, loaded by the same I/O manager; nothing makes them."""
+
+    outs = {"a": og.AssetOut(io_manager_key="store", group_name="raw"), "b": og.AssetOut(tags={"t": "1"})}
+
+    @og.multi_asset(outs=outs)
+    def both():
+        return 1, 2
+
+    first, second = both.to_source_assets()
+    assert (first.key.text, first.get_io_manager_key(), first.group_name) == ("a", "store", "raw")
+    assert (second.get_io_manager_key(), second.tags) == ("io_manager", {"t": "1"})
+    assert both.to_source_asset("b").key == og.AssetKey("b")
+    assert og.Definitions(assets=[first]).resolve_all_asset_keys() == [first.key]

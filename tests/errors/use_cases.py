@@ -242,6 +242,15 @@ def no_assets():
     running(it, None)
 
 
+@case("run.mistakes.OutputForPlain")
+def output_for_plain():
+    @op
+    def count() -> int:
+        return Output(3)
+
+    count()
+
+
 @case("run.mistakes.InputNotGiven")
 def input_not_given():
     @op
@@ -321,15 +330,6 @@ def unknown_arguments():
 def missing_arguments():
     @op
     def it(rows): ...
-
-    it()
-
-
-@case("run.mistakes.CalledOutside")
-def called_outside():
-    @graph
-    def it():
-        return one()
 
     it()
 

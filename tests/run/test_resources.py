@@ -534,10 +534,10 @@ def test_a_config_schema_of_python_types(decorator, monkeypatch):
     def it():
         act()
 
-    monkeypatch.setenv("HERE", "/tmp")
+    monkeypatch.setenv("HERE", "place-of-its-own")
     config = {"resources": {"store": {"config": {"path": {"env": "HERE"}, "limit": 3}}}}
     assert it.execute_in_process(run_config=config).success
-    assert log == [{"path": "/tmp", "limit": 3}, "act"]
+    assert log == [{"path": "place-of-its-own", "limit": 3}, "act"]
     log.clear()
     with pytest.raises(og.InvalidConfigError, match=r"resources\.store\.config\.limit"):
         it.execute_in_process(run_config={"resources": {"store": {"config": {"path": "a", "limit": "b"}}}})
@@ -610,3 +610,41 @@ def test_what_an_op_wrote_itself_is_loaded_by_a_users_manager():
     manager.handle_output = lambda context, obj: log.append(obj)
     it.execute_in_process(resources={"io_manager": manager})
     assert log == ["writes", "from writes"]
+
+
+def test_managers_are_told_what_was_declared_and_configured():
+    """An I/O manager sees its own configuration, and when it loads what was declared of the output and who made it."""
+    told = []
+
+    class Telling(Connected):
+        def handle_output(self, context, obj):
+            super().handle_output(context, obj)
+            told.append((context.resource_config, context.dagster_type))
+
+        def load_input(self, context):
+            made = context.upstream_output
+            told.append((context.resource_config, dict(made.metadata), made.op_def.name, made.dagster_type))
+            return super().load_input(context)
+
+    @og.io_manager(config_schema={"base": str})
+    def telling(context):
+        return Telling()
+
+    @og.op(out=og.Out(int, metadata={"rows": 1}))
+    def first():
+        return 1
+
+    @og.op
+    def second(x):
+        return x
+
+    @og.job(resource_defs={"io_manager": telling.configured({"base": "here"})})
+    def it():
+        second(first())
+
+    assert it.execute_in_process().success
+    assert told == [
+        ({"base": "here"}, int),
+        ({"base": "here"}, {"rows": 1}, "first", int),
+        ({"base": "here"}, None),
+    ]

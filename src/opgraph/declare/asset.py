@@ -101,6 +101,7 @@ def multi_asset(**attributes: Unpack[ManyAssets]) -> AssetDecorator:
         checked_name("multi-asset", name, body.source)
         outs, specs = _outs_and_specs(attributes, owner, body)
         upstream = layout.upstream_of(attributes, body.params, owner, body.source, takes_any=body.var_keywords)
+        layout.check_specs(attributes, specs, upstream, owner, body.source)
         of = layout.many(attributes, outs, specs, upstream, owner, body.source, name)
         optional = bool(attributes.get("can_subset"))  # a part may be asked for
         op_outs = {

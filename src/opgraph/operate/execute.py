@@ -252,6 +252,7 @@ def _drive(
     )
     past = instance.record.facts(writer.run_id)
     steps = steps if steps is not None else target.bind(plan)
+    shelf.ops = {each.step.key: each.op for each in steps}
     driver = Driver(
         plan,
         steps,

@@ -10,7 +10,7 @@ import msgspec
 from opgraph.declare.definitions import Definitions
 from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
 from opgraph.declare.job import AssetJob
-from opgraph.declare.selection import AssetSelection, CoercibleToAssetSelection, selection_of
+from opgraph.declare.selection import All, AssetSelection, CoercibleToAssetSelection, selection_of
 from opgraph.declare.spec import AssetSpec
 from opgraph.errors import InvalidDefinitionError, InvalidInvocationError, InvalidSubsetError
 from opgraph.keys import AssetKey, near_misses
@@ -199,7 +199,7 @@ def asset_target(
     how = policy_of(policy)
     project = resolve(definitions)
     keys = frozenset[AssetKey]()
-    if project.graph.nodes or selection is not None or not may_be_none:
+    if project.graph.nodes or not (selection is None or isinstance(selection, All)) or not may_be_none:
         text = str(selection) if selection is not None else "*"
         keys = select_to_run(project.graph, chosen, text, recorded_in(instance))
     units = project.graph.units
@@ -244,6 +244,7 @@ def job_target(
             instance=instance,
             job=name,
             policy=policy,
+            may_be_none=True,  # a job of all assets may stand before the first one
             tags={**job.tags, **(tags or {})},
             run_config=run_config,
             defaults=job.config,

@@ -174,12 +174,13 @@ class Shelf:
             )
         memory = self._memory_of(key)
         if memory is not None:
-            place = self._place(self.run_id, bound.step.key, came.output, output.asset)
+            place = self._place(self.run_id, bound.step.key, came.output, output.asset, came.mapping_key)
             memory.values[place] = came.value
             return Stored(
                 came.output,
                 Place.MEMORY,
                 data_version=came.data_version,
+                mapping_key=came.mapping_key,
                 asset=output.asset,
                 asked=asked,
                 io_manager=key,
@@ -196,9 +197,13 @@ class Shelf:
         return self._memories[key]
 
     @staticmethod
-    def _place(run_id: str, step_key: str, output: str, asset: str | None) -> tuple[str, ...]:
+    def _place(
+        run_id: str, step_key: str, output: str, asset: str | None, mapping_key: str | None
+    ) -> tuple[str, ...]:
         """Where a value is in memory: what `get_identifier` of its context would say."""
-        return (run_id, step_key, output) if asset is None else tuple(asset.split("/"))
+        if asset is not None:
+            return tuple(asset.split("/"))
+        return (run_id, step_key, output) if mapping_key is None else (run_id, step_key, output, mapping_key)
 
     def _hand_over(
         self, bound: BoundStep, output: StepOutput, came: Came, attempt: int, metadata: Metadata, *, asked: bool
@@ -313,9 +318,9 @@ class Shelf:
                 return self._intermediates.get(stored, blob)
             if place is Place.FILE:
                 return self._intermediates.get(stored)
-            if place is Place.MEMORY and stored.mapping_key is None:
+            if place is Place.MEMORY:
                 memory = self._memory_of(stored.io_manager)
-                where = self._place(kept.run, step_key, stored.output, stored.asset)
+                where = self._place(kept.run, step_key, stored.output, stored.asset, stored.mapping_key)
                 if memory is not None and where in memory.values:
                     return memory.values[where]
             if place is Place.NONE:

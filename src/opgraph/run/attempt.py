@@ -196,9 +196,18 @@ class Attempts:
     def _from_step(
         self, source: FromStep | FromMapped, bound: BoundStep, name: str, manager: str, attempt: int, reads: list[Read]
     ) -> Any:
-        found = self._sources.one(bound.number, source)
-        value = self._get(found, bound, name, manager, attempt)
-        kept = found.kept
+        if type(source) is FromStep and not bound.step.over:  # the ordinary step takes the short way
+            kept = self._sources.kept(source.step, source.output)
+            if kept is None:
+                raise Lost(source.step, source.output, ValueLostError("missing", "", "it was never recorded"))
+            try:
+                value = self._shelf.get(kept, bound, name, manager, attempt, self._sources.keys[source.step])
+            except ValueLostError as error:
+                raise Lost(source.step, source.output, error) from error
+        else:
+            found = self._sources.one(bound.number, source)
+            value = self._get(found, bound, name, manager, attempt)
+            kept = found.kept
         if kept is not None and kept.stored.asset is not None:
             metadata = self._shelf.told_of_input()
             reads.append(Read(name, kept.stored.asset, kept.run, kept.seq, kept.stored.data_version, metadata))

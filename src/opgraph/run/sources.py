@@ -31,6 +31,8 @@ class Sources:
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self.kept = state.kept
+        self.keys = [step.key for step in state.program.plan.steps]
 
     def one(self, step: int, source: FromStep | FromMapped) -> Found:
         """One output, or one value of a fan-out."""

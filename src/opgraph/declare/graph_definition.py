@@ -199,7 +199,13 @@ class GraphDefinition(Frozen, Generic[P, R_co]):
         return (op for _, op in self.ops())
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
-        """A node of the graph whose body is being run; elsewhere, whatever the runner makes of a direct call."""
+        """A node of the graph whose body is being run; elsewhere its ops run as plain functions, nothing is stored, and
+        the call gives what the graph returns: a tuple where it has several outputs.
+
+        Example:
+            >>> report([1, 2])
+            3
+        """
         if compose.composing():
             return cast("R_co", compose.call(self, args, kwargs))
         return ports.runner().invoke(self, args, kwargs)

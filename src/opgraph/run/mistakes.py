@@ -427,6 +427,18 @@ class ResourcesTwice(InvalidInvocationError):
         )
 
 
+class ResourcesOnBoth(InvalidInvocationError):
+    """A direct call has a resource in its context that the definition brings with it."""
+
+    def __init__(self, owner: str, keys: Sequence[str], *, where: Source | None) -> None:
+        self.owner, self.keys = owner, tuple(keys)
+        super().__init__(
+            f"`{owner}` brings the resources {listed(keys)} with it, and its context has them too",
+            where=where,
+            fix="take them out of the context, or out of the definition's `resource_defs`",
+        )
+
+
 class MissingArguments(InvalidInvocationError):
     """A direct call without a value for an input that has no default."""
 
@@ -446,16 +458,4 @@ class InputNotGiven(InvalidInvocationError):
             f"nobody gave a value for the input `{name}`, which `{step}` needs",
             where=where,
             fix=f'pass it: `execute_in_process(input_values={{"{name}": …}})`',
-        )
-
-
-class CalledOutside(InvariantViolationError):
-    """A graph or a job was called like a function, where no graph is being composed."""
-
-    def __init__(self, kind: str, name: str, *, where: Source | None) -> None:
-        self.kind, self.name = kind, name
-        super().__init__(
-            f"the {kind} `{name}` was called outside of a graph's body",
-            where=where,
-            fix=f"run it: `{name}.execute_in_process()`",
         )

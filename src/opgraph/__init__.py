@@ -29,6 +29,10 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "Out",
         "Output",
     ),
+    "opgraph.declare.dynamic": (
+        "DynamicOut",
+        "DynamicOutput",
+    ),
     "opgraph.declare.graph": ("graph",),
     "opgraph.declare.config": (
         "Config",

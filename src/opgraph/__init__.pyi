@@ -11,6 +11,8 @@ from opgraph.declare.configurable import ConfigurableIOManagerFactory as Configu
 from opgraph.declare.configurable import ConfigurableResource as ConfigurableResource
 from opgraph.declare.configurable import ResourceDependency as ResourceDependency
 from opgraph.declare.definitions import Definitions as Definitions
+from opgraph.declare.dynamic import DynamicOut as DynamicOut
+from opgraph.declare.dynamic import DynamicOutput as DynamicOutput
 from opgraph.declare.env import EnvVar as EnvVar
 from opgraph.declare.executor import in_process_executor as in_process_executor
 from opgraph.declare.folders import definitions as definitions
@@ -162,8 +164,6 @@ DefaultScheduleStatus: Placeholder
 DefaultSensorStatus: Placeholder
 DeleteDynamicPartitionsRequest: Placeholder
 DimensionPartitionMapping: Placeholder
-DynamicOut: Placeholder
-DynamicOutput: Placeholder
 DynamicPartitionsDefinition: Placeholder
 Executor: Placeholder
 FreshnessPolicy: Placeholder

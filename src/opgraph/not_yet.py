@@ -9,10 +9,6 @@ from opgraph.errors import Error, NotYetSupportedError
 
 # What to do meanwhile: the names it holds for.
 _MEANWHILE: dict[str, tuple[str, ...]] = {
-    "loop inside one op, or declare one op for each case": (
-        "DynamicOut",
-        "DynamicOutput",
-    ),
     "leave it out; `opgraph resume` runs what failed again": (
         "RetryPolicy",
         "Backoff",

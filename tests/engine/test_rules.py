@@ -20,7 +20,6 @@ from opgraph.engine import (
     program,
     status,
 )
-from opgraph.errors import NotYetSupportedError
 from opgraph.events import (
     CancelRequested,
     ErrorInfo,
@@ -48,6 +47,7 @@ from opgraph.plan.model import (
     FromCollected,
     FromDefault,
     FromMany,
+    FromMapped,
     FromStep,
     Plan,
     Retry,
@@ -501,12 +501,21 @@ def test_a_broken_plan_is_refused():
         program.compile(Plan(job="job", steps=(step(0), step(1, (0, "other")))))
 
 
-def test_fan_out_is_refused_by_name():
-    """A plan with a dynamic output or a collected input says what is not supported yet."""
-    dynamic = Step("d", "d", "d", (), (StepOutput("result", Role.NEEDED, dynamic=True),), Decision(Do.RUN, "job"))
-    collect = Step("c", "c", "c", (StepInput("x", FromCollected(0, "result")),), (), Decision(Do.RUN, "job"))
-    for steps in ((dynamic,), (step(0), collect)):
-        with pytest.raises(NotYetSupportedError, match="DynamicOut"):
+def test_a_plan_with_an_impossible_fan_out_is_refused():
+    """What is mapped over something that is not dynamic, collects what is not mapped, or does both, is named."""
+    dynamic = Step("s0", "s0", "s0", (), (StepOutput("result", Role.NEEDED, dynamic=True),), Decision(Do.RUN, "job"))
+    mapped, collected = FromMapped(0, "result"), FromCollected(0, "result")
+
+    def user(source, *over):
+        return Step("s1", "s1", "s1", (StepInput("x", source),), (), Decision(Do.RUN, "job"), over=over)
+
+    for steps, problem in (
+        ((step(0), user(mapped, mapped)), "not dynamic"),
+        ((step(0), user(collected)), "not mapped"),
+        ((dynamic, user(mapped)), "not mapped"),
+        ((dynamic, user(collected, mapped)), "both collects"),
+    ):
+        with pytest.raises(BrokenPlanError, match=problem):
             program.compile(Plan(job="job", steps=steps))
 
 

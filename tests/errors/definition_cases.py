@@ -14,6 +14,8 @@ from opgraph import (
     Config,
     ConfigMapping,
     Definitions,
+    DynamicOut,
+    DynamicOutput,
     GraphDefinition,
     GraphOut,
     In,
@@ -793,3 +795,63 @@ def default_of_other_type():
 def annotation_not_outputs():
     @op(out={"a": Out(), "b": Out()})
     def it() -> tuple[int, int, int]: ...
+
+
+# -- fan-outs ---------------------------------------------------------------------
+
+
+@op(out=DynamicOut())
+def many():
+    yield DynamicOutput(1, mapping_key="one")
+
+
+@case("declare.fan_mistakes.BadMappingKey")
+def bad_mapping_key():
+    DynamicOutput(1, mapping_key="2024/05")
+
+
+@case("declare.fan_mistakes.NotUnpacked")
+def not_unpacked():
+    @graph
+    def whole():
+        plus(many())
+
+
+@case("declare.fan_mistakes.OutOfItsMap")
+def out_of_its_map():
+    @graph
+    def whole():
+        values = []
+        many().map(values.append)
+        plus(values[0])
+
+
+@case("declare.fan_mistakes.TwoFanOuts")
+def two_fan_outs():
+    @graph
+    def whole():
+        many().map(lambda x: many().map(lambda y: plus([x, y])))
+
+
+@case("declare.fan_mistakes.CollectsItsOwn")
+def collects_its_own():
+    @graph
+    def whole():
+        values = many()
+        values.map(lambda x: plus([x, values.collect()]))
+
+
+@case("declare.fan_mistakes.NothingToUnpack")
+def nothing_to_unpack():
+    @graph
+    def whole():
+        one().map(plus)
+
+
+@case("resolve.mistakes.FanOutAsAsset")
+def fan_out_as_asset():
+    @graph_asset
+    def whole():
+        return many().map(plus)
+
+    materialize([whole])

@@ -19,6 +19,8 @@ from opgraph import (
     ConfigMapping,
     ConfigurableResource,
     Definitions,
+    DynamicOut,
+    DynamicOutput,
     EnvVar,
     EventType,
     FilesystemIOManager,
@@ -1024,3 +1026,59 @@ def no_library(tmp_path):
         return [{"a": 1}]
 
     materialize([it], resources={"io_manager": frames.ParquetIOManager(base_path="warehouse://bucket")})
+
+
+# -- fan-outs ---------------------------------------------------------------------
+
+
+@case("run.mistakes.NotDynamicOutput")
+def not_a_dynamic_output():
+    @op(out=DynamicOut())
+    def parts():
+        yield Output(1)
+
+    @job
+    def it():
+        parts()
+
+    it.execute_in_process()
+
+
+@case("run.mistakes.NotDynamicOutputs")
+def not_dynamic_outputs():
+    @op(out=DynamicOut())
+    def parts():
+        return 1
+
+    @job
+    def it():
+        parts()
+
+    it.execute_in_process()
+
+
+@case("run.mistakes.NotDynamic")
+def not_dynamic():
+    @op
+    def parts():
+        yield DynamicOutput(1, mapping_key="one")
+
+    @job
+    def it():
+        parts()
+
+    it.execute_in_process()
+
+
+@case("run.mistakes.MappingKeyTwice")
+def mapping_key_twice():
+    @op(out=DynamicOut())
+    def parts():
+        yield DynamicOutput(1, mapping_key="one")
+        yield DynamicOutput(2, mapping_key="one")
+
+    @job
+    def it():
+        parts()
+
+    it.execute_in_process()

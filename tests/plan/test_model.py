@@ -19,6 +19,7 @@ from opgraph.plan.model import (
     FromMany,
     FromMapped,
     FromStep,
+    Gather,
     Plan,
     Policy,
     Retry,
@@ -40,7 +41,12 @@ sources = st.one_of(
     st.builds(FromCaller, names),
     st.just(FromDefault()),
     st.builds(FromMany, st.lists(st.one_of(from_steps, from_assets, st.just(FromDefault()))).map(tuple)),
-    st.builds(FromCollected, numbers, names, st.booleans(), st.booleans()),
+    st.builds(
+        FromCollected,
+        numbers,
+        names,
+        st.lists(st.builds(Gather, st.booleans(), st.booleans()), min_size=1).map(tuple),
+    ),
     st.builds(FromMapped, numbers, names),
 )
 kept = st.builds(
@@ -146,10 +152,11 @@ def test_json():
             ],
             "y": {"type": "default"},
             "z": {"type": "caller", "name": "given"},
-            "c": {"collected": "a", "output": "result"},
+            "c": {"collected": "a", "output": "result", "levels": [{"as_dict": False, "allow_failed": False}]},
             "m": {"mapped": "a", "output": "result"},
         },
         "after": ["a"],
+        "over": [],
         "outputs": [
             {"name": "p", "role": "needed", "asset": None, "required": False, "io_manager": "io_manager"},
             {"name": "q", "role": "unselected_required", "asset": "q", "required": True, "io_manager": "io_manager"},

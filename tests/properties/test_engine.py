@@ -25,6 +25,7 @@ from opgraph.engine import (
     status,
 )
 from opgraph.engine.diagram import moves
+from opgraph.engine.places import slots_read, torn_above, upstream
 from opgraph.events import (
     CancelRequested,
     ErrorInfo,
@@ -49,9 +50,12 @@ from opgraph.events import (
 from opgraph.plan.model import (
     Decision,
     Do,
+    FromCollected,
     FromDefault,
     FromMany,
+    FromMapped,
     FromStep,
+    Gather,
     Plan,
     Retry,
     Role,
@@ -66,15 +70,25 @@ FIELDS = [name for name in State.__slots__ if name != "program"]
 
 
 def random_plan(random: Random) -> Plan:
-    """Up to twelve steps of every kind: run, reused, skipped, decided; with retries, optional outputs, fan-in."""
+    """Up to twelve steps of every kind: run, reused, skipped, decided; with retries, optional outputs, fan-in, and
+    fan-outs, nested and collected at any place."""
     steps: list[Step] = []
     weights = random.choice([[1, 0, 0, 0], [5, 3, 1, 2], [3, 7, 2, 1]])
     whole = random.random() < 0.5  # what is reused has all the outputs that it must have
+    dynamic = random.choice([0.0, 0.3, 0.5])
     for i in range(random.randint(0, 12)):
         outputs = tuple(
-            StepOutput(f"o{n}", Role.NEEDED, required=random.random() < 0.7) for n in range(random.randint(0, 3))
+            StepOutput(
+                f"o{n}",
+                Role.NEEDED,
+                required=random.random() < 0.7,
+                dynamic=random.random() < dynamic,
+                stream=random.random() < 0.8,
+            )
+            for n in range(random.randint(0, 3))
         )
-        above = [FromStep(j, output.name) for j, step in enumerate(steps) for output in step.outputs][-8:]
+        over = random.choice([(), *fans(steps)[-3:]]) if random.random() < 0.8 else ()
+        above = sources(steps, over)[-8:]
         inputs = [
             StepInput(f"i{n}", random.choice(above))
             for n in range(random.randint(0, 2))
@@ -83,19 +97,65 @@ def random_plan(random: Random) -> Plan:
         if above and random.random() < 0.3:
             items = tuple(random.sample(above, random.randint(1, min(3, len(above)))))
             inputs.append(StepInput("many", FromMany((*items, FromDefault()) if random.random() < 0.2 else items)))
-        after = (random.choice(above),) if above and random.random() < 0.2 else ()
+        if (collects := collections(steps, over, random)) and random.random() < 0.7:
+            source = random.choice(collects)
+            inputs.append(
+                random.choice(
+                    [StepInput("all", source, nothing=random.random() < 0.2), StepInput("alls", FromMany((source,)))]
+                )
+            )
+        plain = [source for source in above if isinstance(source, FromStep)]
+        after = (random.choice(plain),) if plain and random.random() < 0.2 else ()
         do = random.choices([Do.RUN, Do.REUSE, Do.SKIP, Do.DECIDE], weights)[0]
-        kept = tuple(address(o.name, random) for o in outputs if (whole and o.required) or random.random() < 0.5)
+        if over and do == Do.REUSE:
+            do = Do.DECIDE
+        kept = tuple(k for o in outputs if (whole and o.required) or random.random() < 0.5 for k in stored(o, random))
         decision = Decision(
             do, random.choice(["not needed", "skipped"]), kept=kept if do == Do.REUSE else (), fingerprint="f"
         )
         retry = Retry(random.randint(0, 2), delay=1.0, backoff="exponential") if random.random() < 0.3 else None
-        steps.append(Step(f"s{i}", f"s{i}", f"s{i}", tuple(inputs), outputs, decision, after=after, retry=retry))
+        steps.append(
+            Step(f"s{i}", f"s{i}", f"s{i}", tuple(inputs), outputs, decision, after=after, over=over, retry=retry)
+        )
     return Plan(job="random", steps=tuple(steps))
 
 
-def address(output: str, random: Random) -> Kept:
-    return Kept("parent", random.randint(1, 99), Stored(output, Place.FILE))
+def fans(steps: list[Step]) -> list[tuple[FromMapped, ...]]:
+    return [(*s.over, FromMapped(i, o.name)) for i, s in enumerate(steps) for o in s.outputs if o.dynamic]
+
+
+def sources(steps: list[Step], over: tuple[FromMapped, ...]) -> list[FromStep | FromMapped]:
+    """What a step that is mapped so may read."""
+    plain = [
+        FromStep(i, o.name)
+        for i, step in enumerate(steps)
+        if over[: len(step.over)] == step.over
+        for o in step.outputs
+        if not o.dynamic
+    ]
+    return [*plain, *over, *over[-1:], *over[-1:]]
+
+
+def collections(steps: list[Step], over: tuple[FromMapped, ...], random: Random) -> list[FromCollected]:
+    found: list[FromCollected] = []
+    for i, step in enumerate(steps):
+        for output in step.outputs:
+            path = (*step.over, FromMapped(i, output.name)) if output.dynamic else step.over
+            for depth in range(len(path)):
+                if path[:depth] == over[:depth] and path[depth : depth + 1] != over[depth : depth + 1]:
+                    levels = tuple(Gather(allow_failed=random.random() < 0.3) for _ in path[depth:])
+                    found.append(FromCollected(i, output.name, levels))
+    return found
+
+
+def address(output: str, random: Random, key: str | None = None) -> Kept:
+    return Kept("parent", random.randint(1, 99), Stored(output, Place.FILE, data_version=f"v{key}", mapping_key=key))
+
+
+def stored(output: StepOutput, random: Random) -> list[Kept]:
+    if not output.dynamic:
+        return [address(output.name, random)]
+    return [address(output.name, random, key) for key in random.sample("abc", random.randint(0, 3))]
 
 
 class Shell:
@@ -108,7 +168,7 @@ class Shell:
         self.state = new(self.program, "run")
         self.log: list[tuple[object, int]] = []
         self.asked: list[object] = []
-        self.given: dict[int, dict[tuple[int, str], Kept]] = {}  # the addresses that an attempt under way reads
+        self.given: dict[int, dict[int, Kept]] = {}  # the addresses that an attempt under way reads
         self.seen: set[tuple[Phase, Phase, str]] = set()
         self.unlucky = random.random() < 0.7
         self.restless = random.random() < 0.4
@@ -123,7 +183,7 @@ class Shell:
 
     def tell(self, fact) -> None:
         seq = len(self.log) + 1
-        before = [self.state.phase(i) for i in range(len(self.plan.steps))]
+        before = [self.state.phase(i) for i in range(len(self.state.phases))]
         commands = advance(self.state, fact, seq)
         self.log.append((fact, seq))
         self.watch(fact, before)
@@ -145,6 +205,8 @@ class Shell:
                 cause = (
                     "RunStarted" if len([f for f, _ in self.log if isinstance(f, RunStarted)]) == 1 else "next epoch"
                 )
+            elif kind not in ("RunStarted", "CancelRequested") and {after, phase} & {Phase.WITHDRAWN, Phase.STOPPING}:
+                cause = "withdrawn"
             elif kind in ("CancelRequested", "ValueLost"):
                 cause = kind if kind == "CancelRequested" else "ValueLost below"
             elif kind in ("StepReused", "StepSucceeded") and phase.has_ended:
@@ -156,22 +218,26 @@ class Shell:
     def check(self, commands: list[object]) -> None:
         state, prog = self.state, self.program
         assert sorted(map(repr, outstanding(state))) == sorted(map(repr, self.asked)), "asked for once, until answered"
-        phases = [state.phase(i) for i in range(len(self.plan.steps))]
+        phases = [state.phase(i) for i in range(len(state.phases))]
         assert state.left == sum(not p.has_ended for p in phases)
         assert state.failed == sum(p in (Phase.FAILED, Phase.BLOCKED) for p in phases)
         for i, phase in enumerate(phases):
-            above = {prog.maker[slot] for slot in prog.slots_needed(i)}
-            if state.course in (Course.NEW, Course.GOING):
-                assert state.waits[i] == sum(not phases[j].has_ended for j in above)
+            if i < prog.count and prog.over[i]:
+                assert phase == Phase.SKIPPED, "a template never runs"
+                continue
+            above = upstream(state, i)
+            if state.course in (Course.NEW, Course.GOING) and not state.gone[state.within[i]]:
+                torn = torn_above(state, i)
+                assert state.waits[i] == sum(not phases[j].has_ended for j in above) + torn, (i, phase, above)
                 assert phase != Phase.WAITING or state.waits[i] or state.course == Course.NEW, (
                     "nothing that could go on is forgotten"
                 )
             assert (i in state.asking) == (phase in (Phase.DELAYED, Phase.LOOKING, Phase.REUSING, Phase.SKIPPING))
         for command in commands:
             if isinstance(command, Start):
-                above = {prog.maker[slot] for slot in prog.slots_needed(command.step)}
+                above = upstream(state, command.step)
                 assert all(phases[j].has_ended for j in above) or isinstance(self.log[-1][0], RunStarted)
-                assert all(state.values[slot] is not None for slot in prog.needs[command.step])
+                assert all(state.values[slot] is not None for slot in prog.needs[state.template[command.step]])
                 assert state.course == Course.GOING
             if isinstance(command, End):
                 self.ends.append(len(self.log))
@@ -226,7 +292,7 @@ class Shell:
             case Skip():
                 self.tell(StepSkipped(step, 0.0, command.because, command.output, command.blocked))
             case LookUp():
-                kept = tuple(address(o.name, self.random) for o in self.plan.steps[step].outputs)
+                kept = tuple(k for o in self.outputs(step) for k in stored(o, self.random))
                 self.tell(Found(step, 0.0, kept) if self.chance(0.5) else NotFound(step, 0.0))
             case Delay():
                 self.tell(RetryDue(step, 0.0))
@@ -235,15 +301,38 @@ class Shell:
 
     def begin(self, step: int, attempt: int) -> None:
         self.tell(StepStarted(step, attempt, 0.0))
-        slots = [(self.program.maker[s], self.program.outputs[s]) for s in self.program.slots_needed(step)]
-        self.given[step] = {slot: kept for slot in slots if (kept := self.state.kept(*slot)) is not None}
+        slots = slots_read(self.state, step)
+        self.given[step] = {slot: kept for slot in slots if (kept := self.state.at(slot)) is not None}
+
+    def outputs(self, step: int):
+        return self.plan.steps[self.state.template[step]].outputs
+
+    def yields(self, step: int, attempt: int) -> list[Stored]:
+        """The values of fan-outs that an attempt may still yield."""
+        state, found = self.state, []
+        asked = state.asked(step)
+        for output in self.outputs(step):
+            if not output.dynamic or (asked is not None and output.name not in asked):
+                continue
+            live = state.live.get(state.slot(step, output.name), {})
+            come = {key for key, element in live.items() if state.yielded[element] == attempt}
+            for key in "abc":
+                if key not in come:
+                    version = self.random.choice([f"v{key}"] * 5 + ["", f"w{attempt}"])
+                    found.append(Stored(output.name, Place.FILE, data_version=version, mapping_key=key))
+        return found
 
     def go_on(self, step: int, attempt: int, *, stop: bool) -> None:
         if self.given[step] and self.chance(self.lossy):
             self.lose(step, attempt)
             return
         given = self.given.pop(step)
-        outputs = self.plan.steps[step].outputs
+        outputs = [output for output in self.outputs(step) if not output.dynamic]
+        yields = self.yields(step, attempt)
+        if yields and self.chance(0.6):
+            self.given[step] = given
+            self.tell(OutputStored(step, attempt, 0.0, self.random.choice(yields)))
+            return
         if self.unlucky and self.chance(0.15):
             retry_after = 5.0 if attempt < 3 and self.chance(0.3) else None
             self.tell(
@@ -256,15 +345,20 @@ class Shell:
             self.tell(OutputStored(step, attempt, 0.0, Stored(outputs[0].name, Place.FILE)))
         else:
             came = tuple(Stored(o.name, Place.INLINE) for o in outputs if o.required or self.chance(0.6))
+            if yields and self.chance(0.3):
+                came = (*came, self.random.choice(yields))
             self.tell(StepSucceeded(step, attempt, 0.0, outputs=came))
 
     def lose(self, step: int, attempt: int) -> None:
         """The attempt misses a value: a loss if the address is still the one that it was given."""
-        (maker, output), kept = self.random.choice(list(self.given.pop(step).items()))
+        state = self.state
+        slot, kept = self.random.choice(list(self.given.pop(step).items()))
+        maker, output, element = state.maker[slot], state.output_at(slot), state.element_at(slot)
+        key = state.keys[element] if element else None
         again = True
-        if self.state.kept(maker, output) in (kept, None) and self.state.course != Course.ENDING:
-            again = can_be_made_again(self.state, maker, output)
-            self.tell(ValueLost(maker, output, 0.0))
+        if state.at(slot) in (kept, None) and state.course != Course.ENDING and not state.gone[element]:
+            again = can_be_made_again(state, maker, output, key)
+            self.tell(ValueLost(maker, output, 0.0, key))
         if again or self.chance(0.5):
             self.tell(StepInterrupted(step, attempt, 0.0, "value lost"))
         else:
@@ -277,6 +371,9 @@ def answered(command, fact, state: State) -> bool:
         return isinstance(fact, RunEnded)
     if isinstance(fact, CancelRequested):
         return isinstance(command, (Start, Delay)) and state.phase(command.step) != Phase.STARTING
+    step = getattr(command, "step", None)
+    if step is not None and state.gone[state.within[step]] and not isinstance(command, Stop):
+        return True  # it was withdrawn
     if getattr(fact, "step", None) != command.step or isinstance(fact, (OutputStored, ValueLost)):
         return False
     return not (isinstance(fact, StepStarted) and isinstance(command, Stop))
@@ -304,12 +401,13 @@ def test_every_run_ends_and_its_log_gives_its_state_again(part):
 def check_end(shell: Shell) -> None:
     state = shell.state
     final = status(state)
-    phases = {state.phase(i) for i in range(len(shell.plan.steps))}
+    phases = {state.phase(i) for i in range(len(state.phases))}
     assert all(phase.has_ended for phase in phases)
     assert final.is_final
     assert not state.asking
     assert not state.wanted
     assert not state.late
+    assert not state.dying
     if Phase.CANCELED in phases:
         assert final == RunStatus.CANCELED
     elif final != RunStatus.CANCELED:
@@ -317,6 +415,12 @@ def check_end(shell: Shell) -> None:
     told = [fact for fact, _ in shell.log]
     if final == RunStatus.CANCELED:
         assert any(isinstance(fact, CancelRequested) for fact in told)
+    keys = Counter(
+        state.key(i)
+        for i, phase in enumerate(state.phases)
+        if phase != Phase.WITHDRAWN and not state.gone[state.within[i]]
+    )
+    assert all(n == 1 for n in keys.values()), "a key names one step, but for those that were withdrawn"
     started = Counter((f.step, f.attempt) for f in told if isinstance(f, StepStarted))
     assert all(n == 1 for n in started.values()), "no attempt starts twice"
 
@@ -346,6 +450,11 @@ RARE = {
     (Phase.RUNNING, Phase.WAITING),
     (Phase.RUNNING, Phase.STARTING),
     (Phase.DELAYED, Phase.WAITING),
+    (Phase.STOPPING, Phase.WITHDRAWN),
+    (Phase.DELAYED, Phase.WITHDRAWN),
+    (Phase.LOOKING, Phase.WITHDRAWN),
+    (Phase.REUSING, Phase.WITHDRAWN),
+    (Phase.SKIPPING, Phase.WITHDRAWN),
     (Phase.LOOKING, Phase.CANCELED),
 }
 

@@ -80,6 +80,7 @@ KINDS: Final[dict[str, Kind]] = {
     "internal_asset_deps": _INTERNAL,
     "io_manager_key": _TEXT,
     "is_required": _FLAG,
+    "stream": _FLAG,
     "jobs": _LISTED,
     "key_prefix": _PREFIX,
     "keys_by_input_name": _MAPPING,

@@ -4,13 +4,15 @@ What a call gives back stands for its outputs. The values do not exist yet, so a
 and nothing else.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Union, cast
 from warnings import warn
 
 from opgraph.declare import ports
+from opgraph.declare.fan_mistakes import NothingToUnpack, NotUnpacked, OutOfItsMap
 from opgraph.declare.labels import checked_name, checked_tags
+from opgraph.declare.levels import Level, Levels
 from opgraph.declare.mistakes import (
     AliasTwice,
     FanInOfOther,
@@ -28,8 +30,8 @@ from opgraph.declare.mistakes import (
 from opgraph.declare.node import Node
 from opgraph.declare.signatures import P, R_co
 from opgraph.declare.unsupported import refuse
-from opgraph.declare.wires import FanIn, FromInput, FromNode, Value, Wire
-from opgraph.errors import NotYetSupportedError, Source
+from opgraph.declare.wires import FanIn, FromInput, FromNode, Value, Wire, joined
+from opgraph.errors import Source
 from opgraph.keys import near_misses
 
 if TYPE_CHECKING:
@@ -64,13 +66,52 @@ class Placeholder:
             raise AttributeError(name)
         self._refuse(f"asked for its attribute `{name}`")
 
-    def map(self, fn: Any) -> NoReturn:  # noqa: ARG002
-        """Not supported yet."""
-        raise NotYetSupportedError("map")
+    def map(self, fn: Callable[["Placeholder"], Any]) -> Any:
+        """A step for each value of a fan-out.
 
-    def collect(self) -> NoReturn:
-        """Not supported yet."""
-        raise NotYetSupportedError("collect")
+        Args:
+            fn: takes what stands for one value, and calls ops or graphs with it: an op, a graph, or a function.
+
+        Returns:
+            What `fn` returned: outputs to be mapped further, or collected.
+
+        Raises:
+            InvalidDefinitionError: this is no fan-out.
+
+        Example:
+            >>> @graph
+            ... def report(folder):
+            ...     return merge(files(folder).map(lambda file: count(parse(file))).collect())
+        """
+        composition = _stack.get()
+        level = composition.levels.of(self.wire) if composition is not None else ()
+        if composition is None or not level or not isinstance(self.wire, FromNode):
+            raise NothingToUnpack(self.described, "map", where=Source.of_caller())
+        element = Placeholder(
+            FromNode(self.wire.node, self.wire.output, joined(self.wire.mapping, "map")), f"a value of {self.described}"
+        )
+        composition.bodies.append(level)
+        try:
+            return fn(element)
+        finally:
+            composition.bodies.pop()
+
+    def collect(self, *, as_dict: bool = False, allow_failed: bool = False) -> "Placeholder":
+        """All values of a fan-out, in the order in which they were yielded.
+
+        Args:
+            as_dict: as a dict by mapping key, instead of a list.
+            allow_failed: without those whose steps failed; otherwise what takes the list does not run when one failed.
+
+        Raises:
+            InvalidDefinitionError: this is no fan-out.
+        """
+        composition = _stack.get()
+        if composition is None or not composition.levels.of(self.wire) or not isinstance(self.wire, FromNode):
+            raise NothingToUnpack(self.described, "collect", where=Source.of_caller())
+        how = "collect" + ("_dict" if as_dict else "") + ("_failed" if allow_failed else "")
+        wire = FromNode(self.wire.node, self.wire.output, joined(self.wire.mapping, how))
+        return Placeholder(wire, f"all values of {self.described}")
 
     def __repr__(self) -> str:
         return f"<{self.described}>"
@@ -212,6 +253,8 @@ class Composition:
         self.nodes: dict[str, Node] = {}
         self.wires: dict[str, dict[str, Wire]] = {}
         self.used: set[str] = set()  # inputs of the graph
+        self.levels = Levels()
+        self.bodies: list[Level] = []  # of the functions given to `map` that are being run
         self._definitions: dict[str, Composable] = {}
         self._uses: dict[str, int] = {}
         self._expected: dict[int, Invocation[Any, Any]] = {}  # by identity: those that were not called yet
@@ -256,7 +299,7 @@ class Composition:
     def wire(self, value: Any, user: str, where: Source | None) -> Wire | None:
         """Where an argument's value comes from; None where it can be nothing."""
         if isinstance(value, Placeholder):
-            return self._mark(value.wire)
+            return self._mark(value, user, where)
         if isinstance(value, Outputs):
             report(NotAnOutput(user, f"all outputs of `{value.node}`", value.names, where=where))
             return None
@@ -272,14 +315,24 @@ class Composition:
         items: list[FromNode | FromInput] = []
         for place, value in enumerate(values):
             if isinstance(value, Placeholder):
-                items.append(self._mark(value.wire))
+                items.append(self._mark(value, user, where))
             else:
                 report(FanInOfOther(user, place, value, where=where))
         return FanIn(tuple(items))
 
-    def _mark(self, wire: FromNode | FromInput) -> FromNode | FromInput:
+    def _mark(self, value: Placeholder, user: str, where: Source | None) -> FromNode | FromInput:
+        wire = value.wire
         if isinstance(wire, FromInput):
             self.used.add(wire.name)
+        elif self.levels.any:
+            level = self.levels.of(wire)
+            if self.levels.is_raw(wire):
+                report(NotUnpacked(user, value.described, where=where))
+            elif level and not any(body[: len(level)] == level for body in self.bodies):
+                if wire.mapping == "map":
+                    report(OutOfItsMap(user, level[-1], where=where))
+                else:
+                    report(NotUnpacked(user, value.described, where=where))
         return wire
 
 
@@ -327,6 +380,7 @@ def call(
         if key not in given and definition.needs(key):
             report(InputMissing(name, key, getattr(declared, "description", None), where=where))
     composition.wires[name] = wires
+    composition.levels.place(name, definition, wires, where)
     outs = list(definition.outs)
     if not outs:
         return None

@@ -98,6 +98,7 @@ def composed(
         outs=_outs(out, returns, composition),
         returns=returns,
         required_ins=required(graph_ins, composition.nodes, composition.wires, returns.values()),
+        fans=composition.levels.any,
         description=description if description is not None else body.doc,
         tags=checked_tags(owner, tags, source),
         config=checked_config(owner, config, source),

@@ -13,6 +13,7 @@ from opgraph.declare.body import Body
 from opgraph.declare.frozen import Frozen, document
 from opgraph.declare.inputs import GraphIn
 from opgraph.declare.labels import checked_name, checked_tags
+from opgraph.declare.levels import Levels
 from opgraph.declare.mistakes import owner_of
 from opgraph.declare.node import Node
 from opgraph.declare.outputs import GraphOut
@@ -36,7 +37,7 @@ class GraphDefinition(Frozen, Generic[P, R_co]):
     """Nodes wired to one another. Made by `@graph`; called in another graph's body it becomes a node of it."""
 
     __slots__ = (
-        "body", "config", "description", "ins", "metadata", "name", "nodes", "outs", "required_ins", "returns",
+        "body", "config", "description", "fans", "ins", "metadata", "name", "nodes", "outs", "required_ins", "returns",
         "source", "tags", "wires",
     )  # fmt: skip
 
@@ -50,6 +51,7 @@ class GraphDefinition(Frozen, Generic[P, R_co]):
     required_ins: frozenset[str]  # those that must be wired: what they feed has no value of its own
     description: str | None
     tags: Mapping[str, str]
+    fans: bool  # whether there is a fan-out in it
     config: Any
     metadata: Mapping[str, Any]
     source: Source
@@ -77,12 +79,20 @@ class GraphDefinition(Frozen, Generic[P, R_co]):
             outs=made.outs,
             returns=made.returns,
             required_ins=required(made.ins, made.nodes, made.wires, made.returns.values()),
+            fans=self._levels(made.nodes, made.wires).any,
             description=description,
             tags=checked_tags(owner, tags, where),
             config=checked_config(owner, config, where),
             metadata={},
             source=where or Source("", 0),
         )
+
+    @staticmethod
+    def _levels(nodes: Mapping[str, Node], wires: Mapping[str, Mapping[str, Wire]]) -> Levels:
+        levels = Levels()
+        for name, node in nodes.items():
+            levels.place(name, node.definition, wires.get(name, {}), node.source)
+        return levels
 
     @property
     def node_defs(self) -> list[Any]:

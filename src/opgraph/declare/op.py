@@ -9,6 +9,7 @@ from opgraph.declare import compose, ports
 from opgraph.declare.accepted import expect, only
 from opgraph.declare.body import Body
 from opgraph.declare.classes import Classes, classes_of
+from opgraph.declare.dynamic import DynamicOut
 from opgraph.declare.frozen import Frozen, document, replaced
 from opgraph.declare.inputs import NO_DEFAULT, In, says_nothing
 from opgraph.declare.labels import checked_name, checked_tags
@@ -323,6 +324,8 @@ def outs_of(body: Body, out: Out | Mapping[str, Out] | None) -> dict[str, Out]:
     """The outputs by name. `-> None` makes the one output of an op that names none a `Nothing`."""
     if isinstance(out, Mapping):
         return dict(out)
+    if out is None and "DynamicOutput" in str(body.returns_annotation):
+        return {"result": DynamicOut()}
     single = out if out is not None else _ONE
     return {"result": _typed(single, body)}
 

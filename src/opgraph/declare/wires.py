@@ -6,7 +6,11 @@ from msgspec import Struct
 
 
 class FromNode(Struct, frozen=True):
-    """An output of another node of the same graph. `mapping` is `map` or `collect` where a fan-out is between."""
+    """An output of another node of the same graph.
+
+    `mapping` says how a fan-out is taken: "" as it is, `map` one value of it, `collect` all of them; with `_dict` and
+    `_failed` behind it where asked, and several joined by `+` for several levels, the innermost first.
+    """
 
     node: str
     output: str = "result"
@@ -32,3 +36,15 @@ class Value(Struct, frozen=True, eq=False):
 
 
 Wire: TypeAlias = FromNode | FromInput | FanIn | Value
+
+
+def depth_of(mapping: str) -> int:
+    """How many levels of a fan-out a mapping collects."""
+    return mapping.count("collect") if mapping else 0
+
+
+def joined(inner: str, outer: str) -> str:
+    """The mapping of what already has one, taken by another."""
+    if not depth_of(inner):
+        return outer or inner
+    return f"{inner}+{outer}" if depth_of(outer) else inner

@@ -1,6 +1,6 @@
 """An attempt at a step, from its start to its end: the path of every ordinary step, so it is short."""
 
-from opgraph.engine import loss, retry
+from opgraph.engine import fan, loss, retry
 from opgraph.engine.commands import Command
 from opgraph.engine.phases import Course, Phase
 from opgraph.engine.state import State
@@ -39,7 +39,9 @@ def stored(state: State, fact: OutputStored, seq: int) -> list[Command]:
     step = fact.step
     if fact.attempt != state.attempts[step]:
         raise _other_attempt(state, fact, step)
-    slot = state.program.slot(step, fact.stored.output)
+    if fact.stored.mapping_key is not None:
+        return fan.take(state, fact, step, fact.stored, seq)
+    slot = state.slot(step, fact.stored.output)
     if slot is None:
         raise refusal(state, fact, f"the step has no output {fact.stored.output!r}", step)
     state.values[slot] = fact.stored
@@ -59,18 +61,25 @@ def succeeded(state: State, fact: StepSucceeded, seq: int) -> list[Command]:
     step = fact.step
     if fact.attempt != state.attempts[step]:
         raise _other_attempt(state, fact, step)
-    program = state.program
-    names = program.names[step]
-    base = program.base[step]
+    if state.dying and step in state.dying:
+        return fan.died(state, step)
+    names = state.program.names[state.template[step]]
+    base = state.base[step]
+    commands: list[Command] = []
     for value in fact.outputs:
         place = names.get(value.output)
         if place is None:
             raise refusal(state, fact, f"the step has no output {value.output!r}", step)
+        if value.mapping_key is not None:
+            commands += fan.take(state, fact, step, value, seq)
+            continue
         state.values[base + place] = value
         state.seqs[base + place] = seq
-    if state.wanted and loss.goes_on(state, step):
-        return loss.make_late(state, step)
-    return end(state, step, _SUCCEEDED)
+    if state.live:
+        fan.confirm(state, step, state.wanted.get(step), commands)
+    if (state.wanted or state.late) and loss.goes_on(state, step):
+        return commands + loss.make_late(state, step)
+    return commands + end(state, step, _SUCCEEDED) if commands else end(state, step, _SUCCEEDED)
 
 
 def failed(state: State, fact: StepFailed, _seq: int) -> list[Command]:
@@ -78,6 +87,8 @@ def failed(state: State, fact: StepFailed, _seq: int) -> list[Command]:
     step = fact.step
     if fact.attempt != state.attempts[step]:
         raise _other_attempt(state, fact, step)
+    if step in state.dying:
+        return fan.died(state, step)
     if state.course == Course.CANCELING:
         state.cut += 1
         return fail(state, step)
@@ -97,6 +108,8 @@ def interrupted(state: State, fact: StepInterrupted, _seq: int) -> list[Command]
     step = fact.step
     if fact.attempt != state.attempts[step]:
         raise _other_attempt(state, fact, step)
+    if step in state.dying:
+        return fan.died(state, step)
     if state.course == Course.CANCELING:
         return call_off(state, step)
     if loss.is_beyond_repair(state, step):

@@ -2,6 +2,7 @@
 
 from opgraph.engine.attempts import give_back
 from opgraph.engine.commands import Command, End, Start, Stop
+from opgraph.engine.fan import died
 from opgraph.engine.phases import Course, Phase
 from opgraph.engine.state import State, verdict
 from opgraph.engine.steps import begin, call_off, finish, give_up
@@ -26,6 +27,9 @@ def taken_over(state: State, fact: RunStarted, _seq: int) -> list[Command]:
     canceling = state.course == Course.CANCELING
     for step, phase in enumerate(state.phases):
         if phase in (Phase.STARTING, Phase.RUNNING, Phase.STOPPING):
+            if step in state.dying:
+                died(state, step)
+                continue
             if canceling:
                 call_off(state, step)
                 continue

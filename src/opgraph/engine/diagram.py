@@ -9,15 +9,15 @@ from opgraph.engine.table import STEP_TABLE, Handler
 from opgraph.events import AnyFact, StepFailed, StepInterrupted, StepSucceeded
 
 _P = Phase
-_NOT_CANCELED = tuple(phase for phase in Phase if phase != Phase.CANCELED)
+_GOES_ON = tuple(phase for phase in Phase if phase not in (Phase.CANCELED, Phase.WITHDRAWN))
 _SETTLED = (_P.STARTING, _P.SKIPPING, _P.LOOKING)
 
 # The phases to which a handler may take the step that the fact is about; absent: it stays where it is.
 LEADS_TO: Final[dict[Handler, tuple[Phase, ...]]] = {
     attempts.started: (_P.RUNNING,),
-    attempts.succeeded: (_P.SUCCEEDED, _P.STARTING, _P.WAITING),
-    attempts.failed: (_P.DELAYED, _P.FAILED),
-    attempts.interrupted: (_P.STARTING, _P.WAITING, _P.SKIPPING, _P.FAILED, _P.CANCELED),
+    attempts.succeeded: (_P.SUCCEEDED, _P.STARTING, _P.WAITING, _P.WITHDRAWN),
+    attempts.failed: (_P.DELAYED, _P.FAILED, _P.WITHDRAWN),
+    attempts.interrupted: (_P.STARTING, _P.WAITING, _P.SKIPPING, _P.FAILED, _P.CANCELED, _P.WITHDRAWN),
     retry.due: (_P.STARTING, _P.WAITING, _P.SKIPPING),
     reuse.found: (_P.REUSING,),
     reuse.not_found: (_P.STARTING, _P.WAITING, _P.SKIPPING, _P.CANCELED),
@@ -40,6 +40,7 @@ BESIDES: Final[dict[str, tuple[tuple[Phase, Phase], ...]]] = {
         (_P.STARTING, _P.WAITING),
         (_P.STARTING, _P.SKIPPING),
         (_P.STOPPING, _P.CANCELED),
+        (_P.STOPPING, _P.WITHDRAWN),
         (_P.LOOKING, _P.CANCELED),
     ),
     "CancelRequested": (
@@ -48,16 +49,23 @@ BESIDES: Final[dict[str, tuple[tuple[Phase, Phase], ...]]] = {
         (_P.WAITING, _P.CANCELED),
         (_P.DELAYED, _P.CANCELED),
     ),
+    "withdrawn": (
+        *((phase, _P.STOPPING) for phase in (_P.STARTING, _P.RUNNING)),
+        *((phase, _P.WITHDRAWN) for phase in (_P.WAITING, _P.DELAYED, _P.LOOKING, _P.REUSING, _P.SKIPPING)),
+        *((phase, _P.WITHDRAWN) for phase in (_P.SUCCEEDED, _P.REUSED, _P.SKIPPED, _P.BLOCKED, _P.FAILED)),
+    ),
     "ValueLost below": tuple((a, b) for a in (_P.REUSED, _P.SKIPPED) for b in (_P.WAITING, *_SETTLED[:2])),
 }
 
 # In a cancelled run nothing starts again, and in any other nothing under way is called off or stopped.
 _ONLY: Final[dict[tuple[Phase, type[AnyFact]], tuple[Phase, ...]]] = {
-    (_P.STOPPING, StepSucceeded): (_P.SUCCEEDED,),
-    (_P.STOPPING, StepFailed): (_P.FAILED,),
-    (_P.STOPPING, StepInterrupted): (_P.CANCELED,),
-    (_P.STARTING, StepInterrupted): _NOT_CANCELED,
-    (_P.RUNNING, StepInterrupted): _NOT_CANCELED,
+    (_P.STOPPING, StepSucceeded): (_P.SUCCEEDED, _P.WITHDRAWN),
+    (_P.STOPPING, StepFailed): (_P.FAILED, _P.WITHDRAWN),
+    (_P.STOPPING, StepInterrupted): (_P.CANCELED, _P.WITHDRAWN),
+    (_P.RUNNING, StepSucceeded): (_P.SUCCEEDED, _P.STARTING, _P.WAITING),
+    (_P.RUNNING, StepFailed): (_P.DELAYED, _P.FAILED),
+    (_P.STARTING, StepInterrupted): _GOES_ON,
+    (_P.RUNNING, StepInterrupted): _GOES_ON,
 }
 
 

@@ -20,6 +20,7 @@ class Phase(enum.IntEnum):
     BLOCKED = 11  # what it needs failed
     FAILED = 12
     CANCELED = 13  # the run was cancelled before the step had an end of its own
+    WITHDRAWN = 14  # the value over which it was mapped was not yielded again, or another one was
 
     @property
     def has_ended(self) -> bool:

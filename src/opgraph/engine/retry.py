@@ -34,7 +34,7 @@ def wait(state: State, step: int, fact: StepFailed) -> float | None:
     """
     if not fact.error.retry:
         return None
-    retry = state.program.retries.get(step)
+    retry = state.program.retries.get(state.template[step])
     if retry is None:
         return fact.retry_after
     count = failures(state, step)

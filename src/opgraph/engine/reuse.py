@@ -1,6 +1,6 @@
 """A step for which stored values stand, or that is skipped: ends without an attempt."""
 
-from opgraph.engine import loss
+from opgraph.engine import fan, loss
 from opgraph.engine.commands import Command, Reuse
 from opgraph.engine.phases import Course, Phase
 from opgraph.engine.program import RUN
@@ -32,16 +32,19 @@ def not_found(state: State, fact: NotFound, _seq: int) -> list[Command]:
 def reused(state: State, fact: StepReused, _seq: int) -> list[Command]:
     """REUSING: stored values stand for the step."""
     step = fact.step
-    program = state.program
+    commands: list[Command] = []
     for kept in fact.kept:
-        slot = program.slot(step, kept.stored.output)
+        slot = state.slot(step, kept.stored.output)
         if slot is None:
             raise refusal(state, fact, f"the step has no output {kept.stored.output!r}", step)
+        if kept.stored.mapping_key is not None:
+            commands += fan.take(state, fact, step, kept, 0)
+            continue
         state.values[slot] = kept
     del state.asking[step]
     if state.late and loss.goes_on(state, step):
-        return loss.make_late(state, step)
-    return end(state, step, Phase.REUSED)
+        return commands + loss.make_late(state, step)
+    return commands + end(state, step, Phase.REUSED)
 
 
 def skipped(state: State, fact: StepSkipped, _seq: int) -> list[Command]:

@@ -1,6 +1,7 @@
 """What the engine knows of a run: a few numbers for each step. Owned by exactly one driver."""
 
 from array import array
+from bisect import bisect_right
 
 from opgraph.engine.commands import Command
 from opgraph.engine.phases import Course, Phase
@@ -26,28 +27,42 @@ class State:
     """
 
     __slots__ = (
+        "above",
         "asking",
         "attempts",
+        "base",
         "beyond",
         "course",
         "cut",
         "decisions",
+        "dying",
+        "elements",
         "epoch",
         "failed",
         "final",
+        "first",
+        "gone",
         "interrupted",
+        "keys",
         "late",
         "left",
+        "live",
         "lost",
+        "maker",
         "phases",
         "program",
         "run",
         "seqs",
+        "template",
+        "torn",
+        "torn_versions",
         "trail",
         "uncounted",
         "values",
         "waits",
         "wanted",
+        "within",
+        "yielded",
     )
 
     def __init__(self, program: Program, run: str = "") -> None:
@@ -59,14 +74,29 @@ class State:
         self.final: RunStatus | None = None
         # by step
         self.phases = bytearray(Phase.SKIPPED if do == SKIP else Phase.WAITING for do in program.decisions)
+        for step, over in enumerate(program.over) if program.fans else ():
+            if over:
+                self.phases[step] = Phase.SKIPPED  # it never runs itself
         self.decisions = bytearray(program.decisions)  # RUN, once it is known that a step must run
         self.attempts = [0] * count
-        self.waits = program.waits.copy()  # upstream steps that have not ended
+        self.waits = program.waits.copy()  # upstream steps that have not ended, and elements that were lost
+        self.template = array("i", range(count))  # the step of the plan of which it is made
+        self.within = array("i", bytes(4 * count))  # the element in which it stands
+        self.base = array("i", program.base)  # the slot of its first output
+        # by element: a value of a fan-out; element 0 is the run itself
+        self.above = array("i", [-1])  # the element in which its generator stands
+        self.first = array("i", [0])  # the first of the steps that were made for it
+        self.keys: list[str] = [""]
+        self.elements = array("i", [-1])  # the slot of its value
+        self.yielded = array("i", [0])  # the attempt of its generator that last yielded it
+        self.gone = bytearray(1)  # whether it was withdrawn
+        self.live: dict[int, dict[str, int]] = {}  # by the generator's slot: the elements, in the order of the attempt
         # by slot
         self.values: list[Stored | Kept | None] = [None] * len(program.outputs)
         self.seqs = array("q", bytes(8 * len(program.outputs)))  # the fact that announced a value of this run
+        self.maker = array("i", program.maker)
         # the run as a whole
-        self.left = count - program.decisions.count(SKIP)  # steps that have not ended
+        self.left = count - self.phases.count(Phase.SKIPPED)  # steps that have not ended
         self.failed = 0  # steps that failed or are blocked
         self.cut = 0  # steps that a cancellation kept from their own end
         self.trail = array("q")  # every fact: its step and its class
@@ -78,6 +108,9 @@ class State:
         self.late: dict[int, set[str]] = {}  # the same, found missing when the new attempt was already under way
         self.lost: set[int] = set()  # slots lost in this epoch
         self.beyond: set[int] = set()  # slots lost twice
+        self.dying: set[int] = set()  # steps that were withdrawn while under way
+        self.torn: dict[int, set[int]] = {}  # by generator: its elements whose values were lost
+        self.torn_versions: dict[int, str] = {}  # and the data versions that they had
 
     def phase(self, step: int) -> Phase:
         """Where the step stands."""
@@ -87,16 +120,77 @@ class State:
         """The number of the latest attempt, from 1; 0 before the first."""
         return self.attempts[step]
 
-    def kept(self, step: int, output: str) -> Kept | None:
+    def kept(self, step: int, output: str, mapping_key: str | None = None) -> Kept | None:
         """The address of an output's value; None while it has not come, or where it was lost.
 
         Raises:
-            KeyError: the step has no such output.
+            KeyError: the step has no such output, or did not yield that key.
         """
-        program = self.program
-        slot = program.base[step] + program.names[step][output]
+        if mapping_key is None:
+            return self.at(self.base[step] + self.program.names[self.template[step]][output])
+        slot = self.slot(step, output, mapping_key)
+        if slot is None:
+            raise KeyError(mapping_key)
+        return self.at(slot)
+
+    def at(self, slot: int) -> Kept | None:
+        """The address of the value at a slot."""
         value = self.values[slot]
         return Kept(self.run, self.seqs[slot], value) if isinstance(value, Stored) else value
+
+    def slot(self, step: int, output: str, mapping_key: str | None = None) -> int | None:
+        """The slot of an output, or of one value of a fan-out; None where there is none."""
+        place = self.program.names[self.template[step]].get(output)
+        if place is None:
+            return None
+        slot = self.base[step] + place
+        if mapping_key is None:
+            return slot
+        element = self.live.get(slot, {}).get(mapping_key)
+        return None if element is None else self.elements[element]
+
+    def element_at(self, slot: int) -> int:
+        """The element whose value is at a slot; 0: the slot is an output's."""
+        if slot < len(self.program.outputs):
+            return 0
+        element = bisect_right(self.elements, slot) - 1
+        return element if self.elements[element] == slot else 0
+
+    def output_at(self, slot: int) -> str:
+        """The name of the output at a slot, also of one value of a fan-out."""
+        program = self.program
+        if slot < len(program.outputs):
+            return program.outputs[slot]
+        maker = self.maker[slot]
+        template = self.template[maker]
+        element = self.element_at(slot)
+        if not element:
+            return program.outputs[program.base[template] + slot - self.base[maker]]
+        return program.outputs[self.fan_of(element)]
+
+    def fan_of(self, element: int) -> int:
+        """The fan of which an element is a value."""
+        made = self.first[element]
+        return self.program.over[self.template[made]][-1] if made >= 0 else -1 - made
+
+    def key(self, step: int) -> str:
+        """The step's key: that in the plan, and the mapping keys of the elements around it, outermost first."""
+        key = self.program.plan.steps[self.template[step]].key
+        element = self.within[step]
+        inside = ""
+        while element:
+            inside = f"[{self.keys[element]}]{inside}"
+            element = self.above[element]
+        return key + inside
+
+    def mapping_keys(self, step: int) -> tuple[str, ...]:
+        """The mapping keys of the elements in which a step stands, outermost first."""
+        found: list[str] = []
+        element = self.within[step]
+        while element:
+            found.append(self.keys[element])
+            element = self.above[element]
+        return tuple(reversed(found))
 
     def asked(self, step: int) -> frozenset[str] | None:
         """The outputs to make again because they were lost; None: all that the plan selects."""

@@ -2,7 +2,8 @@
 
 from opgraph.engine.commands import Command, End, LookUp, Reuse, Skip, Start
 from opgraph.engine.phases import Course, Phase
-from opgraph.engine.program import DECIDE, REUSE
+from opgraph.engine.places import collected, enclosing, followers, generators, made_in, slot_of, takers
+from opgraph.engine.program import DECIDE, REUSE, Gathering
 from opgraph.engine.state import State, verdict
 
 _WAITING = int(Phase.WAITING)
@@ -15,8 +16,8 @@ def forget(state: State, step: int) -> None:
     wanted = state.wanted.get(step)
     if wanted is not None and step in state.late:
         wanted |= state.late.pop(step)
-    base = state.program.base[step]
-    for name, place in state.program.names[step].items():
+    base = state.base[step]
+    for name, place in state.program.names[state.template[step]].items():
         if wanted is None or name in wanted:
             state.values[base + place] = None
 
@@ -46,16 +47,18 @@ def ask(state: State, step: int, phase: Phase, command: Command, commands: list[
 
 def settle(state: State, step: int, commands: list[Command]) -> None:
     """Decide what becomes of a step whose upstream steps have all ended."""
-    values = state.values
-    for slot in state.program.needs[step]:
-        if values[slot] is None:
-            skip = missing(state, step)
-            assert skip is not None
-            return ask(state, step, Phase.SKIPPING, skip, commands)
-    if state.program.groups[step] and (skip := missing(state, step)) is not None:
+    program = state.program
+    if step < program.count and not program.groups[step]:
+        values = state.values
+        for slot in program.needs[step]:
+            if values[slot] is None:
+                skip = missing(state, step)
+                assert skip is not None
+                return ask(state, step, Phase.SKIPPING, skip, commands)
+    elif (skip := missing(state, step)) is not None:
         return ask(state, step, Phase.SKIPPING, skip, commands)
     if state.decisions[step] == DECIDE:
-        fingerprint = state.program.plan.steps[step].decision.fingerprint
+        fingerprint = program.plan.steps[state.template[step]].decision.fingerprint
         return ask(state, step, Phase.LOOKING, LookUp(step, fingerprint), commands)
     return start(state, step, commands)
 
@@ -66,15 +69,61 @@ def missing(state: State, step: int) -> Skip | None:
     A failure upstream goes before an output that was merely not yielded, because a resume can mend it.
     """
     program, values, phases = state.program, state.values, state.phases
-    for slot in program.slots_needed(step):
-        if values[slot] is None and phases[program.maker[slot]] in ENDED_BADLY:
-            return Skip(step, program.maker[slot], "", blocked=True)
-    for slot in program.needs[step]:
+    template = state.template[step]
+    needs: list[int] | tuple[int, ...] = program.needs[template]
+    groups: list[tuple[bool, list[int] | tuple[int, ...]]] = list(program.groups[template])
+    if template in program.edges:
+        needs = [slot_of(state, step, edge) for edge in program.edges[template]]
+        groups = [(others, [slot_of(state, step, e) for e in items]) for others, items in program.lists[template]]
+        for edge in program.gates.get(template, ()):
+            generator = made_in(state, edge.step, enclosing(state, step, edge.depth))
+            if phases[generator] in ENDED_BADLY:
+                return Skip(step, generator, "", blocked=True)
+    for slot in (*needs, *(slot for _, slots in groups for slot in slots)):
+        if values[slot] is None and phases[state.maker[slot]] in ENDED_BADLY:
+            return Skip(step, state.maker[slot], "", blocked=True)
+    skips = [_uncollected(state, step, each) for each in program.gatherings.get(template, ())]
+    for skip in skips:
+        if skip is not None and skip.blocked:
+            return skip
+    for slot in needs:
         if values[slot] is None:
-            return Skip(step, program.maker[slot], program.outputs[slot], blocked=False)
-    for others, slots in program.groups[step]:
+            return Skip(step, state.maker[slot], state.output_at(slot), blocked=False)
+    for others, slots in groups:
         if not others and all(values[slot] is None for slot in slots):
-            return Skip(step, program.maker[slots[0]], program.outputs[slots[0]], blocked=False)
+            return Skip(step, state.maker[slots[0]], state.output_at(slots[0]), blocked=False)
+    return next((skip for skip in skips if skip is not None), None)
+
+
+def _uncollected(state: State, step: int, each: Gathering) -> Skip | None:
+    """Why an input that collects has no value; None: it has one, and be it an empty list."""
+    program, phases = state.program, state.phases
+    tolerant = [level.allow_failed for level in reversed(each.levels)]  # the outermost first
+    fan = each.path[0]
+    outermost = made_in(state, program.fans[fan].step, enclosing(state, step, each.depth))
+    if phases[outermost] in ENDED_BADLY:
+        return Skip(step, outermost, "", blocked=True)
+    for generator in generators(state, step, each):
+        if phases[generator] in ENDED_BADLY:
+            inside = len(program.over[state.template[generator]]) - each.depth - 1
+            if not tolerant[inside]:
+                return Skip(step, generator, "", blocked=True)
+    came = failed = False
+    last = -1
+    for slot in collected(state, step, each):
+        last = slot
+        if state.values[slot] is not None:
+            came = True
+        elif phases[state.maker[slot]] in ENDED_BADLY:
+            if not tolerant[-1]:
+                return Skip(step, state.maker[slot], "", blocked=True)
+            failed = True
+    if came or failed or each.optional:
+        return None
+    if last >= 0:
+        return Skip(step, state.maker[last], state.output_at(last), blocked=False)
+    if phases[outermost] == Phase.SKIPPED or not program.fans[fan].required:
+        return Skip(step, outermost, program.outputs[fan], blocked=False)
     return None
 
 
@@ -84,7 +133,14 @@ def end(state: State, step: int, phase: int) -> list[Command]:
     phases = state.phases
     phases[step] = phase
     waits = state.waits
-    for other in state.program.dependents[step]:
+    program = state.program
+    others = program.dependents[step] if step < program.count else None
+    if others is None:
+        others = list(followers(state, step))
+    if state.torn:
+        for element in list(state.torn.get(step, ())):  # it will not yield them again
+            mend(state, element, commands)
+    for other in others:
         left = waits[other] - 1
         waits[other] = left
         if not left and phases[other] == _WAITING:
@@ -94,6 +150,26 @@ def end(state: State, step: int, phase: int) -> list[Command]:
     if not left:
         finish(state, commands)
     return commands
+
+
+def mend(state: State, element: int, commands: list[Command]) -> None:
+    """The lost value of an element is there again, or never will be: those that read it need not wait any more."""
+    forget_torn(state, element)
+    for other in list(takers(state, element)):
+        left = state.waits[other] - 1
+        state.waits[other] = left
+        if not left and state.phases[other] == _WAITING:
+            settle(state, other, commands)
+
+
+def forget_torn(state: State, element: int) -> None:
+    """Nothing waits for the lost value of this element."""
+    generator = state.maker[state.elements[element]]
+    if element in state.torn.get(generator, ()):
+        state.torn[generator].discard(element)
+        del state.torn_versions[element]
+        if not state.torn[generator]:
+            del state.torn[generator]
 
 
 def fail(state: State, step: int) -> list[Command]:

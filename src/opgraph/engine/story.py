@@ -71,5 +71,5 @@ def refusal(state: State, fact: Fact, problem: str, step: int = -1) -> EngineErr
     story = tuple((number, FACTS[code].__name__) for number, code in state.story(step))
     if not 0 <= step < len(state.phases):
         return EngineError(f"the run is {state.course.name}", state.epoch, fact, problem, story)
-    where = f"step {state.program.key(step)!r} is {Phase(state.phases[step]).name}, the run {state.course.name}"
+    where = f"step {state.key(step)!r} is {Phase(state.phases[step]).name}, the run {state.course.name}"
     return EngineError(where, state.attempts[step], fact, problem, story)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias, cast
 
-from opgraph.engine import attempts, course, loss, retry, reuse
+from opgraph.engine import attempts, course, fan, loss, retry, reuse
 from opgraph.engine.commands import Command
 from opgraph.engine.phases import Course, Phase
 from opgraph.engine.state import FACT_BITS, State
@@ -40,15 +40,15 @@ STEP_TABLE: Final[dict[type[AnyFact], dict[Phase, Handler]]] = {
     StepFailed: {_P.RUNNING: attempts.failed, _P.STOPPING: attempts.failed},
     StepInterrupted: dict.fromkeys((_P.STARTING, _P.RUNNING, _P.STOPPING), attempts.interrupted),
     AssetReported: {_P.RUNNING: attempts.reported, _P.STOPPING: attempts.reported},
-    RetryDue: {_P.DELAYED: retry.due, _P.CANCELED: retry.due_too_late},
-    StepSkipped: {_P.SKIPPING: reuse.skipped},
-    StepReused: {_P.REUSING: reuse.reused},
-    Found: {_P.LOOKING: reuse.found},
-    NotFound: {_P.LOOKING: reuse.not_found},
+    RetryDue: {_P.DELAYED: retry.due, _P.CANCELED: retry.due_too_late, _P.WITHDRAWN: fan.answered_too_late},
+    StepSkipped: {_P.SKIPPING: reuse.skipped, _P.WITHDRAWN: fan.answered_too_late},
+    StepReused: {_P.REUSING: reuse.reused, _P.WITHDRAWN: fan.answered_too_late},
+    Found: {_P.LOOKING: reuse.found, _P.WITHDRAWN: fan.answered_too_late},
+    NotFound: {_P.LOOKING: reuse.not_found, _P.WITHDRAWN: fan.answered_too_late},
     ValueLost: {
         **dict.fromkeys((_P.SUCCEEDED, _P.REUSED), loss.lost),
         **dict.fromkeys((_P.WAITING, _P.STARTING, _P.RUNNING, _P.STOPPING, _P.DELAYED, _P.SKIPPING), loss.lost_too),
-        **dict.fromkeys((_P.SKIPPED, _P.BLOCKED, _P.FAILED, _P.CANCELED), loss.lost_for_good),
+        **dict.fromkeys((_P.SKIPPED, _P.BLOCKED, _P.FAILED, _P.CANCELED, _P.WITHDRAWN), loss.lost_for_good),
     },
 }
 

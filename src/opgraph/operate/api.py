@@ -22,7 +22,7 @@ from opgraph.errors import (
     StepFailedError,
     show_own_code_only,
 )
-from opgraph.events import Kept, RunStatus
+from opgraph.events import Kept, Place, RunStatus
 from opgraph.keys import AssetKey, CoercibleToAssetKey, near_misses
 from opgraph.operate.asset_job import job_of_assets
 from opgraph.operate.asset_view import AssetGraphView
@@ -31,6 +31,7 @@ from opgraph.operate.planning import past_of, row_of, trouble_in, what_failed
 from opgraph.operate.target import EVERYTHING, AssetTarget, Selection, Target, asset_target, graph_target, job_target
 from opgraph.plan.jobs import IO_MANAGER
 from opgraph.plan.model import Plan, Policy, decode_plan
+from opgraph.plan.past import place_of
 from opgraph.plan.reuse import from_steps, only_steps
 from opgraph.record.rows import RunRow
 from opgraph.resolve.config import Given
@@ -39,6 +40,7 @@ from opgraph.resolve.project import resolve
 from opgraph.run.captured import Captured, StepLog
 from opgraph.run.instance import Instance
 from opgraph.run.invoke import invoke
+from opgraph.run.made import Made
 from opgraph.run.resources import Opened, open_resource
 from opgraph.run.results import ExecuteInProcessResult
 from opgraph.run.shelf import AssetValueLost, Shelf
@@ -334,8 +336,7 @@ def _finish(target: Target, outcome: RunOutcome, instance: Instance, *, raise_on
 def error_of(outcome: RunOutcome) -> BaseException:
     """The user's exception of the first step that failed, with a note that names the step; a StepFailedError where it
     is not at hand, or where raising it would end the caller's Python."""
-    index = outcome.plan.index()
-    found = outcome.exceptions.get(index.get(outcome.failed_step, -1))
+    found = outcome.exceptions.get(outcome.failed_step)
     if found is not None:
         show_own_code_only(found)
         if isinstance(found, Exception):
@@ -358,31 +359,46 @@ def result_of(target: Target, outcome: RunOutcome, instance: Instance) -> Execut
     row = instance.record.run(outcome.run_id)
     if row is None:
         raise RunNotFoundError(f"run {outcome.run_id} is gone")
-    keys = [step.key for step in outcome.plan.steps]
+    makers: dict[str, dict[int, str]] = {}
 
     def load(kept: Kept) -> Any:
-        maker, held = _maker(keys, kept, instance), outcome.shelf.held
+        place, held = kept.stored.place, outcome.shelf.held
+        maker = ""
+        if place is not Place.INLINE and place is not Place.FILE:  # a manager may want to know
+            if kept.run not in makers:
+                makers[kept.run] = _makers(kept.run, instance)
+            maker = makers[kept.run].get(kept.seq, "")
         try:
             return outcome.shelf.get(kept, None, "", "", step_key=maker)
         except Exception:
-            if kept.run != outcome.run_id or (maker, kept.stored.output) not in held:
+            if kept.run != outcome.run_id or (maker, place_of(kept.stored)) not in held:
                 raise
-            return held[maker, kept.stored.output]  # its I/O manager was put away: the value as the op gave it
+            return held[maker, place_of(kept.stored)]  # its I/O manager was put away: the value as the op gave it
 
     definition = getattr(target, "definition", None)
     return ExecuteInProcessResult(row, outcome.plan, instance, load, definition, target.project)
 
 
-def _maker(keys: Sequence[str], kept: Kept, instance: Instance) -> str:
-    """The key of the step that stored a value."""
-    for seq, fact in instance.record.facts(kept.run, kept.seq - 1):
-        if seq == kept.seq:
-            plan = instance.record.run(kept.run)
-            steps = decode_plan(plan.plan).steps if plan is not None else ()
-            number = getattr(fact, "step", -1)
-            return steps[number].key if 0 <= number < len(steps) else ""
-    del keys
-    return ""
+def _maker(kept: Kept, instance: Instance) -> str:
+    """The key of the step that stored a value, which an I/O manager may want to know."""
+    if kept.stored.place in (Place.INLINE, Place.FILE):
+        return ""
+    return _makers(kept.run, instance).get(kept.seq, "")
+
+
+def _makers(run_id: str, instance: Instance) -> dict[int, str]:
+    """The keys of the steps that a run's facts are about, by the facts' numbers."""
+    row = instance.record.run(run_id)
+    if row is None:
+        return {}
+    made = Made(decode_plan(row.plan))
+    found: dict[int, str] = {}
+    for seq, fact in instance.record.facts(run_id):
+        made.add(seq, fact)
+        step = getattr(fact, "step", -1)
+        if 0 <= step < len(made.keys):
+            found[seq] = made.keys[step]
+    return found
 
 
 def load_asset_value(
@@ -432,7 +448,7 @@ def load_asset_value(
                 )
         kept = Kept(found.run_id, found.seq, found.stored)
         try:
-            return shelf.get(kept, None, "", "", step_key=_maker((), kept, owner))
+            return shelf.get(kept, None, "", "", step_key=_maker(kept, owner))
         except ValueLostError as lost:
             raise AssetValueLost(key.text, lost.why, lost.location) from None
 

@@ -9,9 +9,17 @@ from typing import Any
 from opgraph.declare.definitions import Definitions
 from opgraph.errors import ResourceFunctionError
 from opgraph.events import ErrorInfo, RunEnded, RunStarted, RunStatus
-from opgraph.operate.planning import policy_in, replan, row_of, target_again, target_of
+from opgraph.operate.planning import (
+    past_of,
+    policy_in,
+    replan,
+    row_of,
+    target_again,
+    target_of,
+    trouble_in,
+)
 from opgraph.operate.target import Selection, Target
-from opgraph.plan.model import Plan, Policy, decode_plan, encode_plan
+from opgraph.plan.model import Do, Plan, Policy, decode_plan, encode_plan
 from opgraph.plan.reuse import steps_named
 from opgraph.record.rows import RunRow
 from opgraph.record.store import Writer
@@ -19,9 +27,10 @@ from opgraph.resolve.config import Given
 from opgraph.run.binding import BoundStep, keys_of_running, refuse_missing
 from opgraph.run.captured import Captured, StepLog
 from opgraph.run.context import Resources, RunSide
-from opgraph.run.driver import Driver, Listener
+from opgraph.run.driver import Driver, Listener, LookUpPast
 from opgraph.run.failure import error_info
 from opgraph.run.instance import Instance
+from opgraph.run.lookup import PastValues
 from opgraph.run.resources import Opened
 from opgraph.run.shelf import Shelf
 from opgraph.run.views import Run
@@ -41,7 +50,7 @@ class RunOutcome:
         failed_step: the key of that step.
         resumed: `""`, `same` (it went on under its id) or `new` (a new run with a parent).
         shelf: loads its values.
-        exceptions: of failed steps, by step number.
+        exceptions: of failed steps, by step key.
     """
 
     run_id: str
@@ -51,7 +60,7 @@ class RunOutcome:
     error: ErrorInfo | None = None
     failed_step: str = ""
     resumed: str = ""
-    exceptions: Mapping[int, BaseException] = field(default_factory=dict[int, BaseException])
+    exceptions: Mapping[str, BaseException] = field(default_factory=dict[str, BaseException])
 
     @property
     def success(self) -> bool:
@@ -254,6 +263,7 @@ def _drive(
         said,
         {**getattr(target, "given", {}), **(given or {})},
         listeners,
+        lookup=_past_values(plan, target, instance),
     )
     if on_plan is not None:
         on_plan(plan, writer.run_id)
@@ -263,7 +273,7 @@ def _drive(
     except ResourceFunctionError as problem:
         error = error_info(problem, during="setup")
         _end_at_once(writer, error, said)
-        return RunOutcome(writer.run_id, RunStatus.FAILURE, plan, shelf, error, "", resumed, {-1: problem})
+        return RunOutcome(writer.run_id, RunStatus.FAILURE, plan, shelf, error, "", resumed, {"": problem})
     finally:
         opened.close()
         lines = said.drain()
@@ -276,10 +286,18 @@ def _drive(
         plan=plan,
         shelf=shelf,
         error=first.error if first is not None else None,
-        failed_step=plan.steps[first.step].key if first is not None else "",
+        failed_step=driver.state.key(first.step) if first is not None else "",
         resumed=resumed,
-        exceptions=driver.errors,
+        exceptions={driver.state.key(step): error for step, error in driver.errors.items()},
     )
+
+
+def _past_values(plan: Plan, target: Target, instance: Instance) -> LookUpPast | None:
+    """What the mapped steps of a run that re-executes another may take from that."""
+    if plan.parent is None or not any(step.over and step.decision.do is Do.DECIDE for step in plan.steps):
+        return None
+    row = instance.record.run(plan.parent)
+    return PastValues(past_of(row, instance), trouble_in(instance, target)).find if row is not None else None
 
 
 def _why_not(then: Plan, today: Plan, named: Sequence[str], policy: str | Policy | None) -> str:

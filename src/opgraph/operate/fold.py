@@ -26,6 +26,7 @@ from opgraph.events import (
     ValueLost,
 )
 from opgraph.plan.model import Do, Plan, Role
+from opgraph.run.made import Made
 
 
 class Phase(enum.IntEnum):
@@ -54,6 +55,7 @@ class Fold:
     """
 
     __slots__ = (
+        "_made", "_members",
         "attempts", "because", "before", "canceling", "compute", "counts", "ended", "epoch", "errors", "kept", "load",
         "outputs", "phase", "plan", "reads", "run_ended", "run_error", "run_started", "running", "started", "status",
         "store",
@@ -83,8 +85,15 @@ class Fold:
         self.epoch = 0
         self.canceling = False
         self.before: set[int] = set()  # what had succeeded when the run was taken up
+        self._made = Made(plan)
+        self._members: dict[int, list[int]] = {}  # by template: how many of the steps made of it stand where
         for i, step in enumerate(plan.steps):
-            if step.decision.do is Do.SKIP:
+            if step.over:
+                self._members[i] = [0] * len(Phase)
+                self.counts[Phase.PENDING] -= 1
+                if step.decision.do is Do.SKIP:
+                    self.phase[i] = Phase.SKIPPED
+            elif step.decision.do is Do.SKIP:
                 self._to(i, Phase.SKIPPED)
 
     @property
@@ -92,12 +101,107 @@ class Fold:
         """How many steps have ended, whatever the way."""
         return sum(self.counts[phase] for phase in ENDED)
 
+    @property
+    def total(self) -> int:
+        """How many steps there are so far: those of the plan that are not mapped, and those made for fan-outs."""
+        return sum(self.counts)
+
+    def key(self, step: int) -> str:
+        """A step's key, also of one that was made for a fan-out."""
+        return self._made.keys[step]
+
+    def row(self, step: int) -> int:
+        """The step of the plan in whose row a step is shown: itself, or that of which it was made."""
+        return self._made.templates[step]
+
+    def members(self, step: int) -> dict[Phase, int] | None:
+        """How many of the steps made of a mapped step of the plan stand where; None: it is not mapped."""
+        found = self._members.get(step)
+        return None if found is None else {phase: found[phase] for phase in Phase if found[phase]}
+
+    def failed(self) -> list[int]:
+        """The steps that failed, not those of the plan of which they were made."""
+        return [i for i, phase in enumerate(self.phase) if phase == Phase.FAILED and i not in self._members]
+
     def has_ended(self, step: int) -> bool:
         """Whether a step has ended."""
         return bool(_ENDED[self.phase[step]])
 
     def add(self, seq: int, fact: AnyFact) -> int:
-        """Take in one fact. Gives the number of the step that it changed, or -1."""
+        """Take in one fact. Gives the number of the step of the plan that it changed, or -1."""
+        if not self._members:
+            return self._add(seq, fact)
+        self._made.add(seq, fact)
+        for number in range(len(self.phase), len(self._made.keys)):
+            self._grow(number)
+        step = self._add(seq, fact)
+        if step < 0:
+            for template in self._members:
+                self._sum_up(template)
+            return -1
+        row = self.row(step)
+        if row != step:
+            self._tell_row(row, step)
+        for template in self._members:
+            if self.plan.steps[template].over[-1].step == row:
+                self._sum_up(template)
+        return row
+
+    def _grow(self, number: int) -> None:
+        """A step was made for a value of a fan-out."""
+        self.phase.append(Phase.PENDING)
+        self.attempts.append(0)
+        for times in (self.started, self.ended):
+            times.append(0.0)
+        for spent in (self.load, self.compute, self.store):
+            spent.append(0)
+        self.counts[Phase.PENDING] += 1
+        self._members[self.row(number)][Phase.PENDING] += 1
+
+    def _tell_row(self, row: int, step: int) -> None:
+        """The row of a mapped step sums up what its steps did."""
+        if self.started[step] and (not self.started[row] or self.started[step] < self.started[row]):
+            self.started[row] = self.started[step]
+        self.ended[row] = max(self.ended[row], self.ended[step])
+        if self.phase[step] == Phase.SUCCEEDED:
+            self.load[row] += self.load[step]
+            self.compute[row] += self.compute[step]
+            self.store[row] += self.store[step]
+            self.outputs.pop(step, None)  # of thousands of steps nobody looks at the values one by one
+        if step in self.errors:
+            self.errors[row] = self.errors[step]
+        if step in self.because:
+            self.because[row] = self.because[step]
+        if step in self.kept:
+            self.kept[row] = self.kept[step]
+        self.attempts[row] = max(self.attempts[row], self.attempts[step])
+        self._sum_up(row)
+
+    def _sum_up(self, template: int) -> None:
+        """Where the steps made of a mapped step stand, as one."""
+        counts = self._members[template]
+        if self.plan.steps[template].decision.do is Do.SKIP:
+            return
+        generator = Phase(self.phase[self.plan.steps[template].over[-1].step])
+        for phase in (Phase.RUNNING, Phase.RETRYING):
+            if counts[phase]:
+                self.phase[template] = phase
+                return
+        if counts[Phase.PENDING] or (sum(counts) and generator not in ENDED):
+            over = self.status is not None
+            self.phase[template] = Phase.PENDING if over or not sum(counts) else Phase.RUNNING
+            return
+        for phase in (Phase.FAILED, Phase.INTERRUPTED, Phase.BLOCKED, Phase.SUCCEEDED, Phase.REUSED, Phase.SKIPPED):
+            if counts[phase]:
+                self.phase[template] = phase
+                return
+        if generator in (Phase.SUCCEEDED, Phase.REUSED):
+            self.phase[template] = Phase.SUCCEEDED  # no value came, so there was nothing to do
+        elif generator in ENDED:
+            self.because.setdefault(template, (self.plan.steps[template].over[-1].step, ""))
+            self.phase[template] = Phase.SKIPPED if generator is Phase.SKIPPED else Phase.BLOCKED
+
+    def _add(self, seq: int, fact: AnyFact) -> int:
         kind = type(fact)
         if kind is StepSucceeded:
             return self._succeeded(seq, fact)  # pyright: ignore[reportArgumentType] - `kind is` is the fast isinstance
@@ -129,6 +233,10 @@ class Fold:
     def _to(self, step: int, phase: Phase) -> int:
         self.counts[self.phase[step]] -= 1
         self.counts[phase] += 1
+        if step >= len(self.plan.steps):
+            members = self._members[self.row(step)]
+            members[self.phase[step]] -= 1
+            members[phase] += 1
         self.phase[step] = phase
         if phase is not Phase.RUNNING:
             self.running.pop(step, None)
@@ -159,7 +267,7 @@ class Fold:
         self.load[step], self.compute[step], self.store[step] = fact.load, fact.compute, fact.store
         self.errors[step] = fact.error
         self.outputs.pop(step, None)
-        retry = self.plan.steps[step].retry
+        retry = self.plan.steps[self.row(step)].retry
         again = fact.retry_after is not None or (retry is not None and fact.error.retry and fact.attempt <= retry.most)
         return self._to(step, Phase.RETRYING if again and not self.canceling else Phase.FAILED)
 
@@ -170,7 +278,9 @@ class Fold:
                 self.before = {i for i, phase in enumerate(self.phase) if phase == Phase.SUCCEEDED}
             self.epoch, self.status, self.run_ended, self.canceling = fact.epoch, None, 0.0, False
             for step in [
-                i for i, p in enumerate(self.phase) if p in (Phase.RUNNING, Phase.INTERRUPTED, Phase.RETRYING)
+                i
+                for i, p in enumerate(self.phase)
+                if p in (Phase.RUNNING, Phase.INTERRUPTED, Phase.RETRYING) and i not in self._members
             ]:
                 self._to(step, Phase.PENDING)
         elif isinstance(fact, CancelRequested):
@@ -179,7 +289,7 @@ class Fold:
             self.status, self.run_ended, self.run_error = fact.status, fact.time, fact.error
             for step in list(self.running):
                 self._to(step, Phase.INTERRUPTED)
-            for step in [i for i, p in enumerate(self.phase) if p == Phase.RETRYING]:
+            for step in [i for i, p in enumerate(self.phase) if p == Phase.RETRYING and i not in self._members]:
                 self._to(step, Phase.FAILED if step in self.errors else Phase.INTERRUPTED)
         return -1
 

@@ -22,9 +22,10 @@ from opgraph.operate.views import (
     RunView,
     StepView,
 )
-from opgraph.plan.model import FromMany, FromStep, Plan, Step, decode_plan
+from opgraph.plan.model import Plan, Step, decode_plan, outputs_in
 from opgraph.record.rows import Materialized, RunRow
 from opgraph.record.store import Record
+from opgraph.run.made import Made, fans_out
 
 DIED = "DIED"  # what a run is called that has no final status and that no living process drives
 
@@ -248,7 +249,7 @@ def run_view(shelf: Shelf, run_id: str) -> RunView:
         ),
         changes=dict(plan.changes),
         error=fold.run_error,
-        failed=tuple(plan.steps[i].key for i, phase in enumerate(fold.phase) if phase == Phase.FAILED),
+        failed=tuple(fold.key(i) for i in fold.failed()),
     )
 
 
@@ -262,7 +263,7 @@ def folded(record: Record, run_id: str, plan: Plan) -> Fold:
 
 def logs(record: Record, run_id: str, plan: Plan, step: str | None = None) -> list[LogView]:
     """What the steps of a run said, or one of them."""
-    names = [each.key for each in plan.steps]
+    names = made.keys if (made := _made(record, run_id, plan)) is not None else [each.key for each in plan.steps]
     number = names.index(step) if step in names else None
     return [
         LogView(
@@ -275,6 +276,16 @@ def logs(record: Record, run_id: str, plan: Plan, step: str | None = None) -> li
         )
         for _, line in record.logs(run_id, number)
     ]
+
+
+def _made(record: Record, run_id: str, plan: Plan) -> Made | None:
+    """The steps that a run made for its fan-outs; None: it has none."""
+    if not fans_out(plan):
+        return None
+    made = Made(plan)
+    for seq, fact in record.facts(run_id):
+        made.add(seq, fact)
+    return made
 
 
 def plan_of(record: Record, run_id: str) -> Plan:
@@ -338,10 +349,11 @@ class _Build:
             compute=fold.compute[i],
             store=fold.store[i],
             reused_from=kept[0].run if kept else None,
-            because=self.plan.steps[because].key if 0 <= because < len(self.plan.steps) else "",
+            because=fold.key(because) if because >= 0 else "",
             because_output=output,
             outputs=tuple(_output(self.shelf, run, seq, s) for run, seq, s in stored),
             reads=fold.reads.get(i, ()),
+            steps={phase.name.lower(): n for phase, n in (fold.members(i) or {}).items()},
             error=fold.errors.get(i) if phase in (Phase.FAILED, Phase.RETRYING) else None,
         )
 
@@ -435,11 +447,7 @@ def _inputs_read(record: Record, made: Materialized, plan: Plan) -> tuple[Read, 
 
 def upstream_steps(step: Step) -> list[int]:
     """The steps that a step takes values from."""
-    found: list[int] = []
-    for each in step.inputs:
-        sources = each.source.items if isinstance(each.source, FromMany) else (each.source,)
-        found += [source.step for source in sources if isinstance(source, FromStep)]
-    return found
+    return [output.step for each in step.inputs for output in outputs_in(each.source)]
 
 
 def latest(record: Record, assets: Sequence[str]) -> Mapping[str, Materialized]:

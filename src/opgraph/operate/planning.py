@@ -8,12 +8,13 @@ from opgraph.events import Kept, Place
 from opgraph.operate.target import EVERYTHING, Selection, Target, asset_target, job_target
 from opgraph.plan.mistakes import NothingToRun
 from opgraph.plan.model import Do, Plan, Policy, decode_plan
-from opgraph.plan.past import Past, fold
+from opgraph.plan.past import Past
 from opgraph.plan.reuse import Trouble, from_failure, from_steps, only_steps
 from opgraph.record.rows import RunRow
 from opgraph.resolve.config import Given
 from opgraph.resolve.mistakes import UnknownSelected
 from opgraph.run.instance import Instance
+from opgraph.run.made import past_of as made_past
 from opgraph.values.manager import FilesystemIOManager
 
 
@@ -192,7 +193,7 @@ def what_failed(today: Plan, past: Past, trouble: Trouble, row: RunRow) -> Plan:
 
 def past_of(row: RunRow, instance: Instance) -> Past:
     """An earlier run, folded."""
-    return fold(row.run_id, decode_plan(row.plan), instance.record.facts(row.run_id))
+    return made_past(row.run_id, decode_plan(row.plan), instance.record.facts(row.run_id))
 
 
 def trouble_in(instance: Instance, target: Target) -> Trouble:

@@ -59,6 +59,7 @@ class StepView(Struct, frozen=True, kw_only=True):
     outputs: tuple[OutputView, ...]
     reads: tuple[Read, ...]
     error: ErrorInfo | None
+    steps: dict[str, int] = {}  # of a mapped one: how many of the steps made of it stand where
 
 
 class NodeView(Struct, frozen=True, kw_only=True):

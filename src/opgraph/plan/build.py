@@ -5,7 +5,7 @@ upstream of a second part is no circle.
 """
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -15,14 +15,17 @@ from opgraph.declare.op import OpDefinition
 from opgraph.errors import InvalidDefinitionError, InvalidSubsetError, together
 from opgraph.keys import AssetKey
 from opgraph.plan.code import function_hash, hash_of
+from opgraph.plan.fans import over, streams, taken
 from opgraph.plan.mistakes import UnselectedAssetsRefused
 from opgraph.plan.model import (
     Besides,
     Decision,
     Do,
     FromAsset,
+    FromCollected,
     FromDefault,
     FromMany,
+    FromMapped,
     FromStep,
     InputSource,
     Plan,
@@ -31,6 +34,8 @@ from opgraph.plan.model import (
     Step,
     StepInput,
     StepOutput,
+    outputs_in,
+    renumbered,
 )
 from opgraph.plan.split import between, levels
 from opgraph.resolve.assets import AssetGraph, Unit
@@ -203,7 +208,7 @@ class _Layout:
             spec = flat.op.ins[name]
             source = self._source(each, origin, flat.op, name)
             if spec.is_nothing:
-                if isinstance(source, FromMany):
+                if isinstance(source, (FromMany, FromMapped, FromCollected)):
                     inputs.append(StepInput(name, source, nothing=True))
                 elif isinstance(source, FromStep):
                     after.append(source)
@@ -228,12 +233,16 @@ class _Layout:
         maker = self.makers.get(asset_key)
         return maker if maker is not None else FromAsset(asset_key.text)
 
-    def _one(self, each: _Part, origin: StepOut | OuterInput | Constant) -> FromStep | FromAsset | FromDefault:
+    def _one(
+        self, each: _Part, origin: StepOut | OuterInput | Constant
+    ) -> FromStep | FromAsset | FromDefault | FromMapped | FromCollected:
         unit = each.part.unit
         if isinstance(origin, StepOut):
             key = unit.key_at.get((origin.step, origin.output))
             if key is not None and key not in each.part.selected:
                 return FromAsset(key.text, sibling=True)
+            if origin.mapping:
+                return taken(origin, unit.flat.steps, each.at)
             return FromStep(each.at[origin.step], origin.output)
         if isinstance(origin, Constant):
             return FromDefault()
@@ -291,9 +300,11 @@ class _Layout:
             unit, flat = each.part.unit, each.part.unit.flat.steps[number]
             outputs = tuple([self._output(each, number, name) for name in flat.op.outs])
             inputs, after = self.inputs[d], self.after[d]
+            mapped = over(flat, each.at) if flat.over else ()
             if moved:
-                inputs = tuple(StepInput(i.name, _moved(i.source, place), i.manager, i.nothing) for i in inputs)
+                inputs = tuple(StepInput(i.name, renumbered(i.source, place), i.manager, i.nothing) for i in inputs)
                 after = tuple(FromStep(place[a.step], a.output) for a in after)
+                mapped = tuple(FromMapped(place[m.step], m.output) for m in mapped)
             steps.append(
                 Step(
                     key=each.key(flat),
@@ -303,6 +314,7 @@ class _Layout:
                     outputs=outputs,
                     decision=reasons.of(d, outputs),
                     after=after,
+                    over=mapped,
                     unit=unit.name,
                     subset=each.part.is_subset,
                     code_version=flat.op.code_version or "",
@@ -331,6 +343,7 @@ class _Layout:
             io_manager=manager,
             dynamic=out.is_dynamic,
             stored=not out.is_nothing,
+            stream=streams(out),
         )
 
 
@@ -380,25 +393,7 @@ def _first(unit: Unit, key: AssetKey, steps: AbstractSet[int]) -> list[int]:
 
 
 def _steps_of(inputs: Iterable[StepInput]) -> list[FromStep]:
-    found: list[FromStep] = []
-    for each in inputs:
-        source = each.source
-        if isinstance(source, FromStep):
-            found.append(source)
-        elif isinstance(source, FromMany):
-            found += [item for item in source.items if isinstance(item, FromStep)]
-    return found
-
-
-def _moved(source: InputSource, place: Mapping[int, int]) -> InputSource:
-    """A source with the step numbers of the plan's order."""
-    if isinstance(source, FromStep):
-        return FromStep(place[source.step], source.output)
-    if isinstance(source, FromMany):
-        return FromMany(
-            tuple(FromStep(place[i.step], i.output) if isinstance(i, FromStep) else i for i in source.items)
-        )
-    return source
+    return [output for each in inputs for output in outputs_in(each.source)]
 
 
 def _mark_missing(step: Step, missing: AbstractSet[str]) -> Step:

@@ -1,18 +1,22 @@
 """The plan of a job over ops: every op runs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from opgraph.declare.spec import AssetSpec
 from opgraph.plan.code import function_hash, hash_of
+from opgraph.plan.fans import over, streams, taken
 from opgraph.plan.model import (
     Decision,
     Do,
     FromAsset,
     FromCaller,
+    FromCollected,
     FromDefault,
     FromMany,
+    FromMapped,
     FromStep,
+    InputSource,
     Plan,
     Role,
     Step,
@@ -43,9 +47,9 @@ def plan_graph(flat: Flat, *, job: str, chosen: AbstractSet[str] | None = None) 
         after: list[FromStep] = []
         inputs: list[StepInput] = []
         for name, origin in step.inputs.items():
-            source = _source(origin, step, name, place)
+            source = _source(origin, step, name, place, flat.steps)
             if step.op.ins[name].is_nothing:
-                if isinstance(source, FromMany):
+                if isinstance(source, (FromMany, FromMapped, FromCollected)):
                     inputs.append(StepInput(name, source, nothing=True))
                 elif isinstance(source, FromStep):
                     after.append(source)
@@ -59,6 +63,7 @@ def plan_graph(flat: Flat, *, job: str, chosen: AbstractSet[str] | None = None) 
                 io_manager=out.io_manager_key or IO_MANAGER,
                 dynamic=out.is_dynamic,
                 stored=not out.is_nothing,
+                stream=streams(out),
             )
             for name, out in step.op.outs.items()
         )
@@ -71,6 +76,7 @@ def plan_graph(flat: Flat, *, job: str, chosen: AbstractSet[str] | None = None) 
                 outputs=outputs,
                 decision=Decision(Do.RUN, "job"),
                 after=tuple(dict.fromkeys(after)),
+                over=over(step, place) if all(each.step in place for each in step.over) else (),
                 unit=job,
                 code_version=step.op.code_version or "",
                 code=function_hash(step.op.body.fn),
@@ -81,21 +87,23 @@ def plan_graph(flat: Flat, *, job: str, chosen: AbstractSet[str] | None = None) 
 
 
 def _source(
-    origin: Origin, step: FlatStep, name: str, place: Mapping[int, int]
-) -> FromAsset | FromStep | FromCaller | FromDefault | FromMany:
+    origin: Origin, step: FlatStep, name: str, place: Mapping[int, int], steps: Sequence[FlatStep]
+) -> InputSource:
     if isinstance(origin, StepOut) and origin.step in place:
-        return FromStep(place[origin.step], origin.output)
+        return taken(origin, steps, place)
     if isinstance(origin, OuterInput):
         return FromCaller(origin.name)
     if isinstance(origin, Many):
         kept = (i for i in origin.items if not isinstance(i, StepOut) or i.step in place)
-        return FromMany(tuple(_item(i, place) for i in kept))
+        return FromMany(tuple(_item(i, steps, place) for i in kept))
     if isinstance(origin, Constant):
         return FromAsset(origin.value.key.text) if isinstance(origin.value, AssetSpec) else FromDefault()
     return FromDefault() if step.op.ins[name].has_default_value else FromCaller(name)
 
 
-def _item(item: StepOut | OuterInput | Constant, place: Mapping[int, int]) -> FromStep | FromCaller | FromDefault:
+def _item(
+    item: StepOut | OuterInput | Constant, steps: Sequence[FlatStep], place: Mapping[int, int]
+) -> FromStep | FromCaller | FromDefault | FromMapped | FromCollected:
     if isinstance(item, StepOut):
-        return FromStep(place[item.step], item.output)
+        return taken(item, steps, place)
     return FromCaller(item.name) if isinstance(item, OuterInput) else FromDefault()

@@ -1,6 +1,7 @@
 """The Plan: what a run will do, decided before it starts, and why. Immutable, serialized into the run."""
 
 import enum
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import msgspec
@@ -49,6 +50,7 @@ WHY = {
     "asked": "it was asked for",
     "downstream": "it comes after a step that runs",
     "recorded": "the parent run stored its outputs",
+    "by key": "each of its steps is reused if it succeeded in the parent run on the same value",
     "lost": "a stored output of it is gone",
     "cleaned": "its stored outputs were cleaned up",
     "code changed": "its code is not the one that made the stored outputs",
@@ -108,29 +110,61 @@ class FromDefault(Struct, frozen=True, gc=False, tag="default"):
     """The input's declared default, or a value written in the graph's body."""
 
 
-class FromMany(Struct, frozen=True, gc=False, tag="many"):
-    """A list of outputs wired into one input: a list of their values, without those that were not yielded."""
+class Gather(Struct, frozen=True, gc=False, omit_defaults=True):
+    """How one level of a fan-out is put together: in the order in which its generator yielded, or by mapping key."""
 
-    items: "tuple[FromStep | FromAsset | FromCaller | FromDefault, ...]"
+    as_dict: bool = False
+    allow_failed: bool = False  # without those that failed, instead of not at all
 
 
 class FromCollected(Struct, frozen=True, gc=False, tag="collected"):
-    """The values of a fan-out, in the order in which its generator yielded them."""
+    """The values of a fan-out put together; `levels` has one entry for each level that is, the innermost first."""
 
     step: int
     output: str
-    as_dict: bool = False
-    allow_failed: bool = False
+    levels: tuple[Gather, ...] = (Gather(),)
 
 
 class FromMapped(Struct, frozen=True, gc=False, tag="mapped"):
-    """One value of a fan-out: the step that has such an input is mapped over it."""
+    """One value of a fan-out, itself yielded by this dynamic output: the step with such an input is mapped over it."""
 
     step: int
     output: str
 
 
+class FromMany(Struct, frozen=True, gc=False, tag="many"):
+    """A list of outputs wired into one input: a list of their values, without those that were not yielded."""
+
+    items: "tuple[FromStep | FromAsset | FromCaller | FromDefault | FromCollected | FromMapped, ...]"
+
+
 InputSource: TypeAlias = FromStep | FromAsset | FromCaller | FromDefault | FromMany | FromCollected | FromMapped
+
+
+def outputs_in(source: InputSource) -> list[FromStep]:
+    """The outputs of steps that a source takes, whether as they are, one value of them, or all together."""
+    if type(source) is FromStep:
+        return [source]
+    if isinstance(source, (FromMapped, FromCollected)):
+        return [FromStep(source.step, source.output)]
+    if isinstance(source, FromMany):
+        return [output for item in source.items for output in outputs_in(item)]
+    return []
+
+
+def renumbered(source: InputSource, place: Mapping[int, int]) -> InputSource:
+    """A source with other numbers for the steps."""
+    match source:
+        case FromStep():
+            return FromStep(place[source.step], source.output)
+        case FromMapped():
+            return FromMapped(place[source.step], source.output)
+        case FromCollected():
+            return FromCollected(place[source.step], source.output, source.levels)
+        case FromMany():
+            return FromMany(tuple(renumbered(item, place) for item in source.items))  # pyright: ignore[reportArgumentType] - a list holds no list
+        case _:
+            return source
 
 
 class StepInput(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -152,6 +186,7 @@ class StepOutput(Struct, frozen=True, gc=False, omit_defaults=True):
     io_manager: str = "io_manager"
     dynamic: bool = False
     stored: bool = True  # False: a Nothing output: nothing to store
+    stream: bool = True  # of a dynamic one. False: what is mapped over it waits for the end of its step
 
 
 class Retry(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -164,7 +199,11 @@ class Retry(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Step(Struct, frozen=True, gc=False, omit_defaults=True):
-    """One op of the flattened graph, in its place in the plan."""
+    """One op of the flattened graph, in its place in the plan.
+
+    One that is mapped (`over` is not empty) never runs itself: for each value of the fan-out a step is made of it,
+    named by its key and the mapping keys, as in `parse[a]`, and numbered after the steps of the plan, in log order.
+    """
 
     key: str  # unique in the plan: `my_asset.clean.dedupe`
     node: str  # the key of the flattened node whose code it runs; differs from `key` where an op is split in two
@@ -173,6 +212,7 @@ class Step(Struct, frozen=True, gc=False, omit_defaults=True):
     outputs: tuple[StepOutput, ...]
     decision: Decision
     after: tuple[FromStep, ...] = ()  # ordering only: `Nothing` inputs and non-argument dependencies
+    over: tuple[FromMapped, ...] = ()  # the dynamic outputs over which it is mapped, the outermost first
     unit: str = ""  # the asset definition or job that it belongs to
     subset: bool = False  # whether its asset definition runs in part
     code_version: str = ""
@@ -247,6 +287,7 @@ class Plan(Struct, frozen=True, omit_defaults=True):
             "inputs": {each.name: self._source_json(each.source) for each in step.inputs},
             "config": step.config,
             "after": sorted({self.steps[each.step].key for each in step.after}),
+            "over": [self._source_json(each) for each in step.over],
             "outputs": [
                 {
                     "name": o.name,
@@ -265,9 +306,11 @@ class Plan(Struct, frozen=True, omit_defaults=True):
                 return {"step": self.steps[source.step].key, "output": source.output}
             case FromMany():
                 return [self._source_json(item) for item in source.items]
-            case FromCollected() | FromMapped():
-                how = "collected" if isinstance(source, FromCollected) else "mapped"
-                return {how: self.steps[source.step].key, "output": source.output}
+            case FromMapped():
+                return {"mapped": self.steps[source.step].key, "output": source.output}
+            case FromCollected():
+                levels = [msgspec.structs.asdict(level) for level in source.levels]
+                return {"collected": self.steps[source.step].key, "output": source.output, "levels": levels}
             case _:
                 return msgspec.to_builtins(source)
 

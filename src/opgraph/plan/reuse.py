@@ -26,7 +26,8 @@ from opgraph.plan.model import (
     Role,
     Step,
     StepInput,
-)  # fmt: skip
+    outputs_in,
+)
 from opgraph.plan.past import Past, PastStep
 
 Trouble = Callable[[Kept], str]  # "" where the value can be loaded, else a word of `WHY`: lost, cleaned, not versioned
@@ -55,16 +56,7 @@ def upstream(step: Step) -> list[FromStep]:
 
 
 def _wired(step: Step, which: Callable[[StepInput], bool]) -> list[FromStep]:
-    found: list[FromStep] = []
-    for each in filter(which, step.inputs):
-        source = each.source
-        if isinstance(source, FromStep):
-            found.append(source)
-        elif isinstance(source, FromMany):
-            found += [item for item in source.items if isinstance(item, FromStep)]
-        elif isinstance(source, (FromCollected, FromMapped)):
-            found.append(FromStep(source.step, source.output))
-    return found
+    return [output for each in filter(which, step.inputs) for output in outputs_in(each.source)]
 
 
 def _loads(step: Step) -> list[FromStep]:
@@ -75,19 +67,23 @@ def _loads(step: Step) -> list[FromStep]:
 def _replan(plan: Plan, past: Past, trouble: Trouble, asked: dict[int, Decision], *, only: bool) -> Plan:
     decisions: list[Decision] = []
     then = {step.key: step for step in past.plan.steps}
+    unsettled = _unsettled(past)
     for i, step in enumerate(plan.steps):
         before = past.steps.get(step.key)
         rewired = step.key in then and _wiring(plan, step) != _wiring(past.plan, then[step.key])
         if i in asked:
             decisions.append(asked[i])
         elif only:
-            decisions.append(_reused(step, before) or Decision(Do.SKIP, "not asked"))
+            kept = _by_key(past) if step.over and step.key in then else _reused(step, before)
+            decisions.append(kept or Decision(Do.SKIP, "not asked"))
         elif rewired:
             decisions.append(Decision(Do.RUN, "rewired"))
         elif step.key in then and step.config != then[step.key].config:
             decisions.append(Decision(Do.RUN, "config changed"))
+        elif step.over:
+            decisions.append(_decide_mapped(step, past, decisions))
         else:
-            decisions.append(_decide(step, before, decisions))
+            decisions.append(_decide(plan, step, before, decisions, unsettled))
     if only:
         _leave_out_what_follows(plan.steps, decisions, asked.keys())
     _run_what_is_lost(plan.steps, decisions, trouble)
@@ -95,9 +91,42 @@ def _replan(plan: Plan, past: Past, trouble: Trouble, asked: dict[int, Decision]
     return msgspec.structs.replace(plan, steps=steps, parent=past.run_id, changes=_changes(plan, past, decisions))
 
 
-def _decide(step: Step, before: PastStep | None, decisions: list[Decision]) -> Decision:
+def _by_key(past: Past) -> Decision:
+    """For each mapped step apart: it is reused if it succeeded and the values that it takes are still the same."""
+    return Decision(Do.DECIDE, "by key", fingerprint=f"run {past.run_id}")
+
+
+def _unsettled(past: Past) -> set[str]:
+    """The templates of which a step did not succeed."""
+    return {key.partition("[")[0] for key, each in past.steps.items() if "[" in key and each.ending != "succeeded"}
+
+
+def _decide_mapped(step: Step, past: Past, decisions: list[Decision]) -> Decision:
+    generators = {each.step for each in step.over}
+    for source in upstream(step):
+        decision = decisions[source.step]
+        if decision.do is Do.RUN and source.step not in generators:
+            return Decision(Do.RUN, "downstream")
+    if all(then.key != step.key for then in past.plan.steps):
+        return Decision(Do.RUN, "new")
+    return _by_key(past)
+
+
+def _may_change(plan: Plan, number: int, decisions: list[Decision], unsettled: AbstractSet[str]) -> bool:
+    """Whether a step that another one takes from runs, or one that is made of it."""
+    if decisions[number].do is Do.RUN:
+        return True
+    if decisions[number].do is not Do.DECIDE:
+        return False
+    step = plan.steps[number]
+    return step.key in unsettled or any(_may_change(plan, each.step, decisions, unsettled) for each in step.over)
+
+
+def _decide(
+    plan: Plan, step: Step, before: PastStep | None, decisions: list[Decision], unsettled: AbstractSet[str]
+) -> Decision:
     sources = upstream(step)
-    if any(decisions[s.step].do is Do.RUN for s in sources):
+    if any(_may_change(plan, s.step, decisions, unsettled) for s in sources):
         return Decision(Do.RUN, "downstream")
     if before is None:
         return Decision(Do.RUN, "new")
@@ -110,15 +139,26 @@ def _decide(step: Step, before: PastStep | None, decisions: list[Decision]) -> D
 
 
 def _reused(step: Step, before: PastStep | None) -> Decision | None:
-    """The decision to reuse what an earlier run stored, if it did. An output that is wanted now and was not asked for
-    then was never stored, which is not the same as one that did not come."""
-    if before is None or before.ending != "succeeded":
+    """The decision to reuse what an earlier run stored, if it did."""
+    kept = kept_for(step, before) if before is not None else None
+    return Decision(Do.REUSE, "recorded", kept=kept) if kept is not None else None
+
+
+def kept_for(step: Step, before: PastStep) -> tuple[Kept, ...] | None:
+    """What an earlier run stored for a step, if that stands for all of it. An output that is wanted now and was not
+    asked for then was never stored, which is not the same as one that did not come."""
+    if before.ending != "succeeded":
         return None
     wanted = [o for o in step.outputs if o.role in (Role.SELECTED, Role.NEEDED)]
-    if any(o.required and o.name not in before.kept for o in wanted):
+    if any(o.required and not o.dynamic and o.name not in before.kept for o in wanted):
         return None
-    kept = tuple(before.kept[o.name] for o in wanted if o.name in before.kept)
-    return Decision(Do.REUSE, "recorded", kept=kept)
+    found: list[Kept] = []
+    for output in wanted:
+        if output.dynamic:
+            found += [kept for kept in before.kept.values() if kept.stored.output == output.name]
+        elif output.name in before.kept:
+            found.append(before.kept[output.name])
+    return tuple(found)
 
 
 def _leave_out_what_follows(steps: Sequence[Step], decisions: list[Decision], asked: AbstractSet[int]) -> None:
@@ -134,16 +174,16 @@ def _run_what_is_lost(steps: Sequence[Step], decisions: list[Decision], trouble:
     """Steps whose values a running step needs and that cannot be had are run again, and so on upstream. What else came
     after them keeps its values: the same code on the same inputs is what made them."""
     for i in range(len(steps) - 1, -1, -1):
-        if decisions[i].do is not Do.RUN:
+        if decisions[i].do is not Do.RUN and not (decisions[i].do is Do.DECIDE and steps[i].over):
             continue
-        for source in _loads(steps[i]):
+        for source in (*_loads(steps[i]), *(FromStep(each.step, each.output) for each in steps[i].over)):
             decision = decisions[source.step]
             if decision.do is not Do.REUSE:
                 if decision.do is Do.SKIP and decision.why == "not asked":
                     decisions[source.step] = Decision(Do.RUN, "needed", steps[i].key)
                 continue
-            kept = next((k for k in decision.kept if k.stored.output == source.output), None)
-            why = trouble(kept) if kept is not None else ""
+            kept = [k for k in decision.kept if k.stored.output == source.output]
+            why = next((why for each in kept if (why := trouble(each))), "")
             if why:
                 decisions[source.step] = Decision(Do.RUN, why, f"output `{source.output}`, needed by {steps[i].key}")
 

@@ -9,7 +9,8 @@ from opgraph.declare.op import OpDefinition
 from opgraph.declare.spec import AssetSpec
 from opgraph.errors import InvalidDefinitionError, Source
 from opgraph.keys import AssetKey, near_misses
-from opgraph.resolve.flatten import Flat, Many, Origin, OuterInput, StepOut, flatten
+from opgraph.resolve.collect import collected
+from opgraph.resolve.flatten import Flat, Many, Origin, OuterInput, StepOut, flatten, level_of
 from opgraph.resolve.mistakes import DuplicateAssetKey, DuplicateNode, UnknownUpstream
 
 
@@ -17,23 +18,26 @@ class Unit:
     """One asset definition with its op or graph made flat, and the op output at which each of its assets is made."""
 
     __slots__ = (
-        "_definition", "_named", "_parents", "at", "flat", "key_at", "key_of_input", "manager_at", "mistakes", "name",
-        "passed",
+        "_definition", "_named", "_parents", "at", "fanned", "flat", "key_at", "key_of_input", "manager_at", "mistakes",
+        "name", "passed",
     )  # fmt: skip
 
     def __init__(self, definition: AssetsDefinition, name: str = "") -> None:
         self._definition = ref(definition)  # weak: the unit is kept with the definition, which must be free to go
         self.mistakes: Sequence[InvalidDefinitionError] | None = None  # in how it is wired, once `verify` has looked
         self.name = name or definition.node_name
-        self.flat: Flat = flatten(definition.node_def, (self.name,))
+        self.flat: Flat = collected(flatten(definition.node_def, (self.name,)))
         self.key_of_input: Mapping[str, AssetKey] = definition.keys_by_input_name
         self.at: dict[AssetKey, tuple[int, str]] = {}  # asset -> (step, output)
         self.key_at: dict[tuple[int, str], AssetKey] = {}
         self.manager_at: dict[tuple[int, str], str] = {}  # (step, output) -> the I/O manager given for the asset
         self.passed: list[str] = []  # outputs that hand an input through: a mistake, found by `verify`
+        self.fanned: list[str] = []  # outputs that are fan-outs: the same
         for output, key in definition.keys_by_output_name.items():
             origin = self.flat.returns.get(output)
             if isinstance(origin, StepOut):
+                if level_of(origin, self.flat.steps):
+                    self.fanned.append(output)
                 self.at[key] = (origin.step, origin.output)
                 self.key_at.setdefault((origin.step, origin.output), key)
                 if output in definition.io_manager_keys:

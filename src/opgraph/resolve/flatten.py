@@ -4,7 +4,7 @@ Steps are named by path (`clean.dedupe`), numbered in an order in which they cou
 but the path: a graph's inputs and outputs are only names for the ops' own.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -12,7 +12,7 @@ from msgspec import Struct
 from opgraph.declare.graph import GraphDefinition
 from opgraph.declare.node import Node
 from opgraph.declare.op import OpDefinition
-from opgraph.declare.wires import FanIn, FromInput, FromNode, Wire
+from opgraph.declare.wires import FanIn, FromInput, FromNode, Wire, depth_of, joined
 from opgraph.resolve.mistakes import GraphCycle
 
 
@@ -21,7 +21,7 @@ class StepOut(Struct, frozen=True, gc=False):
 
     step: int
     output: str
-    mapping: str = ""  # "map" | "collect", with "_dict" and "_failed" behind "collect" where asked
+    mapping: str = ""  # how a fan-out is taken: see `FromNode`
 
 
 class OuterInput(Struct, frozen=True, gc=False):
@@ -59,6 +59,7 @@ class FlatStep(Struct, frozen=True, eq=False):
     parents: tuple[Node, ...]  # the invocations of the graphs around it, outermost first
     inputs: Mapping[str, Origin]
     key: str  # the path as text
+    over: tuple[StepOut, ...] = ()  # the dynamic outputs over which it is mapped, the outermost first
 
 
 class Flat(Struct, frozen=True, eq=False):
@@ -101,7 +102,8 @@ def _lay_out(
         }
         if isinstance(node.definition, OpDefinition):
             number = len(steps)
-            steps.append(FlatStep((*path, name), node.definition, node, parents, inner, before + name))
+            over = _over(inner, steps)
+            steps.append(FlatStep((*path, name), node.definition, node, parents, inner, before + name, over))
             made[name] = {output: StepOut(number, output) for output in node.definition.outs}
         else:
             made[name] = _lay_out(node.definition, (*path, name), inner, (*parents, node), steps)
@@ -112,7 +114,7 @@ def _origin(wire: Wire, made: Mapping[str, Mapping[str, Origin]], given: Mapping
     if isinstance(wire, FromNode):
         origin = made[wire.node][wire.output]
         if wire.mapping and isinstance(origin, StepOut):
-            return StepOut(origin.step, origin.output, wire.mapping)
+            return StepOut(origin.step, origin.output, joined(origin.mapping, wire.mapping))
         return origin
     if isinstance(wire, FromInput):
         return given.get(wire.name, UNWIRED)
@@ -126,6 +128,33 @@ def _origin(wire: Wire, made: Mapping[str, Mapping[str, Origin]], given: Mapping
                 items.append(origin)
         return Many(tuple(items))
     return Constant(wire.value)
+
+
+def level_of(origin: Origin, steps: Sequence[FlatStep]) -> tuple[StepOut, ...]:
+    """The dynamic outputs over which what takes a value is mapped, the outermost first."""
+    if isinstance(origin, Many):
+        return max((level_of(item, steps) for item in origin.items), key=len, default=())
+    if not isinstance(origin, StepOut):
+        return ()
+    step = steps[origin.step]
+    level = step.over
+    if is_dynamic(origin, steps):
+        level = (*level, StepOut(origin.step, origin.output))
+    return level[: len(level) - depth_of(origin.mapping)]
+
+
+def is_dynamic(origin: StepOut, steps: Sequence[FlatStep]) -> bool:
+    """Whether it is a dynamic output, however it is taken."""
+    return steps[origin.step].op.outs[origin.output].is_dynamic
+
+
+def _over(inputs: Mapping[str, Origin], steps: Sequence[FlatStep]) -> tuple[StepOut, ...]:
+    found: tuple[StepOut, ...] = ()
+    for origin in inputs.values():
+        level = level_of(origin, steps)
+        if len(level) > len(found):
+            found = level
+    return found
 
 
 def _in_order(graph: GraphDefinition) -> Iterable[str]:

@@ -113,6 +113,19 @@ class OutputNotMapped(InvalidDefinitionError):
         )
 
 
+class FanOutAsAsset(InvalidDefinitionError):
+    """An asset's graph that returns a fan-out instead of one value."""
+
+    def __init__(self, unit: str, output: str, where: Source | None) -> None:
+        self.unit, self.output = unit, output
+        super().__init__(
+            f"output `{output}` of graph `{unit}` is an asset, but the graph returns a fan-out, which is many values. "
+            "Dynamic output must be unpacked by invoking map or collect",
+            where=where,
+            fix="return it collected: `return items.map(...).collect()`, or give it to an op that makes one value",
+        )
+
+
 class OneOutputTwoKeys(InvalidDefinitionError):
     """One op output that is to be two assets."""
 

@@ -10,6 +10,7 @@ from opgraph.resolve.flatten import FlatStep, Many, OuterInput, StepOut, Unwired
 from opgraph.resolve.mistakes import (
     AssetCycle,
     ConflictingResource,
+    FanOutAsAsset,
     InputNotProvided,
     MissingIOManager,
     MissingResource,
@@ -46,6 +47,8 @@ def mistakes_in(graph: AssetGraph, resources: Mapping[str, object]) -> list[Inva
 def _wiring(unit: Unit) -> Iterable[InvalidDefinitionError]:
     for output in unit.passed:
         yield OutputNotMapped(unit.name, output, unit.source)
+    for output in unit.fanned:
+        yield FanOutAsAsset(unit.name, output, unit.source)
     at: dict[tuple[int, str], list[AssetKey]] = {}
     for key, place in unit.at.items():
         at.setdefault(place, []).append(key)

@@ -9,9 +9,19 @@ from typing import Any
 from opgraph.declare.materialization import AssetMaterialization
 from opgraph.declare.metadata import all_to_wire
 from opgraph.errors import InvariantViolationError, RecordError, Source
-from opgraph.events import AnyFact, AssetReported, Kept, OutputStored, Read, StepFailed, StepSucceeded, Stored
+from opgraph.events import AnyFact, AssetReported, OutputStored, Read, StepFailed, StepSucceeded, Stored
 from opgraph.keys import AssetKey
-from opgraph.plan.model import FromAsset, FromCaller, FromMany, FromStep, InputSource, Policy, Role
+from opgraph.plan.model import (
+    FromAsset,
+    FromCaller,
+    FromCollected,
+    FromMany,
+    FromMapped,
+    FromStep,
+    InputSource,
+    Policy,
+    Role,
+)
 from opgraph.resolve.flatten import OuterInput, StepOut
 from opgraph.run.binding import BoundStep
 from opgraph.run.body import Came
@@ -21,6 +31,7 @@ from opgraph.run.failure import error_info
 from opgraph.run.loop import EventLoop
 from opgraph.run.mistakes import InputNotGiven
 from opgraph.run.shelf import Lost, Shelf
+from opgraph.run.sources import Found, Sources, put_together
 from opgraph.values.problems import ValueLostError
 
 _now, _clock = time.time, time.perf_counter_ns
@@ -49,8 +60,7 @@ class Attempts:
         side: what all contexts of the run have in common.
         said: what the steps say.
         loop: runs async ops.
-        where: the address of a step's output in this run; None where it did not come.
-        steps: all steps of the plan.
+        sources: where the values of other steps are.
         given: values for inputs that the caller provides.
         policy: what to do with assets that come though nobody asked for them.
         selection: the assets asked for.
@@ -62,16 +72,16 @@ class Attempts:
         side: RunSide,
         said: Captured,
         loop: EventLoop,
-        where: Callable[[int, str], Kept | None],
-        steps: "list[BoundStep]",
+        sources: Sources,
         given: Mapping[str, Any],
         policy: Policy,
         selection: Iterable[str],
     ) -> None:
-        self._shelf, self._side, self._said, self._loop, self._where = shelf, side, said, loop, where
-        self._steps, self._given, self._policy, self._selection = steps, given, policy, frozenset(selection)
+        self._shelf, self._side, self._said, self._loop, self._sources = shelf, side, said, loop, sources
+        self._given, self._policy, self._selection = given, policy, frozenset(selection)
         self._sides: dict[int, AssetSide] = {}
         self._contexts: dict[int, OpExecutionContext] = {}  # of the steps under way, where they have one
+        self._bound: dict[int, BoundStep] = {}  # the steps under way
         said.context_of = self._context_of
         self.errors: dict[int, BaseException] = {}  # of failed steps, for callers who want the exception itself
 
@@ -95,6 +105,7 @@ class Attempts:
             KeyboardInterrupt: the user asked to stop.
         """
         token = self._said.enter(bound.number, attempt)
+        self._bound[bound.number] = bound
         reads: list[Read] = []
         during, began = "load", _clock()
         loaded = computed = 0
@@ -147,6 +158,7 @@ class Attempts:
             ), None
         finally:
             self._contexts.pop(bound.number, None)
+            del self._bound[bound.number]
             self._said.leave(token)
 
     # -- inputs -----------------------------------------------------------------------
@@ -165,6 +177,10 @@ class Attempts:
                     ins[name] = self._from_step(source, bound, name, each.manager, attempt, reads)
                 elif each.nothing:
                     continue
+                elif type(source) is FromMapped:
+                    ins[name] = self._from_step(source, bound, name, each.manager, attempt, reads)
+                elif type(source) is FromCollected:
+                    ins[name] = self._collected(source, bound, name, each.manager, attempt, 0)
                 elif type(source) is FromMany:
                     ins[name] = list(self._many(source, bound, name, each.manager, attempt, reads))
                 else:
@@ -178,28 +194,56 @@ class Attempts:
         return ins
 
     def _from_step(
-        self, source: FromStep, bound: BoundStep, name: str, manager: str, attempt: int, reads: list[Read]
+        self, source: FromStep | FromMapped, bound: BoundStep, name: str, manager: str, attempt: int, reads: list[Read]
     ) -> Any:
-        kept = self._where(source.step, source.output)
-        if kept is None:
-            raise Lost(source.step, source.output, ValueLostError("missing", "", "it was never recorded"))
-        try:
-            value = self._shelf.get(kept, bound, name, manager, attempt, self._steps[source.step].step.key)
-        except ValueLostError as error:
-            raise Lost(source.step, source.output, error) from error
-        if kept.stored.asset is not None:
+        if type(source) is FromStep and not bound.step.over:  # the ordinary step takes the short way
+            kept = self._sources.kept(source.step, source.output)
+            if kept is None:
+                raise Lost(source.step, source.output, ValueLostError("missing", "", "it was never recorded"))
+            try:
+                value = self._shelf.get(kept, bound, name, manager, attempt, self._sources.keys[source.step])
+            except ValueLostError as error:
+                raise Lost(source.step, source.output, error) from error
+        else:
+            found = self._sources.one(bound.number, source)
+            value = self._get(found, bound, name, manager, attempt)
+            kept = found.kept
+        if kept is not None and kept.stored.asset is not None:
             metadata = self._shelf.told_of_input()
             reads.append(Read(name, kept.stored.asset, kept.run, kept.seq, kept.stored.data_version, metadata))
         return value
+
+    def _get(self, found: Found, bound: BoundStep, name: str, manager: str, attempt: int) -> Any:
+        if found.kept is None:
+            cause = ValueLostError("missing", "", "it was never recorded")
+            raise Lost(found.maker, found.output, cause, found.mapping_key)
+        try:
+            return self._shelf.get(found.kept, bound, name, manager, attempt, self._sources.key(found.maker))
+        except ValueLostError as error:
+            raise Lost(found.maker, found.output, error, found.mapping_key) from error
+
+    def _collected(
+        self, source: FromCollected, bound: BoundStep, name: str, manager: str, attempt: int, index: int
+    ) -> Any:
+        tree = self._sources.all(bound.number, name, index)
+
+        def load(found: Found) -> Any:
+            return self._get(found, bound, name, manager, attempt)
+
+        return put_together(tree, source.levels, load)
 
     def _many(
         self, source: FromMany, bound: BoundStep, name: str, manager: str, attempt: int, reads: list[Read]
     ) -> Iterator[Any]:
         constants = bound.constants.get(name)
+        collected = 0
         for i, item in enumerate(source.items):
-            if isinstance(item, FromStep):
-                if self._where(item.step, item.output) is not None:
+            if isinstance(item, (FromStep, FromMapped)):
+                if self._sources.one(bound.number, item).kept is not None:
                     yield self._from_step(item, bound, name, manager, attempt, reads)
+            elif isinstance(item, FromCollected):
+                yield self._collected(item, bound, name, manager, attempt, collected)
+                collected += 1
             elif isinstance(item, FromAsset):
                 value, read = self._shelf.load_asset(item, bound, name, manager, attempt)
                 reads.append(read)
@@ -314,7 +358,8 @@ class Attempts:
                 continue
             began = _clock()
             try:
-                at = 0 if streaming and output.asset is not None else offset  # announced alone, its bytes are alone too
+                alone = output.dynamic or (streaming and output.asset is not None)
+                at = 0 if alone else offset  # announced alone, its bytes are alone too
                 stored, blob = self._shelf.put(bound, output, item, attempt, at, asked=asked_for)
             except KeyboardInterrupt:
                 raise
@@ -324,7 +369,8 @@ class Attempts:
                 spent[0] += _clock() - began
             if self._shelf.reported:
                 self._report(bound, attempt, self._shelf.reported, emit)
-            if streaming and stored.asset is not None:
+            if alone:
+                del item  # the next one may need the room
                 emit(OutputStored(bound.number, attempt, _now(), stored), blob)
                 continue
             outputs.append(stored)
@@ -371,7 +417,7 @@ class Attempts:
     def _context_of(self, step: int, attempt: int) -> OpExecutionContext:
         """The context of a step under way, for who asks for it without a parameter."""
         if step not in self._contexts:
-            bound = self._steps[step]
+            bound = self._bound[step]
             self._contexts[step] = self._context(bound, attempt, bound.selected)
         return self._contexts[step]
 

@@ -1,8 +1,11 @@
 """A plan bound to today's code: for each of its steps the function to call and all that the call needs to know."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from opgraph.declare.op import OpDefinition
 from opgraph.errors import Error
@@ -42,6 +45,11 @@ class BoundStep:
     constants: dict[str, Any]  # values written in the graph's body, by input
     whole: bool  # whether all outputs must be seen before any is stored
     config: OpConfig | None = None
+
+    def mapped(self, number: int, key: str) -> "BoundStep":
+        """The step that was made of this one for a value of a fan-out."""
+        step = msgspec.structs.replace(self.step, key=key)
+        return dataclasses.replace(self, number=number, step=step)
 
     @property
     def op(self) -> OpDefinition:

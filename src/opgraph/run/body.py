@@ -4,11 +4,12 @@ import typing
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from msgspec import Struct
 
 from opgraph.declare.classes import classes_of
+from opgraph.declare.dynamic import DynamicOutput
 from opgraph.declare.inputs import NO_DEFAULT
 from opgraph.declare.materialization import AssetMaterialization, AssetObservation, MaterializeResult
 from opgraph.declare.op import OpDefinition
@@ -22,7 +23,7 @@ from opgraph.run.types import WrongType, input_types, is_result, output_types
 _NONE: Mapping[str, Any] = {}  # never changed
 # What is more than a value when it is returned.
 _SPECIAL: frozenset[type[Any]] = frozenset(
-    {Output, MaterializeResult, AssetMaterialization, AssetObservation, GeneratorType, CoroutineType}
+    {Output, DynamicOutput, MaterializeResult, AssetMaterialization, AssetObservation, GeneratorType, CoroutineType}
 )
 
 
@@ -36,6 +37,7 @@ class Came(Struct, frozen=True):
     tags: Mapping[str, str] = _NONE
     has_value: bool = True  # False: there is nothing to store
     asked: bool = True  # False: nothing selected needs it
+    mapping_key: str | None = None  # of one value of a dynamic output
 
 
 Item: TypeAlias = Came | AssetMaterialization | AssetObservation  # outputs, and what the op reports between them
@@ -82,7 +84,8 @@ class OpCall:
         self._expects = _expected(op) if body.kind in ("sync", "async") else None
         plain = body.kind == "sync" and len(self._names) == 1 and not self._expects and not self._in_order
         # The commonest case: a function of one output, which returns a plain value.
-        self._quick = self._names[0] if plain and not op.outs[self._names[0]].is_nothing else None
+        single = op.outs[self._names[0]] if plain else None
+        self._quick = self._names[0] if single is not None and not (single.is_nothing or single.is_dynamic) else None
 
     def outputs(
         self,
@@ -179,7 +182,7 @@ class OpCall:
         kind = _class_of(item)
         if kind is AssetMaterialization or kind is AssetObservation:
             return item
-        if kind is Output:
+        if kind is Output or kind is DynamicOutput:
             name = item.output_name
         elif kind is MaterializeResult:
             name = self._output_of(item)
@@ -191,11 +194,11 @@ class OpCall:
         self, seen: set[str], context: OpExecutionContext | None, selected: AbstractSet[str] | None
     ) -> Iterator[Came]:
         """After the last output: those without a value come by themselves, and none that is required is missing."""
-        if len(seen) == len(self._names):
-            return
         for name, out in self._outs.items():
             if name in seen or not out.is_required or not (selected is None or name in selected):
                 continue
+            if out.is_dynamic:
+                continue  # no value is as good as several
             if out.is_nothing:
                 yield self._come(name, None, seen, context, selected)
                 continue
@@ -208,7 +211,9 @@ class OpCall:
             raise mistakes.ReportReturned(self.op.name, where=self.op.source)
         seen: set[str] = set()
         came: list[Item] = [
-            self._come(name, item, seen, context, selected) for name, item in self._pairs(value, selected)
+            self._come(name, each, seen, context, selected)
+            for name, item in self._pairs(value, selected)
+            for each in (self._listed(name, item) if name in self._outs and self._outs[name].is_dynamic else (item,))
         ]
         came += self.rest(seen, context, selected)
         return came
@@ -243,6 +248,13 @@ class OpCall:
             if not any(out.is_required and not out.is_nothing for out in others):
                 return [(name, value)]
         raise mistakes.OneForSeveral(op, names, type(value).__qualname__, where=where)
+
+    def _listed(self, name: str, value: Any) -> list[Any]:
+        """The values of a dynamic output that was returned."""
+        items = cast("list[Any]", value)
+        if _class_of(value) is not list or not all(type(item) is DynamicOutput for item in items):
+            raise mistakes.NotDynamicOutputs(self.op.name, name, _class_of(value).__qualname__, where=self.op.source)
+        return items
 
     def _placed(self, item: Any, position: int) -> str:
         """The name of the output at this place; what was returned must agree with it and with the annotation."""
@@ -297,6 +309,8 @@ class OpCall:
         out = self._outs.get(name)
         if out is None:
             raise mistakes.UnknownOutput(self.op.name, name, self._names, where=self.op.source)
+        if out.is_dynamic or type(item) is DynamicOutput:
+            return self._come_dynamic(name, item, seen, context, selected)
         if name in seen:
             raise mistakes.OutputTwice(self.op.name, name, where=self.op.source)
         if self._after:
@@ -320,6 +334,35 @@ class OpCall:
         if context is not None and name in context.added_metadata:
             metadata = {**metadata, **context.added_metadata[name]}
         return Came(name, value, metadata, version, tags, has_value, selected is None or name in selected)
+
+
+    def _come_dynamic(
+        self,
+        name: str,
+        item: Any,
+        seen: set[str],
+        context: OpExecutionContext | None,
+        selected: AbstractSet[str] | None,
+    ) -> Came:
+        """One value of a dynamic output."""
+        if not self._outs[name].is_dynamic:
+            raise mistakes.NotDynamic(self.op.name, name, where=self.op.source)
+        if type(item) is not DynamicOutput:
+            raise mistakes.NotDynamicOutput(self.op.name, name, type(item).__qualname__, where=self.op.source)
+        given = cast("DynamicOutput[Any]", item)
+        key = given.mapping_key
+        place = f"{name}[{key}]"
+        if place in seen:
+            raise mistakes.MappingKeyTwice(self.op.name, name, key, where=self.op.source)
+        seen.add(place)
+        metadata = given.metadata
+        if self._out_types:
+            self._check_type(name, given.value)
+        if context is not None and place in context.added_metadata:
+            metadata = {**metadata, **context.added_metadata[place]}
+        version = "" if given.data_version is None else str(getattr(given.data_version, "value", given.data_version))
+        asked = selected is None or name in selected
+        return Came(name, given.value, metadata, version, given.tags, asked=asked, mapping_key=key)
 
 
 def _class_of(value: object) -> type[Any]:

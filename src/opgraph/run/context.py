@@ -300,8 +300,10 @@ class OpExecutionContext(Context):
         return self._subset
 
     def get_mapping_key(self) -> str | None:
-        """Which value of a fan-out the step is for; None outside of one."""
-        return self._mapping_key
+        """Which value of a fan-out the step is for, of the innermost where they are nested; None outside of one."""
+        if self._mapping_key is not None:
+            return self._mapping_key
+        return self._step_key[:-1].rpartition("[")[2] if self._step_key.endswith("]") else None
 
     # -- assets --
 
@@ -411,12 +413,11 @@ class OpExecutionContext(Context):
         Args:
             metadata: the facts, by name.
             output_name: which output; may be left out where there is only one.
-            mapping_key: not supported yet.
+            mapping_key: of a dynamic output, which of its values.
 
         Raises:
             InvariantViolationError: the output is not known, not named, or was yielded already.
         """
-        del mapping_key
         outs = tuple(self.op_def.outs)
         if output_name is None:
             if len(outs) != 1:
@@ -424,14 +425,20 @@ class OpExecutionContext(Context):
             output_name = outs[0]
         if output_name not in outs:
             raise mistakes.UnknownOutput(self._name, output_name, outs, where=self.op_def.source)
+        if mapping_key is not None:
+            if f"{output_name}[{mapping_key}]" in self.came:
+                raise mistakes.MetadataTooLate(
+                    self._name, f"{output_name}' with mapping_key '{mapping_key}", where=self.op_def.source
+                )
+            output_name = f"{output_name}[{mapping_key}]"
         if output_name in self.came:
             raise mistakes.MetadataTooLate(self._name, output_name, where=self.op_def.source)
         self.added_metadata.setdefault(output_name, {}).update(metadata)
 
     def get_output_metadata(self, output_name: str, mapping_key: str | None = None) -> Mapping[str, Any] | None:
         """The metadata that was added to an output so far."""
-        del mapping_key
-        return self.added_metadata.get(output_name)
+        place = output_name if mapping_key is None else f"{output_name}[{mapping_key}]"
+        return self.added_metadata.get(place)
 
     def add_asset_metadata(
         self,

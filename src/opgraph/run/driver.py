@@ -34,6 +34,8 @@ from opgraph.events import (
     AnyFact,
     CancelRequested,
     ErrorInfo,
+    Found,
+    Kept,
     NotFound,
     OutputStored,
     RetryDue,
@@ -57,10 +59,13 @@ from opgraph.run.context import RunSide
 from opgraph.run.failure import error_info
 from opgraph.run.loop import EventLoop
 from opgraph.run.shelf import Lost, Shelf
+from opgraph.run.sources import Sources
 from opgraph.run.stopping import Stopping
 
 Listener = Callable[[int, AnyFact], None]
+LookUpPast = Callable[[State, int], tuple[tuple[Kept, ...] | None, str]]
 _now = time.time
+_MOST_UNRECORDED = 100  # values of a fan-out that nothing takes yet
 
 
 class Driver:
@@ -76,6 +81,7 @@ class Driver:
         said: what the steps say.
         given: values for inputs that the caller provides.
         listeners: told of every fact once it is recorded.
+        lookup: finds the stored values that stand for a step, or says why there are none.
     """
 
     def __init__(
@@ -89,13 +95,14 @@ class Driver:
         said: Captured,
         given: Mapping[str, Any],
         listeners: Sequence[Listener] = (),
+        lookup: LookUpPast | None = None,
     ) -> None:
         self.state: State = new(programs.compile(plan), writer.run_id)
         self._steps, self._writer, self._shelf, self._said, self._listeners = steps, writer, shelf, said, listeners
         self._loop = EventLoop()
         policy = plan.besides[0].policy if plan.besides else Policy.MATERIALIZE
         self._attempts = Attempts(
-            shelf, side, said, self._loop, self.state.kept, list(steps), given, policy, plan.selection
+            shelf, side, said, self._loop, Sources(self.state), given, policy, plan.selection
         )
         for seq, fact in past:
             advance(self.state, fact, seq)
@@ -103,13 +110,15 @@ class Driver:
         self._values: list[bytes | None] = []
         self._durable = False
         self._ready: list[int] = []  # steps to start, lowest number first
+        self._mapped: list[int] = []  # the same of those that were made for a fan-out
         self._delayed: list[tuple[float, int]] = []
         self._answers: deque[AnyFact] = deque()
         self._next = writer.next_seq
-        self._current = -1  # the step that is being attempted
+        self._under_way: set[int] = set()  # the steps that are being attempted: one, and generators that wait for it
         self.failures: dict[int, StepFailed] = {}  # by step: its last attempt, where that failed
         self._canceled = False
         self._stopping = Stopping()
+        self._lookup = lookup or _nothing_known
 
     @property
     def errors(self) -> Mapping[int, BaseException]:
@@ -129,8 +138,8 @@ class Driver:
                 while self.state.final is None:
                     if stopping.asked and not self._canceled:
                         self._cancel(stopping.asked)
-                    elif self._ready:
-                        self._run(heapq.heappop(self._ready), stopping)
+                    elif self._ready or self._mapped:
+                        self._run(heapq.heappop(self._ready or self._mapped), stopping)
                     elif self._delayed:
                         self._wait(stopping)
                     else:
@@ -144,28 +153,29 @@ class Driver:
     # -- one step ---------------------------------------------------------------------
 
     def _run(self, number: int, stopping: Stopping) -> None:
-        bound = self._steps[number]
+        bound = self._bound(number)
         attempt = self.state.attempts[number]
         self._tell(StepStarted(number, attempt, _now()))
         self._commit()
         asked = self.state.asked(number) if self.state.wanted else None
-        self._current = number
+        self._under_way.add(number)
         try:
             stopping.in_user_code = True
             if stopping.asked:
                 raise KeyboardInterrupt(stopping.asked)
             fact, blob = self._attempts.make(bound, attempt, asked, self._emit)
             stopping.in_user_code = False
-            self._current = -1
+            self._under_way.discard(number)
         except KeyboardInterrupt as interrupt:
             stopping.in_user_code = False
-            self._cancel(str(interrupt) or "KeyboardInterrupt")
-            self._current = -1
+            if not self._canceled:
+                self._cancel(str(interrupt) or "KeyboardInterrupt")
+            self._under_way.discard(number)
             self._tell(StepInterrupted(number, attempt, _now(), "cancelled"))
             return
         except Lost as lost:
             stopping.in_user_code = False
-            self._current = -1
+            self._under_way.discard(number)
             self._lose(number, attempt, lost)
             return
         except NotRecorded as refused:
@@ -182,8 +192,8 @@ class Driver:
 
     def _lose(self, number: int, attempt: int, lost: Lost) -> None:
         """A value of another step is gone: that one runs again, once; otherwise this step fails."""
-        if can_be_made_again(self.state, lost.step, lost.output):
-            self._tell(ValueLost(lost.step, lost.output, _now()))
+        if can_be_made_again(self.state, lost.step, lost.output, lost.mapping_key):
+            self._tell(ValueLost(lost.step, lost.output, _now(), lost.mapping_key))
             self._tell(StepInterrupted(number, attempt, _now(), f"waits for the lost value {lost.output!r}"))
         else:
             self._attempts.errors[number] = lost.cause
@@ -193,6 +203,7 @@ class Driver:
     def _cancel(self, by: str) -> None:
         self._canceled = True
         self._ready.clear()
+        self._mapped.clear()
         self._delayed.clear()
         self._tell(CancelRequested(_now(), by))
 
@@ -211,12 +222,42 @@ class Driver:
     def _emit(self, fact: AnyFact, blob: bytes | None) -> None:
         """A fact that happened while a step goes on: recorded at once, whole even if a signal comes meanwhile."""
         with self._stopping.held():
+            if isinstance(fact, OutputStored) and fact.stored.mapping_key is not None:
+                self._emit_element(fact, blob)
+                return
             self._tell(fact, blob)
             self._durable = self._durable or isinstance(fact, OutputStored)
             try:
                 self._commit()
             except RecordError as error:
                 raise NotRecorded(error) from error
+
+    def _emit_element(self, fact: OutputStored, blob: bytes | None) -> None:
+        """A value of a fan-out: the steps that it makes possible run now, while the generator waits.
+
+        So values never pile up, and a chain inside one key comes before the next key. The fact is recorded together
+        with the start of the first of these steps.
+        """
+        others, self._mapped = self._mapped, []
+        try:
+            self._tell(fact, blob)
+            while self._mapped and not self._stopping.asked and not self._canceled:
+                self._run(heapq.heappop(self._mapped), self._stopping)
+            if len(self._facts) >= _MOST_UNRECORDED:
+                self._commit()
+        except RecordError as error:
+            raise NotRecorded(error) from error
+        finally:
+            for number in others:
+                heapq.heappush(self._mapped, number)
+        if self._canceled and not self._stopping.asked:
+            raise KeyboardInterrupt("cancelled")
+
+    def _bound(self, number: int) -> BoundStep:
+        """A step with its code."""
+        if number < len(self._steps):
+            return self._steps[number]
+        return self._steps[self.state.template[number]].mapped(number, self.state.key(number))
 
     def _tell(self, fact: AnyFact, blob: bytes | None = None) -> None:
         answers = self._answers
@@ -236,7 +277,7 @@ class Driver:
     def _obey(self, command: Command) -> None:
         match command:
             case Start():
-                heapq.heappush(self._ready, command.step)
+                heapq.heappush(self._ready if command.step < len(self._steps) else self._mapped, command.step)
             case Reuse():
                 self._answers.append(StepReused(command.step, _now(), command.kept))
             case Skip():
@@ -244,11 +285,15 @@ class Driver:
                     StepSkipped(command.step, _now(), command.because, command.output, command.blocked)
                 )
             case LookUp():
-                self._answers.append(NotFound(command.step, _now(), "nothing is memoized yet"))
+                kept, why = self._lookup(self.state, command.step)
+                if kept is None:
+                    self._answers.append(NotFound(command.step, _now(), why))
+                else:
+                    self._answers.append(Found(command.step, _now(), kept, why))
             case Delay():
                 heapq.heappush(self._delayed, (_now() + command.seconds, command.step))
             case Stop():
-                if command.step != self._current:  # told to start, and not begun: only one is under way at a time
+                if command.step not in self._under_way:  # told to start, and not begun: only one is under way at a time
                     self._answers.append(StepInterrupted(command.step, command.attempt, _now(), "cancelled"))
             case End():
                 self._answers.append(RunEnded(_now(), command.status))
@@ -264,6 +309,10 @@ class Driver:
                 for listener in self._listeners:
                     listener(seq, fact)
         self._facts, self._values, self._durable = [], [], False
+
+
+def _nothing_known(_state: State, _step: int) -> tuple[None, str]:
+    return None, "new"
 
 
 class StuckRun(Error):

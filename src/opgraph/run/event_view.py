@@ -34,7 +34,9 @@ from opgraph.keys import AssetKey
 from opgraph.plan.model import (
     Do,
     FromAsset,
+    FromCollected,
     FromMany,
+    FromMapped,
     FromStep,
     InputSource,
     Plan,
@@ -63,6 +65,7 @@ from opgraph.run.event import (
     StepSuccessData,
     UserFailureData,
 )
+from opgraph.run.made import Made
 
 _MANAGER = "io_manager"  # the key of the manager where nothing names another
 _FAILURE = "Failure"  # the class that an op raises to fail on purpose
@@ -131,7 +134,10 @@ class _View:
 
     def __init__(self, row: RunRow, plan: Plan, facts: Sequence[tuple[int, AnyFact]]) -> None:
         self.row, self.plan, self.facts = row, plan, facts
-        self.keys = [step.key for step in plan.steps]
+        made = Made(plan)
+        for seq, fact in facts:
+            made.add(seq, fact)
+        self.keys, self.templates = made.keys, made.templates
         self.found: list[Event] = []
         self.came: set[tuple[int, str]] = set()  # outputs that can be loaded
         self.fed: set[tuple[int, int]] = set()  # attempts of which the inputs were told
@@ -272,7 +278,7 @@ class _View:
         if (step, attempt) in self.fed:
             return
         self.fed.add((step, attempt))
-        for given in self.plan.steps[step].inputs:
+        for given in self.plan.steps[self.templates[step]].inputs:
             if given.name == until:
                 return
             for source in given.source.items if isinstance(given.source, FromMany) else (given.source,):
@@ -290,7 +296,12 @@ class _View:
             return LoadedInputData(
                 input_name=given.name, manager_key=given.manager or _MANAGER, metadata=metadata
             )
-        if isinstance(source, FromStep) and (source.step, source.output) in self.came:
+        fanned = isinstance(source, (FromMapped, FromCollected)) or (
+            isinstance(source, FromStep) and bool(self.plan.steps[source.step].over)
+        )
+        if isinstance(source, (FromStep, FromMapped, FromCollected)) and (
+            fanned or (source.step, source.output) in self.came
+        ):
             upstream = self.plan.steps[source.step]
             stored_by = next(output.io_manager for output in upstream.outputs if output.name == source.output)
             return LoadedInputData(

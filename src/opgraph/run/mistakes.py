@@ -54,6 +54,55 @@ class OneForSeveral(InvariantViolationError):
         )
 
 
+class NotDynamicOutput(InvariantViolationError):
+    """Something other than a `DynamicOutput` for a dynamic output."""
+
+    def __init__(self, op: str, output: str, got: str, *, where: Source | None) -> None:
+        self.op, self.output, self.got = op, output, got
+        super().__init__(
+            f"`{op}` must yield DynamicOutput for its dynamic output `{output}`, and yielded {got}",
+            where=where,
+            fix='yield `DynamicOutput(value, mapping_key="...")`, or declare the output with `Out()`',
+        )
+
+
+class NotDynamicOutputs(InvariantViolationError):
+    """Something other than a list of `DynamicOutput`s returned for a dynamic output."""
+
+    def __init__(self, op: str, output: str, got: str, *, where: Source | None) -> None:
+        self.op, self.output, self.got = op, output, got
+        super().__init__(
+            f"`{op}`: dynamic output '{output}' expected a list of DynamicOutput objects, and got {got}",
+            where=where,
+            fix="return a list of them, or yield them one by one: then the mapped steps start at once",
+        )
+
+
+class NotDynamic(InvariantViolationError):
+    """A `DynamicOutput` for an output that is not dynamic."""
+
+    def __init__(self, op: str, output: str, *, where: Source | None) -> None:
+        self.op, self.output = op, output
+        super().__init__(
+            f"`{op}` gave a `DynamicOutput` for output `{output}`, but did not use DynamicOutputDefinition or "
+            "`DynamicOut` to declare it",
+            where=where,
+            fix="declare it: `@op(out=DynamicOut())`",
+        )
+
+
+class MappingKeyTwice(InvariantViolationError):
+    """Two values of a dynamic output under one mapping key."""
+
+    def __init__(self, op: str, output: str, key: str, *, where: Source | None) -> None:
+        self.op, self.output, self.key = op, output, key
+        super().__init__(
+            f'`{op}` yielded mapping_key "{key}" multiple times for its output `{output}`',
+            where=where,
+            fix="give each value a key of its own",
+        )
+
+
 class WrongLength(InvariantViolationError):
     """A tuple with more or fewer values than there are outputs."""
 

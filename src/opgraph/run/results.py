@@ -8,12 +8,12 @@ from typing import Any, Self
 from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
 from opgraph.declare.materialization import AssetMaterialization, AssetObservation
 from opgraph.declare.op import OpDefinition
-from opgraph.declare.wires import FanIn, FromInput, FromNode, Wire
+from opgraph.declare.wires import FanIn, FromInput, FromNode, Wire, depth_of
 from opgraph.errors import InvariantViolationError
 from opgraph.events import Kept, Place, RunStatus
 from opgraph.keys import AssetKey, CoercibleToAssetKey, near_misses
 from opgraph.plan.model import Besides, Plan, Role, Step
-from opgraph.plan.past import Past, fold
+from opgraph.plan.past import Past
 from opgraph.record.rows import RunRow
 from opgraph.resolve.project import Project
 from opgraph.run.event import (
@@ -27,6 +27,7 @@ from opgraph.run.event import (
 )
 from opgraph.run.event_view import events_of
 from opgraph.run.instance import Instance
+from opgraph.run.made import past_of
 from opgraph.run.views import Run
 
 Node = OpDefinition | GraphDefinition
@@ -342,12 +343,35 @@ class ExecuteInProcessResult:
         """The value of an op's output. An op that is split in two has two steps, one of which has made it."""
         if not steps:
             raise NoOutput(node, output, "the step is not part of this run")
+        first = self._plan.steps[steps[0]]
+        if first.over or any(each.dynamic and each.name == output for each in first.outputs):
+            return self._fanned(first, output)
         for number in steps:
             kept = self._past.steps[self._plan.steps[number].key].kept.get(output)
             if kept is not None:
                 nothing = kept.stored.place is Place.NONE and kept.stored.asset is None
                 return None if nothing else self._load(kept)
         raise self._missing(self._plan.steps[steps[0]], output)
+
+    def _fanned(self, step: Step, output: str) -> dict[str, Any]:
+        """The values of a fan-out by mapping key; of nested ones, dicts in it."""
+        declared = next((each for each in step.outputs if each.name == output), None)
+        if declared is None:
+            raise self._missing(step, output)
+        found: dict[str, Any] = {}
+        for key, past in self._past.steps.items():
+            if key != step.key and not key.startswith(f"{step.key}["):
+                continue
+            path = key[len(step.key) + 1 : -1].split("][") if key != step.key else []
+            for kept in past.kept.values():
+                if kept.stored.output != output:
+                    continue
+                at = found
+                *above, last = [*path, kept.stored.mapping_key] if kept.stored.mapping_key is not None else path
+                for name in above:
+                    at = at.setdefault(name, {})
+                at[last] = None if kept.stored.place is Place.NONE else self._load(kept)
+        return found
 
     def _missing(self, step: Step, output: str) -> Exception:
         declared = next((each for each in step.outputs if each.name == output), None)
@@ -374,8 +398,10 @@ class ExecuteInProcessResult:
         if isinstance(wire, FromNode):
             inside, below = graph.nodes[wire.node].definition, f"{path}.{wire.node}".lstrip(".")
             if isinstance(inside, GraphDefinition):
-                return self._returned((*graphs, (inside, below)), wire.output)
-            return self._value(below, self._steps.get(below, ()), wire.output)
+                value = self._returned((*graphs, (inside, below)), wire.output)
+            else:
+                value = self._value(below, self._steps.get(below, ()), wire.output)
+            return _collected(value, wire.mapping.split("+")) if depth_of(wire.mapping) else value
         if isinstance(wire, FanIn):
             return [self._carried(graphs, item, output) for item in wire.items]
         if not isinstance(wire, FromInput):
@@ -394,7 +420,7 @@ class ExecuteInProcessResult:
 
     @cached_property
     def _past(self) -> Past:
-        return fold(self._row.run_id, self._plan, self._facts)
+        return past_of(self._row.run_id, self._plan, self._facts)
 
     @cached_property
     def _steps(self) -> Mapping[str, Sequence[int]]:
@@ -436,7 +462,9 @@ class ExecuteInProcessResult:
         names = {step.key: _names_of(step) for step in self._plan.steps}
         found: dict[str, list[Event]] = {}
         for event in self.all_node_events:
-            for name in names[event.step_key or ""]:
+            key = event.step_key or ""
+            template = key.partition("[")[0]
+            for name in names[key] if key == template else {*names[template], key}:
                 found.setdefault(name, []).append(event)
         return found
 
@@ -448,6 +476,18 @@ class ExecuteInProcessResult:
         if not events:
             raise NoSuchEvent(kind, self.run_id)
         return events[0]
+
+
+def _collected(value: Any, how: Sequence[str]) -> Any:
+    """The dicts of a fan-out as it is collected, the innermost level first."""
+    return _level(value, list(reversed(how)))
+
+
+def _level(value: Any, how: Sequence[str]) -> Any:
+    if not how:
+        return value
+    inner = {key: _level(each, how[1:]) for key, each in value.items()}
+    return inner if "_dict" in how[0] else list(inner.values())
 
 
 def _names_of(step: Step) -> set[str]:

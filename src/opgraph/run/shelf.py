@@ -28,7 +28,8 @@ from opgraph.values.store import Origin
 from opgraph.values.upath import UPathIOManager
 
 DEFAULT = "io_manager"
-_CACHE = 32 * 1024 * 1024  # bytes of inline values kept in the process, so that the next step need not ask the record
+_CACHE = 16 * 1024 * 1024  # bytes of inline values kept in the process, so that the next step need not ask the record
+_BESIDE = 150  # bytes that keeping one costs beside its own
 
 
 class NoSuchManager(InvariantViolationError):
@@ -81,8 +82,8 @@ class AssetValueLost(ValueNotFoundError):
 class Lost(Exception):  # a signal between two files of this room, not an error for users
     """A value of this run's plan could not be loaded: its producer may have to run again."""
 
-    def __init__(self, step: int, output: str, cause: Exception) -> None:
-        self.step, self.output, self.cause = step, output, cause
+    def __init__(self, step: int, output: str, cause: Exception, mapping_key: str | None = None) -> None:
+        self.step, self.output, self.cause, self.mapping_key = step, output, cause, mapping_key
 
 
 class UnknownAsset(Error, KeyError):
@@ -146,6 +147,7 @@ class Shelf:
                 came.output,
                 Place.NONE,
                 data_version=came.data_version,
+                mapping_key=came.mapping_key,
                 asset=output.asset,
                 asked=asked,
                 io_manager=output.io_manager if output.asset is None and output.io_manager in self._resources else "",
@@ -163,6 +165,7 @@ class Shelf:
                 Origin(self.run_id, bound.step.key, attempt),
                 offset=offset,
                 data_version=came.data_version,
+                mapping_key=came.mapping_key,
                 asset=output.asset,
                 asked=asked,
                 io_manager=key,
@@ -171,12 +174,13 @@ class Shelf:
             )
         memory = self._memory_of(key)
         if memory is not None:
-            place = self._place(self.run_id, bound.step.key, came.output, output.asset)
+            place = self._place(self.run_id, bound.step.key, came.output, output.asset, came.mapping_key)
             memory.values[place] = came.value
             return Stored(
                 came.output,
                 Place.MEMORY,
                 data_version=came.data_version,
+                mapping_key=came.mapping_key,
                 asset=output.asset,
                 asked=asked,
                 io_manager=key,
@@ -193,9 +197,13 @@ class Shelf:
         return self._memories[key]
 
     @staticmethod
-    def _place(run_id: str, step_key: str, output: str, asset: str | None) -> tuple[str, ...]:
+    def _place(
+        run_id: str, step_key: str, output: str, asset: str | None, mapping_key: str | None
+    ) -> tuple[str, ...]:
         """Where a value is in memory: what `get_identifier` of its context would say."""
-        return (run_id, step_key, output) if asset is None else tuple(asset.split("/"))
+        if asset is not None:
+            return tuple(asset.split("/"))
+        return (run_id, step_key, output) if mapping_key is None else (run_id, step_key, output, mapping_key)
 
     def _hand_over(
         self, bound: BoundStep, output: StepOutput, came: Came, attempt: int, metadata: Metadata, *, asked: bool
@@ -220,6 +228,7 @@ class Shelf:
             op_def=bound.op,
             job_name=self._job,
             version=out.code_version,
+            mapping_key=came.mapping_key,
             storage=self._storage(manager),
         )
         answer = manager.handle_output(context, came.value)
@@ -234,7 +243,8 @@ class Shelf:
         if context.added_metadata:
             metadata = {**metadata, **all_to_wire(context.added_metadata)}
         if self._hold(output.io_manager):
-            self.held[bound.step.key, output.name] = came.value
+            name = output.name if came.mapping_key is None else f"{output.name}[{came.mapping_key}]"
+            self.held[bound.step.key, name] = came.value
         place = Place.MEMORY if isinstance(manager, InMemoryIOManager) else Place.MANAGER
         return Stored(
             output.name,
@@ -243,6 +253,7 @@ class Shelf:
             checksum=context.checksum,
             data_version=came.data_version or context.checksum,
             location=context.location,
+            mapping_key=came.mapping_key,
             asset=output.asset,
             asked=asked,
             io_manager=output.io_manager,
@@ -258,9 +269,9 @@ class Shelf:
     def remember(self, seq: int, blob: bytes) -> None:
         """Keep the bytes beside a fact of this run at hand, as long as there is room."""
         self._blobs[seq] = blob
-        self._blob_bytes += len(blob)
+        self._blob_bytes += len(blob) + _BESIDE
         while self._blob_bytes > _CACHE:
-            self._blob_bytes -= len(self._blobs.pop(next(iter(self._blobs))))
+            self._blob_bytes -= len(self._blobs.pop(next(iter(self._blobs)))) + _BESIDE
 
     # -- loading ----------------------------------------------------------------------
 
@@ -307,9 +318,9 @@ class Shelf:
                 return self._intermediates.get(stored, blob)
             if place is Place.FILE:
                 return self._intermediates.get(stored)
-            if place is Place.MEMORY and stored.mapping_key is None:
+            if place is Place.MEMORY:
                 memory = self._memory_of(stored.io_manager)
-                where = self._place(kept.run, step_key, stored.output, stored.asset)
+                where = self._place(kept.run, step_key, stored.output, stored.asset, stored.mapping_key)
                 if memory is not None and where in memory.values:
                     return memory.values[where]
             if place is Place.NONE:

@@ -106,7 +106,7 @@ class LiveTree:
         return text
 
     def _footer(self, fold: Fold, now: float) -> Line:
-        done, total = fold.finished, len(fold.plan.steps)
+        done, total = fold.finished, fold.total
         style = BAD if fold.errors else BUSY
         passed = ink.seconds(max(now - fold.run_started, 0)) if fold.run_started else ""
         word = "stopping" if fold.canceling else tally(fold, since=True)

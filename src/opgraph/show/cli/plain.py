@@ -78,7 +78,7 @@ class PlainLines:
 
     def _interrupted(self, fold: Fold) -> None:
         """Steps that the run's end left undone have no fact of their own."""
-        for step, phase in enumerate(fold.phase):
+        for step, phase in enumerate(fold.phase[: len(fold.plan.steps)]):
             if phase == Phase.INTERRUPTED and not fold.ended[step]:
                 self._write("stopped", step)
 

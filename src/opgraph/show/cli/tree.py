@@ -6,7 +6,7 @@ same. A tree that does not fit is folded: what runs and what failed is shown, th
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from opgraph.operate.fold import ENDED, Branch, Fold, Phase, branches
 from opgraph.operate.inspect import together
@@ -227,6 +227,9 @@ class RunTree:
             passed = ink.seconds(max(fold.ended[step] - fold.started[step], 0)) if fold.ended[step] else ""
         style = FAINT if phase in _QUIET else (STRONG if depth == 0 else PLAIN)
         detail = self.why(step, phase)
+        members = fold.members(step)
+        if members:
+            name, detail = f"{name}[…]", self._fanned(members, phase, detail)
         if split and phase is Phase.SUCCEEDED:
             parts = (("load", fold.load[step]), ("compute", fold.compute[step]), ("store", fold.store[step]))
             detail = [*detail, (" · ".join(f"{word} {ink.micros(us)}" for word, us in parts), FAINT)]
@@ -234,6 +237,17 @@ class RunTree:
         if outs and phase not in _QUIET:
             detail = [("→ " + _listed(outs), FAINT), *([("  ", PLAIN), *detail] if detail else [])]
         return self._row(depth, phase, name, style, passed, detail, now)
+
+    def _fanned(self, members: Mapping[Phase, int], phase: Phase, why: Line) -> Line:
+        """What there is to say of the steps of a fan-out, which have one row."""
+        total = sum(members.values())
+        if phase is Phase.RUNNING:
+            ended = sum(n for each, n in members.items() if each in ENDED)
+            return [*ink.bar(ended, total, _BAR, BUSY), (f"  {ended:,} of {total:,}", FAINT)]
+        over = self.fold.status is not None
+        words = [f"{members[each]:,} {_word(each, over=over)}" for each in _ORDER if each in members]
+        text = f"{total:,} steps" + (f": {', '.join(words)}" if members.keys() - {Phase.SUCCEEDED} else "")
+        return [(text, FAINT), *([("  ", PLAIN), *why] if phase is Phase.FAILED else [])]
 
     def why(self, step: int, phase: Phase) -> Line:
         """What there is to say of where a step stands."""
@@ -268,7 +282,7 @@ class RunTree:
 
     def _beside(self, unit: str, step: int) -> str:
         """Another step's name as it is said next to a step of this unit."""
-        return self.plan.steps[step].key.removeprefix(f"{unit}.")
+        return self.fold.key(step).removeprefix(f"{unit}.")
 
     def _row(self, depth: int, phase: Phase, name: str, style: str, passed: str, detail: Line, now: float) -> Line:
         glyph, colour = GLYPHS[phase]

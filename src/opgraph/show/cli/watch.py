@@ -131,12 +131,12 @@ def _ending(chosen: Chosen, instance: Instance, outcome: RunOutcome, fold: Fold)
 def remaining(fold: Fold) -> dict[str, Any]:
     """How many ops a resume would reuse, and how many it would run; what to select instead, where it would not help."""
     kept = fold.counts[Phase.SUCCEEDED] + fold.counts[Phase.REUSED]
-    return {"kept": kept, "left": len(fold.plan.steps) - kept - fold.counts[Phase.SKIPPED], "above": _above(fold)}
+    return {"kept": kept, "left": fold.total - kept - fold.counts[Phase.SKIPPED], "above": _above(fold)}
 
 
 def _above(fold: Fold) -> str:
     """Where all that failed lacks assets that were never made: the run's selection with what it is made from."""
-    failed_steps = [i for i, phase in enumerate(fold.phase) if phase == Phase.FAILED]
+    failed_steps = fold.failed()
     kinds = {fold.errors[i].kind for i in failed_steps if i in fold.errors}
     if kinds != {NeverMaterialized.__name__}:
         return ""
@@ -146,21 +146,21 @@ def _above(fold: Fold) -> str:
 def failures(instance: Instance, run_id: str, fold: Fold) -> list[list[Line]]:
     """The failed steps of a run, the first ones in full."""
     tree = RunTree(fold)
-    steps = [i for i, phase in enumerate(fold.phase) if phase == Phase.FAILED and i in fold.errors]
+    steps = [i for i in fold.failed() if i in fold.errors]
     blocks: list[list[Line]] = []
     for number, i in enumerate(steps):
-        step, error = fold.plan.steps[i], fold.errors[i]
-        unit = tree.units[tree.unit_of[i]]
+        key, error = fold.key(i), fold.errors[i]
+        unit = tree.units[tree.unit_of[fold.row(i)]]
         if number >= _IN_FULL:
             blocks.append(
-                [[("✗ ", BAD), (step.key, STRONG), (f"  {error.kind}: {error.message}".split("\n", 1)[0], PLAIN)]]
+                [[("✗ ", BAD), (key, STRONG), (f"  {error.kind}: {error.message}".split("\n", 1)[0], PLAIN)]]
             )
             continue
-        said = inspect.logs(instance.record, run_id, fold.plan, step.key)
+        said = inspect.logs(instance.record, run_id, fold.plan, key)
         blocks.append(
             failed(
                 error,
-                step=step.key,
+                step=key,
                 assets=unit.assets,
                 attempts=fold.attempts[i],
                 said=[line for line in said if line.attempt == fold.attempts[i]],
@@ -175,7 +175,7 @@ def unasked(fold: Fold) -> list[Line]:
         stored.asset for outputs in fold.outputs.values() for _, stored in outputs if stored.asset and not stored.asked
     }
     lines: list[Line] = []
-    ran = {fold.plan.steps[i].key for i, phase in enumerate(fold.phase) if phase == Phase.SUCCEEDED}
+    ran = {step.key for step, phase in zip(fold.plan.steps, fold.phase, strict=False) if phase == Phase.SUCCEEDED}
     for each in fold.plan.besides:
         if each.policy is Policy.DISCARD and each.step in ran:
             what = "came and was discarded" if each.certain else "was discarded if it came"

@@ -1,0 +1,82 @@
+"""Mistakes in fan-outs: one class each."""
+
+from opgraph.errors import InvalidDefinitionError, Source
+
+
+class BadMappingKey(InvalidDefinitionError):
+    """A mapping key that names nothing."""
+
+    def __init__(self, given: object, *, where: Source | None) -> None:
+        self.given = given
+        super().__init__(
+            f"{given!r} is no mapping key: it is a text of letters, digits, `_` and `-`, and not empty",
+            where=where,
+            fix="make one of it, such as `re.sub(r'[^A-Za-z0-9_-]', '_', name)`, or number the values",
+        )
+
+
+class NotUnpacked(InvalidDefinitionError):
+    """A fan-out given to something that takes one value."""
+
+    def __init__(self, user: str, given: str, *, where: Source | None) -> None:
+        self.user, self.given = user, given
+        super().__init__(
+            f"{user} was given {given}, which is a fan-out. Dynamic output must be unpacked by invoking map or collect",
+            where=where,
+            fix="`.map(op)` makes a step for each of its values, `.collect()` gives all of them as a list",
+        )
+
+
+class OutOfItsMap(InvalidDefinitionError):
+    """One value of a fan-out used outside the `map` that gave it."""
+
+    def __init__(self, user: str, fan: str, *, where: Source | None) -> None:
+        self.user, self.fan = user, fan
+        super().__init__(
+            f'Problematic dependency on dynamic output "{fan}": {user} was given one of its values outside the `map` '
+            "that this value belongs to",
+            where=where,
+            fix="use it inside the function that is given to `map`, or collect what that function returns",
+        )
+
+
+class TwoFanOuts(InvalidDefinitionError):
+    """A node mapped over two fan-outs of which neither is inside the other."""
+
+    def __init__(self, node: str, key: str, first: str, second: str, *, where: Source | None) -> None:
+        self.node, self.key, self.fans = node, key, (first, second)
+        super().__init__(
+            f'`{node}` cannot be downstream of more than one dynamic output: it is mapped over "{first}" and, by its '
+            f'input `{key}`, over "{second}", and neither is inside the other',
+            where=where,
+            fix="collect one of them: `.collect()`; or yield the pairs from one op",
+        )
+
+
+class CollectsItsOwn(InvalidDefinitionError):
+    """A node that is mapped over a fan-out and collects it."""
+
+    def __init__(self, node: str, fan: str, *, collected_first: bool, where: Source | None) -> None:
+        self.node, self.fan = node, fan
+        what = (
+            f'cannot be both downstream of dynamic output "{fan}" and of its collect'
+            if collected_first
+            else f'cannot both collect over dynamic output "{fan}" and be mapped over it'
+        )
+        super().__init__(
+            f"`{node}` {what}: each of its steps would wait for all values, and so for more than its own",
+            where=where,
+            fix="put an op between that takes what is collected, and give the mapped op what that one returns",
+        )
+
+
+class NothingToUnpack(InvalidDefinitionError):
+    """`map` or `collect` of what is no fan-out."""
+
+    def __init__(self, described: str, method: str, *, where: Source | None) -> None:
+        self.described, self.method = described, method
+        super().__init__(
+            f"{described} is no fan-out, so it has no `{method}`",
+            where=where,
+            fix="declare the output with `DynamicOut()` and yield a `DynamicOutput` for each value, or use it as it is",
+        )

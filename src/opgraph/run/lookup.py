@@ -1,0 +1,42 @@
+"""Whether an earlier run's values stand for a mapped step: known when the value for which it was made is there."""
+
+from collections.abc import Callable
+
+from opgraph.engine import State
+from opgraph.engine.places import slots_read
+from opgraph.events import Kept, Stored
+from opgraph.plan.past import Past, place_of
+from opgraph.plan.reuse import kept_for
+
+
+class PastValues:
+    """What a run that re-executes another one may take from that.
+
+    Args:
+        past: the earlier run.
+        trouble: why a stored value cannot be loaded; "": it can.
+    """
+
+    def __init__(self, past: Past, trouble: Callable[[Kept], str]) -> None:
+        self._past, self._trouble = past, trouble
+
+    def find(self, state: State, step: int) -> tuple[tuple[Kept, ...] | None, str]:
+        """The values that stand for a step, or None and the reason."""
+        before = self._past.steps.get(state.key(step))
+        if before is None:
+            return None, "new"
+        kept = kept_for(state.program.plan.steps[state.template[step]], before)
+        if kept is None:
+            return None, "failed" if before.ending == "failed" else "not reached"
+        if not all(self._is_the_same(state, slot) for slot in slots_read(state, step)):
+            return None, "downstream"
+        why = next((why for each in kept if (why := self._trouble(each))), "")
+        return (None, why) if why else (kept, "recorded")
+
+    def _is_the_same(self, state: State, slot: int) -> bool:
+        value = state.values[slot]
+        if not isinstance(value, Stored):
+            return True  # reused itself, or not there
+        maker = self._past.steps.get(state.key(state.maker[slot]))
+        before = maker.kept.get(place_of(value)) if maker is not None else None
+        return before is not None and value.data_version != "" and before.stored.data_version == value.data_version

@@ -32,6 +32,8 @@ class Shared(TypedDict, total=False):
     code_version: str | None
     check_specs: Sequence[Any] | None
     pool: str | None
+    memoize: bool | None  # whether stored values are reused while code, configuration and inputs are the same
+    memoize: bool | None  # whether stored values are reused while code, configuration and inputs are the same
 
 
 class OneAsset(Shared, total=False):

@@ -8,7 +8,7 @@ from opgraph.declare.accepted import expect
 from opgraph.declare.frozen import Frozen, made, replaced
 from opgraph.declare.graph import composed
 from opgraph.declare.graph_definition import JobDefinition
-from opgraph.declare.labels import checked_name, checked_tags
+from opgraph.declare.labels import checked_name, checked_tags, memoized_tags
 from opgraph.declare.mistakes import gathering
 from opgraph.declare.run_config import checked_config
 from opgraph.declare.selection import AssetSelection, CoercibleToAssetSelection, selection_of
@@ -52,6 +52,7 @@ def define_asset_job(
     op_retry_policy: Any = None,
     owners: Sequence[str] | None = None,
     automation_condition: Any = None,
+    memoize: bool | None = None,
 ) -> AssetJob:
     """A job that makes a selection of assets. It knows its assets once it is in `Definitions`.
 
@@ -69,6 +70,8 @@ def define_asset_job(
         op_retry_policy: not supported yet.
         owners: not supported yet.
         automation_condition: not supported yet.
+        memoize: whether its ops reuse stored values while code, configuration and inputs are the same, where they do
+            not say otherwise.
 
     Raises:
         InvalidDefinitionError: a name, tag or selection that is not valid.
@@ -88,8 +91,8 @@ def define_asset_job(
         },
     )
     where = Source.of_caller()
-    expect(f"job `{name}`", where, description=description, tags=tags, run_tags=run_tags, metadata=metadata)
-    labels = checked_tags(f"job `{name}`", tags, where)
+    expect(f"job `{name}`", where, description=description, tags=tags, run_tags=run_tags, metadata=metadata, memoize=memoize)
+    labels = memoized_tags(checked_tags(f"job `{name}`", tags, where), memoize)
     return made(
         AssetJob,
         name=checked_name("job", name, where),
@@ -125,6 +128,7 @@ def job(
     partitions_def: Any = ...,
     input_values: Mapping[str, object] | None = ...,
     owners: Sequence[str] | None = ...,
+    memoize: bool | None = ...,
 ) -> Callable[[Callable[..., Any]], JobDefinition]: ...
 
 
@@ -145,6 +149,7 @@ def job(
     partitions_def: Any = None,
     input_values: Mapping[str, object] | None = None,
     owners: Sequence[str] | None = None,
+    memoize: bool | None = None,
 ) -> JobDefinition | Callable[[Callable[..., Any]], JobDefinition]:
     """Make a job of a function that calls ops and graphs, as in `graph`.
 
@@ -184,7 +189,7 @@ def job(
             logger_defs=logger_defs,
             config=config,
             partitions_def=partitions_def,
-            tags=tags,
+            tags=tags if memoize is None else memoized_tags(dict(tags or {}), memoize),
             run_tags=run_tags,
             metadata=metadata,
             hook_defs=hooks,

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from opgraph.declare.attributes import CanSubset, OneAsset, Shared
-from opgraph.declare.labels import checked_name, checked_tags
+from opgraph.declare.labels import checked_name, checked_tags, memoized_tags
 from opgraph.declare.mistakes import (
     KeyTwice,
     ManagerTwice,
@@ -122,7 +122,7 @@ def one(
         io_manager_keys={output: manager} if manager else {},
         resource_defs=resources,
         required_resource_keys=frozenset(given.get("required_resource_keys") or ()),
-        op_tags=checked_tags(owner, given.get("op_tags"), source),
+        op_tags=memoized_tags(checked_tags(owner, given.get("op_tags"), source), given.get("memoize")),
     )
 
 
@@ -184,7 +184,7 @@ def many(
         can_subset=given.get("can_subset", False),
         resource_defs=dict(given.get("resource_defs") or {}),
         required_resource_keys=frozenset(given.get("required_resource_keys") or ()),
-        op_tags=checked_tags(owner, given.get("op_tags"), source),
+        op_tags=memoized_tags(checked_tags(owner, given.get("op_tags"), source), given.get("memoize")),
     )
 
 

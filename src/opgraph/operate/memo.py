@@ -195,11 +195,10 @@ class _Memos:
                 continue
             if found is not None:
                 constants[each.name] = found
-        for asset in self._named.get(step.unit, ()):
-            if asset in self.versions:
-                constants[asset] = self.versions[asset]
-            else:
-                unknown = asset
+        named = self._named.get(step.unit, ())
+        after = {asset: self.versions[asset] for asset in named if asset in self.versions}
+        if len(after) < len(named):
+            unknown = next(asset for asset in named if asset not in after)
         try:
             config = self._config(flat)
         except (InvalidConfigError, _Unknown):
@@ -207,7 +206,7 @@ class _Memos:
         outs = [flat.op.outs[o.name].code_version or "" for o in step.outputs]
         given = f"{step.code_version}" if step.code_version else step.code
         code = digest([given, *outs]) if any(outs) else given
-        return Memo(code, config, self._managers(step), self._of_resources(flat), constants, unknown)
+        return Memo(code, config, self._managers(step), self._of_resources(flat), constants, after, unknown)
 
     def _config(self, flat: FlatStep) -> str:
         if not self._settings.concerns(flat):

@@ -54,6 +54,7 @@ def parts_of(memo: Memo, inputs: Mapping[str, str] | None = None) -> dict[str, s
     parts = {"code": memo.code, "config": memo.config, "managers": memo.managers}
     parts.update((f"resource {key}", version) for key, version in memo.resources.items())
     parts.update((f"constant {name}", version) for name, version in memo.constants.items())
+    parts.update((f"after {asset}", version) for asset, version in memo.after.items())
     parts.update(inputs or {})
     return parts
 
@@ -106,7 +107,7 @@ def input_parts(
         kept = where(edge.step, edge.output)
         if kept is None:
             return keys[edge.step].key
-        parts[f"after {keys[edge.step].key}.{edge.output}"] = version_of(kept)
+        parts[f"after {kept.stored.asset or f'{keys[edge.step].key}.{edge.output}'}"] = version_of(kept)
     return parts
 
 

@@ -62,7 +62,7 @@ WHY = {
     "same": "code, configuration and inputs are those of the stored outputs",
     "depends": "its stored outputs are reused if its inputs turn out the same",
     "never run": "nothing is stored that code, configuration and inputs like these made",
-    "input changed": "input `{}` changed",
+    "input changed": "input {} changed",
     "input unknown": "the version of input `{}` is not known",
     "manager changed": "the I/O manager is another than that of the stored outputs",
     "resource changed": "resource `{}` is not what it was when the outputs were stored",
@@ -172,6 +172,7 @@ class Memo(Struct, frozen=True, gc=False, omit_defaults=True):
     managers: str  # the I/O managers of its outputs and inputs: which, and how they are set up
     resources: dict[str, str] = {}  # by key
     constants: dict[str, str] = {}  # by input: values written in the graph's body, defaults, values from the caller
+    after: dict[str, str] = {}  # versions of assets that are only named as dependencies, and not made in this plan
     unknown: str = ""  # an input whose version nothing tells: its values are never reused
 
 

@@ -17,7 +17,7 @@ help:
 # Stamped with the file that says what to install, so that nothing is installed twice.
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python $(PIP) install --editable '.[dev,demo]'
+	$(BIN)/python $(PIP) install --editable '.[all,dev,demo]'
 	@touch $@
 
 # The demo needs no test tools, so it starts sooner in an environment of its own.

@@ -158,6 +158,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
     ),
     "opgraph.run.results": ("ExecuteInProcessResult",),
     "opgraph.run.instance": ("Instance",),
+    "opgraph.run.captured": ("get_logger",),
+    "opgraph.run.mistakes": ("InvalidPropertyError",),
     "opgraph.run.types": ("TypeCheckDidNotPass",),
     "opgraph.run.views": ("Run",),
     "opgraph.events": ("RunStatus",),
@@ -171,6 +173,16 @@ _HOMES: dict[str, tuple[str, ...]] = {
     ),
     "opgraph.declare.reexecution": ("ReexecutionOptions",),
     "opgraph.declare.executor": ("in_process_executor",),
+    "opgraph.declare.folders": (
+        "definitions",
+        "file_relative_path",
+        "load_definitions_from_current_module",
+        "load_definitions_from_module",
+        "load_definitions_from_modules",
+        "load_definitions_from_package_module",
+        "load_definitions_from_package_name",
+        "load_from_defs_folder",
+    ),
     "opgraph.declare.load": (
         "load_assets_from_current_module",
         "load_assets_from_modules",
@@ -203,6 +215,7 @@ _ALSO_PREFIXED = (
     "InvalidConfigError",
     "InvalidDefinitionError",
     "InvalidInvocationError",
+    "InvalidPropertyError",
     "InvalidSubsetError",
     "InvariantViolationError",
     "ResourceFunctionError",
@@ -215,7 +228,7 @@ _ALSO_PREFIXED = (
 )
 
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
-_ALIASES = {f"Dagster{name}": name for name in _ALSO_PREFIXED}
+_ALIASES = {**{f"Dagster{name}": name for name in _ALSO_PREFIXED}, "get_dagster_logger": "get_logger"}
 __all__ = sorted(_MODULE_OF)  # noqa: PLE0605 - it is a list  # pyright: ignore[reportUnsupportedDunderAll]
 
 

@@ -13,6 +13,14 @@ from opgraph.declare.configurable import ResourceDependency as ResourceDependenc
 from opgraph.declare.definitions import Definitions as Definitions
 from opgraph.declare.env import EnvVar as EnvVar
 from opgraph.declare.executor import in_process_executor as in_process_executor
+from opgraph.declare.folders import definitions as definitions
+from opgraph.declare.folders import file_relative_path as file_relative_path
+from opgraph.declare.folders import load_definitions_from_current_module as load_definitions_from_current_module
+from opgraph.declare.folders import load_definitions_from_module as load_definitions_from_module
+from opgraph.declare.folders import load_definitions_from_modules as load_definitions_from_modules
+from opgraph.declare.folders import load_definitions_from_package_module as load_definitions_from_package_module
+from opgraph.declare.folders import load_definitions_from_package_name as load_definitions_from_package_name
+from opgraph.declare.folders import load_from_defs_folder as load_from_defs_folder
 from opgraph.declare.graph import graph as graph
 from opgraph.declare.graph_definition import GraphDefinition as GraphDefinition
 from opgraph.declare.graph_definition import JobDefinition as JobDefinition
@@ -111,6 +119,7 @@ from opgraph.run.build_contexts import build_init_resource_context as build_init
 from opgraph.run.build_contexts import build_input_context as build_input_context
 from opgraph.run.build_contexts import build_output_context as build_output_context
 from opgraph.run.build_contexts import build_resources as build_resources
+from opgraph.run.captured import get_logger as get_logger
 from opgraph.run.context import AssetExecutionContext as AssetExecutionContext
 from opgraph.run.context import OpExecutionContext as OpExecutionContext
 from opgraph.run.context import build_asset_context as build_asset_context
@@ -119,6 +128,7 @@ from opgraph.run.event import Event as Event
 from opgraph.run.event import EventType as EventType
 from opgraph.run.instance import Instance as Instance
 from opgraph.run.io_managers import ConfigurableIOManager as ConfigurableIOManager
+from opgraph.run.mistakes import InvalidPropertyError as InvalidPropertyError
 from opgraph.run.results import ExecuteInProcessResult as ExecuteInProcessResult
 from opgraph.run.types import TypeCheckDidNotPass as TypeCheckDidNotPass
 from opgraph.run.views import Run as Run
@@ -203,20 +213,15 @@ build_schedule_from_partitioned_job: Placeholder
 build_sensor_context: Placeholder
 daily_partitioned_config: Placeholder
 dask_executor: Placeholder
-definitions: Placeholder
 dynamic_partitioned_config: Placeholder
 evaluate_automation_conditions: Placeholder
 executor: Placeholder
 failure_hook: Placeholder
-file_relative_path: Placeholder
-get_logger: Placeholder
 hourly_partitioned_config: Placeholder
 load_asset_checks_from_current_module: Placeholder
 load_asset_checks_from_modules: Placeholder
 load_asset_checks_from_package_module: Placeholder
 load_asset_checks_from_package_name: Placeholder
-load_definitions_from_modules: Placeholder
-load_from_defs_folder: Placeholder
 monthly_partitioned_config: Placeholder
 multi_asset_check: Placeholder
 multi_asset_sensor: Placeholder
@@ -243,6 +248,7 @@ DagsterInstance = Instance
 DagsterInvalidConfigError = InvalidConfigError
 DagsterInvalidDefinitionError = InvalidDefinitionError
 DagsterInvalidInvocationError = InvalidInvocationError
+DagsterInvalidPropertyError = InvalidPropertyError
 DagsterInvalidSubsetError = InvalidSubsetError
 DagsterInvariantViolationError = InvariantViolationError
 DagsterResourceFunctionError = ResourceFunctionError
@@ -252,3 +258,4 @@ DagsterStepOutputNotFoundError = StepOutputNotFoundError
 DagsterTypeCheckDidNotPass = TypeCheckDidNotPass
 DagsterUnknownPartitionError = UnknownPartitionError
 DagsterUnknownResourceError = UnknownResourceError
+get_dagster_logger = get_logger

@@ -13,6 +13,15 @@ from typing import Any, NamedTuple
 _PACKAGE = str(Path(__file__).parent)
 
 
+def shown(value: object, most: int = 40) -> str:
+    """A value for a message, in one line and shortened; whatever a user's `repr` does."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # noqa: BLE001 - a user's repr may do anything
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
 class Source(NamedTuple):
     """A place in the user's code."""
 
@@ -99,6 +108,7 @@ class InvalidDefinitionError(Error):
 
     @property
     def problems(self) -> "Sequence[InvalidDefinitionError]":
+        """Every mistake that was found."""
         return (self,)
 
 
@@ -111,6 +121,7 @@ class InvalidDefinitionsError(InvalidDefinitionError):
 
     @property
     def problems(self) -> Sequence[InvalidDefinitionError]:
+        """Every mistake that was found."""
         return self._problems
 
     def __str__(self) -> str:
@@ -214,7 +225,10 @@ class Failure(Error):
     """
 
     def __init__(
-        self, description: str | None = None, metadata: Mapping[str, Any] | None = None, allow_retries: bool | None = None
+        self,
+        description: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        allow_retries: bool | None = None,
     ) -> None:
         self.description = description
         self.metadata = dict(metadata or {})

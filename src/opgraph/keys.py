@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final, Union
 
-from opgraph.errors import InvalidDefinitionError, Source
+from opgraph.errors import InvalidDefinitionError, Source, shown
 
 NAME: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
@@ -14,9 +14,8 @@ class BadAssetKey(InvalidDefinitionError, ValueError):
 
     def __init__(self, given: object) -> None:
         self.given = given
-        text = repr(given)
         super().__init__(
-            f"{text if len(text) <= 60 else text[:57] + '...'} is no asset key: a key has one part or more, and each is "
+            f"{shown(given, 60)} is no asset key: a key has one part or more, and each is "
             "a text that is not empty",
             where=Source.of_caller(),
             fix='write it as "a/b" or ["a", "b"]',
@@ -117,7 +116,7 @@ CoercibleToAssetKey = AssetKey | str | Sequence[str]
 def near_misses(name: str, known: Iterable[str], *, most: int = 3) -> list[str]:
     """The known names that a person may have meant by this one: the same letters in another case or place, a part
     too many or too few, or a small typing error. Best first."""
-    import difflib  # noqa: PLC0415 - 8 ms, needed only when an error is being written
+    import difflib
 
     options = list(known)
     last = name.rsplit("/", 1)[-1]

@@ -9,13 +9,6 @@ from opgraph.errors import Error, NotYetSupportedError
 
 # What to do meanwhile: the names it holds for.
 _MEANWHILE: dict[str, tuple[str, ...]] = {
-    "list the assets in `Definitions(assets=[...])`; an upstream that others make is an `AssetSpec`": (
-        "load_from_defs_folder",
-        "definitions",
-        "load_definitions_from_modules",
-        "file_relative_path",
-    ),
-    "use `context.log`, or the standard `logging`: both are kept with the step": ("get_logger",),
     "loop inside one op, or declare one op for each case": (
         "DynamicOut",
         "DynamicOutput",

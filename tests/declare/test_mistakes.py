@@ -297,10 +297,10 @@ GOLDEN = {
     unknown_output_of_outs: """graph multi-asset `it` returns an output `god`, and declares `good`
   at <file>
   fix: did you mean `good`? declare it, or return it under a declared name""",
-    key_and_prefix: """`AssetIn` was given `key` together with `key_prefix`, which say the same in two ways
+    key_and_prefix: """key and key_prefix cannot both be set on `AssetIn`: where the key argument is provided, it is the whole name
   at <file>
   fix: keep `key` and put the whole path into it, or leave it out""",
-    key_and_name: """asset `c` was given `key` together with `name`, which say the same in two ways
+    key_and_name: """key and name cannot both be set on asset `c`: where the key argument is provided, it is the whole name
   at <file>
   fix: keep `key` and put the whole path into it, or leave it out""",
     manager_twice: """asset `it` was given `io_manager_def` together with `io_manager_key`
@@ -318,13 +318,13 @@ GOLDEN = {
     unknown_input_name: """graph `inner` has no input `gven`, which `keys_by_input_name` names; its inputs are `given`
   at <file>
   fix: did you mean `given`? name one of its inputs, or take the entry out""",
-    bad_group: """the group 'a group' of asset `it` is not valid: a group name has letters, digits, underscores and slashes
+    bad_group: """'a group' of asset `it` is not a valid asset group name: it has letters, digits, underscores and slashes
   at <file>
   fix: name it `a_group`""",
-    bad_owner: """the owner 'me' of asset `it` is not valid: an owner is an e-mail address or `team:name`
+    bad_owner: """Invalid owner 'me' of asset `it`: an owner is an e-mail address or `team:name`
   at <file>
   fix: write `team:me` if it is a team""",
-    bad_tag: """the tag 'a b': 'c' of asset `it` is not valid: key and value are text of letters, digits, `_`, `-` and `.`, at most 63 of them, the key perhaps with a part and `/` before it
+    bad_tag: """Found invalid tag keys or values on asset `it`: 'a b': 'c'; both are text of letters, digits, `_`, `-` and `.`, at most 63 of them, the key perhaps with a part and `/` before it
   at <file>
   fix: put other text into `metadata`, which holds anything""",
     bad_kind: """the kind 'a b' of asset `it` is not valid: a kind is text of letters, digits, `_`, `-` and `.`
@@ -332,7 +332,7 @@ GOLDEN = {
   fix: give a set of such words: `kinds={"table", "duckdb"}`""",
     one_key_twice: """the outputs `a`, `b` of multi-asset `it` are all the asset `x`
   at <file>
-  fix: give each output a key of its own""",
+  fix: give each output a key of its own: Each asset key should correspond to a single output.""",
     no_assets: """multi-asset `it` makes no asset: neither `outs` nor `specs` names one
   at <file>
   fix: say what it makes: `outs={"a": AssetOut()}` or `specs=[AssetSpec("a")]`""",

@@ -3,13 +3,16 @@
 
 from functools import partial
 
-import opgraph.testing.replacing as replacing
 from cases import Cases, filed
+
+import opgraph.testing.replacing as replacing
 from opgraph import (
     AssetIn,
     AssetOut,
     AssetsDefinition,
     AssetSpec,
+    Config,
+    ConfigMapping,
     Definitions,
     GraphDefinition,
     GraphOut,
@@ -18,15 +21,20 @@ from opgraph import (
     MetadataValue,
     Nothing,
     Out,
+    TableRecord,
     asset,
+    config_mapping,
     define_asset_job,
+    definitions,
     graph,
     graph_asset,
     graph_multi_asset,
     job,
+    load_from_defs_folder,
     materialize,
     multi_asset,
     op,
+    resource,
 )
 from opgraph.declare.wiring import DependencyDefinition
 from opgraph.operate.project import load, locate
@@ -645,3 +653,113 @@ def fake_takes_other():
 @case("testing.replacing.GraphReplaced")
 def graph_replaced():
     replacing.replace_ops(made, {"inner": lambda given: 1})
+
+
+# -- configuration and resources that are declared ------------------------------
+
+
+@case("declare.resource.TooManyParameters")
+def too_many_parameters():
+    @resource
+    def it(context, region):
+        return region
+
+
+@case("declare.run_config.MappingTakesOne")
+def mapping_takes_one():
+    @config_mapping
+    def it(low, high):
+        return {}
+
+
+@case("declare.run_config.MappingSaysTwice")
+def mapping_says_twice():
+    class Strict(Config):
+        strict: bool
+
+    def it(given: Strict):
+        return {}
+
+    ConfigMapping(it, {"strict": bool})
+
+
+@case("declare.tables.BadRecord")
+def bad_record():
+    TableRecord({"rows": [1]})
+
+
+@case("resolve.needs.NeededNotGiven")
+def needed_not_given():
+    @resource(required_resource_keys={"region"})
+    def db(context):
+        return context.resources.region
+
+    @asset(required_resource_keys={"db"})
+    def it(context): ...
+
+    materialize([it], resources={"db": db})
+
+
+@case("resolve.needs.ResourceCircle")
+def resource_circle():
+    @resource(required_resource_keys={"b"})
+    def a(context): ...
+
+    @resource(required_resource_keys={"a"})
+    def b(context): ...
+
+    @asset(required_resource_keys={"a"})
+    def it(context): ...
+
+    materialize([it], resources={"a": a, "b": b})
+
+
+@case("resolve.types.TypesDisagree")
+def types_disagree():
+    @op
+    def text() -> str:
+        return "a"
+
+    @op
+    def half(number: float) -> float:
+        return number / 2
+
+    @graph_asset
+    def it():
+        return half(text())
+
+    materialize([it])
+
+
+@case("operate.target.UnknownOps")
+def unknown_ops():
+    @job
+    def it():
+        one()
+
+    it.execute_in_process(op_selection=["ones"])
+
+
+@case("declare.assets_definition.NothingDefined")
+def nothing_defined():
+    AssetsDefinition()
+
+
+@case("declare.folders.NotDefinitions")
+def not_definitions():
+    @definitions
+    def defs():
+        return [made]
+
+    defs()
+
+
+@case("declare.folders.NoDefsFolder")
+def no_defs_folder(tmp_path):
+    load_from_defs_folder(path_within_project=tmp_path / "definitions.py")
+
+
+@case("declare.labels.BadTagValue")
+def bad_tag_value():
+    @op(tags={"made": object()})
+    def it(): ...

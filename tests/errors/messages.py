@@ -16,7 +16,7 @@ _CHANGING = [
     (r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "<run>"),
     (r"0x[0-9a-f]+", "0x…"),
     (rf"{re.escape(str(HERE))}/\w+\.py:\d+", "<file>"),
-    (rf"\.[0-9a-f]{{12}}\b", ".<unique>"),
+    (r"\.[0-9a-f]{12}\b", ".<unique>"),
     (rf"process {os.getpid()} on \S+", "process <pid> on <host>"),
     (re.escape(os.path.realpath(sysconfig.get_path("stdlib"))), "<python>"),
 ]

@@ -11,6 +11,7 @@ from opgraph.errors import InvalidDefinitionError
 TYPED = {
     "declare.selection_words.InvalidSelectionError",
     "operate.target.UnknownJob",
+    "operate.target.UnknownOps",
     "plan.mistakes.NothingToRun",
     "plan.mistakes.UnselectedAssetsRefused",
     "resolve.mistakes.NothingSelected",
@@ -24,7 +25,7 @@ def made(case, tmp_path):
 
 @pytest.mark.parametrize("name", CASES)
 def test_message(name, tmp_path):
-    """Each mistake is an error of its own class that says what is wrong, in which of the user's files, and what to do."""
+    """Each mistake has a class of its own and says what is wrong, in which of the user's files, and what to do."""
     with pytest.raises(InvalidDefinitionError) as caught:
         made(CASES[name], tmp_path)
     error = caught.value

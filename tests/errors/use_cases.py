@@ -7,34 +7,40 @@ from functools import partial
 from pathlib import Path
 
 from cases import Cases, filed
+
 from opgraph import (
     AssetDep,
+    AssetKey,
     AssetMaterialization,
     AssetOut,
     AssetSpec,
     Config,
     ConfigMapping,
+    ConfigurableResource,
     Definitions,
     EnvVar,
     EventType,
     FilesystemIOManager,
-
     Instance,
     MaterializeResult,
+    OpExecutionContext,
     Out,
     Output,
+    UPathIOManager,
     asset,
     build_op_context,
+    build_output_context,
     execute_job,
     graph,
-
     graph_multi_asset,
     job,
     map_asset_specs,
     materialize,
     multi_asset,
     op,
+    reconstructable,
     resource,
+    with_resources,
 )
 from opgraph.operate import execute, inspect, planning
 from opgraph.operate.project import load, locate, make_home
@@ -175,7 +181,10 @@ def report_returned():
 
 @case("run.mistakes.ResultWithoutAsset")
 def result_without_asset():
-    running(lambda: MaterializeResult(), None)
+    def it():
+        return MaterializeResult()
+
+    running(it, None)
 
 
 @case("run.mistakes.WhichAsset")
@@ -713,7 +722,9 @@ def several():
 
 @case("resolve.config_mistakes.UnknownNode")
 def unknown_node():
-    cleaning.execute_in_process(run_config={"ops": {"clen": {"config": {"unit": "m"}}, "clean": {"config": {"unit": "m"}}}})
+    cleaning.execute_in_process(
+        run_config={"ops": {"clen": {"config": {"unit": "m"}}, "clean": {"config": {"unit": "m"}}}}
+    )
 
 
 @case("resolve.config_mistakes.UnknownSection")
@@ -836,3 +847,132 @@ def same_run_id():
     it.execute_in_process(instance=instance, run_id=run_id)
 
 
+@case("resolve.resources.AlreadyBound")
+def already_bound():
+    @asset(resource_defs={"db": 1})
+    def it(): ...
+
+    with_resources([it], {"db": 2})
+
+
+@case("run.mistakes.ConfigTwice")
+def config_twice():
+    @op
+    def it(context, config: Limits): ...
+
+    it(build_op_context(op_config={"unit": "m"}), config=Limits(unit="km"))
+
+
+@case("run.mistakes.ResourcesTwice")
+def resources_twice():
+    class Warehouse(ConfigurableResource):
+        url: str
+
+    @op
+    def it(context, warehouse: Warehouse, lake: Warehouse): ...
+
+    it(build_op_context(resources={"lake": Warehouse(url="a")}), warehouse=Warehouse(url="b"))
+
+
+@case("run.resources.NeedsWith")
+def needs_with():
+    @resource
+    def db(context):
+        yield 1
+
+    build_op_context(resources={"db": db}).resources  # noqa: B018
+
+
+@case("declare.reconstruct.NotReconstructable")
+def not_reconstructable():
+    @job
+    def it():
+        one()
+
+    reconstructable(it)
+
+
+@case("values.upath.NoBasePath")
+def no_base_path():
+    class Texts(UPathIOManager):
+        extension = ".txt"
+
+        def dump_to_path(self, context, obj, path): ...
+
+        def load_from_path(self, context, path): ...
+
+    Texts().handle_output(build_output_context(name="result", step_key="it"), "text")
+
+
+@case("values.problems.ValueLostError")
+def value_lost(tmp_path):
+    @asset
+    def many():
+        return 1
+
+    with Instance(tmp_path) as instance:
+        run = materialize([many], instance=instance)
+        for file in (tmp_path / "values").rglob("many*"):
+            file.unlink() if file.is_file() else None
+        run.asset_value("many")
+
+
+@case("resolve.config_mistakes.SecretNotRecorded")
+def secret_not_recorded():
+    from pydantic import SecretStr
+
+    class Login(Config):
+        password: SecretStr
+
+    @asset
+    def it(config: Login):
+        raise ValueError("no such user")
+
+    defs, instance = Definitions(assets=[it]), Instance.ephemeral()
+    run = execute.materialize(defs, instance=instance, config={"ops": {"it": {"config": {"password": "hush"}}}})
+    execute.resume(defs, run.run_id, instance=instance)
+
+
+@case("run.mistakes.NoStepUnderWay")
+def no_step_under_way():
+    OpExecutionContext.get()
+
+
+@case("run.shelf.UnknownAsset")
+def unknown_asset():
+    @asset
+    def it(context):
+        return context.load_asset_value(AssetKey("upstrem"))
+
+    materialize([upstream, it])
+
+
+@case("run.types.WrongType")
+def value_of_wrong_type():
+    @asset
+    def it() -> int:
+        return "one"
+
+    materialize([it])
+
+
+@case("frames.tables.NoTable")
+def no_table(tmp_path):
+    from opgraph import frames
+
+    @asset
+    def it():
+        return 5
+
+    materialize([it], resources={"io_manager": frames.ParquetIOManager(base_path=str(tmp_path))})
+
+
+@case("frames.places.NoLibraryForURL")
+def no_library(tmp_path):
+    from opgraph import frames
+
+    @asset
+    def it():
+        return [{"a": 1}]
+
+    materialize([it], resources={"io_manager": frames.ParquetIOManager(base_path="warehouse://bucket")})

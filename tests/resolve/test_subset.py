@@ -8,6 +8,9 @@ from opgraph.resolve.assets import Unit
 from opgraph.resolve.subset import check_subset, in_the_way, part_of
 
 
+KEPT: list[object] = []  # a unit does not keep its definition alive
+
+
 def op(name, ins="", outs="result"):
     """An op of these inputs and outputs; `x?` is an optional output."""
     outputs = {each.rstrip("?"): dg.Out(is_required=not each.endswith("?")) for each in outs.split()}
@@ -16,6 +19,7 @@ def op(name, ins="", outs="result"):
 
 def unit(function, outs, can_subset=False):
     made = dg.graph_multi_asset(outs={each: dg.AssetOut() for each in outs.split()}, can_subset=can_subset)(function)
+    KEPT.append(made)
     return Unit(made)
 
 

@@ -297,8 +297,8 @@ def annotated(annotation, value, **how):
 
 
 RULES = [
-    (returning(None, out=AB), mistakes.NoneForSeveral, "returned None"),
-    (returning(5, out=AB), mistakes.OneForSeveral, "only one value, of type int"),
+    (returning(None, out=AB), mistakes.NoneForSeveral, "only one output was returned: None"),
+    (returning(5, out=AB), mistakes.OneForSeveral, "only one output was returned, of type int"),
     (returning([1, 2], out=AB), mistakes.OneForSeveral, "of type list"),
     (returning(Output(1, "a"), out=AB), mistakes.OneForSeveral, "of type Output"),
     (returning((1,), out=AB), mistakes.WrongLength, "a tuple of 1 values and has 2 outputs"),
@@ -308,8 +308,8 @@ RULES = [
     (returning({"a": 1, "c": 2}, out=AB), mistakes.UnknownOutput, "no output `c`"),
     (returning(Output(1, "resutl")), mistakes.UnknownOutput, "did you mean `result`"),
     (yielding(Output(1, "wrong")), mistakes.UnknownOutput, "no output `wrong`"),
-    (yielding(1), mistakes.BareYield, "bare value of type int"),
-    (yielding(None), mistakes.BareYield, "bare value of type NoneType"),
+    (yielding(1), mistakes.BareYield, "yielded a value of type <class 'int'>"),
+    (yielding(None), mistakes.BareYield, "yielded a value of type <class 'NoneType'>"),
     (yielding(Output(1), Output(2)), mistakes.OutputTwice, "`result` a second time"),
     (returning(1, out={}), mistakes.NoOutputs, "no outputs and returned a value of type int"),
     (returning(1, out=Out(Nothing)), mistakes.ValueForNothing, "of type int came"),

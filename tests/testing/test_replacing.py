@@ -2,7 +2,7 @@
 
 import pytest
 
-from opgraph import In, Nothing, Out, asset, graph, graph_asset, job, op
+from opgraph import Config, In, Nothing, Out, asset, graph, graph_asset, job, op
 from opgraph.testing import replace_ops, run
 from opgraph.testing.replacing import FakeTakesOther, GraphReplaced, NoSuchOp
 
@@ -99,6 +99,32 @@ def test_plain_assets_and_jobs():
     assert run(replace_ops(table, {"table": lambda: 3})).asset_value("raw/table") == 3
     done = replace_ops(nightly, {"download": lambda: None, "total": lambda: 5}).execute_in_process()
     assert done.output_for_node("total") == 5
+
+
+class Limit(Config):
+    most: int
+
+
+def test_config():
+    """What is configured for an op may be read by its fake, and need not be."""
+
+    @op
+    def limited(rows, config: Limit):
+        return rows[: config.most]
+
+    @graph_asset(config={"limited": {"config": {"most": 2}}})
+    def few(rows):
+        return limited(rows)
+
+    def doubled(rows, config: Limit):
+        return rows * config.most
+
+    assert run(replace_ops(few, {"limited": lambda rows: rows}), given={"rows": [1, 2, 3]}).asset_value("few") == [
+        1,
+        2,
+        3,
+    ]
+    assert run(replace_ops(few, {"limited": doubled}), given={"rows": [1]}).asset_value("few") == [1, 1]
 
 
 def test_several_outputs():

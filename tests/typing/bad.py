@@ -116,3 +116,10 @@ def returns_other() -> Output[int]:
     # pyright says: Type "Output[str]" is not assignable to return type "Output[int]"
     # mypy says: Argument 1 to "Output" has incompatible type "str"; expected "int"
     return Output("one")
+
+
+@asset
+def stores_other() -> MaterializeResult[int]:
+    # pyright says: Type "MaterializeResult[str]" is not assignable to return type "MaterializeResult[int]"
+    # mypy says: Argument "value" to "MaterializeResult" has incompatible type "str"; expected "int"
+    return MaterializeResult(value="one")

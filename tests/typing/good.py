@@ -14,6 +14,7 @@ from opgraph import (
     AssetSelection,
     AssetSpec,
     Config,
+    ConfigurableResource,
     Definitions,
     In,
     Instance,
@@ -35,6 +36,13 @@ from opgraph import (
     multi_asset,
     op,
 )
+
+
+class Warehouse(ConfigurableResource):
+    url: str = "memory"
+
+    def rows(self) -> list[int]:
+        return [1]
 
 
 class Limit(Config):
@@ -96,6 +104,16 @@ def limited(context: OpExecutionContext, rows: list[int], config: Limit) -> list
     return rows[: config.most]
 
 
+@op
+def asked(warehouse: Warehouse, most: int = 3) -> list[int]:
+    return warehouse.rows()[:most]
+
+
+@op
+def anything() -> Output:
+    return Output(1)
+
+
 @op(ins={"after": In(Nothing)})
 def report() -> int:
     return 3
@@ -113,7 +131,7 @@ def inner(rows: list[int]) -> int:
     low, high = split(cleaned(rows))
     assert_type(low, list[int])
     assert_type(high, int)
-    parts = sorted_out(rows)
+    parts = sorted_out(asked(most=2))
     return add(counted(parts.good), b=yielded(limited(low)))
 
 
@@ -121,7 +139,7 @@ def inner(rows: list[int]) -> int:
 def total(flights: list[int]) -> int:
     first = add.alias("first")(inner(flights))
     assert_type(first, int)
-    return add.tag({"slow": "yes"})(first, report(after=first))
+    return add.tag({"slow": "yes"})(add(first, anything()), report(after=first))
 
 
 @graph_asset
@@ -155,6 +173,11 @@ def delays(context: AssetExecutionContext, rows: list[int]) -> MaterializeResult
     return MaterializeResult(metadata={"rows": 3})
 
 
+@asset
+def stored() -> MaterializeResult[list[int]]:
+    return MaterializeResult(value=[1], metadata={"rows": 1})
+
+
 @multi_asset(outs={"a": AssetOut(), "b": AssetOut()})
 def both(rows: list[int]) -> tuple[int, str]:
     return 1, ""
@@ -163,16 +186,16 @@ def both(rows: list[int]) -> tuple[int, str]:
 assert_type(flights(), list[int])
 assert_type(delays(build_asset_context(), [1]), MaterializeResult)
 assert_type(both([1]), tuple[int, str])
-assert_type(total([1]), int)
+assert_type(total(build_asset_context(resources={"warehouse": Warehouse(url="db")}), [1]), int)
 
 
 # -- definitions -----------------------------------------------------------------
 
 selection = AssetSelection.groups("reports").upstream(depth=2) & AssetSelection.all() - AssetSelection.keys("a")
 defs = Definitions(
-    assets=[flights, delays, both, total, pages, sizes, AssetSpec("other")],
+    assets=[flights, delays, stored, both, total, pages, sizes, AssetSpec("other")],
     jobs=[nightly, define_asset_job("reports", selection=selection | AssetSelection.key_prefixes("raw"))],
-    resources={"limit": 3},
+    resources={"limit": 3, "warehouse": Warehouse(url="db")},
 )
 
 
@@ -191,5 +214,5 @@ def keys_of(definition: AssetsDefinition) -> list[AssetKey]:
 
 
 with Instance.ephemeral() as instance:
-    result = materialize([flights, total], instance=instance, selection="flights")
+    result = materialize([flights, total], instance=instance, resources=defs.resources, selection="flights")
     assert result.success

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from opgraph.declare.mistakes import WrongType, report
 from opgraph.errors import Source
@@ -15,24 +15,42 @@ class Kind(NamedTuple):
     words: str
 
 
-def _is_text(value: object) -> bool:
+def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
-def _is_mapping(value: object) -> bool:
-    return isinstance(value, Mapping) and all(isinstance(key, str) for key in value)  # pyright: ignore[reportUnknownVariableType]
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(key, str) for key in cast("Mapping[Any, Any]", value))
 
 
-def _is_by_key(value: object) -> bool:
+def _is_by_key(value: Any) -> bool:
     return isinstance(value, Mapping)
 
 
-def _is_names(value: object) -> bool:
-    return isinstance(value, (AbstractSet, Sequence)) and not isinstance(value, str) and all(map(_is_text, value))  # pyright: ignore[reportUnknownArgumentType]
+def _is_names(value: Any) -> bool:
+    if isinstance(value, str) or not isinstance(value, (AbstractSet, Sequence)):
+        return False
+    return all(isinstance(each, str) for each in cast("Iterable[Any]", value))
 
 
-def _is_listed(value: object) -> bool:
+def _is_listed(value: Any) -> bool:
     return isinstance(value, Iterable)
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_subset(value: Any) -> bool:
+    return isinstance(value, bool) or (isinstance(value, str) and value == "auto")
+
+
+def _is_prefix(value: Any) -> bool:
+    return isinstance(value, str) or _is_names(value)
+
+
+def _is_internal(value: Any) -> bool:
+    return _is_mapping(value) and all(isinstance(keys, (AbstractSet, Sequence)) for keys in value.values())
 
 
 _TEXT: Final = Kind(_is_text, "a text")
@@ -40,9 +58,10 @@ _MAPPING: Final = Kind(_is_mapping, "a mapping whose keys are texts")
 _BY_KEY: Final = Kind(_is_by_key, "a mapping")
 _NAMES: Final = Kind(_is_names, "a set of names")
 _LISTED: Final = Kind(_is_listed, "a list")
-_FLAG: Final = Kind(lambda value: isinstance(value, bool), "True or False")
-_SUBSET: Final = Kind(lambda value: isinstance(value, bool) or value == "auto", 'True, False or "auto"')
-_PREFIX: Final = Kind(lambda value: isinstance(value, str) or _is_names(value), "a text or a list of texts")
+_FLAG: Final = Kind(_is_flag, "True or False")
+_SUBSET: Final = Kind(_is_subset, 'True, False or "auto"')
+_PREFIX: Final = Kind(_is_prefix, "a text or a list of texts")
+_INTERNAL: Final = Kind(_is_internal, "a mapping from output names to sets of asset keys")
 
 KINDS: Final[dict[str, Kind]] = {
     "asset_key_replacements": _BY_KEY,
@@ -58,10 +77,7 @@ KINDS: Final[dict[str, Kind]] = {
     "input_manager_key": _TEXT,
     "input_values": _MAPPING,
     "ins": _MAPPING,
-    "internal_asset_deps": Kind(
-        lambda value: _is_mapping(value) and all(isinstance(keys, (AbstractSet, Sequence)) for keys in value.values()),
-        "a mapping from output names to sets of asset keys",
-    ),
+    "internal_asset_deps": _INTERNAL,
     "io_manager_key": _TEXT,
     "is_required": _FLAG,
     "jobs": _LISTED,
@@ -74,6 +90,7 @@ KINDS: Final[dict[str, Kind]] = {
     "metadata": _MAPPING,
     "metadata_by_key": _BY_KEY,
     "metadata_by_output_name": _MAPPING,
+    "name": _TEXT,
     "op_tags": _BY_KEY,
     "output_name": _TEXT,
     "output_required": _FLAG,
@@ -89,7 +106,7 @@ KINDS: Final[dict[str, Kind]] = {
     "tags": _BY_KEY,
     "tags_by_key": _BY_KEY,
     "tags_by_output_name": _MAPPING,
-}  # names, keys, groups and selections have checks and messages of their own
+}  # keys, groups and selections have checks and messages of their own
 
 
 def expect(owner: str, where: Source | None = None, /, **given: object) -> None:
@@ -105,14 +122,15 @@ def expect(owner: str, where: Source | None = None, /, **given: object) -> None:
 
 def sort_out(owner: str, given: dict[str, Any]) -> None:
     """Report the parameters of a wrong kind and take them out, so that the declaration goes on without them."""
-    wrong = [name for name, value in given.items() if value is not None and name in KINDS and not KINDS[name].fits(value)]
-    for name in wrong:
+    for name, value in list(given.items()):
+        if value is None or name not in KINDS or KINDS[name].fits(value):
+            continue
         report(WrongType(owner, name, given.pop(name), KINDS[name].words, where=Source.of_caller()))
 
 
 def only(
-    owner: str, name: str, given: Mapping[str, Any], kind: type, words: str, where: Source | None = None
-) -> dict[str, Any]:
+    owner: str, name: str, given: Mapping[Any, Any], kind: type, words: str, where: Source | None = None
+) -> dict[Any, Any]:
     """The entries of a mapping that are of a class; the others are reported and left out."""
     for key, value in given.items():
         if not isinstance(value, kind):

@@ -210,6 +210,7 @@ def graph_asset(
             name=key.to_python_identifier(),
             description=attributes.get("description"),
             config=attributes.get("config"),
+            more=attributes.get("ins") or (),
         )
         if len(graph.outs) != 1:
             report(SeveralOutputs(owner, len(graph.outs), where=body.source))
@@ -255,6 +256,7 @@ def graph_multi_asset(**attributes: Unpack[ManyGraphAssets]) -> GraphAssetDecora
             description=attributes.get("description"),
             out={key: GraphOut(out.description) for key, out in outs.items()},
             config=attributes.get("config"),
+            more=attributes.get("ins") or (),
         )
         kept = {key: out for key, out in outs.items() if key in graph.outs}
         upstream = layout.upstream_of(attributes, list(graph.ins), owner, body.source)

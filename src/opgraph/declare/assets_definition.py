@@ -13,12 +13,23 @@ from opgraph.declare.graph_definition import GraphDefinition
 from opgraph.declare.mapped import mapped
 from opgraph.declare.mistakes import NoAssets, SeveralOutputs, report
 from opgraph.declare.op import OpDefinition
-from opgraph.declare.signatures import P, R_co
 from opgraph.declare.run_config import checked_config
+from opgraph.declare.signatures import P, R_co
 from opgraph.declare.spec import AssetOut, AssetSpec
 from opgraph.declare.unsupported import refuse
-from opgraph.errors import InvariantViolationError, Source
+from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Source
 from opgraph.keys import AssetKey, CoercibleToAssetKey
+
+
+class NothingDefined(InvalidDefinitionError):
+    """An AssetsDefinition of nothing."""
+
+    def __init__(self, where: Source | None) -> None:
+        super().__init__(
+            "an AssetsDefinition was given nothing that makes an asset, and no asset that is made elsewhere",
+            where=where,
+            fix="If specs are not provided, a node_def must be provided",
+        )
 
 
 class AssetsDefinition(Frozen, Generic[P, R_co]):
@@ -26,6 +37,7 @@ class AssetsDefinition(Frozen, Generic[P, R_co]):
     `AssetsDefinition.from_graph` and `.from_op`; as a function it can be called in tests."""
 
     __slots__ = (
+        "__weakref__",  # what is worked out from a definition is kept as long as it is
         "can_subset", "explicit_deps", "hooks", "io_manager_keys", "is_executable", "keys_by_input_name",
         "keys_by_output_name", "node_def", "node_name", "op_tags", "pool", "required_resource_keys", "resource_defs",
         "retry_policy", "source", "specs_by_key",
@@ -113,9 +125,9 @@ class AssetsDefinition(Frozen, Generic[P, R_co]):
 
     def _settle_external(self, specs: Sequence[AssetSpec]) -> None:
         """The definition of assets that are made elsewhere."""
-        where = Source.of_caller() or Source("", 0)
+        where = Source.of_caller()
         if not specs:
-            report(NoAssets("an AssetsDefinition without a `node_def`", where=where))
+            report(NothingDefined(where))
         name = specs[0].key.to_python_identifier() if specs else "external"
         graph = GraphDefinition(name)
         whole = AssetsDefinition.of(graph, layout.Layout(name, layout.Upstream({}, ()), {}, list(specs), {}))

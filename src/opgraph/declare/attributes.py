@@ -3,7 +3,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, Literal, TypeAlias, TypedDict
+from typing import Any, Literal, TypeAlias, TypedDict, cast
 
 from opgraph.declare.accepted import only, sort_out
 from opgraph.declare.spec import AssetIn, AssetOut, AssetSpec, CoercibleToAssetDep, CoercibleToAssetKeyPrefix
@@ -31,6 +31,7 @@ class Shared(TypedDict, total=False):
     retry_policy: Any
     code_version: str | None
     check_specs: Sequence[Any] | None
+    compute_kind: str | None  # the old name of a single entry of `kinds`
     pool: str | None
     memoize: bool | None  # whether stored values are reused while code, configuration and inputs are the same
     memoize: bool | None  # whether stored values are reused while code, configuration and inputs are the same
@@ -114,7 +115,9 @@ def check(owner: str, given: Any, known: type) -> None:
     if given.get("outs"):
         given["outs"] = only(shown, "outs", given["outs"], AssetOut, "an `AssetOut`")
     if given.get("specs"):
-        specs = only(shown, "specs", dict(enumerate(given["specs"])), AssetSpec, "an `AssetSpec`")
+        specs = only(
+            shown, "specs", dict(enumerate(cast("Iterable[Any]", given["specs"]))), AssetSpec, "an `AssetSpec`"
+        )
         given["specs"] = list(specs.values())
 
 

@@ -29,6 +29,7 @@ from opgraph.declare.signatures import P, R_co
 from opgraph.declare.unsupported import refuse
 from opgraph.declare.wires import FanIn, FromInput, FromNode, Value, Wire
 from opgraph.errors import NotYetSupportedError, Source
+from opgraph.keys import near_misses
 
 if TYPE_CHECKING:
     from opgraph.declare.graph_definition import GraphDefinition
@@ -75,7 +76,7 @@ class Placeholder:
 
 
 def _refusal(doing: str) -> Any:
-    def method(self: Any, *_args: Any, **_kwargs: Any) -> NoReturn:
+    def method(self: Any, *_args: Any, **_kwargs: Any) -> None:
         self._refuse(doing)
 
     return method
@@ -183,6 +184,10 @@ class Invocation(Generic[P, R_co]):
         refuse("node", {"retry_policy": retry_policy})
         return self
 
+    def to_job(self, **attributes: Any) -> Any:
+        """A job that runs the graph, under the alias; see `GraphDefinition.to_job`."""
+        return cast("GraphDefinition", self.definition).to_job(**{"name": self.name, **attributes})
+
     def execute_in_process(self, **options: Any) -> Any:
         """Run it in this process, as a job of its own."""
         return ports.runner().execute(self.definition, **options)
@@ -284,6 +289,9 @@ def call(
     for key, value in kwargs.items():
         if key not in definition.ins:
             report(UnknownInput(name, key, ins, where=where))
+            meant = near_misses(key, [each for each in ins if each not in given and each not in kwargs])
+            if meant:  # go on as if it were written rightly, so that one slip is one mistake
+                given[meant[0]] = value
         elif key in given:
             report(WiredTwice(name, key, where=where))
         else:

@@ -1,4 +1,4 @@
-"""`Config`: what the configuration of an op looks like, as a pydantic model. The only file that imports pydantic for it."""
+"""`Config`: what the configuration of an op looks like, as a pydantic model. Imported by who uses it, like pydantic."""
 
 import sys
 import types
@@ -19,11 +19,13 @@ _NOT_USERS = (str(Path(__file__).parents[1]), str(Path(pydantic.__file__).parent
 
 def may_be_none(annotation: Any) -> bool:
     """Whether an annotation is a union with None."""
-    return typing.get_origin(annotation) in (typing.Union, types.UnionType) and type(None) in typing.get_args(annotation)
+    return typing.get_origin(annotation) in (typing.Union, types.UnionType) and type(None) in typing.get_args(
+        annotation
+    )
 
 
 def _written_at() -> Source | None:
-    frame: types.FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage] - as in errors.py
+    frame: types.FrameType | None = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - as in errors.py
     while frame is not None and frame.f_code.co_filename.startswith(_NOT_USERS):
         frame = frame.f_back
     return Source(frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
@@ -45,9 +47,9 @@ class Config(BaseModel):
     """What the configuration of an op, an asset or a config mapping looks like: subclass it, with a field for each
     setting, and annotate the function's parameter `config` with the subclass.
 
-    Fields are those of pydantic: nested `Config`s, unions, enums, `X | None`, defaults, constraints. A field that may be
-    None and has no default may be left out. Objects are read only, and unknown keys are mistakes. A field may be given an
-    `EnvVar`, which is read when the run begins.
+    Fields are those of pydantic: nested `Config`s, unions, enums, `X | None`, defaults, constraints. A field that may
+    be None and has no default may be left out. Objects are read only, and unknown keys are mistakes. A field may be
+    given an `EnvVar`, which is read when the run begins.
 
     Raises:
         pydantic.ValidationError: by making one, a value that does not fit.

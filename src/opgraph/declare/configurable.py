@@ -1,9 +1,9 @@
 """Resources as classes: pydantic models whose fields are their configuration, made ready once a run."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Self, cast
 
 from pydantic import ConfigDict, ValidationInfo, field_validator
 
@@ -13,8 +13,7 @@ from opgraph.declare.env import has_reference
 from opgraph.declare.recipe import InitResourceContext, is_recipe
 from opgraph.declare.resource import ResourceDefinition
 from opgraph.declare.secrets import MASK
-
-T = TypeVar("T")
+from opgraph.declare.signatures import T
 
 if TYPE_CHECKING:
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
         """See below."""
 
         def __get__(self, instance: object, owner: type) -> T: ...
+
         def __set__(self, instance: object, value: "T | ConfigurableResource[Any] | ResourceDefinition") -> None: ...
 
 else:
@@ -62,7 +62,7 @@ class AtLaunch:
         """The class, and the fields that are known."""
         return self.cls, self.given
 
-    def opgraph_open(self, context: InitResourceContext) -> AbstractContextManager[Any]:
+    def opgraph_open(self, context: InitResourceContext) -> AbstractContextManager[Any]:  # noqa: ARG002 - the signature is the protocol's
         """See `Recipe`."""
         raise AssertionError  # what is opened is the object that is made of the fields
 
@@ -99,7 +99,7 @@ class ConfigurableResource(Config, Generic[T]):
     opgraph_is_resource: ClassVar[bool] = True
     _hidden: frozenset[str] = frozenset()  # fields that come from environment variables: not shown
 
-    def __class_getitem__(cls, _: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride] - says a type to checkers only
+    def __class_getitem__(cls, _: Any) -> Any:
         return cls
 
     @field_validator("*", mode="wrap")
@@ -132,7 +132,7 @@ class ConfigurableResource(Config, Generic[T]):
         return cast("T", self)
 
     @contextmanager
-    def yield_for_execution(self, context: InitResourceContext) -> Iterator[T]:
+    def yield_for_execution(self, context: InitResourceContext) -> Generator[T]:
         """Both in one: get ready, yield what ops are given, put it away."""
         self.setup_for_execution(context)
         try:
@@ -197,7 +197,7 @@ class ConfigurableResource(Config, Generic[T]):
             base: the object whose private attributes it has.
         """
         made = self.model_copy(update=dict(fields))
-        private = {**(getattr(base, "__pydantic_private__", None) or {}), "_hidden": hidden}
+        private: dict[str, Any] = {**(getattr(base, "__pydantic_private__", None) or {}), "_hidden": hidden}
         made.__pydantic_private__ = {**(made.__pydantic_private__ or {}), **private}
         return made
 
@@ -228,6 +228,7 @@ class ConfigurableIOManagerFactory(ConfigurableResource[T]):
 
 def _lasts(cls: type[Any]) -> bool:
     """Whether a class has something to put away."""
+    base: Any = ConfigurableResource
     own = (cls.yield_for_execution, cls.teardown_after_execution) if hasattr(cls, "yield_for_execution") else ()
-    plain = (ConfigurableResource.yield_for_execution, ConfigurableResource.teardown_after_execution)
+    plain = (base.yield_for_execution, base.teardown_after_execution)
     return any(mine is not theirs for mine, theirs in zip(own, plain, strict=False))

@@ -1,7 +1,7 @@
 """References to environment variables: configuration says which variable, the process that runs reads it."""
 
 import os
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from opgraph.declare.secrets import remember
 from opgraph.errors import InvalidConfigError, InvariantViolationError
@@ -34,7 +34,8 @@ class EnvVarNoInt(InvalidConfigError):
         self.name, self.path = name, path
         place = f", which `{path}` refers to," if path else ""
         super().__init__(
-            f"the environment variable `{name}`{place} is no whole number", fix=f"set it to digits only: `export {name}=5`"
+            f"the environment variable `{name}`{place} is no whole number",
+            fix=f"set it to digits only: `export {name}=5`",
         )
 
 
@@ -54,7 +55,7 @@ class EnvVar(str):
 
     env_var_name: str
 
-    def __new__(cls, name: str) -> "EnvVar":
+    def __new__(cls, name: str) -> Self:  # noqa: D102 - the class says it
         made = str.__new__(cls, name)
         object.__setattr__(made, "env_var_name", name)
         return made

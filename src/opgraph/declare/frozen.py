@@ -53,7 +53,8 @@ def fields_of(record: Frozen) -> Iterator[tuple[str, Any]]:
     """The names and values of a record's fields."""
     for cls in type(record).__mro__:
         for name in cls.__dict__.get("__slots__", ()):
-            yield name, getattr(record, name)
+            if name != "__weakref__":
+                yield name, getattr(record, name)
 
 
 def made(cls: type[T], **fields: Any) -> T:

@@ -1,6 +1,6 @@
 """Graphs: nodes wired to one another, usable wherever an op is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast, overload
 
 from opgraph.declare import compose
@@ -36,7 +36,7 @@ from opgraph.declare.unsupported import refuse
 from opgraph.declare.wires import FromInput, FromNode
 from opgraph.declare.wiring import required
 from opgraph.errors import Source
-from opgraph.keys import NAME
+from opgraph.keys import NAME, near_misses
 
 
 def composed(
@@ -49,6 +49,7 @@ def composed(
     out: GraphOut | Mapping[str, GraphOut] | None = None,
     tags: Mapping[str, Any] | None = None,
     config: Any = None,
+    more: Iterable[str] = (),
 ) -> GraphDefinition:
     """The graph that a function's body describes: runs the body once, with placeholders."""
     body = Body(fn)
@@ -66,6 +67,8 @@ def composed(
     if body.var_positional:
         report(PositionalRest(owner, where=source))
     params = body.all_params
+    if body.var_keywords:  # it takes what `ins` name beside them
+        params = (*params, *(key for key in more if key not in params))
     for key in ins or {}:
         if key not in params:
             report(NoSuchParameter(owner, "ins", key, params, where=source))
@@ -76,7 +79,7 @@ def composed(
     except (UsedAsValue, NoSuchOutput) as mistake:
         report(mistake)
         composition = Composition(owner)  # the declaration goes on with a graph that has the outputs it declares
-        returned = composition.run(lambda **_: _stand_in(out)(), params)
+        returned = composition.run(_stand_in(out), params)
         composition.used.update(params)
     returns = _returns(owner, source, returned, out)
     used = composition.used | {wire.name for wire in returns.values() if isinstance(wire, FromInput)}
@@ -101,9 +104,15 @@ def composed(
     )
 
 
-def _stand_in(out: GraphOut | Mapping[str, GraphOut] | None) -> OpDefinition:
+def _stand_in(out: GraphOut | Mapping[str, GraphOut] | None) -> Callable[..., Any]:
+    """A body that has the outputs that are declared, whatever its inputs."""
     names = list(out) if isinstance(out, Mapping) else ["result"]
-    return OpDefinition(lambda: None, "not_composed", outs={name: Out() for name in names if NAME.fullmatch(name)})
+    outs = {name: Out() for name in names if NAME.fullmatch(name)}
+
+    def body(**_: Any) -> Any:
+        return OpDefinition(lambda: None, "not_composed", outs=outs)()
+
+    return body
 
 
 def _with_default(given: GraphIn | None, default: Any) -> GraphIn:
@@ -148,6 +157,9 @@ def _returns(
             report(_not_an_output(owner, value, source))
         elif names is not None and name not in names:
             report(UnknownOutput(owner, name, names, where=source))
+            meant = near_misses(name, [each for each in names if each not in returns])
+            if meant:  # go on as if it were written rightly, so that one slip is one mistake
+                returns[meant[0]] = value.wire
         elif name in returns:
             report(OutputsUnnamed(owner, name, where=source))
         else:
@@ -251,7 +263,7 @@ def graph(
 
     @gathering
     def decorate(fn: Callable[..., Any]) -> GraphDefinition:
-        own = name if name is not None else fn.__name__
+        own = name if name is not None else getattr(fn, "__name__", "it")
         return composed(fn, kind="graph", name=own, description=description, ins=ins, out=out, tags=tags, config=config)
 
     return decorate(compose_fn) if compose_fn is not None else decorate

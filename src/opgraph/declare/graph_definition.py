@@ -176,6 +176,17 @@ class GraphDefinition(Frozen, Generic[P, R_co]):
             else:
                 yield prefix + name, node.definition
 
+    def iterate_node_defs(self) -> Iterator[Any]:
+        """The definitions of all ops and graphs in it, nested ones too, each use of them once."""
+        for node in self.nodes.values():
+            yield node.definition
+            if isinstance(node.definition, GraphDefinition):
+                yield from node.definition.iterate_node_defs()
+
+    def iterate_op_defs(self) -> Iterator[Any]:
+        """The definitions of all ops in it, nested ones too, each use of them once."""
+        return (op for _, op in self.ops())
+
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """A node of the graph whose body is being run; elsewhere, whatever the runner makes of a direct call."""
         if compose.composing():
@@ -326,7 +337,7 @@ class JobDefinition(Frozen):
         expect(f"job `{name or graph_def.name}`", source, resource_defs=resource_defs, description=description, tags=tags,
                run_tags=run_tags, metadata=metadata, input_values=input_values)  # fmt: skip
         own = checked_name("job", name if name is not None else graph_def.name, source)
-        labels = checked_tags(f"job `{own}`", tags, source)
+        labels = {**graph_def.tags, **checked_tags(f"job `{own}`", tags, source)}
         self.settle(
             name=own,
             graph=graph_def,

@@ -181,7 +181,7 @@ def job(
 
     @gathering
     def decorate(fn: Callable[..., Any]) -> JobDefinition:
-        own = name if name is not None else fn.__name__
+        own = name if name is not None else getattr(fn, "__name__", "it")
         return JobDefinition(
             graph_def=composed(fn, kind="job", name=own, description=description),
             resource_defs=resource_defs,

@@ -1,14 +1,16 @@
 """Labels of assets and ops, checked with one message each: groups, owners, tags, kinds, names."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple
 
 from opgraph.declare.mistakes import BadGroup, BadKind, BadName, BadOwner, BadTag, TooManyKinds, report
-from opgraph.errors import Source
+from opgraph.errors import InvalidDefinitionError, Source
 from opgraph.keys import NAME
 
+_OUTPUT: Final = re.compile(r"[A-Za-z0-9_]+")
 _GROUP: Final = re.compile(r"[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*")
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _TEAM: Final = re.compile(r"team:[\w.-]+")
@@ -25,12 +27,16 @@ def memoized_tags(tags: dict[str, str], memoize: bool | None) -> dict[str, str]:
     return tags if memoize is None else {**tags, MEMOIZE: "true" if memoize else "false"}
 
 
-MEMOIZE: Final = "opgraph/memoize"  # the tag that says whether values are reused by fingerprint
+class BadTagValue(InvalidDefinitionError):
+    """A tag of an op, graph or job whose value is neither text nor JSON."""
 
-
-def memoized_tags(tags: dict[str, str], memoize: bool | None) -> dict[str, str]:
-    """Tags with what the parameter `memoize` says, which is nothing but the tag in other words."""
-    return tags if memoize is None else {**tags, MEMOIZE: "true" if memoize else "false"}
+    def __init__(self, owner: str, key: str, value: object, where: Source | None) -> None:
+        self.owner, self.key, self.value = owner, key, value
+        super().__init__(
+            f"Invalid value for tag `{key}` of {owner}: a {type(value).__name__}",
+            where=where,
+            fix="give text, a number, or lists and dicts of these",
+        )
 
 
 class Labels(NamedTuple):
@@ -61,6 +67,8 @@ def checked_labels(
 
 def checked_name(kind: str, name: str, where: Source | None) -> str:
     """The name of an op, graph, job, input or output; one that is not valid is reported."""
+    if kind == "output" and isinstance(name, str) and _OUTPUT.fullmatch(name):  # pyright: ignore[reportUnnecessaryIsInstance]
+        return name  # it is never a name in Python: it may begin with a digit
     if not isinstance(name, str) or not NAME.fullmatch(name):  # pyright: ignore[reportUnnecessaryIsInstance] - users' data
         report(BadName(kind, name, where=where))
         return re.sub(r"\W", "_", str(name)) or "_"
@@ -80,19 +88,13 @@ def checked_tags(owner: str, tags: Mapping[str, Any] | None, where: Source | Non
     kept: dict[str, str] = {}
     for key, value in (tags or {}).items():
         if _is_text(key, _TAG_KEY):
-            kept[key] = value if isinstance(value, str) else _as_text(value)
+            try:
+                kept[key] = value if isinstance(value, str) else json.dumps(value)
+            except TypeError:
+                report(BadTagValue(owner, key, value, where))
         else:
             report(BadTag(owner, key, value, where=where))
     return kept
-
-
-def _as_text(value: object) -> str:
-    import json
-
-    try:
-        return json.dumps(value)
-    except TypeError:
-        return str(value)
 
 
 def _is_text(value: object, pattern: re.Pattern[str]) -> bool:

@@ -110,7 +110,7 @@ def one(
         code_version=given.get("code_version"),
         owners=given.get("owners"),
         tags=given.get("tags"),
-        kinds=given.get("kinds"),
+        kinds=kinds_of(given, given.get("kinds")),
         source=source,
     )
     manager, resources = manager_of(given, key, owner, source)
@@ -124,6 +124,12 @@ def one(
         required_resource_keys=frozenset(given.get("required_resource_keys") or ()),
         op_tags=memoized_tags(checked_tags(owner, given.get("op_tags"), source), given.get("memoize")),
     )
+
+
+def kinds_of(given: Shared, kinds: AbstractSet[str] | None) -> AbstractSet[str] | None:
+    """The kinds of an asset: those that were said, else the one of the function."""
+    kind = given.get("compute_kind")
+    return kinds or ({kind} if kind else None)
 
 
 def manager_of(given: OneAsset, key: AssetKey, owner: str, source: Source) -> tuple[str | None, dict[str, Any]]:
@@ -174,7 +180,7 @@ def many(
                 code_version=out.code_version if out.code_version is not None else code_version,
                 owners=out.owners,
                 tags=out.tags,
-                kinds=out.kinds,
+                kinds=kinds_of(given, out.kinds),
                 source=source,
             )
             for name, out in outs.items()

@@ -93,7 +93,7 @@ def load_assets_from_package_module(
 ) -> Sequence[Loaded]:
     """The assets of a package and of every module below it, all imported; see `load_assets_from_modules`."""
     return load_assets_from_modules(
-        _modules_below(package_module),
+        modules_below(package_module),
         group_name,
         key_prefix,
         automation_condition=automation_condition,
@@ -125,7 +125,8 @@ def load_assets_from_package_name(
     )
 
 
-def _modules_below(package: ModuleType) -> Iterator[ModuleType]:
+def modules_below(package: ModuleType) -> Iterator[ModuleType]:
+    """A package and every module below it, imported."""
     yield package
     for info in pkgutil.walk_packages(getattr(package, "__path__", ()), package.__name__ + "."):
         yield import_module(info.name)

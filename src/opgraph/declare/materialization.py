@@ -1,16 +1,17 @@
 """What a function returns or reports about an asset that it made."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Generic, cast
 
 from opgraph.declare.frozen import Compared, replaced
 from opgraph.declare.inputs import NO_DEFAULT
 from opgraph.declare.metadata import MetadataValue
+from opgraph.declare.signatures import R_co
 from opgraph.declare.unsupported import refuse
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 
 
-class MaterializeResult(Compared):
+class MaterializeResult(Compared, Generic[R_co]):
     """What an asset's function returns when it stored the asset itself, or wants to say something of it.
 
     Args:
@@ -32,7 +33,7 @@ class MaterializeResult(Compared):
     metadata: Mapping[str, Any]
     data_version: Any
     tags: Mapping[str, str]
-    value: Any
+    value: R_co
 
     def __init__(
         self,
@@ -41,7 +42,7 @@ class MaterializeResult(Compared):
         check_results: Any = None,
         data_version: Any = None,
         tags: Mapping[str, str] | None = None,
-        value: Any = NO_DEFAULT,
+        value: R_co = cast("Any", NO_DEFAULT),
     ) -> None:
         refuse("MaterializeResult", {"check_results": check_results or None})
         self.settle(

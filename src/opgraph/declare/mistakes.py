@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from keyword import iskeyword
 from typing import ParamSpec, TypeVar
 
-from opgraph.errors import InvalidDefinitionError, Source, together
+from opgraph.errors import InvalidDefinitionError, Source, shown, together
 from opgraph.keys import AssetKey, near_misses
 
 P = ParamSpec("P")
@@ -83,7 +83,7 @@ class BadName(InvalidDefinitionError):
         self.kind = kind
         self.name = name
         super().__init__(
-            f"the {kind} name {name!r} is not valid: a name has letters, digits and underscores "
+            f"the {kind} name {shown(name)} is not valid: a name has letters, digits and underscores "
             "and begins with no digit",
             where=where,
             fix=f"give it a name such as `{_sane(name)}`",
@@ -91,7 +91,8 @@ class BadName(InvalidDefinitionError):
 
 
 def _sane(name: object) -> str:
-    text = "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in str(name)).strip("_")
+    told = name if isinstance(name, str) else shown(name)
+    text = "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in told).strip("_")[:40]
     if iskeyword(text):
         return f"{text}_"
     return f"_{text}" if not text or text[0].isdigit() else text
@@ -116,7 +117,11 @@ class NotAFunction(InvalidDefinitionError, TypeError):
     def __init__(self, given: object, *, where: Source | None) -> None:
         self.given = given
         made = hasattr(given, "node_def") or (hasattr(given, "ins") and hasattr(given, "outs"))
-        what = f"`{getattr(given, 'name', getattr(given, 'node_name', given))}`, which is decorated already" if made else _shown(given)
+        what = (
+            f"`{getattr(given, 'name', getattr(given, 'node_name', given))}`, which is decorated already"
+            if made
+            else _shown(given)
+        )
         super().__init__(
             f"a decorator was put on {what}, not on a function",
             where=where,
@@ -134,7 +139,8 @@ class KeyTwice(InvalidDefinitionError):
         self.whole = whole
         self.parts = tuple(parts)
         super().__init__(
-            f"{owner} was given `{whole}` together with {_names(parts)}, which say the same in two ways",
+            f"{whole} and {', '.join(parts)} cannot both be set on {owner}: where the {whole} argument is provided, it is the "
+            "whole name",
             where=where,
             fix=f"keep `{whole}` and put the whole path into it, or leave it out",
         )
@@ -165,7 +171,7 @@ class BadGroup(InvalidDefinitionError):
         self.owner = owner
         self.group = group
         super().__init__(
-            f"the group {group!r} of {owner} is not valid: a group name has letters, digits, underscores and slashes",
+            f"{shown(group)} of {owner} is not a valid asset group name: it has letters, digits, underscores and slashes",
             where=where,
             fix=f"name it `{_sane(group)}`",
         )
@@ -178,7 +184,7 @@ class BadOwner(InvalidDefinitionError):
         self.owner = owner
         self.given = given
         super().__init__(
-            f"the owner {given!r} of {owner} is not valid: an owner is an e-mail address or `team:name`",
+            f"Invalid owner {shown(given)} of {owner}: an owner is an e-mail address or `team:name`",
             where=where,
             fix=f"write `team:{_sane(given)}` if it is a team",
         )
@@ -192,7 +198,7 @@ class BadTag(InvalidDefinitionError):
         self.key = key
         self.value = value
         super().__init__(
-            f"the tag {key!r}: {value!r} of {owner} is not valid: key and value are text of letters, digits, `_`, `-` "
+            f"Found invalid tag keys or values on {owner}: {shown(key)}: {shown(value)}; both are text of letters, digits, `_`, `-` "
             "and `.`, at most 63 of them, the key perhaps with a part and `/` before it",
             where=where,
             fix="put other text into `metadata`, which holds anything",
@@ -206,7 +212,7 @@ class BadKind(InvalidDefinitionError):
         self.owner = owner
         self.kind = kind
         super().__init__(
-            f"the kind {kind!r} of {owner} is not valid: a kind is text of letters, digits, `_`, `-` and `.`",
+            f"the kind {shown(kind)} of {owner} is not valid: a kind is text of letters, digits, `_`, `-` and `.`",
             where=where,
             fix='give a set of such words: `kinds={"table", "duckdb"}`',
         )
@@ -390,7 +396,8 @@ class TooManyArguments(InvalidDefinitionError):
         self.count = count
         self.ins = tuple(ins)
         super().__init__(
-            f"`{name}` was given {count} arguments and has {len(ins)} input{'s' if len(ins) != 1 else ''}: {_names(ins)}",
+            f"`{name}` was given {count} arguments and has {len(ins)} input{'s' if len(ins) != 1 else ''}: "
+            f"{_names(ins)}",
             where=where,
             fix="leave out what is too many",
         )
@@ -549,13 +556,7 @@ def _shown(value: object) -> str:
     if value is None:
         return "None"
     kind = type(value).__name__
-    try:
-        text = repr(value)
-    except Exception:  # noqa: BLE001 - a user's repr may do anything
-        text = "something"
-    text = " ".join(text.split())
-    article = "an" if kind[:1].lower() in "aeiou" else "a"
-    return f"{text if len(text) <= 40 else text[:37] + '...'} ({article} {kind})"
+    return f"{shown(value)} ({'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind})"
 
 
 # -- assets -------------------------------------------------------------------
@@ -599,7 +600,7 @@ class OneKeyTwice(InvalidDefinitionError):
         super().__init__(
             f"the outputs {_names(outputs)} of {owner} are all the asset `{key.text}`",
             where=where,
-            fix="give each output a key of its own",
+            fix="give each output a key of its own: Each asset key should correspond to a single output.",
         )
 
 

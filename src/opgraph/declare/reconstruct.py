@@ -74,7 +74,7 @@ def reconstructable(target: Callable[..., Any] | JobDefinition | GraphDefinition
     """
     if isinstance(target, JobDefinition | GraphDefinition):
         body = target.graph.body if isinstance(target, JobDefinition) else target.body
-        module, name = _place_of(target, body.fn if body is not None else None)
+        module, name = _place_of(cast("object", target), body.fn if body is not None else None)
     else:
         module, name = _place_of(target, target)
         code = getattr(target, "__code__", None)

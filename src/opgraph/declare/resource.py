@@ -1,6 +1,6 @@
 """Resources made by functions: a connection, a client, an I/O manager, made once a run and cleaned up at its end."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import ContextDecorator, contextmanager
 from types import GeneratorType
@@ -73,8 +73,7 @@ class ResourceDefinition:
         if config_schema is not None:
             raise NotYetSupportedError(
                 "config_schema",
-                "`config_schema` is not supported: write the resource as a `ConfigurableResource` with a field for each "
-                "value",
+                "`config_schema` is not supported: write a `ConfigurableResource` with a field for each value",
             )
         self.resource_fn = resource_fn
         self.description = description if description is not None else getattr(resource_fn, "__doc__", None)
@@ -146,7 +145,7 @@ class ResourceDefinition:
         return bool(getattr(getattr(fn, "__code__", None), "co_flags", 0) & 0x20)
 
     @contextmanager
-    def opgraph_open(self, context: InitResourceContext) -> Iterator[Any]:
+    def opgraph_open(self, context: InitResourceContext) -> Generator[Any]:
         """See `Recipe`."""
         if self._config is not None and context.resource_config is None:
             context = context.replace_config(self._config)
@@ -164,7 +163,7 @@ class ResourceDefinition:
         return made
 
 
-def _again(generator: Iterator[Any]) -> Iterator[Any]:
+def _again(generator: Iterator[Any]) -> Generator[Any]:
     yield from generator
 
 
@@ -189,7 +188,7 @@ def _string(context: InitResourceContext) -> str:
 
 
 def _mock() -> Any:
-    from unittest.mock import MagicMock  # noqa: PLC0415 - for tests only, and 30 ms
+    from unittest.mock import MagicMock  # for tests only, and 30 ms
 
     return MagicMock()
 
@@ -243,7 +242,7 @@ class IOManagerDefinition(ResourceDefinition):
         if input_config_schema is not None or output_config_schema is not None:
             raise NotYetSupportedError(
                 "input_config_schema" if input_config_schema is not None else "output_config_schema",
-                "configuration of single inputs and outputs is not supported: use `In(metadata=...)`, `Out(metadata=...)`",
+                "configuration of inputs and outputs is not supported: use `In(metadata=...)`, `Out(metadata=...)`",
             )
         super().__init__(resource_fn, config_schema, description, required_resource_keys, version)
 
@@ -264,7 +263,7 @@ class InputManagerDefinition(ResourceDefinition):
         return False
 
     @contextmanager
-    def opgraph_open(self, context: InitResourceContext) -> Iterator[Any]:
+    def opgraph_open(self, context: InitResourceContext) -> Generator[Any]:
         """See `Recipe`."""
         yield _Loader(self, context.resource_config if context.resource_config is not None else self._config)
 
@@ -290,7 +289,11 @@ class _Loader:
 def _decorated(cls: type[D], fn: Callable[..., Any] | None, **options: Any) -> Any:
     if fn is not None:
         return cls(fn, **options)
-    return lambda found: cls(found, **options)
+
+    def decorate(found: Callable[..., Any]) -> ResourceDefinition:
+        return cls(found, **options)
+
+    return decorate
 
 
 @overload
@@ -427,7 +430,9 @@ def input_manager(
         ...     return read_csv(context.metadata["path"])
     """
     if input_config_schema is not None:
-        raise NotYetSupportedError("input_config_schema", "`input_config_schema` is not supported: use `In(metadata=...)`")
+        raise NotYetSupportedError(
+            "input_config_schema", "`input_config_schema` is not supported: use `In(metadata=...)`"
+        )
     fn, schema = _function_or_schema(config_schema)
     return _decorated(
         InputManagerDefinition,
@@ -456,9 +461,9 @@ def make_values_resource(**kwargs: Any) -> ResourceDefinition:
 
     def values(context: InitResourceContext) -> Any:
         given: Any = context.resource_config or {}
-        wrong = {
-            name for name, kind in kwargs.items() if name not in given or not _fits(given[name], kind)
-        } | (given.keys() - kwargs.keys() if kwargs else set[str]())
+        wrong = {name for name, kind in kwargs.items() if name not in given or not _fits(given[name], kind)} | (
+            given.keys() - kwargs.keys() if kwargs else set[str]()
+        )
         if wrong:
             expected = ", ".join(f"{name}: {getattr(kind, '__name__', kind)}" for name, kind in kwargs.items())
             raise InvariantViolationError(

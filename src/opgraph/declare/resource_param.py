@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 else:
 
     class ResourceParam:
-        """Says that a parameter is the resource of its name, where its type alone does not: `db: ResourceParam[Engine]`."""
+        """Says that a parameter is a resource, where its type alone does not: `db: ResourceParam[Engine]`."""
 
         def __class_getitem__(cls, annotation: Any) -> Any:
             return Annotated[annotation, _MARK]
@@ -30,4 +30,3 @@ def is_resource_annotation(annotation: Any) -> bool:
     if annotation is ResourceParam or getattr(annotation, "opgraph_is_resource", False) is True:
         return True
     return any(isinstance(each, ResourceMark) for each in getattr(annotation, "__metadata__", ()))
-

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any, TypeAlias, cast, overload
+from typing import Any, TypeAlias, TypeGuard, cast, overload
 
 from opgraph.declare.body import Body
 from opgraph.declare.env import EnvVar, IntEnvVar
 from opgraph.declare.frozen import Compared, Frozen
-from opgraph.declare.secrets import MASK, is_secret
 from opgraph.declare.mistakes import WrongType, report
+from opgraph.declare.secrets import MASK, is_secret
 from opgraph.errors import InvalidDefinitionError, Source
 
 Tree: TypeAlias = Mapping[str, Any]
@@ -67,6 +67,26 @@ class RunConfig(Compared):
         return {**made, **{name: section for name, section in rest.items() if section}}
 
 
+def is_tree(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    """Whether a value is a mapping."""
+    return isinstance(value, Mapping)
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    """Whether a value is a list, or a tuple or set, which stand for one."""
+    return isinstance(value, (list, tuple, set, frozenset))
+
+
+def is_dict(value: object) -> TypeGuard[dict[Any, Any]]:
+    """Whether a value is a dict."""
+    return isinstance(value, dict)
+
+
+def is_class(value: object) -> TypeGuard[type[Any]]:
+    """Whether a value is a class."""
+    return isinstance(value, type)
+
+
 def is_model(value: object) -> bool:
     """Whether a value is an object of a pydantic model. Asked without importing pydantic."""
     return hasattr(type(value), "model_fields")
@@ -81,37 +101,41 @@ def wrapped(value: Any) -> Any:
     """A part of a run configuration as a dict: `Config` objects, at any depth of graphs, become `{"config": {...}}`."""
     if is_model(value):
         return {"config": fields_of(value)}
-    if not isinstance(value, Mapping):
+    if not is_tree(value):
         return value
-    given = cast("Tree", value)
-    made = dict(given)
-    if isinstance(given.get("ops"), Mapping):
-        made["ops"] = {name: wrapped(inner) for name, inner in given["ops"].items()}
-    if "config" in given:
-        made["config"] = loosened(given["config"])
+    made = dict(value)
+    if is_tree(value.get("ops")):
+        made["ops"] = {name: wrapped(inner) for name, inner in value["ops"].items()}
+    if "config" in value:
+        made["config"] = loosened(value["config"])
     return made
 
 
 def fields_of(model: Any) -> dict[str, Any]:
     """The fields of a `Config` object by the names that configuration has for them. Left out is what is None anyway."""
     found: dict[str, Any] = {}
-    for name, field in type(model).model_fields.items():
+    kind = cast("Any", type(model))
+    for name, field in kind.model_fields.items():
         value = getattr(model, name)
         if value is None and (field.is_required() or field.default is None):
             continue
         found[field.alias or name] = loosened(value)
-    found.update({name: loosened(value) for name, value in (getattr(model, "model_extra", None) or {}).items()})
+    found.update({name: loosened(value) for name, value in _extra(model).items()})
     return found
+
+
+def _extra(model: Any) -> dict[str, Any]:
+    return getattr(model, "model_extra", None) or {}
 
 
 def loosened(value: Any) -> Any:
     """A value with dicts instead of the models in it; references and secrets stay what they are."""
     if is_model(value):
         return fields_of(value)
-    if isinstance(value, Mapping):
-        return {key: loosened(inner) for key, inner in cast("Mapping[Any, Any]", value).items()}
-    if isinstance(value, (list, tuple)):
-        return [loosened(inner) for inner in cast("list[Any]", value)]
+    if is_tree(value):
+        return {key: loosened(inner) for key, inner in value.items()}
+    if is_list(value):
+        return [loosened(inner) for inner in value]
     return value
 
 
@@ -125,10 +149,10 @@ def plain(value: Any) -> Any:
         return MASK
     if is_model(value):
         return plain(fields_of(value))
-    if isinstance(value, Mapping):
-        return {plain(key): plain(inner) for key, inner in cast("Mapping[Any, Any]", value).items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(inner) for inner in cast("list[Any]", value)]
+    if is_tree(value):
+        return {plain(key): plain(inner) for key, inner in value.items()}
+    if is_list(value):
+        return [plain(inner) for inner in value]
     return value if value is None or isinstance(value, (str, int, float)) else str(value)
 
 
@@ -136,8 +160,8 @@ class ConfigMapping(Frozen):
     """Makes the configuration of a job's or graph's ops of a simpler one.
 
     Args:
-        config_fn: takes the simpler configuration; returns that of the ops: of a job `{"ops": {...}}` or a RunConfig, of
-            a graph its ops by name.
+        config_fn: takes the simpler configuration; returns that of the ops: of a job `{"ops": {...}}` or a RunConfig,
+            of a graph its ops by name.
         config_schema: what the simpler one looks like: a Config class or a dict of Python types. Not needed where the
             parameter of `config_fn` is annotated.
         receive_processed_config_values: taken and not needed: values are always checked first.
@@ -198,8 +222,13 @@ class MappingSaysTwice(InvalidDefinitionError):
 def checked_config(owner: str, config: Any, where: Source | None, *, of_run: bool = False) -> Any:
     """What a job or graph was given as `config=`: a dict of defaults, a ConfigMapping, of a job also a RunConfig. What
     is none of these is reported; None where nothing was given."""
-    if isinstance(config, (Mapping, ConfigMapping)) or config is None or (of_run and isinstance(config, RunConfig)):
-        return config  # pyright: ignore[reportUnknownVariableType]
+    if (
+        is_tree(config)
+        or isinstance(config, ConfigMapping)
+        or config is None
+        or (of_run and isinstance(config, RunConfig))
+    ):
+        return config
     report(WrongType(owner, "config", config, "a dict, a RunConfig or a config mapping", where=where))
     return None
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from opgraph.declare import ports
 from opgraph.declare.selection_words import InvalidSelectionError, Word, words
-from opgraph.errors import InvariantViolationError
+from opgraph.errors import InvariantViolationError, shown
 from opgraph.keys import AssetKey, CoercibleToAssetKey, near_misses
 
 
@@ -58,9 +58,9 @@ class AssetSelection(Struct, frozen=True):
 
     @staticmethod
     def tag_string(string: str, include_sources: bool = False) -> "AssetSelection":
-        """The assets with this tag, written `key=value` or `key`."""
-        key, equals, value = string.partition("=")
-        return _sourced(Tag(key, value if equals else None), include_sources)
+        """The assets with this tag, written `key=value`, or `key` where its value is empty."""
+        key, _, value = string.partition("=")
+        return _sourced(Tag(key, value), include_sources)
 
     @staticmethod
     def kind(kind: str | None, include_sources: bool = False) -> "AssetSelection":
@@ -96,7 +96,7 @@ class AssetSelection(Struct, frozen=True):
         return Downstream(self, depth, include_self)
 
     def roots(self) -> "AssetSelection":
-        """Those of these that are made from none of these."""
+        """Those of these that are made from none of these, by any number of steps."""
         return Roots(self)
 
     def sinks(self) -> "AssetSelection":
@@ -112,7 +112,7 @@ class AssetSelection(Struct, frozen=True):
         return Materializable(self)
 
     def upstream_source_assets(self) -> "AssetSelection":
-        """The external assets that these are directly made from."""
+        """The external assets that these are made from, by any number of steps."""
         return UpstreamExternal(self)
 
     def required_multi_asset_neighbors(self) -> "AssetSelection":
@@ -280,7 +280,7 @@ class Sources(AssetSelection, frozen=True):
 
 
 class UpstreamExternal(AssetSelection, frozen=True):
-    """The external assets that these are directly made from."""
+    """The external assets that these are made from, by any number of steps."""
 
     child: AssetSelection
 
@@ -324,7 +324,7 @@ def keys_of(given: Any) -> list[AssetKey]:
         return list(given.specs_by_key)
     key: Any = getattr(given, "key", None)
     if not isinstance(key, AssetKey):
-        raise InvariantViolationError(f"{given!r} names no asset", fix="give keys, definitions or a selection")
+        raise InvariantViolationError(f"{shown(given)} names no asset", fix="give keys, definitions or a selection")
     return [key]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from opgraph.declare.frozen import Compared
-from opgraph.errors import InvalidDefinitionError
+from opgraph.errors import InvalidDefinitionError, Source
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 
 
@@ -15,6 +15,7 @@ class BadRecord(InvalidDefinitionError):
         self.column, self.value = column, value
         super().__init__(
             f"the column `{column}` of a TableRecord has a value of type {type(value).__name__}",
+            where=Source.of_caller(),
             fix="give text, numbers, True, False or None",
         )
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from msgspec import structs
 
+from opgraph.declare.accepted import expect
 from opgraph.declare.definitions import Definitions
 from opgraph.declare.frozen import replaced
 from opgraph.declare.graph_definition import GraphDefinition, JobAssets, JobDefinition
@@ -28,6 +29,7 @@ from opgraph.operate.asset_view import AssetGraphView
 from opgraph.operate.execute import RunOutcome, start
 from opgraph.operate.planning import past_of, row_of, trouble_in
 from opgraph.operate.target import EVERYTHING, AssetTarget, Selection, Target, asset_target, graph_target, job_target
+from opgraph.plan.jobs import IO_MANAGER
 from opgraph.plan.model import Plan, Policy, decode_plan
 from opgraph.plan.reuse import from_failure, from_steps, only_steps
 from opgraph.record.rows import RunRow
@@ -37,7 +39,7 @@ from opgraph.resolve.project import resolve
 from opgraph.run.captured import Captured, StepLog
 from opgraph.run.instance import Instance
 from opgraph.run.invoke import invoke
-from opgraph.run.resources import open_resource
+from opgraph.run.resources import Opened, open_resource
 from opgraph.run.results import ExecuteInProcessResult
 from opgraph.run.shelf import AssetValueLost, Shelf
 from opgraph.values.manager import InMemoryIOManager, IOManager
@@ -85,6 +87,7 @@ def materialize(
         1
     """
     refuse("materialize", {"partition_key": partition_key})
+    expect("`materialize`", resources=resources, tags=tags)
     defs = Definitions(assets=_listed(assets, "materialize"), resources=dict(resources or {}))
     owner = instance or Instance.ephemeral()
     target = asset_target(defs, selection, instance=owner, policy=unselected, tags=tags, run_config=run_config)
@@ -155,7 +158,7 @@ class NotAList(InvalidInvocationError):
 
 def _listed(assets: Any, function: str) -> list[Any]:
     if isinstance(assets, (str, bytes, Mapping)) or not isinstance(assets, Iterable):
-        raise NotAList(function, assets)
+        raise NotAList(function, cast("object", assets))
     return list(cast("Iterable[Any]", assets))
 
 
@@ -261,9 +264,15 @@ def _execute(
     if run_id is not None and owner.has_run(run_id):
         raise InvalidInvocationError(f"there is a run `{run_id}` already", fix="give another id, or none")
     if isinstance(job, JobDefinition) and job.assets is not None:
-        target = _target_of_assets(job, job.assets, owner, asset_selection, tags, run_config)
+        assets = job.assets
+        if resources:
+            whole = {**assets.definitions.resources, **resources}
+            assets = structs.replace(assets, definitions=replaced(assets.definitions, resources=whole))
+        target = _target_of_assets(job, assets, owner, asset_selection, tags, run_config)
     else:
         chosen = op_selection if op_selection is not None or isinstance(job, GraphDefinition) else job.op_selection
+        if instance is None:  # nothing outlives the call, so values need not be such as can be stored
+            resources = {IO_MANAGER: InMemoryIOManager(), **(resources or {})}
         target = graph_target(
             job, resources=resources, tags=tags, given=input_values, selection=chosen, run_config=run_config
         )
@@ -395,22 +404,23 @@ def load_asset_value(
         raise UnknownSelected(key.text, near, len(project.graph.nodes))
     said = Captured()
     given = {**project.resources, **(resources or {})}
-    shelf = Shelf(owner, "", EVERYTHING, given, project, lambda step, attempt: StepLog(said, step, attempt))
-    if run_id is None:
-        found = owner.record.latest([key.text]).get(key.text)
-        if found is None:
-            return shelf.load_unrecorded(key.text)
-    else:
-        found = next((each for each in owner.record.history(key.text) if each.run_id == run_id), None)
-        if found is None:
-            raise RunNotFoundError(
-                f"run `{run_id}` made no `{key.text}`", fix=f"`opgraph show {key.text}` lists the runs that did"
-            )
-    kept = Kept(found.run_id, found.seq, found.stored)
-    try:
-        return shelf.get(kept, None, "", "", step_key=_maker((), kept, owner))
-    except ValueLostError as lost:
-        raise AssetValueLost(key.text, lost.why, lost.location) from None
+    with Opened(given, instance=owner) as opened:
+        shelf = Shelf(owner, "", EVERYTHING, opened, project, lambda step, attempt: StepLog(said, step, attempt))
+        if run_id is None:
+            found = owner.record.latest([key.text]).get(key.text)
+            if found is None:
+                return shelf.load_unrecorded(key.text)
+        else:
+            found = next((each for each in owner.record.history(key.text) if each.run_id == run_id), None)
+            if found is None:
+                raise RunNotFoundError(
+                    f"run `{run_id}` made no `{key.text}`", fix=f"`opgraph show {key.text}` lists the runs that did"
+                )
+        kept = Kept(found.run_id, found.seq, found.stored)
+        try:
+            return shelf.get(kept, None, "", "", step_key=_maker((), kept, owner))
+        except ValueLostError as lost:
+            raise AssetValueLost(key.text, lost.why, lost.location) from None
 
 
 class InProcess:

@@ -191,6 +191,7 @@ def start(
 ) -> RunOutcome:
     """Record a new run and drive it. `gate` kept clean-up away from what the plan refers to: the run does from here on."""
     steps = target.bind(plan)  # refuses what cannot be run before there is a run
+    Opened(target.resources, target.resource_config).check(keys_of_running(steps))
     run_id = run_id or new_run_id()
     instance.record.create(
         RunRow(
@@ -319,5 +320,5 @@ def _give_up(writer: Writer, why: str) -> None:
 def _end_at_once(writer: Writer, error: ErrorInfo, said: Captured | None = None) -> None:
     """End a run of which no step began."""
     now = time.time()
-    facts: list[AnyFact] = [RunStarted(now, writer.epoch, os.getpid()), RunEnded(now, RunStatus.FAILURE, error)]
+    facts = [RunStarted(now, writer.epoch, os.getpid()), RunEnded(now, RunStatus.FAILURE, error)]
     writer.append(facts, (), said.drain() if said is not None else ())

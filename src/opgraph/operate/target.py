@@ -12,17 +12,19 @@ from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
 from opgraph.declare.job import AssetJob
 from opgraph.declare.selection import AssetSelection, CoercibleToAssetSelection, selection_of
 from opgraph.declare.spec import AssetSpec
-from opgraph.errors import InvalidDefinitionError, InvalidInvocationError
+from opgraph.errors import InvalidDefinitionError, InvalidInvocationError, InvalidSubsetError
 from opgraph.keys import AssetKey, near_misses
 from opgraph.operate.memo import Memoizing, with_memo
 from opgraph.plan.build import plan_assets
 from opgraph.plan.jobs import plan_graph
+from opgraph.plan.mistakes import UnknownStep
 from opgraph.plan.model import Do, Plan, Policy
 from opgraph.plan.reuse import steps_named
 from opgraph.resolve.config import Given, Settings
 from opgraph.resolve.flatten import Constant, Flat, FlatStep, flatten
 from opgraph.resolve.project import Project, refuse, resolve
 from opgraph.resolve.select import select_to_run
+from opgraph.resolve.types import disagreements
 from opgraph.resolve.verify import missing_resources, unprovided
 from opgraph.run.binding import BoundStep, bind_assets, bind_graph
 from opgraph.run.instance import Instance
@@ -183,6 +185,7 @@ def configured(bound: list[BoundStep], settings: Settings) -> list[BoundStep]:
     found = settings.of([each.flat for each in bound if each.step.decision.do in (Do.RUN, Do.DECIDE)])
     for each in bound:
         each.config = found.get(each.flat.key)
+        each.constants.update(settings.inputs_by_step.get(each.flat.key, {}))
     return bound
 
 
@@ -299,7 +302,13 @@ def graph_target(
     inputs = {**values, **settings.inputs, **(given or {})}
     chosen = _chosen(flat, selection) if selection else None
     steps = [step for step in flat.steps if chosen is None or step.key in chosen]
-    refuse([*unprovided(steps, inputs), *missing_resources(steps, everything, {}, set())])
+    refuse(
+        [
+            *unprovided(steps, inputs, settings.inputs_by_step),
+            *missing_resources(steps, everything, {}, set()),
+            *disagreements(flat.steps, everything),
+        ]
+    )
     return GraphTarget(
         definition.name,
         flat,
@@ -319,6 +328,20 @@ def _assets_read(flat: Flat) -> list[AssetSpec]:
     return list({each.value.key: each.value for each in constants if isinstance(each.value, AssetSpec)}.values())
 
 
+class UnknownOps(InvalidSubsetError):
+    """A selection of ops with a name that the job does not have."""
+
+    def __init__(self, selection: Sequence[str], unknown: UnknownStep) -> None:
+        self.selection, self.unknown = tuple(selection), unknown
+        what = unknown.what[:1].lower() + unknown.what[1:]
+        super().__init__(
+            f"No qualified ops to execute found for op_selection={list(selection)}: {what}", fix=unknown.fix
+        )
+
+
 def _chosen(flat: Flat, selection: Sequence[str]) -> frozenset[str]:
     whole = plan_graph(flat, job="")
-    return frozenset(whole.steps[i].key for i in steps_named(whole, selection))
+    try:
+        return frozenset(whole.steps[i].key for i in steps_named(whole, selection))
+    except UnknownStep as unknown:
+        raise UnknownOps(selection, unknown) from None

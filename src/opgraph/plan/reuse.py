@@ -202,6 +202,8 @@ def steps_named(plan: Plan, selection: Sequence[str]) -> set[int]:
     unknown: list[str] = []
     for text in selection:
         name = text.strip("+*")
+        if not name and "*" in text:
+            return set(range(len(plan.steps)))
         start = {i for i, s in enumerate(plan.steps) if s.key == name or s.key.startswith(name + ".")}
         if not start:
             unknown.append(name)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from weakref import WeakKeyDictionary, ref
 
 from opgraph.declare.assets_definition import AssetsDefinition
 from opgraph.declare.op import OpDefinition
@@ -16,11 +17,13 @@ class Unit:
     """One asset definition with its op or graph made flat, and the op output at which each of its assets is made."""
 
     __slots__ = (
-        "_named", "_parents", "at", "definition", "flat", "key_at", "key_of_input", "manager_at", "name", "passed",
+        "_definition", "_named", "_parents", "at", "flat", "key_at", "key_of_input", "manager_at", "mistakes", "name",
+        "passed",
     )  # fmt: skip
 
     def __init__(self, definition: AssetsDefinition, name: str = "") -> None:
-        self.definition = definition
+        self._definition = ref(definition)  # weak: the unit is kept with the definition, which must be free to go
+        self.mistakes: Sequence[InvalidDefinitionError] | None = None  # in how it is wired, once `verify` has looked
         self.name = name or definition.node_name
         self.flat: Flat = flatten(definition.node_def, (self.name,))
         self.key_of_input: Mapping[str, AssetKey] = definition.keys_by_input_name
@@ -39,6 +42,13 @@ class Unit:
                 self.passed.append(output)
         self._parents: dict[AssetKey, tuple[AssetKey, ...]] | None = None
         self._named: dict[AssetKey, tuple[AssetKey, ...]] = {}
+
+    @property
+    def definition(self) -> AssetsDefinition:
+        """What it was made from. Whoever holds units holds their definitions too."""
+        definition = self._definition()
+        assert definition is not None
+        return definition
 
     @property
     def source(self) -> Source | None:
@@ -118,6 +128,17 @@ class Unit:
 _NEAR_SEARCHES = 100_000  # pairs of names compared, about 2 s
 
 
+_units: WeakKeyDictionary[AssetsDefinition, Unit] = WeakKeyDictionary()
+
+
+def unit_of(definition: AssetsDefinition) -> Unit:
+    """The unit of a definition: worked out once, since a definition never changes."""
+    unit = _units.get(definition)
+    if unit is None:
+        unit = _units[definition] = Unit(definition)
+    return unit
+
+
 def _siblings(specs: Mapping[AssetKey, AssetSpec], spec: AssetSpec) -> Iterator[AssetKey]:
     return (dep.asset_key for dep in spec.deps if dep.asset_key in specs)
 
@@ -149,6 +170,7 @@ class AssetGraph:
     """
 
     def __init__(self, definitions: Sequence[AssetsDefinition], specs: Sequence[AssetSpec]) -> None:
+        self.definitions = list(definitions)
         self.problems: list[InvalidDefinitionError] = []
         self.units: list[Unit] = []
         self.nodes: dict[AssetKey, AssetNode] = {}
@@ -175,7 +197,7 @@ class AssetGraph:
         if not same and not others[0].specs_by_key.keys() & definition.specs_by_key.keys():
             self.problems.append(DuplicateNode(definition.node_name, definition.source))
         try:  # one graph used for several assets is `name`, `name_2`, …
-            unit = Unit(definition, definition.node_name + (f"_{len(others)}" if len(others) > 1 else ""))
+            unit = unit_of(definition) if len(others) == 1 else Unit(definition, f"{definition.node_name}_{len(others)}")
         except InvalidDefinitionError as problem:
             self.problems.append(problem)
             return

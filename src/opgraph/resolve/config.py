@@ -4,19 +4,31 @@ every op has its own; each checked against what its function takes."""
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
 from opgraph.declare.graph_definition import GraphDefinition
 from opgraph.declare.op import OpDefinition
-from opgraph.declare.run_config import ConfigMapping, RunConfig, fields_of, is_config_type, is_model, loosened, plain, wrapped
+from opgraph.declare.run_config import (
+    ConfigMapping,
+    RunConfig,
+    fields_of,
+    is_config_type,
+    is_dict,
+    is_model,
+    is_tree,
+    loosened,
+    plain,
+    wrapped,
+)
 from opgraph.errors import InvalidConfigError
 from opgraph.resolve.config_flat import SECTIONS, flat
 from opgraph.resolve.config_mistakes import (
     MappingFailed,
     MisplacedKey,
     NotConfigurable,
+    UnknownKey,
     UnknownNode,
     UnknownSection,
     WrongType,
@@ -77,23 +89,28 @@ class Settings:
         self._given: dict[str, Any] = {}  # by step key, fitted
         self._bad: set[str] = set()  # keys of steps whose configuration has problems already
         self.inputs_by_step: dict[str, Tree] = {}
-        if isinstance(given, (list, tuple)):
+        if isinstance(given, Sequence):
             takes = defaults.takes if isinstance(defaults, ConfigMapping) else None
             given = flat(given, roots, takes=takes, problems=self.problems)
         if recorded:
-            given = laid_over(recorded, given.parts() if isinstance(given, RunConfig) else given or {})
+            given = laid_over(recorded, given.parts() if isinstance(given, RunConfig) else dict(given or {}))
         self.recorded: dict[str, Any]
         if isinstance(defaults, ConfigMapping):
-            result, self.recorded = self._mapped(defaults, given.parts() if isinstance(given, RunConfig) else given, owner)
+            result, self.recorded = self._mapped(
+                defaults, given.parts() if isinstance(given, RunConfig) else given, owner
+            )
             parts = self._sections(result, roots)
             self._top(roots, parts.get("ops", _NONE), asked, graph)
         else:
             parts = laid_over(self._sections(defaults, roots), self._sections(given, roots))
             ops = self._top(roots, parts.get("ops", _NONE), asked, graph)
-            self.recorded = {**({"ops": ops} if ops else {}), **{k: plain(v) for k, v in parts.items() if k != "ops" and v}}
+            self.recorded = {
+                **({"ops": ops} if ops else {}),
+                **{k: plain(v) for k, v in parts.items() if k != "ops" and v},
+            }
         self.inputs: Tree = {name: _unwrapped(value) for name, value in parts.get("inputs", _NONE).items()}
         self.resources: Mapping[str, Any] = {
-            name: loosened(_flattened(each.get("config", {}))) if isinstance(each, Mapping) else each  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+            name: loosened(_flattened(each.get("config", {}))) if is_tree(each) else each
             for name, each in parts.get("resources", _NONE).items()
         }
 
@@ -104,20 +121,22 @@ class Settings:
             return {}
         if isinstance(given, RunConfig):
             return given.parts()
-        if not isinstance(given, Mapping):
+        if not is_tree(given):
             self.problems.append(WrongType("run_config", "a dict or a RunConfig", given, None))
             return {}
         parts: dict[str, Any] = {}
-        for name, part in cast("Tree", given).items():
+        for name, part in given.items():
             if name not in SECTIONS:
                 self.problems.append(UnknownSection(str(name), SECTIONS, roots))
             elif part is None:
                 continue
-            elif not isinstance(part, Mapping):
+            elif not is_tree(part):
                 self.problems.append(WrongType(name, "a dict", part, None))
             else:
-                section = cast("Tree", part)
-                parts[name] = {k: wrapped(v) for k, v in section.items()} if name in ("ops", "resources") else dict(section)
+                section = part
+                parts[name] = (
+                    {k: wrapped(v) for k, v in section.items()} if name in ("ops", "resources") else dict(section)
+                )
         return parts
 
     def _top(
@@ -159,28 +178,32 @@ class Settings:
         entry = wrapped(given)
         if entry is None:
             return {}
-        if not isinstance(entry, Mapping):
+        if not is_tree(entry):
             self.problems.append(WrongType(f"ops.{path}", "a dict", given, node.source))
             self._bad.add(path)
             return None
-        entry = dict(cast("Tree", entry))
+        entry = dict(entry)
         graph = isinstance(node, GraphDefinition)
         for key in [key for key in entry if key not in (_OF_GRAPH if graph else _OF_OP)]:
             known = node.nodes if isinstance(node, GraphDefinition) else _settings_of(node)
             self.problems.append(MisplacedKey(f"ops.{path}", str(key), graph=graph, known=known, where=node.source))
             self._bad.add(path)
             del entry[key]
+        if entry.get("ops") is not None and not is_tree(entry["ops"]):
+            self.problems.append(WrongType(f"ops.{path}.ops", "a dict", entry.pop("ops"), node.source))
+            self._bad.add(path)
         return entry
 
     def _op(self, op: OpDefinition, entry: dict[str, Any], path: str) -> dict[str, Any]:
-        if isinstance(entry.get("inputs"), Mapping):
-            self.inputs_by_step[path] = {name: _unwrapped(value) for name, value in entry["inputs"].items()}
+        recorded = self._inputs(op, entry.get("inputs"), path)
         if "config" not in entry:
-            return {}
+            return recorded
         if not op.takes_config and not op.body.takes_context:
             what = f"the function of `{op.name}` takes neither `config` nor a context"
             self.problems.append(
-                NotConfigurable(f"ops.{path}", what, op.source, "leave it out, or give the function a parameter `config`")
+                NotConfigurable(
+                    f"ops.{path}", what, op.source, "leave it out, or give the function a parameter `config`"
+                )
             )
             return {}
         fitting = Fitting(op.source)
@@ -190,7 +213,17 @@ class Settings:
             self.problems += fitting.problems
             self._bad.add(path)
         self._given[path] = fitted
-        return {"config": plain(fitted)}
+        return {**recorded, "config": plain(fitted)}
+
+    def _inputs(self, op: OpDefinition, given: Any, path: str) -> dict[str, Any]:
+        """Values for inputs of an op that nothing else provides."""
+        if not is_tree(given):
+            return {}
+        for name in given:
+            if name not in op.ins:
+                self.problems.append(UnknownKey(f"{path}.{name}", str(name), list(op.ins), op.source))
+        self.inputs_by_step[path] = {name: _unwrapped(value) for name, value in given.items()}
+        return {"inputs": plain(given)}
 
     def _graph(self, graph: GraphDefinition, entry: dict[str, Any], path: str) -> dict[str, Any]:
         recorded: dict[str, Any] = {}
@@ -233,8 +266,8 @@ class Settings:
         except Exception as error:
             failed = MappingFailed(path, f"raised {type(error).__name__}: {error}", mapping.source)
             raise failed from error
-        if result is None or isinstance(result, (RunConfig, Mapping)):
-            return result, kept  # pyright: ignore[reportUnknownVariableType]
+        if result is None or isinstance(result, RunConfig) or is_tree(result):
+            return result, kept
         self.problems.append(MappingFailed(path, f"returned a {type(result).__name__}", mapping.source))
         return {}, kept
 
@@ -322,10 +355,10 @@ def laid_over(below: Tree, above: Tree) -> dict[str, Any]:
         other = made.get(key)
         if key == "config" and other is not None:
             made[key] = Layers(other, value)
-        elif not isinstance(value, Mapping) or not isinstance(other, Mapping):
+        elif not is_tree(value) or not is_tree(other):
             made[key] = value
         else:
-            made[key] = laid_over(cast("Tree", other), cast("Tree", value))
+            made[key] = laid_over(other, value)
     return made
 
 
@@ -337,11 +370,11 @@ def settled(value: Any, kind: Any) -> Any:
 
 
 def _mixed(below: Any, above: Any, kind: Any) -> Any:
-    if not isinstance(below, Mapping) or not isinstance(above, Mapping):
+    if not is_tree(below) or not is_tree(above):
         return above
-    fields: Mapping[str, Any] = kind.model_fields if is_config_type(kind) else kind if isinstance(kind, dict) else {}
-    made = dict(cast("Tree", below))
-    for key, value in cast("Tree", above).items():
+    fields: Mapping[str, Any] = kind.model_fields if is_config_type(kind) else kind if is_dict(kind) else {}
+    made = dict(below)
+    for key, value in above.items():
         field = fields.get(key)
         tagged = getattr(field, "discriminator", None) is not None
         inner = None if tagged else getattr(field, "annotation", field)
@@ -352,16 +385,17 @@ def _mixed(below: Any, above: Any, kind: Any) -> Any:
 
 def _nothing_given(kind: Any) -> Any:
     """What stands for configuration that was not given: no settings, where settings are taken."""
-    return {} if kind is None or isinstance(kind, dict) or is_config_type(kind) or _is_dict(kind) else None
+    return {} if kind is None or is_dict(kind) or is_config_type(kind) or _is_dict(kind) else None
 
 
 def _is_dict(kind: Any) -> bool:
-    return kind is Any or getattr(kind, "__origin__", kind) in (dict, Mapping)
+    origin = getattr(kind, "__origin__", kind)
+    return kind is Any or origin is dict or origin is Mapping
 
 
 def _settings_of(op: OpDefinition) -> Iterable[str]:
     kind = op.config_type
-    return kind.model_fields if is_config_type(kind) else kind if isinstance(kind, dict) else ()  # pyright: ignore[reportUnknownVariableType]
+    return kind.model_fields if is_config_type(kind) else kind if is_dict(kind) else ()
 
 
 def _wrapped_all(ops: Tree) -> dict[str, Any]:
@@ -372,7 +406,7 @@ def _of_graph(result: Any, nodes: Mapping[str, Any]) -> Tree:
     """The configuration of a graph's ops, which may also stand under `ops` as that of a job's does."""
     if isinstance(result, RunConfig):
         return result.parts()["ops"]
-    tree = cast("Tree", result or {})
+    tree: Tree = dict(result or {})
     if set(tree) == {"ops"} and "ops" not in nodes:
         tree = tree["ops"]
     return _wrapped_all(tree)
@@ -385,6 +419,5 @@ def _flattened(value: Any) -> Any:
 
 def _unwrapped(value: Any) -> Any:
     """An input's value, which may stand alone or as `{"value": …}`."""
-    given = cast("Tree", value) if isinstance(value, Mapping) else _NONE
+    given = value if is_tree(value) else _NONE
     return given["value"] if set(given) == {"value"} else value
-

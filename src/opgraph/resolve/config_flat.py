@@ -1,7 +1,7 @@
 """Configuration as it is typed: `revenue.clean.threshold=0.3`, `@file.toml`, `@file.json`.
 
-A flat key leads through assets and graphs to an op, and from there into its settings; the words `ops` and `config` of the
-nested form are not typed, and may be. What a text means depends on the setting's type.
+A flat key leads through assets and graphs to an op, and from there into its settings; the words `ops` and `config` of
+the nested form are not typed, and may be. What a text means depends on the setting's type.
 """
 
 import json
@@ -9,19 +9,19 @@ import tomllib
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from opgraph.declare.graph_definition import GraphDefinition
 from opgraph.declare.op import OpDefinition
-from opgraph.declare.run_config import ConfigMapping, is_config_type
+from opgraph.declare.run_config import ConfigMapping, is_config_type, is_dict, is_tree
 from opgraph.errors import InvalidConfigError
 from opgraph.keys import near_misses
-from opgraph.resolve.config_mistakes import BadConfigText, refuse_config
+from opgraph.resolve.config_mistakes import BadConfigText, refuse_config, shown
 from opgraph.resolve.config_values import bare, named, parsed
 
 Node: TypeAlias = OpDefinition | GraphDefinition
 SECTIONS = ("ops", "resources", "loggers", "execution", "inputs")
-_BESIDES = SECTIONS[1:]
+_FORM = "write it as `asset.op.setting=value`, or `@file.toml`"
 
 
 class _Text(str):
@@ -31,7 +31,11 @@ class _Text(str):
 
 
 def flat(
-    texts: Sequence[str], roots: Mapping[str, Node], *, takes: Any = None, problems: list[InvalidConfigError] | None = None
+    texts: Sequence[str],
+    roots: Mapping[str, Node],
+    *,
+    takes: Any = None,
+    problems: list[InvalidConfigError] | None = None,
 ) -> dict[str, Any]:
     """Typed configuration as a nested run configuration. Later texts hold over earlier ones.
 
@@ -52,6 +56,10 @@ def flat(
     found: list[InvalidConfigError] = []
     for text in texts:
         try:
+            if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] - users' data
+                raise BadConfigText(
+                    shown(text), "it is no text", "write it as `asset.op.setting=value`, or `@file.toml`"
+                )
             for words, value in _pieces(text):
                 if takes is not None:
                     _settle(made, words, value, takes, text)
@@ -73,7 +81,7 @@ def _pieces(text: str) -> Iterable[tuple[list[str], Any]]:
     key, found, value = text.partition("=")
     words = key.strip().replace("/", "__").split(".")
     if not found or not all(words):
-        raise BadConfigText(text, "it is no `key=value`", "write it as `asset.op.setting=value`, or `@file.toml`")
+        raise BadConfigText(text, "it is no `key=value`", _FORM)
     return [(words, _Text(value))]
 
 
@@ -88,9 +96,9 @@ def _file(text: str) -> dict[str, Any]:
         tree = json.loads(data) if path.suffix == ".json" else tomllib.loads(data)
     except ValueError as error:
         raise BadConfigText(text, str(error), "let it be valid TOML, or JSON where its name ends in .json") from None
-    if not isinstance(tree, dict):
+    if not is_dict(tree):
         raise BadConfigText(text, "it holds no table of settings", "let it hold settings by name")
-    return cast("dict[str, Any]", tree)
+    return tree
 
 
 # -- where it belongs -------------------------------------------------------------
@@ -111,28 +119,32 @@ def _place(made: dict[str, Any], words: list[str], value: Any, roots: Mapping[st
 def _besides(section: dict[str, Any], words: list[str], value: Any, name: str) -> None:
     """A part that is not of ops: of resources the settings stand under `config`."""
     if not words:
-        for key, inner in cast("Mapping[str, Any]", value).items() if isinstance(value, Mapping) else ():
+        for key, inner in value.items() if is_tree(value) else ():
             _besides(section, [key], inner, name)
         return
     if name == "resources":
         head, *rest = words
-        wraps = (rest and rest[0] != "config") or (not rest and not (isinstance(value, Mapping) and "config" in value))
+        wraps = (rest and rest[0] != "config") or (not rest and not (is_tree(value) and "config" in value))
         words = [head, "config", *rest] if wraps else words
     _put(section, words, parsed(value, None) if isinstance(value, _Text) else value)
 
 
 def _into(ops: dict[str, Any], words: list[str], value: Any, nodes: Mapping[str, Node], text: str) -> None:
     if not words:
-        if not isinstance(value, Mapping):
-            raise BadConfigText(text, "the key ends at a graph", f"go on to one of its ops: {', '.join(nodes)}")
-        for name, inner in cast("Mapping[str, Any]", value).items():
+        if not is_tree(value):
+            raise BadConfigText(
+                _without_value(text), "the key ends at a graph", f"go on to one of its ops: {', '.join(nodes)}"
+            )
+        for name, inner in value.items():
             _into(ops, [name], inner, nodes, text)
         return
     name, rest = words[0], words[1:]
     if name not in nodes:
         near = near_misses(name, nodes)
         meant = f". Did you mean `{near[0]}`?" if near else ""
-        raise BadConfigText(text, f"`{name}` is not there{meant}", f"there are: {', '.join(list(nodes)[:12]) or 'none'}")
+        raise BadConfigText(
+            text, f"`{name}` is not there{meant}", f"there are: {', '.join(list(nodes)[:12]) or 'none'}"
+        )
     node, entry = nodes[name], ops.setdefault(name, {})
     if isinstance(node, OpDefinition):
         _config(entry, rest, value, node.config_type, text)
@@ -140,8 +152,8 @@ def _into(ops: dict[str, Any], words: list[str], value: Any, nodes: Mapping[str,
     inner = {key: each.definition for key, each in node.nodes.items()}
     if rest and rest[0] == "ops" and "ops" not in inner:
         rest = rest[1:]
-    elif not rest and isinstance(value, Mapping) and "ops" in value and "ops" not in inner:
-        value = {**{k: v for k, v in value.items() if k != "ops"}, **cast("Mapping[str, Any]", value["ops"])}
+    elif not rest and is_tree(value) and "ops" in value and "ops" not in inner:
+        value = {**{k: v for k, v in value.items() if k != "ops"}, **value["ops"]}
     mapped = isinstance(node.config, ConfigMapping) and not (rest and rest[0] in inner)
     if mapped and isinstance(node.config, ConfigMapping):
         _config(entry, rest, value, node.config.takes, text)
@@ -149,17 +161,23 @@ def _into(ops: dict[str, Any], words: list[str], value: Any, nodes: Mapping[str,
         _into(entry.setdefault("ops", {}), rest, value, inner, text)
 
 
+def _without_value(text: str) -> str:
+    """A text that leads nowhere, for a message: its value may be a secret."""
+    key, found, _ = text.partition("=")
+    return f"{key}=…" if found else text
+
+
 def _config(entry: dict[str, Any], words: list[str], value: Any, kind: Any, text: str) -> None:
     if words and words[0] == "config" and "config" not in _fields(kind):
         words = words[1:]
-    elif not words and isinstance(value, Mapping) and set(cast("Mapping[str, Any]", value)) == {"config"}:
+    elif not words and is_tree(value) and set(value) == {"config"}:
         value = value["config"] if "config" not in _fields(kind) else value
-    if not words and not isinstance(value, Mapping):
+    if not words and not is_tree(value):
         entry["config"] = _typed(value, kind, text)
     elif words:
         _settle(entry.setdefault("config", {}), words, value, kind, text)
     else:
-        for key, inner in cast("Mapping[str, Any]", value).items():
+        for key, inner in value.items():
             _settle(entry.setdefault("config", {}), [key], inner, kind, text)
 
 
@@ -167,15 +185,15 @@ def _settle(settings: Any, words: list[str], value: Any, kind: Any, text: str) -
     """Put one setting, at any depth, into a dict of settings."""
     for word in words:
         kind = _inner(kind, word)
-    if not isinstance(settings, dict):
+    if not is_dict(settings):
         raise BadConfigText(text, "another text gives all of these settings as one value", "give them in one way")
-    _put(cast("dict[str, Any]", settings), words, _typed(value, kind, text))
+    _put(settings, words, _typed(value, kind, text))
 
 
 def _put(tree: dict[str, Any], words: list[str], value: Any) -> None:
     for word in words[:-1]:
         inner = tree.get(word)
-        tree[word] = dict(cast("Mapping[str, Any]", inner)) if isinstance(inner, Mapping) else {}
+        tree[word] = dict(inner) if is_tree(inner) else {}
         tree = tree[word]
     tree[words[-1]] = value
 
@@ -198,7 +216,7 @@ def _typed(value: Any, kind: Any, text: str) -> Any:
 def _fields(kind: Any) -> Mapping[str, Any]:
     if is_config_type(kind):
         return {field.alias or name: field.annotation for name, field in kind.model_fields.items()}
-    return cast("Mapping[str, Any]", kind) if isinstance(kind, dict) else {}
+    return kind if is_dict(kind) else {}
 
 
 def _inner(kind: Any, word: str) -> Any:

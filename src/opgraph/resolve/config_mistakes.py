@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from opgraph import errors
 from opgraph.errors import InvalidConfigError, Source
 from opgraph.keys import near_misses
 
@@ -46,8 +47,7 @@ def _listed(names: Iterable[str], kind: str) -> str:
 
 def shown(value: object) -> str:
     """A value for a message: shortened."""
-    text = repr(value)
-    return text if len(text) <= _MOST else text[:_MOST] + " …"
+    return errors.shown(value, _MOST)
 
 
 class UnknownSection(InvalidConfigError):

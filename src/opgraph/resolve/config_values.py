@@ -10,11 +10,21 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from enum import Enum
 from typing import Any, cast
 
 from opgraph.declare.env import EnvVar, EnvVarNotSet, IntEnvVar, has_reference
-from opgraph.declare.run_config import fields_of, is_config_type, is_model, loosened
+from opgraph.declare.run_config import (
+    fields_of,
+    is_class,
+    is_config_type,
+    is_dict,
+    is_list,
+    is_model,
+    is_tree,
+    loosened,
+)
 from opgraph.declare.secrets import MASK, hide, remember, revealed
 from opgraph.errors import InvalidConfigError, Source
 from opgraph.resolve.config_mistakes import BadChoice, BadValue, MissingKey, SecretNotRecorded, UnknownKey, WrongType
@@ -46,18 +56,18 @@ class Fitting:
             return self._reference(value, kind, path)
         if kind is None or kind is Any:
             return self._untyped(value, path)
-        if isinstance(kind, dict):
-            return self._shape(value, cast("dict[Any, Any]", kind), path)
-        if isinstance(kind, list):
-            return self._items(value, cast("list[Any]", kind)[0] if kind else None, path)
+        if is_dict(kind):
+            return self._shape(value, kind, path)
+        if is_list(kind):
+            return self._items(value, kind[0] if kind else None, path)
         origin = typing.get_origin(kind)
         if origin in _UNION:
             return self._union(value, kind, path)
         if origin is typing.Literal:
             return self._choice(value, typing.get_args(kind), path)
-        if (origin or kind) in _DICTS:
+        if any(each is (origin or kind) for each in _DICTS):  # a user's class may refuse to be compared
             return self._dict(value, typing.get_args(kind), path)
-        if (origin or kind) in _LISTS:
+        if any(each is (origin or kind) for each in _LISTS):
             return self._list(value, origin or kind, typing.get_args(kind), path)
         if is_config_type(kind):
             return self._model(value, kind, path)
@@ -66,7 +76,7 @@ class Fitting:
     # -- scalars ----------------------------------------------------------------------
 
     def _scalar(self, value: Any, kind: Any, path: str) -> Any:
-        if not isinstance(kind, type):
+        if not is_class(kind):
             return value
         if issubclass(kind, Enum):
             return self._member(value, kind, path)
@@ -134,11 +144,11 @@ class Fitting:
 
     def _untyped(self, value: Any, path: str) -> Any:
         value = loosened(value)
-        if isinstance(value, Mapping):
-            given = cast("Mapping[Any, Any]", value)
+        if is_tree(value):
+            given = value
             return {key: self.fit(inner, None, f"{path}.{key}") for key, inner in given.items()}
-        if isinstance(value, list):
-            return [self.fit(inner, None, f"{path}[{i}]") for i, inner in enumerate(cast("list[Any]", value))]
+        if is_list(value):
+            return [self.fit(inner, None, f"{path}[{i}]") for i, inner in enumerate(value)]
         return value
 
     # -- unions -----------------------------------------------------------------------
@@ -159,7 +169,7 @@ class Fitting:
                 return made
             if best is None or len(trial.problems) < len(best.problems):
                 best = trial
-        if isinstance(value, Mapping) and best is not None:
+        if is_tree(value) and best is not None:
             self.problems += best.problems
         else:
             self.problems.append(WrongType(path, named(kind), value, self.where))
@@ -170,14 +180,14 @@ class Fitting:
         kind, _ = bare(kind)
         members = {name: each for each in typing.get_args(kind) if each is not type(None) for name in _tags(each, tag)}
         if is_model(value):
-            value = {**fields_of(value), tag: getattr(value, tag)}
+            return self._model({**fields_of(value), tag: getattr(value, tag)}, type(value), path)
         if value is None and type(None) in typing.get_args(kind):
             return None
-        if not isinstance(value, Mapping):
+        if not is_tree(value):
             self.problems.append(WrongType(path, f"a dict with `{tag}`", value, self.where))
             return value
-        given = dict(cast("Mapping[str, Any]", value))
-        if tag not in given and len(given) == 1 and isinstance(next(iter(given.values())), Mapping):
+        given: dict[str, Any] = dict(value)
+        if tag not in given and len(given) == 1 and is_tree(next(iter(given.values()))):
             name = next(iter(given))
             given = {tag: name, **(given[name] if name in members else {})}
         if tag not in given:
@@ -191,47 +201,45 @@ class Fitting:
     # -- containers -------------------------------------------------------------------
 
     def _items(self, value: Any, kind: Any, path: str) -> Any:
-        if not isinstance(value, (list, tuple, set, frozenset)):
+        if not is_list(value):
             self.problems.append(WrongType(path, f"a list of {named(kind)}", value, self.where))
             return value
-        return [self.fit(each, kind, f"{path}[{i}]") for i, each in enumerate(cast("list[Any]", value))]
+        return [self.fit(each, kind, f"{path}[{i}]") for i, each in enumerate(value)]
 
     def _list(self, value: Any, origin: Any, args: tuple[Any, ...], path: str) -> Any:
         if origin is tuple and args and args[-1] is not Ellipsis:
-            if not isinstance(value, (list, tuple)) or len(cast("list[Any]", value)) != len(args):
+            if not is_list(value) or len(value) != len(args):
                 self.problems.append(WrongType(path, f"a list of {len(args)}", value, self.where))
                 return value
-            pairs = enumerate(zip(cast("list[Any]", value), args, strict=True))
+            pairs = enumerate(zip(value, args, strict=True))
             return [self.fit(each, kind, f"{path}[{i}]") for i, (each, kind) in pairs]
         return self._items(value, args[0] if args else None, path)
 
     def _dict(self, value: Any, args: tuple[Any, ...], path: str) -> Any:
         value = loosened(value)
-        if not isinstance(value, Mapping):
+        if not is_tree(value):
             self.problems.append(WrongType(path, "a dict", value, self.where))
             return value
         key_kind, value_kind = args or (None, None)
         made: dict[Any, Any] = {}
-        for key, inner in cast("Mapping[Any, Any]", value).items():
+        for key, inner in value.items():
             made[self._key(key, key_kind, path)] = self.fit(inner, value_kind, f"{path}.{key}")
         return made
 
     def _key(self, key: Any, kind: Any, path: str) -> Any:
         if isinstance(key, str) and kind not in (None, Any, str):
-            try:
+            with suppress(ValueError):
                 key = parsed(key, kind)  # files have only text for keys
-            except ValueError:
-                pass
         return self.fit(key, kind, f"{path}.{key}")
 
     def _shape(self, value: Any, fields: Mapping[Any, Any], path: str) -> Any:
         """A dict of types, as `config_schema` has it; `{str: int}` stands for any keys."""
         if len(fields) == 1 and isinstance(next(iter(fields)), type):
             return self._dict(value, next(iter(fields.items())), path)
-        if not isinstance(value, Mapping):
+        if not is_tree(value):
             self.problems.append(WrongType(path, "a dict", value, self.where))
             return value
-        given = cast("Mapping[str, Any]", value)
+        given = value
         for key in given:
             if key not in fields:
                 self.problems.append(UnknownKey(f"{path}.{key}", str(key), list(fields), self.where))
@@ -243,12 +251,12 @@ class Fitting:
     def _model(self, value: Any, kind: Any, path: str) -> Any:
         if is_model(value):
             value = fields_of(value)
-        if not isinstance(value, Mapping):
+        if not is_tree(value):
             where = source_of(kind) or self.where
             self.problems.append(WrongType(path, f"a dict of {kind.__name__}'s settings", value, where))
             return value
         outer, self.where = self.where, source_of(kind) or self.where
-        made = self._fields(cast("Mapping[str, Any]", value), kind, path)
+        made = self._fields(value, kind, path)
         self.where = outer
         return made
 
@@ -287,7 +295,7 @@ class Fitting:
     # -- whole ------------------------------------------------------------------------
 
     def made(self, value: Any, kind: Any, path: str) -> Any:
-        """The object that a fitted value makes: of a Config class an object of it, which checks the rest of its rules."""
+        """What a fitted value makes: of a Config class an object of it, which checks the rest of its rules."""
         kind, _ = bare(kind)
         if self.problems or not is_config_type(kind):
             return value
@@ -332,15 +340,15 @@ def source_of(kind: Any) -> Source | None:
     return getattr(kind, "__opgraph_source__", None)
 
 
-def named(kind: Any) -> str:
+def named(kind: Any) -> str:  # noqa: PLR0911 - one line for each kind of type
     """A type for a person."""
     kind, _ = bare(kind)
     if kind is None or kind is Any:
         return "any value"
     if kind in (list, tuple):
         return "a list"
-    if isinstance(kind, (dict, list)):
-        return "a dict" if isinstance(kind, dict) else "a list"
+    if is_dict(kind) or is_list(kind):
+        return "a dict" if is_dict(kind) else "a list"
     if kind in _WORDS:
         return _WORDS[kind]
     origin, args = typing.get_origin(kind), typing.get_args(kind)
@@ -349,27 +357,27 @@ def named(kind: Any) -> str:
         return " or ".join([*words, "None"] if type(None) in args else words)
     if origin is typing.Literal:
         return f"one of {', '.join(str(each) for each in args)}"
-    if (origin or kind) in _DICTS:
+    if any(each is (origin or kind) for each in _DICTS):  # a user's class may refuse to be compared
         return "a dict"
-    if (origin or kind) in _LISTS:
+    if any(each is (origin or kind) for each in _LISTS):
         return f"a list of {named(args[0])}" if args else "a list"
     if hasattr(kind, "get_secret_value"):
         return "text"
-    if isinstance(kind, type) and issubclass(kind, Enum):
+    if is_class(kind) and issubclass(kind, Enum):
         return f"one of {', '.join(kind.__members__)}"
     return f"a dict of {kind.__name__}'s settings" if is_config_type(kind) else getattr(kind, "__name__", str(kind))
 
 
 def _is_reference(value: Any) -> bool:
-    if not isinstance(value, Mapping):
+    if not is_tree(value):
         return False
-    given = cast("Mapping[Any, Any]", value)
+    given = value
     return len(given) == 1 and isinstance(given.get("env"), str)
 
 
 def _takes_dicts(kind: Any) -> bool:
     """Whether `{"env": …}` may be a value of its own there."""
-    if isinstance(kind, dict) or is_config_type(kind):
+    if is_dict(kind) or is_config_type(kind):
         return True
     if typing.get_origin(kind) in _UNION:
         return any(_takes_dicts(bare(each)[0]) for each in typing.get_args(kind))
@@ -391,7 +399,7 @@ def parsed(text: str, kind: Any) -> Any:
         ValueError: nothing.
     """
     kind, _ = bare(kind)
-    if kind is str or (isinstance(kind, type) and (issubclass(kind, Enum) or hasattr(kind, "get_secret_value"))):
+    if kind is str or (is_class(kind) and (issubclass(kind, Enum) or hasattr(kind, "get_secret_value"))):
         return _as_json(text) if _is_reference(_as_json(text)) else text
     if kind is bool:
         return _truth(text)
@@ -403,7 +411,11 @@ def parsed(text: str, kind: Any) -> Any:
         return next((each for each in typing.get_args(kind) if str(each) == text), text)
     if kind is None or kind is Any:
         return _as_json(text)
-    if isinstance(kind, (dict, list)) or is_config_type(kind) or (typing.get_origin(kind) or kind) in (*_DICTS, *_LISTS):
+    if (
+        isinstance(kind, (dict, list))
+        or is_config_type(kind)
+        or (typing.get_origin(kind) or kind) in (*_DICTS, *_LISTS)
+    ):
         return json.loads(text)
     return text
 

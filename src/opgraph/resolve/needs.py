@@ -4,16 +4,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from opgraph.declare.recipe import is_recipe
-from opgraph.errors import InvalidDefinitionError, InvariantViolationError
+from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Source
 
 
 class ResourceCircle(InvalidDefinitionError, InvariantViolationError):
     """Resources need one another in a circle."""
 
-    def __init__(self, keys: Sequence[str]) -> None:
+    def __init__(self, keys: Sequence[str], where: Source | None = None) -> None:
         self.keys = tuple(keys)
         super().__init__(
             f"resource `{keys[-1]}` needs itself: {' needs '.join(f'`{key}`' for key in keys)}",
+            where=where,
             fix="take one of them out of the other's `required_resource_keys`",
         )
 
@@ -21,12 +22,19 @@ class ResourceCircle(InvalidDefinitionError, InvariantViolationError):
 class NeededNotGiven(InvalidDefinitionError, InvariantViolationError):
     """A resource needs another one that is not there."""
 
-    def __init__(self, key: str, by: str) -> None:
+    def __init__(self, key: str, by: str, where: Source | None = None) -> None:
         self.key, self.by = key, by
         super().__init__(
             f"resource `{by}` requires resource `{key}`, which is not among the resources",
+            where=where,
             fix=f'add it: `resources={{"{key}": …}}`',
         )
+
+
+def _place_of(recipe: Any) -> Source | None:
+    """Where the function or class of a resource stands, where that can be known."""
+    code = getattr(getattr(recipe, "resource_fn", None), "__code__", None)
+    return Source.of_code(code) if code is not None else None
 
 
 def inner_mistakes(
@@ -38,7 +46,7 @@ def inner_mistakes(
 
     def walk(key: str) -> None:
         if key in path:
-            found.append(ResourceCircle([*path[path.index(key) :], key]))
+            found.append(ResourceCircle([*path[path.index(key) :], key], _place_of(resources[key])))
             return
         if key in done or key not in resources:
             return
@@ -46,7 +54,7 @@ def inner_mistakes(
         recipe: Any = resources[key]
         for each in sorted(recipe.opgraph_requires()) if is_recipe(recipe) else ():
             if each not in resources:
-                found.append(NeededNotGiven(each, key))
+                found.append(NeededNotGiven(each, key, _place_of(recipe)))
             walk(each)
         path.pop()
         done.add(key)

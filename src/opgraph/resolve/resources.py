@@ -1,7 +1,7 @@
 """Resources bound to assets."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from opgraph.declare.assets_definition import AssetsDefinition
 from opgraph.declare.frozen import replaced
@@ -48,17 +48,22 @@ def with_resources(
     given = {**resource_defs}
     for key, settings in (resource_config_by_key or {}).items():
         given[key] = _configured(key, given.get(key), settings)
-    return [_bound(each, given) if isinstance(each, AssetsDefinition) else each for each in definitions]
+    return [
+        _bound(cast("AssetsDefinition", each), given) if isinstance(each, AssetsDefinition) else each
+        for each in definitions
+    ]
 
 
 def _configured(key: str, recipe: Any, settings: Any) -> Any:
-    config: Any = settings["config"] if isinstance(settings, Mapping) and "config" in settings else settings
+    given = cast("Mapping[str, Any]", settings)
+    config: Any = given.get("config", given) if isinstance(settings, Mapping) else given
     if hasattr(recipe, "opgraph_fields"):
         cls, fields = recipe.opgraph_fields()
         return cls(**{**fields, **config})
     if not hasattr(recipe, "configured"):
         raise InvalidInvocationError(
-            f"`resource_config_by_key` has settings for `{key}`, which takes none", fix="leave them out, or name another key"
+            f"`resource_config_by_key` has settings for `{key}`, which takes none",
+            fix="leave them out, or name another key",
         )
     return recipe.configured(config)
 

@@ -104,10 +104,10 @@ class _Resolver:
                 return found | start if tree.include_self else found - start
             case s.Roots():
                 start = self.of(tree.child)
-                return frozenset(key for key in start if not start & set(parents[key]))
+                return start - self._walk(start, children, None)
             case s.Sinks():
                 start = self.of(tree.child)
-                return frozenset(key for key in start if not start & set(children[key]))
+                return start - self._walk(start, parents, None)
             case s.External():
                 return _Resolver(self.graph, self.recorded, external=True).of(tree.child)
             case s.Materializable():
@@ -117,8 +117,8 @@ class _Resolver:
                 found = start | self._walk(start, parents, None)
                 return frozenset(key for key in found if not parents[key])
             case s.UpstreamExternal():
-                found = {parent for key in self.of(tree.child) for parent in parents[key]}
-                return frozenset(key for key in found if key in nodes and nodes[key].unit is None)
+                found = self._walk(self.of(tree.child), parents, None)
+                return frozenset(key for key in found if nodes[key].unit is None)
             case s.Siblings():
                 start = self.of(tree.child)
                 units = {id(nodes[key].unit): nodes[key].unit for key in start}

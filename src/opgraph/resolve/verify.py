@@ -6,7 +6,6 @@ from opgraph.declare.op import OpDefinition
 from opgraph.errors import InvalidDefinitionError, Source
 from opgraph.keys import AssetKey, near_misses
 from opgraph.resolve.assets import AssetGraph, Unit
-from opgraph.resolve.needs import inner_mistakes
 from opgraph.resolve.flatten import FlatStep, Many, OuterInput, StepOut, Unwired
 from opgraph.resolve.mistakes import (
     AssetCycle,
@@ -19,6 +18,8 @@ from opgraph.resolve.mistakes import (
     OutputNotMapped,
     UnusedOp,
 )
+from opgraph.resolve.needs import inner_mistakes
+from opgraph.resolve.types import asset_disagreements
 
 DEFAULT_MANAGER = "io_manager"
 
@@ -32,10 +33,13 @@ def mistakes_in(graph: AssetGraph, resources: Mapping[str, object]) -> list[Inva
         found.append(AssetCycle(circle, unit.source if unit is not None else None))
     seen: set[str] = set()
     for unit in graph.units:
-        found += _wiring(unit)
+        if unit.mistakes is None:
+            unit.mistakes = tuple(_wiring(unit))
+        found += unit.mistakes
         own = unit.definition.resource_defs
         found += missing_resources(unit.flat.steps, {**resources, **own} if own else resources, unit.manager_at, seen)
     found += _conflicts(graph.units)
+    found += asset_disagreements(graph, resources)
     return found
 
 
@@ -66,14 +70,18 @@ def _wiring(unit: Unit) -> Iterable[InvalidDefinitionError]:
             yield UnusedOp(step.key, unit.name, place_of(step, unit.source))
 
 
-def unprovided(steps: Iterable[FlatStep], given: Iterable[str] = ()) -> Iterable[InvalidDefinitionError]:
-    """The inputs that nothing is wired to and that have no value of their own."""
+def unprovided(
+    steps: Iterable[FlatStep], given: Iterable[str] = (), by_step: Mapping[str, Mapping[str, object]] | None = None
+) -> Iterable[InvalidDefinitionError]:
+    """The inputs that nothing is wired to and that have no value of their own. Values are given by name, or by step."""
     known = set(given)
     for step in steps:
         for name, origin in step.inputs.items():
             declared = step.op.ins[name]
             if isinstance(origin, Unwired) or (isinstance(origin, OuterInput) and known and origin.name not in known):
-                if declared.is_nothing or declared.has_default_value or declared.asset_key is not None:
+                provided = declared.asset_key is not None or declared.input_manager_key is not None
+                told = by_step is not None and name in by_step.get(step.key, ())
+                if declared.is_nothing or declared.has_default_value or provided or told:
                     continue
                 yield InputNotProvided(step.key, step.op.name, name, place_of(step, None))
 

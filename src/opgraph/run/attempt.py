@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import Any
 
 from opgraph.declare.materialization import AssetMaterialization
@@ -11,6 +12,7 @@ from opgraph.errors import InvariantViolationError, RecordError, Source
 from opgraph.events import AnyFact, AssetReported, Kept, OutputStored, Read, StepFailed, StepSucceeded, Stored
 from opgraph.keys import AssetKey
 from opgraph.plan.model import FromAsset, FromCaller, FromMany, FromStep, InputSource, Policy, Role
+from opgraph.resolve.flatten import OuterInput, StepOut
 from opgraph.run.binding import BoundStep
 from opgraph.run.body import Came
 from opgraph.run.captured import Captured
@@ -68,6 +70,8 @@ class Attempts:
         self._shelf, self._side, self._said, self._loop, self._where = shelf, side, said, loop, where
         self._steps, self._given, self._policy, self._selection = steps, given, policy, frozenset(selection)
         self._sides: dict[int, AssetSide] = {}
+        self._contexts: dict[int, OpExecutionContext] = {}  # of the steps under way, where they have one
+        said.context_of = self._context_of
         self.errors: dict[int, BaseException] = {}  # of failed steps, for callers who want the exception itself
 
     def make(
@@ -100,11 +104,15 @@ class Attempts:
             during = "compute"
             op = bound.flat.op
             selected = bound.selected if asked is None else frozenset(asked)
-            context = self._context(bound, attempt, selected) if op.body.takes_context else None
+            context: OpExecutionContext | None = None
+            if op.body.takes_context:
+                context = self._contexts[bound.number] = self._context(bound, attempt, selected)
             items: Iterable[Any] = bound.call.outputs(ins, context, selected, self._loop)
             outputs, blob = self._store(bound, attempt, items, asked, storing, emit)
-            if context is not None and context.reported:
-                self._report(bound, attempt, context.reported, emit)
+            if self._contexts:
+                context = self._contexts.get(bound.number)
+                if context is not None and context.reported:
+                    self._report(bound, attempt, context.reported, emit)
             ended = _clock()
             computed = ended - loaded - storing[0]
             return StepSucceeded(
@@ -136,6 +144,7 @@ class Attempts:
                 tuple(reads),
             ), None
         finally:
+            self._contexts.pop(bound.number, None)
             self._said.leave(token)
 
     # -- inputs -----------------------------------------------------------------------
@@ -210,10 +219,12 @@ class Attempts:
         if isinstance(source, FromAsset):
             ins[name], read = self._shelf.load_asset(source, bound, name, manager, attempt)
             reads.append(read)
-        elif isinstance(source, FromCaller):
-            ins[name] = self._from_caller(source, bound, name)
         elif name in bound.constants:
             ins[name] = bound.constants[name]
+        elif isinstance(source, FromCaller) and not (manager and source.name not in self._given):
+            ins[name] = self._from_caller(source, bound, name)
+        elif manager and name not in bound.call.defaults:
+            ins[name] = self._shelf.load_from_outside(bound, name, manager, attempt)
         else:
             ins[name] = bound.call.defaults[name]
 
@@ -348,9 +359,20 @@ class Attempts:
 
     # -- contexts ---------------------------------------------------------------------
 
+    def _context_of(self, step: int, attempt: int) -> OpExecutionContext:
+        """The context of a step under way, for who asks for it without a parameter."""
+        if step not in self._contexts:
+            bound = self._steps[step]
+            self._contexts[step] = self._context(bound, attempt, bound.selected)
+        return self._contexts[step]
+
+    def _load_asset(self, bound: BoundStep, attempt: int, key: AssetKey) -> Any:
+        return self._shelf.load_asset(FromAsset(key.text), bound, "", "", attempt)[0]
+
     def _context(self, bound: BoundStep, attempt: int, selected: AbstractSet[str] | None) -> OpExecutionContext:
         unit = bound.unit
-        kind = AssetExecutionContext if unit is not None and not unit.definition.is_graph else OpExecutionContext
+        of_asset = unit is not None and not unit.definition.is_graph and bound.op.body.context_kind != "op"
+        kind = AssetExecutionContext if of_asset else OpExecutionContext
         return kind(
             bound.op,
             self._side,
@@ -359,6 +381,8 @@ class Attempts:
             attempt,
             selected,
             self._assets(bound) if unit is not None else None,
+            node=bound.flat.node,
+            load=partial(self._load_asset, bound, attempt),
             is_subset=bound.step.subset,
             config=bound.config.raw if bound.config is not None else None,
             resources=self._side.resources.only(bound.resource_keys),
@@ -376,10 +400,26 @@ class Attempts:
                 keys=frozenset(definition.specs_by_key),
                 selected=frozenset(AssetKey(text) for text in chosen),
                 by_output=bound.keys,
-                by_input={} if definition.is_graph else dict(definition.keys_by_input_name),
+                by_input=_inputs_of(bound) if definition.is_graph else dict(definition.keys_by_input_name),
                 definition=definition,
             )
         return side
+
+
+def _inputs_of(bound: BoundStep) -> dict[str, AssetKey]:
+    """The assets that inputs of a graph's op are: the graph's own inputs, and assets made inside it."""
+    unit = bound.unit
+    assert unit is not None
+    found: dict[str, AssetKey] = {}
+    for name, origin in bound.flat.inputs.items():
+        key: AssetKey | None = None
+        if isinstance(origin, StepOut):
+            key = unit.key_at.get((origin.step, origin.output))
+        elif isinstance(origin, OuterInput):
+            key = unit.key_of_input.get(origin.name)
+        if key is not None:
+            found[name] = key
+    return found
 
 
 class NotRecorded(Exception):

@@ -221,7 +221,8 @@ class OpCall:
         if len(names) == 1:
             return [(self._placed(value, 0), value)]
         if value is None:
-            if all(out.is_nothing for out in self._outs.values()):
+            nothing = all(out.is_nothing for out in self._outs.values())
+            if nothing and (self._assets or all(out.is_required for out in self._outs.values())):
                 return [(name, None) for name in names]
             raise mistakes.NoneForSeveral(op, names, where=where)
         if isinstance(value, tuple):

@@ -25,7 +25,7 @@ class BuiltInitResourceContext(InitResourceContext):
         self._scope = scope
 
     @property
-    def resources(self) -> Resources:  # pyright: ignore[reportIncompatibleVariableOverride] - read only, as in a run
+    def resources(self) -> Resources:
         """The resources, as attributes."""
         return self._scope.resources
 
@@ -36,7 +36,9 @@ class BuiltInitResourceContext(InitResourceContext):
         self._scope.enter()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._scope.leave()
 
 
@@ -54,7 +56,9 @@ def build_init_resource_context(
     Example:
         >>> client(build_init_resource_context(resources={"host": "localhost"}))
     """
-    return BuiltInitResourceContext(Scope("build_init_resource_context", resources or {}, instance=instance), config, instance)
+    return BuiltInitResourceContext(
+        Scope("build_init_resource_context", resources or {}, instance=instance), config, instance
+    )
 
 
 class BuiltResources(AbstractContextManager["Resources"]):
@@ -67,7 +71,9 @@ class BuiltResources(AbstractContextManager["Resources"]):
         self._opened.make_ready(frozenset(self._opened))
         return Resources(self._opened)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._opened.close()
 
 
@@ -92,8 +98,8 @@ def build_resources(
         ...     resources.warehouse.rows("flights")
         ['db/flights/0', 'db/flights/1']
     """
-    settings = {
-        key: each["config"] if isinstance(each, Mapping) and "config" in each else each  # pyright: ignore[reportUnknownVariableType]
+    settings: dict[str, Any] = {
+        key: each["config"] if isinstance(each, Mapping) and "config" in each else each
         for key, each in (resource_config or {}).items()
     }
     return BuiltResources(

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar, Token
 from typing import Any, Self, TextIO, TypeAlias
 
@@ -33,10 +33,11 @@ class Captured:
         limit: characters kept of each attempt of a step.
     """
 
-    __slots__ = ("_limit", "_lines", "_lock", "_voices", "forward")
+    __slots__ = ("_limit", "_lines", "_lock", "_voices", "context_of", "forward")
 
     def __init__(self, *, forward: bool = False, limit: int = STEP_LIMIT) -> None:
         self.forward = forward
+        self.context_of: Callable[[int, int], Any] | None = None  # set by who runs the steps
         self._limit = limit
         self._lock = threading.Lock()
         self._lines: list[LogLine] = []
@@ -332,3 +333,27 @@ def _original(name: str) -> TextIO:
     """The stream that ours stands for, or the stream itself."""
     stream: Any = getattr(sys, name)
     return stream.original if isinstance(stream, _Printed) else stream
+
+
+def current_context() -> Any:
+    """The context of the step under way in this thread or task; None: there is none."""
+    speaker = _speaker.get()
+    if speaker is None or speaker[0].context_of is None:
+        return None
+    return speaker[0].context_of(speaker[1], speaker[2])
+
+
+def get_logger(name: str | None = None) -> logging.Logger:
+    """A logger for code that has no context: while a step runs, what it says is kept with the step.
+
+    Args:
+        name: of the logger, below `opgraph`; None: `opgraph` itself.
+
+    Example:
+        >>> get_logger("orders").name
+        'opgraph.orders'
+    """
+    logger = logging.getLogger(f"opgraph.{name}" if name else "opgraph")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.DEBUG)  # else the root logger's level, WARNING, would hold
+    return logger

@@ -1,19 +1,20 @@
 """The context that an op's function is given, if it asks for one."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, NoReturn, Self
 
 from msgspec import Struct
 
 from opgraph.declare.assets_definition import AssetsDefinition
+from opgraph.declare.node import Node
 from opgraph.declare.op import OpDefinition
 from opgraph.declare.signatures import Context
 from opgraph.errors import NotYetSupportedError, Source
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 from opgraph.run import mistakes
-from opgraph.run.captured import Captured, StepLog
+from opgraph.run.captured import Captured, StepLog, current_context
 from opgraph.run.resources import Resources, Scope
 from opgraph.values.context import InputContext, OutputContext
 from opgraph.values.problems import UnpartitionedError
@@ -67,8 +68,8 @@ class OpExecutionContext(Context):
     """
 
     __slots__ = (
-        "_assets", "_attempt", "_config", "_log", "_op", "_outputs", "_resources", "_side", "_step", "_step_key", "_subset",
-        "added_metadata", "came", "reported",
+        "_assets", "_attempt", "_config", "_load", "_log", "_node", "_op", "_outputs", "_resources", "_side",
+        "_step", "_step_key", "_subset", "added_metadata", "came", "reported",
     )  # fmt: skip
 
     def __init__(
@@ -82,6 +83,8 @@ class OpExecutionContext(Context):
         assets: AssetSide | None = None,
         *,
         is_subset: bool = False,
+        node: Node | None = None,
+        load: Callable[[AssetKey], Any] | None = None,
         config: Any = None,
         resources: Resources | None = None,
     ) -> None:
@@ -94,6 +97,8 @@ class OpExecutionContext(Context):
         self._outputs = selected
         self._assets = assets
         self._subset = is_subset
+        self._node = node
+        self._load = load
         self._config = config
         self._log: Any = None
         self.added_metadata: dict[str, dict[str, Any]] = {}  # by output; the driver puts it on the outputs
@@ -126,6 +131,18 @@ class OpExecutionContext(Context):
     def twin(self) -> "OpExecutionContext":
         """A fresh context of the same run, for another op that is called directly."""
         return type(self)(None, self._side)
+
+    @classmethod
+    def get(cls) -> Self:
+        """The context of the step under way, where a function that the op calls was not given it.
+
+        Raises:
+            InvariantViolationError: no step is under way here, or its context is of another kind.
+        """
+        context = current_context()
+        if not isinstance(context, cls):
+            raise mistakes.NoStepUnderWay(cls.__name__)
+        return context
 
     # -- the run --
 
@@ -221,6 +238,25 @@ class OpExecutionContext(Context):
         return self._of_run("op_def", self._op)
 
     @property
+    def op(self) -> Any:
+        """The node: the op's use in its graph, with its alias and tags; the op where it stands alone.
+
+        Raises:
+            InvalidPropertyError: in a direct call there is none.
+        """
+        self._of_run("op", self._load)
+        return self._node if self._node is not None else self.op_def
+
+    def describe_op(self) -> str:
+        """The op, for messages.
+
+        Raises:
+            InvalidPropertyError: in a direct call there is none.
+        """
+        self._of_run("describe_op", self._load)
+        return f'op "{self._step_key}"'
+
+    @property
     def op_handle(self) -> str:
         """The step's path in its job: `my_asset.clean.dedupe`."""
         return self._step_key
@@ -285,7 +321,7 @@ class OpExecutionContext(Context):
         if len(keys) != 1:
             raise mistakes.WhichAsset(
                 self._name,
-                "`context.asset_key` was read where there are several assets",
+                "Cannot call `context.asset_key` in a multi_asset with more than one asset",
                 keys,
                 where=self._op.source if self._op is not None else None,
                 fix="use `context.asset_key_for_output(...)` or `context.selected_asset_keys`",
@@ -399,6 +435,25 @@ class OpExecutionContext(Context):
         key = self.asset_key if asset_key is None else AssetKey.from_coercible(asset_key)
         self.add_output_metadata(metadata, self.output_for_asset_key(key))
 
+    def load_asset_value(
+        self, asset_key: CoercibleToAssetKey, *, python_type: type | None = None, partition_key: str | None = None
+    ) -> Any:
+        """The stored value of an asset, the latest that is recorded, through its own I/O manager.
+
+        Args:
+            asset_key: which asset.
+            python_type: the type that the caller expects; checkers read it.
+            partition_key: not supported yet.
+
+        Raises:
+            KeyError: the definitions have no such asset.
+            InvalidPropertyError: in a direct call there is nothing to load from.
+        """
+        del python_type
+        if partition_key is not None:
+            raise UnpartitionedError("load_asset_value")
+        return self._of_run("load_asset_value", self._load)(AssetKey.from_coercible(asset_key))
+
     def log_event(self, event: Any) -> None:
         """Report a materialization (`AssetMaterialization`) beside the op's outputs."""
         self.reported.append(event)
@@ -423,11 +478,15 @@ class OpExecutionContext(Context):
     def __getattr__(self, name: str) -> NoReturn:
         if name in _OF_PARTITIONS:
             raise UnpartitionedError(name)
+        if name in _OF_RUNS and self._load is None:
+            raise mistakes.NotInTests(name, self._side.builder or "build_op_context")
         raise AttributeError(f"{type(self).__name__} has no '{name}'", name=name)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._step_key or self._name}>"
 
+
+_OF_RUNS = frozenset({"get_step_execution_context", "node_handle", "step_launcher"})  # nothing of ours has them
 
 _OF_PARTITIONS = frozenset(
     {

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Generator, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Any
+from typing import Any, NamedTuple
 
 from opgraph.declare.assets_definition import AssetsDefinition
 from opgraph.declare.graph_definition import GraphDefinition
@@ -11,7 +11,8 @@ from opgraph.declare.op import OpDefinition
 from opgraph.declare.wires import FanIn, FromInput, FromNode, Value, Wire
 from opgraph.errors import Source
 from opgraph.keys import AssetKey
-from opgraph.resolve.config import config_of
+from opgraph.resolve.config import OpConfig, Settings, config_of
+from opgraph.resolve.flatten import flatten
 from opgraph.run import mistakes
 from opgraph.run.body import OpCall, drained
 from opgraph.run.context import AssetSide, OpExecutionContext, build_asset_context, build_op_context
@@ -211,9 +212,13 @@ def _call_graph(
     missing = [name for name in graph.required_ins if name not in ins]
     if missing:
         raise mistakes.MissingArguments(graph.name, sorted(missing), where=graph.source)
+    flat = flatten(graph, (assets.node_name,))
+    settings = Settings(None, {assets.node_name: graph})
+    settings.refuse(flat.steps)
     loop = EventLoop()
+    side = _GraphSide(assets, context or build_asset_context(), loop, settings.of(flat.steps))
     try:
-        values = _walk(graph, ins, assets.keys_by_output_name, assets, context or build_asset_context(), loop)
+        values = _walk(graph, ins, assets.keys_by_output_name, side, assets.node_name)
     finally:
         loop.close()
     if len(graph.outs) == 1:
@@ -221,13 +226,21 @@ def _call_graph(
     return tuple(values.get(name) for name in graph.outs)
 
 
+class _GraphSide(NamedTuple):
+    """What the ops of a graph's asset have in common in a direct call."""
+
+    assets: AssetsDefinition
+    context: OpExecutionContext
+    loop: EventLoop
+    config: Mapping[str, OpConfig]  # by path
+
+
 def _walk(
     graph: GraphDefinition,
     ins: Mapping[str, Any],
     keys: Mapping[str, AssetKey],
-    assets: AssetsDefinition,
-    context: OpExecutionContext,
-    loop: EventLoop,
+    side: _GraphSide,
+    path: str,
 ) -> dict[str, Any]:
     """The values of a graph's outputs; one that depends on an output that did not come is left out."""
     given = {name: each.default_value for name, each in graph.ins.items() if each.default_value is not NO_DEFAULT}
@@ -245,9 +258,9 @@ def _walk(
             if out in keys and isinstance(wire, FromNode) and wire.node == name
         }
         if isinstance(node.definition, OpDefinition):
-            outputs = _op_of_graph(node.definition, values, made, assets, context, loop)
+            outputs = _op_of_graph(node.definition, values, made, side, f"{path}.{name}")
         else:
-            outputs = _walk(node.definition, values, made, assets, context, loop)
+            outputs = _walk(node.definition, values, made, side, f"{path}.{name}")
         came.update({(name, output): value for output, value in outputs.items()})
     returned = {out: _wired(wire, came, given) for out, wire in graph.returns.items()}
     return {out: value for out, value in returned.items() if not isinstance(value, _Mark)}
@@ -257,22 +270,22 @@ def _op_of_graph(
     op: OpDefinition,
     values: Mapping[str, Any],
     made: Mapping[str, AssetKey],
-    assets: AssetsDefinition,
-    context: OpExecutionContext,
-    loop: EventLoop,
+    side: _GraphSide,
+    path: str,
 ) -> dict[str, Any]:
+    context, assets = side.context, side.assets
     call = OpCall(op, assets={key: name for name, key in made.items()}, direct=True)
     ins = {**call.defaults, **{key: value for key, value in values.items() if not op.ins[key].is_nothing}}
     _add_resources(op, ins, context)
     own: OpExecutionContext | None = None
-    if op.takes_config:
-        config = config_of(op, None, op.name)
-        if op.body.config is not None:
-            ins["config"] = config.value
+    config = side.config.get(path)
+    if config is not None and op.body.config is not None:
+        ins["config"] = config.value
     if op.body.takes_context:
         own = context.twin()
+        own.use_config(config.raw if config is not None else None)
         own.bind(op, AssetSide(frozenset(assets.keys), frozenset(assets.keys), made, {}, assets))
-    return {each.output: each.value for each in drained(call.outputs(ins, own, None, loop))}
+    return {each.output: each.value for each in drained(call.outputs(ins, own, None, side.loop))}
 
 
 class _Mark:

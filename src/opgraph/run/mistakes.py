@@ -36,7 +36,7 @@ class NoneForSeveral(InvariantViolationError):
     def __init__(self, op: str, outputs: Sequence[str], *, where: Source | None) -> None:
         self.op, self.outputs = op, tuple(outputs)
         super().__init__(
-            f"`{op}` has the outputs {listed(outputs)} and returned None",
+            f"`{op}` has multiple outputs, but only one output was returned: None; its outputs are {listed(outputs)}",
             where=where,
             fix=f"return a tuple of {len(self.outputs)} values in this order, or yield an `Output` for each",
         )
@@ -48,7 +48,7 @@ class OneForSeveral(InvariantViolationError):
     def __init__(self, op: str, outputs: Sequence[str], got: str, *, where: Source | None) -> None:
         self.op, self.outputs, self.got = op, tuple(outputs), got
         super().__init__(
-            f"`{op}` has the outputs {listed(outputs)} and returned only one value, of type {got}",
+            f"`{op}` has multiple outputs, but only one output was returned, of type {got}; its outputs are {listed(outputs)}",
             where=where,
             fix=f"return a tuple of {len(self.outputs)} values in this order, or yield an `Output` for each",
         )
@@ -107,7 +107,7 @@ class BareYield(InvariantViolationError):
         self.op, self.got, self.outputs = op, got, tuple(outputs)
         example = self.outputs[0] if self.outputs else "result"
         super().__init__(
-            f"`{op}` yielded a bare value of type {got}",
+            f"`{op}` yielded a value of type <class '{got}'>, bare, and not for an output",
             where=where,
             fix=f"wrap it: `yield Output(value, output_name={example!r})`; its outputs: {listed(outputs)}",
         )
@@ -257,7 +257,22 @@ class NoAssets(InvariantViolationError):
         )
 
 
-class NotInTests(InvariantViolationError):
+class NoStepUnderWay(InvariantViolationError):
+    """A step's context was asked for where no step is under way."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        super().__init__(
+            f"`{kind}.get()` was called, and no step with such a context is under way here",
+            fix="call it while an op runs, in its own thread, or hand the context on as an argument",
+        )
+
+
+class InvalidPropertyError(InvariantViolationError):
+    """Something was asked of a context that it does not have, because of how it was made."""
+
+
+class NotInTests(InvalidPropertyError):
     """Something that only a run has was asked of a context made for a test."""
 
     def __init__(self, member: str, builder: str) -> None:

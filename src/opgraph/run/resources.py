@@ -1,10 +1,10 @@
 """The resources of a run: made when they are first needed, each once, and put away in the opposite order at its end."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from threading import RLock
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from opgraph.declare.env import has_reference
 from opgraph.declare.recipe import InitResourceContext, is_recipe
@@ -53,7 +53,9 @@ class Opened(Mapping[str, Any]):
         instance: Any = None,
         log: Any = _LOG,
     ) -> None:
-        self._launch = {key: each for key, each in (launch or {}).items() if isinstance(each, _SETTINGS)}
+        self._launch: dict[str, Any] = {
+            key: each for key, each in (launch or {}).items() if isinstance(each, _SETTINGS)
+        }
         self._given = {**given, **{key: each for key, each in (launch or {}).items() if key not in self._launch}}
         self._keys = {id(each): key for key, each in reversed(self._given.items()) if is_recipe(each)}
         self.objects = frozenset(key for key, each in self._given.items() if not is_recipe(each))
@@ -113,9 +115,19 @@ class Opened(Mapping[str, Any]):
         unknown = [key for key in self._launch if key not in self._given]
         problems += [UnknownKey(f"resources.{key}", key, list(self._given), None) for key in unknown]
         for key in self._given:
-            if key in keys and hasattr(type(self._given[key]), "opgraph_fields"):
-                problems += self._fitted(self._given[key], key, reading=True)[2]
+            if key in keys:
+                problems += self._wrong(self._given[key], key)
         refuse_config(problems)
+
+    def _wrong(self, recipe: Any, key: str) -> Iterator[InvalidConfigError]:
+        """What is wrong with the configuration of a resource and of those inside it."""
+        if hasattr(recipe, "opgraph_fields"):
+            _, values, problems, _ = self._fitted(recipe, key, reading=True)
+            yield from problems
+            for value in values.values():
+                inner = self._keys.get(id(value), "")
+                if not inner or inner != key:
+                    yield from self._wrong(value, inner)
 
     def made(self, recipe: Any) -> Any:
         """The resource of a recipe that is a part of another one."""
@@ -142,7 +154,7 @@ class Opened(Mapping[str, Any]):
             self[each]
         config = self._config_of(key)
         ready = recipe
-        if hasattr(type(recipe), "opgraph_fields"):
+        if hasattr(recipe, "opgraph_fields"):
             ready, config = self._ready(recipe, key)
         context = InitResourceContext(
             config,
@@ -157,7 +169,7 @@ class Opened(Mapping[str, Any]):
         if not is_recipe(ready):
             return ready
         self.lasting = self.lasting or ready.opgraph_lasts()
-        cls = getattr(recipe, "cls", type(recipe)).__name__
+        cls: str = getattr(recipe, "cls", recipe.__class__).__name__
         name = next((each for each in self._path if each in self._given), "") or key or cls
         opening: AbstractContextManager[Any] | None = None
         try:
@@ -191,7 +203,9 @@ class Opened(Mapping[str, Any]):
     def _built(self, cls: Any, values: Mapping[str, Any], key: str, recipe: Any) -> Any:
         fitting = Fitting(source_of(cls), reading=True)
         path = f"resources.{key}.config" if key else type(recipe).__name__
-        by_alias = {cls.model_fields[name].alias or name if name in cls.model_fields else name: v for name, v in values.items()}
+        by_alias = {
+            cls.model_fields[name].alias or name if name in cls.model_fields else name: v for name, v in values.items()
+        }
         made = fitting.made(by_alias, cls, path)
         refuse_config(fitting.problems)
         return made
@@ -242,7 +256,7 @@ class Opened(Mapping[str, Any]):
         self._stack.close()
         self.lasting = False
 
-    def __enter__(self) -> "Opened":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -299,7 +313,9 @@ class NeedsWith(InvariantViolationError):
 class Scope:
     """The resources of a context that was made by hand: those that must be put away are there only inside `with`."""
 
-    def __init__(self, builder: str, given: Mapping[str, Any], config: Mapping[str, Any] | None = None, **told: Any) -> None:
+    def __init__(
+        self, builder: str, given: Mapping[str, Any], config: Mapping[str, Any] | None = None, **told: Any
+    ) -> None:
         self._builder = builder
         self._opened = Opened(given, config, **told)
         self._opened.make_ready(frozenset(given))
@@ -336,18 +352,26 @@ class _Closing:
     def __init__(self, opening: AbstractContextManager[Any], key: str, log: Any) -> None:
         self._opening, self._key, self._log = opening, key, log
 
-    def __enter__(self) -> "_Closing":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         try:
             self._opening.__exit__(None, None, None)
         except Exception as error:  # noqa: BLE001 - whatever the user's code raises; the others must be put away too
-            self._log.error("resource `%s` could not be put away: %s: %s", self._key, type(error).__name__, hide(str(error)))
+            self._log.error(
+                "resource `%s` could not be put away: %s: %s", self._key, type(error).__name__, hide(str(error))
+            )
 
 
 def _config_value(value: Any) -> Any:
-    return plain(fields_of(value)) if is_model(value) else getattr(value, "value", value) if hasattr(value, "name") else loosened(value)
+    return (
+        plain(fields_of(value))
+        if is_model(value)
+        else getattr(value, "value", value)
+        if hasattr(value, "name")
+        else loosened(value)
+    )
 
 
 _kept: list[Opened] = []  # made by `process_config_and_initialize`: nobody says when they are to be put away
@@ -363,6 +387,6 @@ def open_resource(recipe: Any, *, keep: bool) -> Any:
 
 
 @contextmanager
-def _open_for_a_while(recipe: Any) -> Iterator[Any]:
+def _open_for_a_while(recipe: Any) -> Generator[Any]:
     with Opened({}) as opened:
         yield opened.made(recipe)

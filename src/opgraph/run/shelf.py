@@ -1,22 +1,23 @@
 """Where the values of a run go and where they come from: our own store on the short way, users' I/O managers on the
 long."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from opgraph.declare.metadata import all_to_wire
-from opgraph.errors import InvariantViolationError, Source, ValueNotFoundError
+from opgraph.errors import Error, InvariantViolationError, Source, ValueNotFoundError
 from opgraph.events import Kept, Metadata, Place, Read, Stored
-from opgraph.keys import AssetKey
+from opgraph.keys import AssetKey, near_misses
 from opgraph.plan.model import FromAsset, Role, StepOutput
 from opgraph.record.store import Record
 from opgraph.resolve.project import Project
 from opgraph.run.binding import BoundStep
 from opgraph.run.body import Came
-from opgraph.run.resources import Resources
 from opgraph.run.instance import Instance
+from opgraph.run.resources import Resources
 from opgraph.values.context import InputContext, OutputContext
 from opgraph.values.manager import FilesystemIOManager, InMemoryIOManager
+from opgraph.values.upath import UPathIOManager
 from opgraph.values.problems import ValueLostError
 from opgraph.values.store import Origin
 
@@ -76,6 +77,17 @@ class Lost(Exception):  # a signal between two files of this room, not an error 
 
     def __init__(self, step: int, output: str, cause: Exception) -> None:
         self.step, self.output, self.cause = step, output, cause
+
+
+class UnknownAsset(Error, KeyError):
+    """The value of an asset was asked for that the definitions do not have."""
+
+    def __init__(self, asset: str, known: Sequence[str]) -> None:
+        self.asset, self.near = asset, tuple(near_misses(asset, known))
+        meant = f"did you mean {' or '.join(f'`{each}`' for each in self.near)}?" if self.near else ""
+        super().__init__(f"there is no asset `{asset}`", fix=meant or "name one that the definitions have")
+
+    __str__ = Error.__str__  # KeyError shows what is missing in quotes
 
 
 class Shelf:
@@ -264,6 +276,8 @@ class Shelf:
     ) -> tuple[Any, Read]:
         """Load an asset that no step of the plan makes: its latest recorded version, else what its I/O manager has."""
         latest = self.record.latest([source.asset]).get(source.asset)
+        if latest is None and self._project is not None and AssetKey(source.asset) not in self._project.graph.nodes:
+            raise UnknownAsset(source.asset, [key.text for key in self._project.graph.nodes])
         if latest is not None:
             kept = Kept(latest.run_id, latest.seq, latest.stored)
             read = Read(name, source.asset, latest.run_id, latest.seq, latest.stored.data_version)
@@ -299,6 +313,11 @@ class Shelf:
         )
         return loader.load_input(context)
 
+    def load_from_outside(self, bound: BoundStep, name: str, manager: str, attempt: int) -> Any:
+        """The value of an input to which nothing is wired: its input manager has it from elsewhere."""
+        loader = self._manager(manager, f"input `{name}` of `{bound.step.key}`", bound.op.source)
+        return loader.load_input(self._input_context(bound, name, attempt, None, self._storage(loader)))
+
     def load_unrecorded(self, asset: str) -> Any:
         """What the I/O manager of an asset has of it, for a person who asks."""
         key = self._manager_of(asset)
@@ -308,7 +327,7 @@ class Shelf:
 
     def _storage(self, manager: Any) -> str:
         """The folder of values, for managers that use it: asking for it makes one where there is none."""
-        return self._instance.storage if isinstance(manager, FilesystemIOManager) else ""
+        return self._instance.storage if isinstance(manager, (FilesystemIOManager, UPathIOManager)) else ""
 
     def _input_context(
         self, bound: BoundStep | None, name: str, attempt: int, asset: AssetKey | None, storage: str

@@ -7,6 +7,7 @@ from msgspec import structs
 
 from opgraph.declare.assets_definition import AssetsDefinition
 from opgraph.declare.body import Body
+from opgraph.declare.config import PermissiveConfig
 from opgraph.declare.frozen import replaced
 from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
 from opgraph.declare.node import Node
@@ -119,12 +120,15 @@ def _op(op: OpDefinition, path: str, fake: Callable[..., Any]) -> OpDefinition:
         raise FakeTakesOther(path, body.params, values, body.source)
     more = {name: declared for name, declared in op.ins.items() if name not in body.params}
     kept = {name: declared for name, declared in op.ins.items() if name in body.params}
+    configurable = op.takes_config or op.body.takes_context
     return OpDefinition(
         body,
         op.name,
         {**kept, **more},
         op.outs,
         op.description,
+        # What configures the op, a default of its graph for one, must not fail because the fake reads none of it.
+        PermissiveConfig if configurable and body.config is None else None,
         required_resource_keys=fake.required_resource_keys if isinstance(fake, OpDefinition) else None,
         tags=op.tags,
         kind="replacement of op",

@@ -109,7 +109,10 @@ class FilesystemIOManager(IOManager):
             *((context.mapping_key,) if context.mapping_key else ()),
         )
         files = self.files(context.storage)
-        context.location = files.write(data, context.run_id or "no run", *parts, durable=context.has_asset_key)
+        folder = context.run_id or "no run"
+        if self.base_dir is not None and context.key is not None:  # where people look for it
+            folder, parts = context.key.to_user_string(), (folder, *parts)
+        context.location = files.write(data, folder, *parts, durable=context.has_asset_key)
         context.size = len(data)
         context.checksum = checksum(data)
 

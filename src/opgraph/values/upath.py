@@ -23,8 +23,8 @@ class UPathIOManager(IOManager):
     """Writes one file a value, at a path that follows from the asset's key: `base/prefix/name.extension`. Subclass it
     with `dump_to_path` and `load_from_path`.
 
-    Paths are `pathlib` paths, or any others that work like them, as those of universal-pathlib do. A file is overwritten
-    by the next materialization.
+    Paths are `pathlib` paths, or any others that work like them, as those of universal-pathlib do. A file is
+    overwritten by the next materialization.
 
     Args:
         base_path: the folder; by default the instance's.
@@ -83,7 +83,11 @@ class UPathIOManager(IOManager):
 
     def get_path(self, context: OutputContext | InputContext) -> Any:
         """The whole path of a value."""
-        relative = self.get_asset_relative_path(context) if context.has_asset_key else self.get_op_output_relative_path(context)
+        relative = (
+            self.get_asset_relative_path(context)
+            if context.has_asset_key
+            else self.get_op_output_relative_path(context)
+        )
         path = self.base_path_of(context) / str(relative)
         return path.with_name(path.name + self.extension) if self.extension else path
 

@@ -15,6 +15,7 @@ from opgraph.show.cli.options import (
     print_json,
     project_options,
     quoted,
+    reuse_options,
     select_option,
 )
 
@@ -31,6 +32,7 @@ POLICIES = [policy.value for policy in Policy]
 @click.option("--on-unselected", type=click.Choice(POLICIES), help="What to do with assets that come unasked.")
 @click.option("--resume", "run", metavar="RUN", help="Plan the resuming of this run.")
 @click.option("--all", "everything", is_flag=True, help="Show every op, however many there are.")
+@reuse_options
 @config_option
 @json_option
 def command(
@@ -39,6 +41,7 @@ def command(
     job: str | None,
     on_unselected: str | None,
     run: str | None,
+    reuse: str,
     config: tuple[str, ...],
     *,
     everything: bool,
@@ -47,6 +50,8 @@ def command(
     """Show what a run would do, and why, without running it."""
     from opgraph.operate.inspect import find_run
 
+    if run and reuse:
+        raise click.UsageError("`--resume` says what is reused; it takes no `--reuse`, `--no-reuse` or `--reuse-only`")
     if run and (select or job):
         raise click.UsageError("`--resume` plans what is left of a run; it takes no selection and no job")
     definitions = chosen.definitions()
@@ -57,7 +62,14 @@ def command(
             plan = planning.plan_resume(definitions, run_id, instance=instance, policy=on_unselected, config=config)
         else:
             plan = planning.plan(
-                definitions, joined(select), instance=instance, job=job, policy=policy, config=config
+                definitions,
+                joined(select),
+                instance=instance,
+                job=job,
+                policy=policy,
+                config=config,
+                reuse=reuse,
+                memoize=chosen.location.memoize,
             )
     if as_json:
         print_json(plan.to_json())

@@ -110,7 +110,11 @@ def _ending(chosen: Chosen, instance: Instance, outcome: RunOutcome, fold: Fold)
             what = f"{ink.count(fold.counts[Phase.SUCCEEDED], 'op')} done, no asset materialized"
         else:
             what = f"job {outcome.plan.job} done"
-        return [*lines, [], [("✓ ", GOOD), (what, STRONG), (f" in {took}", PLAIN), (f"   {tally(fold, since=True)}", FAINT)]]
+        return [
+            *lines,
+            [],
+            [("✓ ", GOOD), (what, STRONG), (f" in {took}", PLAIN), (f"   {tally(fold, since=True)}", FAINT)],
+        ]
     canceled = outcome.status is RunStatus.CANCELED
     glyph, word = (("■ ", NOTE), "cancelled") if canceled else (("✗ ", BAD), "failed")
     done = f"   {tally(fold, since=True)}"

@@ -1,0 +1,83 @@
+"""The same work by other tools, each installed into an environment of its own under `.peers/`, beside the floor.
+
+python -m benchmarks.peers [NAME ...]     all of: opgraph, dagster, rivers, barca, hamilton
+PEER_PYTHON names another interpreter for the peers: barca wants Python 3.12 or newer.
+
+Every script of this folder runs a chain of `STEPS` steps `RUNS` times in one process and prints seconds of CPU and of
+wall time per step; barca is a command, so it is timed as a whole process. The floor is measured between any two.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.floor import floor
+
+HERE = Path(__file__).parent
+ENVIRONMENTS = HERE.parents[1] / ".peers"
+STEPS = 500
+PEERS = {  # name -> the package, and what it runs
+    "opgraph": ("", "one graph asset of ops, durable"),
+    "dagster": ("dagster==1.13.27", "one graph asset of ops, durable"),
+    "rivers": ("rivers==0.6.2", "one graph asset of tasks, durable"),
+    "barca": ("barca>=0.30", "assets, durable, whole process"),
+    "hamilton": ("apache-hamilton==1.90.0", "functions, nothing stored"),
+}
+
+
+def python_of(name: str) -> str:
+    """The interpreter that has the peer, made where it is missing.
+
+    Raises:
+        subprocess.CalledProcessError: it cannot be installed here, for one because it wants another Python.
+    """
+    package = PEERS[name][0]
+    if not package:
+        return sys.executable
+    folder = ENVIRONMENTS / name
+    python = folder / "bin" / "python"
+    if not (folder / "installed").exists():
+        wanted = os.environ.get("PEER_PYTHON", sys.executable)
+        subprocess.run([wanted, "-m", "venv", "--clear", folder], check=True, capture_output=True, text=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", package], check=True, capture_output=True, text=True)
+        (folder / "installed").touch()
+    return str(python)
+
+
+def measured(name: str) -> tuple[float, float]:
+    """Seconds of CPU and of wall time per step: the medians of what the peer's script printed."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [python_of(name), HERE / f"{name}_chain.py", str(STEPS)],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(HERE.parents[1]), "HOME": folder},
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=900,
+        )
+    runs = json.loads(done.stdout.splitlines()[-1])
+    return statistics.median(cpu for cpu, _ in runs), statistics.median(wall for _, wall in runs)
+
+
+def main(names: list[str]) -> None:
+    print(f"{'':10}{'ms CPU':>9}{'ms wall':>9}{'× floor':>9}   a step of a chain of {STEPS}")
+    for name in names or PEERS:
+        before = time.perf_counter(), floor(STEPS, "file")[1]
+        try:
+            cpu, wall = measured(name)
+        except subprocess.CalledProcessError as error:
+            print(f"{name:10}  not measured: {(error.stderr or str(error)).strip().splitlines()[-1][:90]}")
+            continue
+        base = statistics.median([before[1], *(floor(STEPS, "file")[1] for _ in range(4))])
+        print(f"{name:10}{cpu * 1e3:9.3f}{wall * 1e3:9.3f}{wall / base:9.1f}   {PEERS[name][1]}")
+    print(f"{'floor':10}{'':9}{floor(STEPS, 'file')[1] * 1e3:9.3f}{1:9.1f}   a pickle file and a commit a step")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

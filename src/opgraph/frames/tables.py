@@ -1,0 +1,102 @@
+"""Tables of the libraries that people use, to and from Arrow; and what is kept with them as metadata."""
+
+import types
+import typing
+from importlib import import_module
+from typing import Any, cast
+
+import pyarrow  # noqa: ICN001 - `pa` is the same without types
+
+from opgraph.declare.metadata import MetadataValue
+from opgraph.declare.tables import TableColumn, TableColumnConstraints, TableSchema
+from opgraph.errors import Error
+from opgraph.values.context import InputContext, OutputContext
+
+pa: Any = pyarrow  # it has no types
+
+# The kinds of tables, by the library and class of the object or annotation.
+_KINDS = {
+    ("pandas", "DataFrame"): "pandas",
+    ("polars", "DataFrame"): "polars",
+    ("polars", "LazyFrame"): "lazy",
+    ("pyarrow", "Table"): "arrow",
+    ("pyarrow", "RecordBatch"): "arrow",
+}
+
+
+class NoTable(Error):
+    """A value is no table, and its I/O manager stores tables."""
+
+    def __init__(self, manager: str, value: object, context: OutputContext) -> None:
+        self.manager, self.type_name = manager, type(value).__qualname__
+        place = f"asset `{context.key.to_user_string()}`" if context.key is not None else f"output `{context.name}`"
+        super().__init__(
+            f"{manager} stores tables, and {place} is of type {self.type_name}",
+            fix="return a pandas or polars DataFrame, a LazyFrame, a pyarrow Table or a list of dicts, "
+            "or give it another I/O manager",
+        )
+
+
+def kind_of(cls: Any) -> str:
+    """The kind of table that a class or an annotation is; "" where it is none."""
+    origin = typing.get_origin(cls)
+    if origin is typing.Annotated:
+        return kind_of(typing.get_args(cls)[0])
+    if origin in (typing.Union, types.UnionType):
+        return next((kind for each in typing.get_args(cls) if (kind := kind_of(each))), "")
+    library = getattr(cls, "__module__", "").partition(".")[0]
+    return _KINDS.get((library, getattr(cls, "__name__", "")), "")
+
+
+def wanted(context: InputContext, stored: str) -> str:
+    """The kind of table to load: as the input is annotated, else as it was stored, else Arrow."""
+    return kind_of(context.dagster_type) or stored or "arrow"
+
+
+def to_arrow(value: Any, manager: str, context: OutputContext) -> tuple[Any, str]:
+    """A value as an Arrow table, and which kind it was.
+
+    Raises:
+        NoTable: it is none.
+    """
+    kind = kind_of(type(value))
+    match kind:
+        case "pandas":
+            return pa.Table.from_pandas(value), kind
+        case "polars":
+            return value.to_arrow(), kind
+        case "lazy":
+            return value.collect().to_arrow(), kind
+        case "arrow":
+            return (value if isinstance(value, pa.Table) else pa.Table.from_batches([value])), kind
+        case _:
+            if isinstance(value, list) and all(isinstance(row, dict) for row in value):  # pyright: ignore[reportUnknownVariableType]
+                return pa.Table.from_pylist(value), "rows"
+            raise NoTable(manager, cast("object", value), context)
+
+
+def from_arrow(table: Any, kind: str) -> Any:
+    """An Arrow table as another kind."""
+    match kind:
+        case "pandas":
+            return table.to_pandas()
+        case "polars" | "lazy":
+            polars: Any = import_module("polars")  # only who works with it has it
+            frame = polars.from_arrow(table)
+            return frame.lazy() if kind == "lazy" else frame
+        case "rows":
+            return table.to_pylist()
+        case _:
+            return table
+
+
+def described(table: Any) -> dict[str, Any]:
+    """What is kept with a table: its columns and how many rows it has."""
+    columns = [
+        TableColumn(field.name, str(field.type), constraints=TableColumnConstraints(nullable=field.nullable))
+        for field in table.schema
+    ]
+    return {
+        "dagster/column_schema": MetadataValue.table_schema(TableSchema(columns)),
+        "dagster/row_count": MetadataValue.int(table.num_rows),
+    }

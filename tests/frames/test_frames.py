@@ -1,0 +1,273 @@
+"""I/O managers for tables: each kind of table goes in and comes out, with its columns and rows as metadata."""
+
+import datetime as dt
+
+import pytest
+
+import opgraph as og
+
+pa = pytest.importorskip("pyarrow")
+pd = pytest.importorskip("pandas")
+pl = pytest.importorskip("polars")
+pytest.importorskip("duckdb")
+
+from opgraph.frames import CSVIOManager, DuckDBIOManager, JSONIOManager, ParquetIOManager  # noqa: E402
+
+ROWS = [{"n": 1, "word": "one"}, {"n": 2, "word": "two"}]
+MAKERS = {
+    "pandas": lambda: pd.DataFrame(ROWS),
+    "polars": lambda: pl.DataFrame(ROWS),
+    "lazy": lambda: pl.LazyFrame(ROWS),
+    "arrow": lambda: pa.Table.from_pylist(ROWS),
+    "rows": lambda: list(ROWS),
+}
+TYPES = {"pandas": pd.DataFrame, "polars": pl.DataFrame, "lazy": pl.LazyFrame, "arrow": pa.Table, "rows": list}
+
+
+def rows_of(table):
+    """A table of any kind as a list of dicts."""
+    if isinstance(table, pd.DataFrame):
+        return table.to_dict("records")
+    if isinstance(table, pl.LazyFrame):
+        table = table.collect()
+    return (
+        table if isinstance(table, list) else table.to_dicts() if isinstance(table, pl.DataFrame) else table.to_pylist()
+    )
+
+
+@pytest.fixture(params=["parquet", "csv", "json", "duckdb", "memory", "url"])
+def manager(request, tmp_path):
+    """Each of the managers, and Parquet at two kinds of URLs."""
+    base = str(tmp_path / "base")
+    match request.param:
+        case "parquet":
+            return ParquetIOManager(base_path=base)
+        case "csv":
+            return CSVIOManager(base_path=base)
+        case "json":
+            return JSONIOManager(base_path=base)
+        case "duckdb":
+            return DuckDBIOManager(database=str(tmp_path / "lake.duckdb"))
+        case "memory":
+            pytest.importorskip("fsspec")
+            return ParquetIOManager(base_path=f"memory://{tmp_path.name}")
+        case _:
+            pytest.importorskip("fsspec")
+            return ParquetIOManager(base_path=f"file://{base}")
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_tables_come_back_as_they_were_stored(manager, kind):
+    """Without an annotation an input is loaded as the kind that was stored."""
+
+    @og.asset(key_prefix=["raw", "deep"])
+    def table():
+        return MAKERS[kind]()
+
+    @og.asset(ins={"table": og.AssetIn(key_prefix=["raw", "deep"])})
+    def seen(table):
+        assert isinstance(table, TYPES[kind])
+        assert rows_of(table) == ROWS
+        return table
+
+    assert og.materialize([table, seen], resources={"io_manager": manager}).success
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "lazy", "arrow"])
+def test_tables_come_back_as_they_are_annotated(manager, kind):
+    """An input's annotation says which kind is loaded, also inside a union with None."""
+    wanted = TYPES[kind]
+
+    @og.asset
+    def table():
+        return MAKERS["polars" if kind == "pandas" else "pandas"]()
+
+    def seen(table):
+        assert isinstance(table, wanted)
+        assert rows_of(table) == ROWS
+        return table
+
+    seen.__annotations__["table"] = wanted | None
+    assert og.materialize([table, og.asset(seen)], resources={"io_manager": manager}).success
+
+
+def test_columns_and_rows_are_metadata(manager):
+    """The columns with their types, and the number of rows, are kept with the materialization."""
+
+    @og.asset
+    def table():
+        return MAKERS["polars"]()
+
+    result = og.materialize([table], resources={"io_manager": manager})
+    metadata = result.asset_materializations_for_node("table")[0].metadata
+    assert metadata["dagster/row_count"].value == 2
+    columns = metadata["dagster/column_schema"].value.columns
+    assert [column.name for column in columns] == ["n", "word"]
+    assert columns[0].type == "int64"
+
+
+def test_intermediates_and_subsets(manager):
+    """Values between ops are stored too, and a later run loads what an earlier one stored."""
+
+    @og.op
+    def make():
+        return MAKERS["polars"]()
+
+    @og.op
+    def double(table):
+        return pl.concat([table, table])
+
+    @og.graph_asset
+    def table():
+        return double(make())
+
+    @og.asset
+    def count(table: pd.DataFrame):
+        return [{"count": len(table)}]
+
+    resources = {"io_manager": manager}
+    with og.Instance.ephemeral() as instance:
+        og.materialize([table, count], resources=resources, instance=instance, selection=[table])
+        result = og.materialize([table, count], resources=resources, instance=instance, selection=[count])
+        assert result.output_for_node("count") == [{"count": 4}]
+
+
+def test_files_are_never_overwritten(tmp_path):
+    """Each materialization is a file of its own, and the last one is current."""
+    manager = ParquetIOManager(base_path=str(tmp_path))
+    numbers = iter([[1], [2]])
+
+    @og.asset
+    def table():
+        return pl.DataFrame({"n": next(numbers)})
+
+    with og.Instance.ephemeral() as instance:
+        for _ in range(2):
+            og.materialize([table], resources={"io_manager": manager}, instance=instance)
+        defs = og.Definitions(assets=[table], resources={"io_manager": manager})
+        assert defs.load_asset_value("table", instance=instance)["n"].to_list() == [2]
+    assert len(list((tmp_path / "table").iterdir())) == 2
+
+
+@pytest.mark.parametrize("harm", ["missing", "damaged"])
+def test_a_lost_file_is_noticed(tmp_path, harm):
+    """A file that is gone, or not as it was written, is an error that says so."""
+    manager = ParquetIOManager(base_path=str(tmp_path))
+    out = og.build_output_context(asset_key="table", run_id="run")
+    manager.handle_output(out, MAKERS["arrow"]())
+    (path,) = (tmp_path / "table").iterdir()
+    path.unlink() if harm == "missing" else path.write_bytes(path.read_bytes()[:-1] + b"?")
+    with pytest.raises(og.Error, match=harm):
+        manager.load_input(og.build_input_context(asset_key="table", upstream_output=out))
+
+
+def test_files_that_others_wrote(tmp_path):
+    """An external asset is loaded from the path that its key names."""
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "sales.csv").write_text("n,word\n1,one\n2,two\n")
+
+    @og.asset(ins={"sales": og.AssetIn(key_prefix="raw")})
+    def seen(sales: pd.DataFrame):
+        return sales
+
+    manager = CSVIOManager(base_path=str(tmp_path))
+    result = og.materialize([og.AssetSpec("raw/sales"), seen], resources={"io_manager": manager})
+    assert rows_of(result.output_for_node("seen")) == ROWS
+
+
+def test_plain_values_as_json(tmp_path):
+    """Plain values are stored as JSON and come back equal; others are refused by name."""
+
+    @og.asset
+    def report():
+        return {"rows": 3, "names": ["a", "ä"], "none": None}
+
+    manager = JSONIOManager(base_path=str(tmp_path), indent=2)
+    result = og.materialize([report], resources={"io_manager": manager})
+    assert result.output_for_node("report") == {"rows": 3, "names": ["a", "ä"], "none": None}
+
+    @og.asset
+    def wrong():
+        return {"when": dt.datetime(2020, 1, 1, tzinfo=dt.UTC)}
+
+    with pytest.raises(og.Error, match="cannot be stored"):
+        og.materialize([wrong], resources={"io_manager": manager})
+
+
+@pytest.mark.parametrize("value", [3, None, "text", [1, 2]])
+def test_what_is_no_table(tmp_path, value):
+    """A value that is no table is refused with what would be one."""
+
+    @og.asset
+    def wrong():
+        return value
+
+    with pytest.raises(og.Error, match="ParquetIOManager stores tables, and asset `wrong` is of type"):
+        og.materialize([wrong], resources={"io_manager": ParquetIOManager(base_path=str(tmp_path))})
+
+
+def test_duckdb_tables_are_there_for_others(tmp_path):
+    """Assets are tables of a database that anyone can ask; names are quoted."""
+    import duckdb
+
+    database = str(tmp_path / "lake.duckdb")
+
+    @og.asset(key=["raw", "my table"])
+    def table():
+        return MAKERS["pandas"]()
+
+    og.materialize([table], resources={"io_manager": DuckDBIOManager(database=database)})
+    with duckdb.connect(database) as connection:
+        assert connection.execute('SELECT sum(n) FROM raw."my table"').fetchall() == [(3,)]
+
+
+def test_an_unknown_scheme(tmp_path):
+    """A URL of a scheme that nothing reads is an error that says what to install."""
+    pytest.importorskip("fsspec")
+
+    @og.asset
+    def table():
+        return MAKERS["pandas"]()
+
+    with pytest.raises(og.InvalidConfigError, match="nosuch://"):
+        og.materialize([table], resources={"io_manager": ParquetIOManager(base_path="nosuch://bucket")})
+
+
+def test_s3(monkeypatch):
+    """The same at an S3 server, whose credentials are environment variables."""
+    pytest.importorskip("s3fs")
+    server_of = pytest.importorskip("moto.server").ThreadedMotoServer
+    monkeypatch.setenv("TEST_S3_KEY", "test-key-id")
+    monkeypatch.setenv("TEST_S3_SECRET", "test-secret-value")
+    server = server_of(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        options = {
+            "key": og.EnvVar("TEST_S3_KEY"),
+            "secret": og.EnvVar("TEST_S3_SECRET"),
+            "endpoint_url": f"http://{host}:{port}",
+            "client_kwargs": {"region_name": "us-east-1"},
+            "skip_instance_cache": True,
+        }
+        import boto3
+
+        credentials = {"aws_access_key_id": "test-key-id", "aws_secret_access_key": "test-secret-value"}
+        s3 = boto3.client("s3", endpoint_url=options["endpoint_url"], region_name="us-east-1", **credentials)
+        s3.create_bucket(Bucket="lake")
+        manager = ParquetIOManager(base_path="s3://lake/tables", storage_options=options)
+
+        @og.asset
+        def table():
+            return MAKERS["polars"]()
+
+        @og.asset
+        def seen(table: pd.DataFrame):
+            return table
+
+        result = og.materialize([table, seen], resources={"io_manager": manager})
+        assert rows_of(result.output_for_node("seen")) == ROWS
+        path = result.asset_materializations_for_node("table")[0].metadata["path"].value
+        assert path.startswith("s3://lake/tables/table/")
+    finally:
+        server.stop()

@@ -1,0 +1,492 @@
+"""Resources in runs: made once, in the order in which they need one another, put away also when the run fails."""
+
+import contextlib
+import subprocess
+import sys
+
+import pytest
+
+import opgraph as og
+from opgraph import ConfigurableIOManager, ConfigurableResource, EnvVar, ResourceDependency
+
+log: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    log.clear()
+
+
+class Noisy(ConfigurableResource):
+    name: str = "noisy"
+
+    def setup_for_execution(self, context):
+        log.append(f"up {self.name}")
+
+    def teardown_after_execution(self, context):
+        log.append(f"down {self.name}")
+
+
+class Around(ConfigurableResource):
+    inner: Noisy
+    other: ResourceDependency[str]
+
+    @contextlib.contextmanager
+    def yield_for_execution(self, context):
+        log.append("up around")
+        yield f"around {self.inner.name} and {self.other}"
+        log.append("down around")
+
+
+@og.asset
+def uses(noisy: Noisy):
+    log.append("uses")
+    return noisy.name
+
+
+@og.asset
+def fails(noisy: Noisy, uses):
+    raise ValueError("oh")
+
+
+def test_once_a_run_and_only_what_is_used():
+    """A resource is made once a run however many steps use it; one that no step uses is not made."""
+
+    @og.asset
+    def again(noisy: Noisy, uses):
+        log.append("again")
+
+    og.materialize([uses, again], resources={"noisy": Noisy(), "other": Noisy(name="other")})
+    assert log == ["up noisy", "uses", "again", "down noisy"]
+
+
+def test_only_for_selected_steps():
+    """What only unselected assets use is not made."""
+
+    @og.asset(required_resource_keys={"other"})
+    def another(context): ...
+
+    og.materialize([uses, another], resources={"noisy": Noisy(), "other": Noisy(name="other")}, selection=[uses])
+    assert log == ["up noisy", "uses", "down noisy"]
+
+
+def test_put_away_when_the_run_fails():
+    """A failed step does not keep resources from being put away."""
+    with pytest.raises(ValueError, match="oh"):
+        og.materialize([uses, fails], resources={"noisy": Noisy()})
+    assert log == ["up noisy", "uses", "down noisy"]
+
+
+def test_inner_resources_first_and_put_away_last():
+    """What a resource needs is made before it and put away after it; ops are given what it yields."""
+
+    @og.resource
+    def word(context):
+        log.append("up word")
+        yield "word"
+        log.append("down word")
+
+    @og.asset
+    def made(around: og.ResourceParam[str]):
+        return around
+
+    result = og.materialize([made], resources={"around": Around(inner=Noisy(), other=word)})
+    assert result.output_for_node("made") == "around noisy and word"
+    assert log == ["up noisy", "up word", "up around", "down around", "down word", "down noisy"]
+
+
+def test_one_object_where_it_is_used_twice():
+    """A resource inside another one and among the resources is made once."""
+    shared = Noisy(name="shared")
+
+    @og.asset
+    def made(around: og.ResourceParam[str], noisy: Noisy):
+        return around, noisy.name
+
+    og.materialize([made], resources={"noisy": shared, "around": Around(inner=shared, other="x")})
+    assert log == ["up shared", "up around", "down around", "down shared"]
+
+
+def test_a_resource_that_cannot_be_made():
+    """An error while a resource is made ends the run before its first step, named as such; others are put away."""
+
+    class Broken(ConfigurableResource):
+        def setup_for_execution(self, context):
+            raise OSError("no such host")
+
+    @og.asset
+    def made(noisy: Noisy, broken: Broken): ...
+
+    resources = {"noisy": Noisy(), "broken": Broken()}
+    with og.Instance.ephemeral() as instance:
+        with pytest.raises(
+            og.ResourceFunctionError, match="resource `broken` could not be made: OSError: no such host"
+        ):
+            og.materialize([made], resources=resources, instance=instance)
+        result = og.materialize([made], resources=resources, instance=instance, raise_on_error=False)
+        assert not result.success
+        assert [run.status for run in instance.get_runs()] == [og.DagsterRunStatus.FAILURE] * 2
+    assert log == ["up noisy", "down noisy"] * 2
+
+
+def test_an_error_while_putting_away():
+    """It is logged; the run is what its steps made it, and the other resources are put away."""
+
+    class Sticky(ConfigurableResource):
+        def teardown_after_execution(self, context):
+            raise OSError("stuck")
+
+    @og.asset
+    def made(noisy: Noisy, sticky: Sticky):
+        return 1
+
+    with og.Instance.ephemeral() as instance:
+        result = og.materialize([made], resources={"noisy": Noisy(), "sticky": Sticky()}, instance=instance)
+        assert result.success
+        lines = [str(line) for line in instance.record.logs(result.run_id)]
+        assert any("resource `sticky` could not be put away: OSError: stuck" in line for line in lines)
+    assert log == ["up noisy", "down noisy"]
+
+
+def test_each_run_has_a_copy():
+    """What a run does to a resource's private attributes stays with that run."""
+
+    class Counter(ConfigurableResource):
+        _count: int = 0
+
+        def add(self):
+            self._count += 1
+            return self._count
+
+    @og.asset
+    def counted(counter: Counter):
+        return counter.add()
+
+    counter = Counter()
+    runs = [og.materialize([counted], resources={"counter": counter}) for _ in range(2)]
+    assert [run.output_for_node("counted") for run in runs] == [1, 1]
+
+
+def test_environment_variables_are_read_when_the_run_begins(monkeypatch, tmp_path):
+    """References are read in the run, at any depth and as their types; what they hold is nowhere in the record."""
+
+    class Server(ConfigurableResource):
+        token: str
+        port: int
+        names: list[str]
+
+    @og.asset
+    def asked(server: Server):
+        print(server, server.token)
+        raise ValueError(f"refused {server.token}")
+
+    monkeypatch.setenv("TEST_TOKEN", "very-secret-token")
+    monkeypatch.setenv("TEST_PORT", "5432")
+    server = Server(token=EnvVar("TEST_TOKEN"), port=EnvVar.int("TEST_PORT"), names=[EnvVar("TEST_TOKEN")])
+    with og.build_resources({"server": server}) as made:
+        assert (made.server.token, made.server.port, made.server.names) == (
+            "very-secret-token",
+            5432,
+            ["very-secret-token"],
+        )
+        assert "very-secret-token" not in repr(made.server)
+    with og.Instance(tmp_path / "home") as instance:
+        og.materialize([asked], resources={"server": server}, instance=instance, raise_on_error=False)
+    written = b"".join(path.read_bytes() for path in (tmp_path / "home").rglob("*") if path.is_file())
+    assert b"refused" in written
+    assert b"very-secret-token" not in written
+
+
+def test_a_variable_that_is_not_set(monkeypatch):
+    """It is a mistake of configuration, found before any step runs."""
+    monkeypatch.delenv("TEST_TOKEN", raising=False)
+    inner = Around(inner=Noisy(name=EnvVar("TEST_TOKEN")), other="x")
+
+    @og.asset
+    def made(around: og.ResourceParam[str]): ...
+
+    with og.Instance.ephemeral() as instance:
+        for asset, resources in ((uses, {"noisy": inner.inner}), (made, {"around": inner})):
+            with pytest.raises(og.InvalidConfigError, match="`TEST_TOKEN`"):
+                og.materialize([asset], resources=resources, instance=instance)
+        assert instance.get_runs() == []
+    assert log == []
+
+
+def test_settings_that_come_with_the_run(monkeypatch):
+    """`configure_at_launch` takes settings from the run's configuration; they are checked like those in code."""
+    monkeypatch.setenv("TEST_NAME", "from outside")
+    resources = {"noisy": Noisy.configure_at_launch()}
+
+    def run(config):
+        return og.materialize([uses], resources=resources, run_config=config).output_for_node("uses")
+
+    assert run(None) == "noisy"
+    assert run({"resources": {"noisy": {"config": {"name": "other"}}}}) == "other"
+    assert run({"resources": {"noisy": {"config": {"name": {"env": "TEST_NAME"}}}}}) == "from outside"
+    assert run(og.RunConfig(resources={"noisy": Noisy(name="object")})) == "object"
+    with pytest.raises(og.InvalidConfigError, match=r"resources\.noisy\.config\.nmae"):
+        run({"resources": {"noisy": {"config": {"nmae": "other"}}}})
+    with pytest.raises(og.InvalidConfigError, match=r"resources\.noisy\.config\.name"):
+        run({"resources": {"noisy": {"config": {"name": 3}}}})
+
+
+def test_a_missing_setting():
+    """A setting without a default that the run does not give is named by its path."""
+
+    class Needy(ConfigurableResource):
+        url: str
+
+    @og.asset
+    def made(needy: Needy): ...
+
+    with pytest.raises(og.InvalidConfigError, match=r"resources\.needy\.config\.url"):
+        og.materialize([made], resources={"needy": Needy.configure_at_launch()})
+
+
+def test_context_resources_are_those_that_were_asked_for():
+    """`context.resources` has what the op requires; another one that would have to be made is an error that says so."""
+
+    @og.resource
+    def made():
+        return "made"
+
+    @og.op(required_resource_keys={"one"})
+    def right(context):
+        return context.resources.one
+
+    @og.op
+    def wrong(context):
+        return context.resources.one
+
+    @og.job(resource_defs={"one": made})
+    def both():
+        right(), wrong()
+
+    result = both.execute_in_process(raise_on_error=False)
+    assert result.output_for_node("right") == "made"
+    with pytest.raises(og.DagsterUnknownResourceError, match="does not say that it needs it"):
+        both.execute_in_process()
+
+
+def test_direct_calls():
+    """A resource is an argument of a direct call, or comes with its context, and not both."""
+
+    class Quiet(ConfigurableResource):
+        name: str = "quiet"
+
+    @og.op
+    def ask(context, quiet: Quiet, question: str):
+        return quiet.name + question
+
+    context = og.build_op_context(resources={"quiet": Quiet(name="built")})
+    assert ask(context, question="?") == "built?"
+    assert ask(og.build_op_context(), Quiet(name="given"), "?") == "given?"
+    assert ask(None, quiet=Quiet(name="given"), question="?") == "given?"
+    with pytest.raises(og.InvalidInvocationError, match="its context has the resources `quiet`"):
+        ask(context, quiet=Quiet(), question="?")
+    with pytest.raises(og.InvalidInvocationError, match="quiet"):
+        ask(None, question="?")
+
+
+def test_contexts_in_with_statements():
+    """A built context with a resource that cleans up is used in `with`."""
+
+    @og.op(required_resource_keys={"around"})
+    def ask(context):
+        return context.resources.around
+
+    given = {"around": Around(inner=Noisy(), other="x")}
+    with og.build_op_context(resources=given) as context:
+        assert ask(context) == "around noisy and x"
+    assert log[-2:] == ["down around", "down noisy"]
+
+
+def test_outside_of_runs():
+    """A resource can be made by hand, for notebooks."""
+    assert Noisy(name="by hand").process_config_and_initialize().name == "by hand"
+    assert log == ["up by hand"]
+    with Noisy(name="for a while").process_config_and_initialize_cm() as made:
+        assert made.name == "for a while"
+    assert log[1:] == ["up for a while", "down for a while"]
+
+
+class Memory(ConfigurableIOManager):
+    prefix: str
+    noisy: Noisy
+    _kept: dict = {}
+
+    def handle_output(self, context, obj):
+        self._kept[tuple(context.get_identifier())] = f"{self.prefix}{obj}"
+        context.add_output_metadata({"prefix": self.prefix})
+
+    def load_input(self, context):
+        return self._kept[tuple(context.get_identifier())]
+
+
+def test_io_managers_as_classes():
+    """An I/O manager may be a class with settings and resources; its metadata is kept."""
+
+    @og.asset
+    def one():
+        return "one"
+
+    @og.asset
+    def two(one):
+        return one + "!"
+
+    result = og.materialize([one, two], resources={"io_manager": Memory(prefix="> ", noisy=Noisy())})
+    assert result.output_for_node("two") == "> > one!"
+    assert log == ["up noisy", "down noisy"]
+    assert result.asset_materializations_for_node("one")[0].metadata["prefix"].value == "> "
+
+
+def test_io_managers_of_functions_and_factories():
+    """An I/O manager may come from a function or from a factory class, and at launch."""
+
+    class Factory(og.ConfigurableIOManagerFactory):
+        prefix: str
+
+        def create_io_manager(self, context):
+            return Memory(prefix=self.prefix, noisy=Noisy())
+
+    @og.io_manager(required_resource_keys={"word"})
+    def made(context):
+        return Memory(prefix=context.resources.word, noisy=Noisy())
+
+    @og.asset
+    def one():
+        return 1
+
+    def run(manager, **options):
+        result = og.materialize([one], resources={"io_manager": manager, "word": "w"}, **options)
+        return result.output_for_node("one")
+
+    assert run(made) == "w1"
+    assert run(Factory(prefix="f")) == "f1"
+    assert run(og.IOManagerDefinition.hardcoded_io_manager(Memory(prefix="h", noisy=Noisy()))) == "h1"
+    at_launch = {"resources": {"io_manager": {"config": {"prefix": "l"}}}}
+    assert run(Factory.configure_at_launch(), run_config=at_launch) == "l1"
+
+
+def test_values_are_loaded_by_a_manager_that_is_made():
+    """`load_asset_value` makes the I/O manager as a run does, and puts it away."""
+
+    @og.io_manager
+    def made():
+        log.append("up")
+        yield Fixed()
+        log.append("down")
+
+    class Fixed(og.IOManager):
+        def handle_output(self, context, obj): ...
+
+        def load_input(self, context):
+            return "loaded"
+
+    @og.asset
+    def one():
+        return 1
+
+    defs = og.Definitions(assets=[one], resources={"io_manager": made})
+    with og.Instance.ephemeral() as instance:
+        og.materialize([one], resources={"io_manager": made}, instance=instance)
+        assert defs.load_asset_value("one", instance=instance) == "loaded"
+    assert log == ["up", "down"] * 2
+
+
+def test_folders_of_files_at_launch(tmp_path):
+    """The folder of a FilesystemIOManager may come with the run, and has a folder for each asset."""
+
+    @og.asset
+    def one():
+        return 1
+
+    manager = og.FilesystemIOManager.configure_at_launch()
+    config = {"resources": {"io_manager": {"config": {"base_dir": str(tmp_path)}}}}
+    og.materialize([one], resources={"io_manager": manager}, run_config=config)
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
+def test_input_managers():
+    """An input manager loads an input in place of what stored it, or where nothing is wired to it."""
+
+    @og.input_manager
+    def loader(context):
+        return f"loaded {context.name}"
+
+    class Loader(og.InputManager):
+        def load_input(self, context):
+            return "by a class"
+
+    @og.input_manager
+    def of_class():
+        return Loader()
+
+    @og.op
+    def first():
+        return 1
+
+    @og.op(ins={"a": og.In(input_manager_key="loader"), "b": og.In(input_manager_key="of_class")})
+    def second(a, b):
+        return a, b
+
+    @og.job(resource_defs={"loader": loader, "of_class": of_class})
+    def loading():
+        second(first())
+
+    assert loading.execute_in_process().output_for_node("second") == ("loaded a", "by a class")
+
+
+def test_metadata_that_is_yielded():
+    """`handle_output` may be a generator, which yields metadata and materializations."""
+
+    class Yielding(og.IOManager):
+        def handle_output(self, context, obj):
+            yield {"rows": 3}
+
+        def load_input(self, context): ...
+
+    @og.asset
+    def one():
+        return 1
+
+    result = og.materialize([one], resources={"io_manager": Yielding()})
+    assert result.asset_materializations_for_node("one")[0].metadata["rows"].value == 3
+
+
+def test_resource_definitions_on_every_kind_of_asset():
+    """`resource_defs` may stand on an asset, a multi-asset and the two of graphs."""
+
+    @og.op(required_resource_keys={"noisy"})
+    def name_of(context):
+        return context.resources.noisy.name
+
+    defs = {"noisy": Noisy()}
+
+    @og.asset(resource_defs=defs)
+    def a(noisy: Noisy):
+        return noisy.name
+
+    @og.multi_asset(outs={"b": og.AssetOut()}, resource_defs=defs)
+    def bs(noisy: Noisy):
+        return noisy.name
+
+    @og.graph_asset(resource_defs=defs)
+    def c():
+        return name_of()
+
+    @og.graph_multi_asset(outs={"d": og.AssetOut()}, resource_defs=defs)
+    def ds():
+        return {"d": name_of()}
+
+    result = og.materialize([a, bs, c, ds])
+    assert [result.asset_value(key) for key in "abcd"] == ["noisy"] * 4
+    assert log == ["up noisy", "down noisy"]
+
+
+def test_an_import_stays_light():
+    """Using plain objects as resources imports no pydantic."""
+    code = "import opgraph as og, sys\n@og.asset\ndef a(): return 1\nog.materialize([a])\n"
+    code += "assert 'pydantic' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -11,6 +11,7 @@ from opgraph.errors import ResourceFunctionError
 from opgraph.events import ErrorInfo, RunEnded, RunStarted, RunStatus
 from opgraph.operate.planning import policy_in, replan, row_of, target_again, target_of
 from opgraph.operate.target import Selection, Target
+from opgraph.operate.clean import after_a_run
 from opgraph.operate.memo import Reuse
 from opgraph.operate.stored import trouble_with
 from opgraph.plan.model import Plan, Policy, decode_plan, encode_plan
@@ -211,9 +212,11 @@ def start(
     try:
         if gate is not None:
             gate.done()
-        return _drive(target, plan, instance, writer, resumed=resumed, steps=steps, **options)
+        outcome = _drive(target, plan, instance, writer, resumed=resumed, steps=steps, **options)
     finally:
         writer.release()
+    after_a_run(instance)
+    return outcome
 
 
 def _drive(

@@ -8,6 +8,7 @@ import click
 from opgraph.errors import Error
 from opgraph.keys import near_misses
 from opgraph.operate import inspect, lineage
+from opgraph.operate.clean import Disk, disk_of_asset, disk_of_run
 from opgraph.operate.inspect import NoSuchRunError
 from opgraph.operate.lineage import AssetSummary, OpView
 from opgraph.operate.views import AssetView, LogView, MaterializationView, OutputView, RunView
@@ -98,7 +99,7 @@ def _show_run(chosen: Chosen, instance: Instance, run_id: str, *, logs: bool, ev
     tree = RunTree(fold)
     now = time.time()
     rows = tree.full(now, split=True) if everything or tree.rows_in_full <= _ROWS else tree.folded(_ROWS, now)
-    lines = [*_run_head(view), [], *rows, *unasked(fold)]
+    lines = [*_run_head(view, disk_of_run(instance, run_id)), [], *rows, *unasked(fold)]
     if rows and tree.rows_in_full > _ROWS and not everything:
         lines += [[(f"finished graphs are folded: `opgraph show {run_id[:8]} --all` shows every op", FAINT)]]
     for block in failures(instance, run_id, fold):
@@ -113,7 +114,7 @@ def _show_run(chosen: Chosen, instance: Instance, run_id: str, *, logs: bool, ev
     ink.put(ink.cut(line, most) for line in lines)
 
 
-def _run_head(view: RunView) -> list[Line]:
+def _run_head(view: RunView, disk: Disk) -> list[Line]:
     run = view.run
     took = ink.seconds((run.ended or time.time()) - run.started) if run.started else ""
     mark = MARKS.get(run.status, ("·", FAINT))
@@ -132,9 +133,16 @@ def _run_head(view: RunView) -> list[Line]:
         rows.append([[("resumes", FAINT)], [(run.parent, PLAIN)]])
     if run.epoch > 1:
         rows.append([[("taken up", FAINT)], [(f"{times(run.epoch - 1)}, after its process had died", NOTE)]])
+    rows.append([[("on disk", FAINT)], [(_disk(disk), PLAIN)]])
     rows += [[[(what, FAINT)], [(", ".join(names), PLAIN)]] for what, names in view.changes.items() if names]
     rows += [[[("tag", FAINT)], [(f"{key}={value}", PLAIN)]] for key, value in run.tags.items()]
     return [[("run ", FAINT), (run.run_id, STRONG)], *ink.columns(rows)]
+
+
+def _disk(disk: Disk) -> str:
+    """Bytes, where they are."""
+    parts = [f"{ink.size(size)} in {place}" for place, size in (("the record", disk.record), ("files", disk.files)) if size]
+    return ", ".join(parts) or "nothing"
 
 
 def _said(said: list[LogView]) -> list[Line]:
@@ -181,6 +189,8 @@ def _show_asset(chosen: Chosen, instance: Instance, asset: str, limit: int, *, a
     if broken:
         lines += [[], [("! ", NOTE), (f"the definitions cannot be loaded: {broken}", PLAIN)]]
     lines += [[], *_latest(view)]
+    if view.latest is not None:
+        lines += ink.columns([_pair("on disk", f"{_disk(disk_of_asset(instance, asset))}, all versions")])
     if len(view.history) > 1:
         lines += [[], [("before that", FAINT)], *ink.columns([_past(each) for each in view.history[1:]])]
     ink.put(lines)

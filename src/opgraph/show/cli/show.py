@@ -93,7 +93,8 @@ def _show_run(chosen: Chosen, instance: Instance, run_id: str, *, logs: bool, ev
     plan = inspect.plan_of(instance.record, run_id)
     said = inspect.logs(instance.record, run_id, plan) if logs else []
     if as_json:
-        print_json({**inspect.to_json(view), **({"logs": inspect.to_json(said)} if logs else {})})
+        disk = inspect.to_json(disk_of_run(instance, run_id))
+        print_json({**inspect.to_json(view), "disk": disk, **({"logs": inspect.to_json(said)} if logs else {})})
         return
     fold = inspect.folded(instance.record, run_id, plan)
     tree = RunTree(fold)
@@ -183,7 +184,8 @@ def _show_asset(chosen: Chosen, instance: Instance, asset: str, limit: int, *, a
         raise NothingToShowError(asset, known)
     if as_json:
         declaration: Any = {**inspect.to_json(declared), "graph": inspect.to_json(ops)} if declared else None
-        print_json({**inspect.to_json(view), "declared": declaration})
+        disk = inspect.to_json(disk_of_asset(instance, asset))
+        print_json({**inspect.to_json(view), "disk": disk, "declared": declaration})
         return
     lines = _asset_head(asset, declared, ops)
     if broken:

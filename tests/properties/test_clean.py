@@ -25,8 +25,8 @@ SIZES = (10, 40_000)  # beside a fact, and in a file
 class World:
     """Two graph assets, one made from the other, in several editions; and a clock that only moves forward."""
 
-    def __init__(self, instance: Any) -> None:
-        self.instance = instance
+    def __init__(self, instance: Any, *, memoize: bool) -> None:
+        self.instance, self.memoize = instance, memoize
         self.days = 0.0
         self.broken = ""
         self.texts = dict.fromkeys(("a1", "a2", "b1", "b2"), 0)
@@ -55,11 +55,11 @@ class World:
 
         a1, a2, b1, b2 = (made(name, SIZES[i % 2]) for i, name in enumerate(self.texts))
 
-        @graph_asset(memoize=True)
+        @graph_asset(memoize=self.memoize)
         def a():
             return a2(a1())
 
-        @graph_asset(memoize=True)
+        @graph_asset(memoize=self.memoize)
         def b(a):
             return b2(b1(a))
 
@@ -118,7 +118,7 @@ def test_what_may_be_asked_for_stays(random: Random) -> None:
     of the last week stored or took over can be loaded; and resuming such a run never runs again what succeeded."""
     with tempfile.TemporaryDirectory() as folder, opgraph.Instance(folder) as instance:
         instance.retention = None  # only when this test says so
-        world = World(instance)
+        world = World(instance, memoize=random.random() < 0.5)
         for _ in range(random.randint(3, 9)):
             world.days += random.choice([0, 0, 0.5, 1.5, 6, 8, 31, 200])
             what = random.choice(["edit", "run", "run", "resume"])

@@ -159,6 +159,8 @@ def _why(step: Step, branch: Branch) -> Line:
         return [("asked for", FAINT)]
     if decision.do is Do.REUSE and decision.why == "recorded" and decision.kept:
         return [(f"stored by run {decision.kept[0].run[:8]}", FAINT)]
+    if decision.do is Do.REUSE and decision.why == "same":
+        return [("unchanged" + (f", stored by run {decision.kept[0].run[:8]}" if decision.kept else ""), FAINT)]
     return [(reason(decision), FAINT)]
 
 

@@ -39,7 +39,7 @@ class Source(NamedTuple):
     @staticmethod
     def of_caller() -> "Source | None":
         """The nearest line on the stack that is not opgraph's own."""
-        frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage] - `inspect` costs 20 ms
+        frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - `inspect` costs 20 ms
         while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
             frame = frame.f_back
         return Source(frame.f_code.co_filename, frame.f_lineno) if frame is not None else None

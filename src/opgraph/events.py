@@ -89,6 +89,7 @@ class Read(Struct, frozen=True, array_like=True, gc=False):
     run: str = ""
     seq: int = 0
     data_version: str = ""
+    metadata: Metadata = {}  # what the I/O manager that loaded it said
 
 
 class Frame(Struct, frozen=True, array_like=True, gc=False):

@@ -15,8 +15,7 @@ class BadAssetKey(InvalidDefinitionError, ValueError):
     def __init__(self, given: object) -> None:
         self.given = given
         super().__init__(
-            f"{shown(given, 60)} is no asset key: a key has one part or more, and each is "
-            "a text that is not empty",
+            f"{shown(given, 60)} is no asset key: a key has one part or more, and each is a text that is not empty",
             where=Source.of_caller(),
             fix='write it as "a/b" or ["a", "b"]',
         )

@@ -18,6 +18,7 @@ from opgraph import (
     execute_job,
     graph,
     graph_asset,
+    job,
     materialize_to_memory,
     op,
 )
@@ -702,3 +703,57 @@ def test_memory_only_runs_leave_nothing(instance):
     assert result.success
     assert not (instance.home / "values").exists()
     assert all(step.decision.do is Do.RUN for step in decode_plan(instance.record.run(result.run_id).plan).steps)
+
+
+def counted_job():
+    """A job of three ops, one of which may fail, and one beside them."""
+
+    @op
+    def first():
+        act("first")
+        return 1
+
+    @op
+    def second(x):
+        act("second")
+        return x + 1
+
+    @op
+    def aside():
+        act("aside")
+
+    @job
+    def counted():
+        second(first())
+        aside()
+
+    return counted
+
+
+def test_the_ops_of_a_run_are_those_of_what_goes_on_from_it(instance):
+    """A run of some ops keeps which they were: going on from it plans these, and no others."""
+    world["failing"] = {"second"}
+    counted = counted_job()
+    failed = execute_job(counted, instance, op_selection=["*second"])
+    assert (failed.success, ran()) == (False, ["first", "second"])
+    again = plan_resume(Definitions(jobs=[counted]), failed.run_id, instance=instance)
+    assert [step.key for step in again.steps] == ["first", "second"]
+    world["failing"] = set()
+    options = ReexecutionOptions.from_failure(failed.run_id, instance)
+    assert execute_job(counted, instance, reexecution_options=options).output_for_node("second") == 2
+    assert ran() == ["second"]
+
+
+def test_a_jobs_own_selection_holds_where_it_is_run_by_name(instance):
+    """A job that was cut down to some ops runs these also when it is run from the definitions."""
+    cut = counted_job().get_subset(op_selection=["aside"])
+    assert materialize(Definitions(jobs=[cut]), job="counted", instance=instance).success
+    assert ran() == ["aside"]
+
+
+def test_going_on_by_options_from_a_run_that_succeeded_is_refused(instance):
+    """`from_failure` of a run that did everything is refused as `resume` refuses it."""
+    counted = counted_job()
+    done = execute_job(counted, instance)
+    with pytest.raises(NothingToRun, match="nothing left to run"):
+        execute_job(counted, instance, reexecution_options=ReexecutionOptions.from_failure(done.run_id))

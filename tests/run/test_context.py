@@ -147,4 +147,4 @@ def test_log_event():
     context = OpExecutionContext(one, SIDE)
     context.log_event("first")
     context.log_event("second")
-    assert context.reported == ["first", "second"]
+    assert [event for _, event in context.reported] == ["first", "second"]

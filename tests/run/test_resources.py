@@ -490,3 +490,59 @@ def test_an_import_stays_light():
     code = "import opgraph as og, sys\n@og.asset\ndef a(): return 1\nog.materialize([a])\n"
     code += "assert 'pydantic' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_resources_given_to_a_run_replace_those_of_its_job():
+    """`execute_in_process(resources=…)` goes before the job's `resource_defs`, key by key."""
+
+    @og.op(required_resource_keys={"one", "two"})
+    def both(context):
+        return context.resources.one, context.resources.two
+
+    @og.job(resource_defs={"one": 1, "two": 2})
+    def pair():
+        both()
+
+    assert pair.execute_in_process(resources={"two": 22}).output_for_node("both") == (1, 22)
+    assert pair.execute_in_process().output_for_node("both") == (1, 2)
+
+
+def test_what_an_asset_brings_it_may_use():
+    """The keys of an asset's `resource_defs` need not stand in `required_resource_keys` too."""
+
+    @og.asset(resource_defs={"foo": og.ResourceDefinition.hardcoded_resource("blah")})
+    def it(context):
+        return context.resources.foo
+
+    assert og.materialize([it]).output_for_node("it") == "blah"
+
+
+@pytest.mark.parametrize("decorator", [og.resource, og.io_manager])
+def test_a_config_schema_of_python_types(decorator, monkeypatch):
+    """`config_schema` as a dict of types is checked before anything runs, with the path; `configured` gives it too."""
+
+    @decorator(config_schema={"path": str, "limit": int})
+    def store(context):
+        log.append(context.resource_config)
+        return og.InMemoryIOManager()
+
+    @og.op(required_resource_keys={"store"})
+    def act():
+        log.append("act")
+
+    @og.job(resource_defs={"store": store})
+    def it():
+        act()
+
+    monkeypatch.setenv("HERE", "/tmp")
+    config = {"resources": {"store": {"config": {"path": {"env": "HERE"}, "limit": 3}}}}
+    assert it.execute_in_process(run_config=config).success
+    assert log == [{"path": "/tmp", "limit": 3}, "act"]
+    log.clear()
+    with pytest.raises(og.InvalidConfigError, match=r"resources\.store\.config\.limit"):
+        it.execute_in_process(run_config={"resources": {"store": {"config": {"path": "a", "limit": "b"}}}})
+    with pytest.raises(og.InvalidConfigError, match=r"resources\.store\.config\.path"):
+        it.execute_in_process()
+    assert log == []
+    assert it.execute_in_process(resources={"store": store.configured({"path": "x", "limit": 1})}).success
+    assert log == [{"path": "x", "limit": 1}, "act"]

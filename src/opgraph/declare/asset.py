@@ -157,7 +157,7 @@ def _op(body: Body, attributes: Mapping[str, Any], of: layout.Layout, outs: dict
         outs,
         attributes.get("description"),
         attributes.get("config_schema"),
-        required_resource_keys=of.required_resource_keys,
+        required_resource_keys=of.required_resource_keys.union(of.resource_defs),  # what it brings it may use
         tags=of.op_tags,
         code_version=attributes.get("code_version"),
         kind="asset",

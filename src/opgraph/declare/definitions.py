@@ -167,8 +167,10 @@ class Definitions(Frozen):
     get_implicit_global_asset_job_def = resolve_implicit_global_asset_job_def
 
     def resolve_all_job_defs(self) -> Sequence[JobDefinition]:
-        """Every job, ready to run."""
-        return [self.get_job_def(job.name) for job in self.jobs]
+        """Every job, ready to run; the job of all assets first, where there are any."""
+        made = any(isinstance(each, AssetsDefinition) and each.is_executable for each in self.assets)
+        own = [self.resolve_implicit_global_asset_job_def()] if made else []
+        return [*own, *(self.get_job_def(job.name) for job in self.jobs)]
 
     def resolve_asset_graph(self) -> Any:
         """The assets by key, each with what it is made from and what is made from it.

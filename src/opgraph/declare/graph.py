@@ -26,6 +26,7 @@ from opgraph.declare.mistakes import (
     WrongCount,
     WrongType,
     gathering,
+    owner_of,
     report,
 )
 from opgraph.declare.op import OpDefinition
@@ -53,7 +54,7 @@ def composed(
 ) -> GraphDefinition:
     """The graph that a function's body describes: runs the body once, with placeholders."""
     body = Body(fn)
-    owner = f"{kind} `{name}`"
+    owner = owner_of(kind, name)
     source = body.source
     expect(owner, source, description=description, ins=ins, tags=tags)
     ins = only(owner, "ins", ins, GraphIn, "a `GraphIn`", source) if ins else None

@@ -13,6 +13,7 @@ from opgraph.declare.body import Body
 from opgraph.declare.frozen import Frozen
 from opgraph.declare.inputs import GraphIn
 from opgraph.declare.labels import checked_name, checked_tags
+from opgraph.declare.mistakes import owner_of
 from opgraph.declare.node import Node
 from opgraph.declare.outputs import GraphOut
 from opgraph.declare.run_config import checked_config
@@ -334,8 +335,10 @@ class JobDefinition(Frozen):
             },
         )
         source = graph_def.source
-        expect(f"job `{name or graph_def.name}`", source, resource_defs=resource_defs, description=description, tags=tags,
-               run_tags=run_tags, metadata=metadata, input_values=input_values)  # fmt: skip
+        expect(
+            owner_of("job", name or graph_def.name), source, resource_defs=resource_defs, description=description,
+            tags=tags, run_tags=run_tags, metadata=metadata, input_values=input_values,
+        )  # fmt: skip
         own = checked_name("job", name if name is not None else graph_def.name, source)
         labels = {**graph_def.tags, **checked_tags(f"job `{own}`", tags, source)}
         self.settle(

@@ -9,7 +9,7 @@ from opgraph.declare.frozen import Frozen, made, replaced
 from opgraph.declare.graph import composed
 from opgraph.declare.graph_definition import JobDefinition
 from opgraph.declare.labels import checked_name, checked_tags, memoized_tags
-from opgraph.declare.mistakes import gathering
+from opgraph.declare.mistakes import gathering, owner_of
 from opgraph.declare.run_config import checked_config
 from opgraph.declare.selection import AssetSelection, CoercibleToAssetSelection, selection_of
 from opgraph.declare.unsupported import refuse
@@ -91,16 +91,17 @@ def define_asset_job(
         },
     )
     where = Source.of_caller()
-    expect(f"job `{name}`", where, description=description, tags=tags, run_tags=run_tags, metadata=metadata, memoize=memoize)
-    labels = memoized_tags(checked_tags(f"job `{name}`", tags, where), memoize)
+    expect(owner_of("job", name), where, description=description, tags=tags, run_tags=run_tags, metadata=metadata,
+           memoize=memoize)  # fmt: skip
+    labels = memoized_tags(checked_tags(owner_of("job", name), tags, where), memoize)
     return made(
         AssetJob,
         name=checked_name("job", name, where),
         selection=AssetSelection.all() if selection is None else selection_of(selection),
-        config=checked_config(f"job `{name}`", config, where, of_run=True),
+        config=checked_config(owner_of("job", name), config, where, of_run=True),
         description=description,
         tags=labels,
-        run_tags=labels if run_tags is None else checked_tags(f"job `{name}`", run_tags, where),
+        run_tags=labels if run_tags is None else checked_tags(owner_of("job", name), run_tags, where),
         metadata=dict(metadata or {}),
         executor_def=executor_def,
         source=where,

@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple
 
 from opgraph.declare.mistakes import BadGroup, BadKind, BadName, BadOwner, BadTag, TooManyKinds, report
-from opgraph.errors import InvalidDefinitionError, Source
+from opgraph.errors import InvalidDefinitionError, Source, shown
 from opgraph.keys import NAME
 
 _OUTPUT: Final = re.compile(r"[A-Za-z0-9_]+")
@@ -67,11 +67,11 @@ def checked_labels(
 
 def checked_name(kind: str, name: str, where: Source | None) -> str:
     """The name of an op, graph, job, input or output; one that is not valid is reported."""
-    if kind == "output" and isinstance(name, str) and _OUTPUT.fullmatch(name):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if kind == "output" and _is_text(name, _OUTPUT):
         return name  # it is never a name in Python: it may begin with a digit
     if not isinstance(name, str) or not NAME.fullmatch(name):  # pyright: ignore[reportUnnecessaryIsInstance] - users' data
         report(BadName(kind, name, where=where))
-        return re.sub(r"\W", "_", str(name)) or "_"
+        return re.sub(r"\W", "_", name if isinstance(name, str) else shown(name)) or "_"  # pyright: ignore[reportUnnecessaryIsInstance]
     return name
 
 

@@ -67,6 +67,11 @@ def report(problem: InvalidDefinitionError) -> None:
     problems.append(problem)
 
 
+def owner_of(kind: str, name: object) -> str:
+    """Whose mistake it is, for a sentence."""
+    return f"{kind} `{name if isinstance(name, str) else shown(name)}`"
+
+
 def _names(names: Iterable[object]) -> str:
     return ", ".join(f"`{name}`" for name in names) or "none"
 
@@ -139,8 +144,8 @@ class KeyTwice(InvalidDefinitionError):
         self.whole = whole
         self.parts = tuple(parts)
         super().__init__(
-            f"{whole} and {', '.join(parts)} cannot both be set on {owner}: where the {whole} argument is provided, it is the "
-            "whole name",
+            f"{whole} and {', '.join(parts)} cannot both be set on {owner}: where the {whole} argument is provided, "
+            "it is the whole name",
             where=where,
             fix=f"keep `{whole}` and put the whole path into it, or leave it out",
         )
@@ -198,8 +203,8 @@ class BadTag(InvalidDefinitionError):
         self.key = key
         self.value = value
         super().__init__(
-            f"Found invalid tag keys or values on {owner}: {shown(key)}: {shown(value)}; both are text of letters, digits, `_`, `-` "
-            "and `.`, at most 63 of them, the key perhaps with a part and `/` before it",
+            f"Found invalid tag keys or values on {owner}: {shown(key)}: {shown(value)}; both are text of letters, "
+            "digits, `_`, `-` and `.`, at most 63 of them, the key perhaps with a part and `/` before it",
             where=where,
             fix="put other text into `metadata`, which holds anything",
         )

@@ -17,6 +17,7 @@ from opgraph.declare.mistakes import (
     WrongContext,
     WrongType,
     gathering,
+    owner_of,
     report,
 )
 from opgraph.declare.outputs import Out
@@ -80,10 +81,10 @@ class OpDefinition(Frozen, Generic[P, R_co]):
         kind: str = "op",
     ) -> None:
         refuse("op", {"pool": pool, "retry_policy": retry_policy})
-        expect(f"{kind} `{name}`", getattr(compute_fn, "source", None), ins=ins, outs=outs, description=description,
+        expect(owner_of(kind, name), getattr(compute_fn, "source", None), ins=ins, outs=outs, description=description,
                required_resource_keys=required_resource_keys, tags=tags, code_version=code_version, memoize=memoize)  # fmt: skip
         body = compute_fn if isinstance(compute_fn, Body) else Body(compute_fn)
-        owner = f"{kind} `{name}`"
+        owner = owner_of(kind, name)
         if body.var_positional:
             report(PositionalRest(owner, where=body.source))
         if kind == "op" and body.context_kind == "asset":
@@ -317,7 +318,7 @@ def op(
     @gathering
     def decorate(fn: Callable[..., Any]) -> OpDefinition:
         body = Body(fn)
-        owner = f"op `{name if name is not None else fn.__name__}`"
+        owner = owner_of("op", name if name is not None else fn.__name__)
         given_ins = only(owner, "ins", ins, In, "an `In`", body.source) if isinstance(ins, Mapping) else ins
         given_out = only(owner, "out", out, Out, "an `Out`", body.source) if isinstance(out, Mapping) else out
         if out is not None and not isinstance(out, (Out, Mapping)):  # pyright: ignore[reportUnnecessaryIsInstance] - users' data

@@ -135,6 +135,6 @@ def _job_of(found: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Job
         return found.resolve_implicit_global_asset_job_def()
     raise NotReconstructable(
         found,
-        f"a job was expected: a JobDefinition, GraphDefinition or Definitions. Got {found!r}.",
+        f"what can be loaded is a JobDefinition, a GraphDefinition or Definitions. Got {found!r}.",
         "return the job from the function",
     )

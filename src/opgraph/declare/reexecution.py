@@ -22,6 +22,12 @@ class ReexecutionOptions(Struct, frozen=True):
     only_failed: bool = False  # run only what did not succeed
 
     @staticmethod
-    def from_failure(run_id: str) -> "ReexecutionOptions":
-        """Run what did not succeed in that run, reuse the rest."""
+    def from_failure(run_id: str, instance: object = None) -> "ReexecutionOptions":
+        """Run what did not succeed in that run, reuse the rest. Where it all succeeded, executing it is refused.
+
+        Args:
+            run_id: the run.
+            instance: not needed: the run is looked for where the new one is recorded.
+        """
+        del instance
         return ReexecutionOptions(run_id, only_failed=True)

@@ -49,7 +49,8 @@ class ResourceDefinition:
     Args:
         resource_fn: returns the resource, or yields it and cleans up afterwards. It takes an `InitResourceContext` or
             nothing.
-        config_schema: not supported; `ConfigurableResource` has typed fields.
+        config_schema: what `context.resource_config` must look like: Python types such as `str` or `{"path": str}`;
+            None: anything. A `ConfigurableResource` has typed fields instead.
         description: for people.
         required_resource_keys: the resources it uses, as `context.resources.<key>`.
         version: stands for the code.
@@ -70,12 +71,8 @@ class ResourceDefinition:
         required_resource_keys: AbstractSet[str] | None = None,
         version: str | None = None,
     ) -> None:
-        if config_schema is not None:
-            raise NotYetSupportedError(
-                "config_schema",
-                "`config_schema` is not supported: write a `ConfigurableResource` with a field for each value",
-            )
         self.resource_fn = resource_fn
+        self.config_schema = config_schema
         self.description = description if description is not None else getattr(resource_fn, "__doc__", None)
         self.required_resource_keys = frozenset(required_resource_keys or ())
         self.version = version
@@ -116,6 +113,16 @@ class ResourceDefinition:
     def name(self) -> str:
         """The function's name."""
         return getattr(self.resource_fn, "__name__", "resource")
+
+    @property
+    def config(self) -> Any:
+        """Its configuration, where `configured` gave it one."""
+        return self._config
+
+    @property
+    def source(self) -> Source | None:
+        """Where the function stands."""
+        return _place(self.resource_fn)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """What the function returns, as tests call it.
@@ -218,7 +225,7 @@ class IOManagerDefinition(ResourceDefinition):
 
     Args:
         resource_fn: returns the I/O manager, or yields it and cleans up afterwards.
-        config_schema: not supported, as the next two but one.
+        config_schema: see `ResourceDefinition`.
         description: for people.
         required_resource_keys: the resources it uses.
         version: stands for the code.
@@ -318,7 +325,8 @@ def resource(
     """Make a resource of a function: it returns the resource, or yields it and cleans up afterwards.
 
     Args:
-        config_schema: not supported; the function, where the decorator is used without parentheses.
+        config_schema: what `context.resource_config` must look like, as Python types: `{"path": str}`; the function,
+            where the decorator is used without parentheses.
         description: for people, by default the docstring.
         required_resource_keys: the resources it uses, as `context.resources.<key>`.
         version: stands for the code.

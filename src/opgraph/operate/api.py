@@ -27,11 +27,11 @@ from opgraph.keys import AssetKey, CoercibleToAssetKey, near_misses
 from opgraph.operate.asset_job import job_of_assets
 from opgraph.operate.asset_view import AssetGraphView
 from opgraph.operate.execute import RunOutcome, start
-from opgraph.operate.planning import past_of, row_of, trouble_in
+from opgraph.operate.planning import past_of, row_of, trouble_in, what_failed
 from opgraph.operate.target import EVERYTHING, AssetTarget, Selection, Target, asset_target, graph_target, job_target
 from opgraph.plan.jobs import IO_MANAGER
 from opgraph.plan.model import Plan, Policy, decode_plan
-from opgraph.plan.reuse import from_failure, from_steps, only_steps
+from opgraph.plan.reuse import from_steps, only_steps
 from opgraph.record.rows import RunRow
 from opgraph.resolve.config import Given
 from opgraph.resolve.mistakes import UnknownSelected
@@ -263,6 +263,11 @@ def _execute(
     owner = instance or Instance.ephemeral()
     if run_id is not None and owner.has_run(run_id):
         raise InvalidInvocationError(f"there is a run `{run_id}` already", fix="give another id, or none")
+    parent = row_of(owner, reexecution.parent_run_id) if reexecution is not None else None
+    if parent is not None and reexecution is not None and not reexecution.step_selection:
+        then = decode_plan(parent.plan)  # what that run was asked for, unless something else is
+        op_selection = op_selection if op_selection is not None else then.ops or None
+        asset_selection = asset_selection if asset_selection is not None else then.selection or None
     if isinstance(job, JobDefinition) and job.assets is not None:
         assets = job.assets
         if resources:
@@ -270,16 +275,16 @@ def _execute(
             assets = structs.replace(assets, definitions=replaced(assets.definitions, resources=whole))
         target = _target_of_assets(job, assets, owner, asset_selection, tags, run_config)
     else:
-        chosen = op_selection if op_selection is not None or isinstance(job, GraphDefinition) else job.op_selection
+        if isinstance(job, JobDefinition):  # what is given here replaces what the job brings
+            resources = {**job.resource_defs, **(resources or {})}
+            job = replaced(job, resource_defs=resources)
         if instance is None:  # nothing outlives the call, so values need not be such as can be stored
             resources = {IO_MANAGER: InMemoryIOManager(), **(resources or {})}
         target = graph_target(
-            job, resources=resources, tags=tags, given=input_values, selection=chosen, run_config=run_config
+            job, resources=resources, tags=tags, given=input_values, selection=op_selection, run_config=run_config
         )
-    parent: RunRow | None = None
     plan = target.plan(owner)
-    if reexecution is not None:
-        parent = row_of(owner, reexecution.parent_run_id)
+    if parent is not None and reexecution is not None:
         plan = _again(plan, parent, reexecution, owner, target)
     outcome = _run(target, plan, owner, run_id=run_id or "", parent=parent)
     return _finish(target, outcome, owner, raise_on_error=raise_on_error)
@@ -305,7 +310,7 @@ def _target_of_assets(
 def _again(plan: Plan, parent: RunRow, options: ReexecutionOptions, instance: Instance, target: Target) -> Plan:
     past, trouble = past_of(parent, instance), trouble_in(instance, target)
     if options.only_failed and not options.step_selection:
-        return from_failure(plan, past, trouble)
+        return what_failed(plan, past, trouble, parent)
     if options.step_selection:
         return only_steps(plan, past, trouble, options.step_selection)
     return from_steps(plan, past, trouble, [step.key for step in plan.steps])

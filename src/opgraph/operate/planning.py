@@ -137,7 +137,13 @@ def target_again(
     policy = policy or policy_in(then)
     if not then.selection:
         return job_target(
-            defs, then.job, instance=instance, tags=dict(row.tags), run_config=config, recorded=then.config
+            defs,
+            then.job,
+            instance=instance,
+            tags=dict(row.tags),
+            run_config=config,
+            recorded=then.config,
+            ops=then.ops or None,
         )
     keys = list(then.selection)
     job = next((each for each in defs.jobs if each.name == then.job), None)
@@ -170,6 +176,15 @@ def replan(
         return only_steps(today, past, trouble, only)
     if from_step:
         return from_steps(today, past, trouble, from_step)
+    return what_failed(today, past, trouble, row)
+
+
+def what_failed(today: Plan, past: Past, trouble: Trouble, row: RunRow) -> Plan:
+    """Today's plan with what an earlier run made reused, and the rest run.
+
+    Raises:
+        NothingToRun: it made everything.
+    """
     made = from_failure(today, past, trouble)
     if not any(step.decision.do is Do.RUN for step in made.steps):
         raise NothingToRun(row.run_id, row.status.value)

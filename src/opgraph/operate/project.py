@@ -129,7 +129,7 @@ def locate(
             raise BadSettingError(settings_file, "module", module, "either `file` or `module`, not both")
         path = (root / name).resolve() if name else None
         root = path.parent if path else root
-    if path is not None and not path.is_file():
+    if path is not None and not os.path.isfile(path):  # noqa: PTH113 - a name too long for the system is no file either
         raise DefinitionsFileMissingError(path, said)
     beside = settings_file.parent if settings_file is not None else root
     return Location(
@@ -166,7 +166,7 @@ def _settings(start: Path) -> tuple[Path | None, dict[str, Any]]:
     """The nearest pyproject.toml upwards that has [tool.opgraph], and what it says."""
     for folder in (start, *start.parents):
         path = folder / "pyproject.toml"
-        if not path.is_file():
+        if not os.path.isfile(path):  # noqa: PTH113 - the same
             continue
         try:
             text = path.read_text(encoding="utf-8")

@@ -1,5 +1,6 @@
 """What can be wrong with a project: where it is, what its settings say, what its file does when it is imported."""
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -58,11 +59,13 @@ class DefinitionsFileMissingError(Error):
         self.path = path
         self.said = said
         folder = path.parent
-        there = sorted(p.name for p in folder.glob("*.py")) if folder.is_dir() else []
+        there = sorted(p.name for p in folder.glob("*.py")) if os.path.isdir(folder) else []  # noqa: PTH112 - no error
         near = near_misses(path.name, there)
-        what = "is a folder, not a file" if path.is_dir() else "does not exist"
+        what = "is a folder, not a file" if os.path.isdir(path) else "does not exist"  # noqa: PTH112 - the same
         fix = f"did you mean {folder / near[0]}?" if near else "check the path"
-        super().__init__(f"{path}, named by {said}, {what}", fix=fix)
+        name = str(path)
+        name = name if len(name) <= 200 else f"{name[:197]}..."
+        super().__init__(f"{name}, named by {said}, {what}", fix=fix)
 
 
 class DefinitionsModuleMissingError(Error):

@@ -131,11 +131,14 @@ class GraphTarget:
     settings: Settings
     project: Project | None = None
     chosen: frozenset[str] | None = None
+    asked: tuple[str, ...] = ()
     memoizing: Memoizing = Memoizing()
 
     def plan(self, instance: Instance) -> Plan:
         """The plan that runs every op, but for what is memoized."""
         made = plan_graph(self.flat, job=self.job, chosen=self.chosen)
+        if self.asked:  # kept, so that going on from the run plans the same ops
+            made = msgspec.structs.replace(made, ops=self.asked)
         nodes = {step.key: step for step in self.flat.steps}
         return with_memo(
             with_config(made, self.settings, nodes),
@@ -238,8 +241,9 @@ def job_target(
     tags: Mapping[str, str] | None = None,
     run_config: Given = None,
     recorded: Mapping[str, Any] | None = None,
+    ops: Sequence[str] | None = None,
 ) -> Target:
-    """What a job of the definitions runs.
+    """What a job of the definitions runs. `ops` are those of a job of ops that are wanted.
 
     Raises:
         UnknownJob: there is none of this name.
@@ -263,7 +267,13 @@ def job_target(
             recorded=recorded,
         )
     return graph_target(
-        job, resources=project.resources, tags=tags, project=project, run_config=run_config, recorded=recorded
+        job,
+        resources=project.resources,
+        tags=tags,
+        project=project,
+        selection=ops,
+        run_config=run_config,
+        recorded=recorded,
     )
 
 
@@ -278,7 +288,7 @@ def graph_target(
     run_config: Given = None,
     recorded: Mapping[str, Any] | None = None,
 ) -> GraphTarget:
-    """What a job of ops runs.
+    """What a job of ops runs. Where there is no `selection` of ops, a job's own holds.
 
     Raises:
         InvalidDefinitionError: an input that nobody provides, a resource that is not there.
@@ -286,6 +296,8 @@ def graph_target(
     graph = definition.graph if isinstance(definition, JobDefinition) else definition
     own: Mapping[str, Any] = definition.resource_defs if isinstance(definition, JobDefinition) else {}
     values: Mapping[str, Any] = definition.input_values if isinstance(definition, JobDefinition) else {}
+    if selection is None and isinstance(definition, JobDefinition):
+        selection = definition.op_selection
     flat = flatten(graph)
     read = _assets_read(flat)
     if read and project is None:
@@ -319,6 +331,7 @@ def graph_target(
         settings,
         project,
         chosen,
+        tuple(selection or ()),
     )
 
 

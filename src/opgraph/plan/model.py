@@ -235,6 +235,7 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     executor: str = "in_process"
     tags: dict[str, str] = {}
     config: dict[str, Any] = {}  # as it was given for the run; secrets masked, environment variables by name
+    ops: tuple[str, ...] = ()  # the ops of a job asked for, as they were given; by default all
     version: int = VERSION
 
     def to_json(self) -> dict[str, Any]:

@@ -290,7 +290,7 @@ class Settings:
     def _fitted(self, step: FlatStep, *, reading: bool) -> tuple[Fitting, Any, Any]:
         path, kind = step.key, step.op.config_type
         fitting = Fitting(step.op.source, reading=reading)
-        value = self._given.get(step.key, _nothing_given(kind))
+        value = self._given.get(step.key, nothing_given(kind))
         fitted = fitting.fit(value, kind, path)
         return fitting, fitted, fitting.made(fitted, kind, path)
 
@@ -332,7 +332,7 @@ def config_of(op: OpDefinition, given: Any, path: str) -> OpConfig:
     if is_model(given) and isinstance(given, kind if isinstance(kind, type) else object):
         value = loosened(given)
     else:
-        value = _nothing_given(kind) if given is None else given
+        value = nothing_given(kind) if given is None else given
     fitting = Fitting(op.source, reading=True)
     fitted = fitting.fit(value, kind, path)
     made = fitting.made(fitted, kind, path)
@@ -383,7 +383,7 @@ def _mixed(below: Any, above: Any, kind: Any) -> Any:
     return made
 
 
-def _nothing_given(kind: Any) -> Any:
+def nothing_given(kind: Any) -> Any:
     """What stands for configuration that was not given: no settings, where settings are taken."""
     return {} if kind is None or is_dict(kind) or is_config_type(kind) or _is_dict(kind) else None
 

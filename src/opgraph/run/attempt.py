@@ -100,6 +100,8 @@ class Attempts:
         storing = [0]
         try:
             ins = self._load(bound, attempt, reads)
+            if self._shelf.reported:
+                self._report(bound, attempt, self._shelf.reported, emit)
             loaded = _clock()
             during = "compute"
             op = bound.flat.op
@@ -110,9 +112,7 @@ class Attempts:
             items: Iterable[Any] = bound.call.outputs(ins, context, selected, self._loop)
             outputs, blob = self._store(bound, attempt, items, asked, storing, emit)
             if self._contexts:
-                context = self._contexts.get(bound.number)
-                if context is not None and context.reported:
-                    self._report(bound, attempt, context.reported, emit)
+                self._report_logged(bound, attempt, emit)
             ended = _clock()
             computed = ended - loaded - storing[0]
             return StepSucceeded(
@@ -132,6 +132,7 @@ class Attempts:
             cause = error.cause if isinstance(error, _InStore) else error
             about = error.output if isinstance(error, _InStore) else getattr(error, "__opgraph_input__", "")
             self.errors[bound.number] = cause
+            self._report_logged(bound, attempt, emit)
             ended = _clock()
             return StepFailed(
                 bound.number,
@@ -186,7 +187,8 @@ class Attempts:
         except ValueLostError as error:
             raise Lost(source.step, source.output, error) from error
         if kept.stored.asset is not None:
-            reads.append(Read(name, kept.stored.asset, kept.run, kept.seq, kept.stored.data_version))
+            metadata = self._shelf.told_of_input()
+            reads.append(Read(name, kept.stored.asset, kept.run, kept.seq, kept.stored.data_version, metadata))
         return value
 
     def _many(
@@ -256,6 +258,8 @@ class Attempts:
         """
         kind = type(items)
         streaming = kind is not tuple and kind is not list
+        if self._contexts:
+            self._report_logged(bound, attempt, emit)
         if kind is tuple and asked is None and bound.selected is None:  # one plain value, and it is wanted
             (item,) = items
             began = _clock()
@@ -268,7 +272,6 @@ class Attempts:
             spent[0] = _clock() - began
             if self._shelf.reported:
                 self._report(bound, attempt, self._shelf.reported, emit)
-                self._shelf.reported.clear()
             return (stored,), blob
         if bound.whole:
             items = self._refuse_unselected(bound, list(items))
@@ -300,8 +303,10 @@ class Attempts:
     ) -> None:
         offset = 0
         for item in items:
+            if self._contexts:  # what the function logged before it yielded this comes before it
+                self._report_logged(bound, attempt, emit)
             if not isinstance(item, Came):
-                self._report(bound, attempt, [item], emit)
+                self._report(bound, attempt, [(_now(), item)], emit)
                 continue
             output = bound.outputs[item.output]
             role = output.role
@@ -322,7 +327,6 @@ class Attempts:
                 spent[0] += _clock() - began
             if self._shelf.reported:
                 self._report(bound, attempt, self._shelf.reported, emit)
-                self._shelf.reported.clear()
             if streaming and stored.asset is not None:
                 emit(OutputStored(bound.number, attempt, _now(), stored), blob)
                 continue
@@ -340,13 +344,21 @@ class Attempts:
                     raise UnselectedAssetCame(bound.step.key, output.name, output.asset, bound.op.source)
         return items
 
-    def _report(self, bound: BoundStep, attempt: int, events: Iterable[Any], emit: Emit) -> None:
-        for event in events:
+    def _report_logged(self, bound: BoundStep, attempt: int, emit: Emit) -> None:
+        """Record what the function said by `log_event` since the last time."""
+        context = self._contexts.get(bound.number)
+        if context is not None and context.reported:
+            self._report(bound, attempt, context.reported, emit)
+
+    def _report(self, bound: BoundStep, attempt: int, said: list[tuple[float, Any]], emit: Emit) -> None:
+        """Make facts of what was said, each with its time, and empty the list."""
+        events, said[:] = list(said), []
+        for at, event in events:
             emit(
                 AssetReported(
                     bound.number,
                     attempt,
-                    _now(),
+                    at,
                     event.asset_key.text,
                     all_to_wire(event.metadata) if event.metadata else {},
                     not isinstance(event, AssetMaterialization),

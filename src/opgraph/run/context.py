@@ -1,6 +1,7 @@
 """The context that an op's function is given, if it asks for one."""
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, NoReturn, Self
@@ -36,7 +37,7 @@ class RunSide(Struct, frozen=True, eq=False):
     """What the contexts of a run have in common."""
 
     run_id: str = "EPHEMERAL"
-    job_name: str = "ephemeral"
+    job_name: str = ""
     tags: Mapping[str, str] = {}
     resources: Resources = Resources({})
     instance: Any = None
@@ -103,7 +104,7 @@ class OpExecutionContext(Context):
         self._log: Any = None
         self.added_metadata: dict[str, dict[str, Any]] = {}  # by output; the driver puts it on the outputs
         self.came: AbstractSet[str] = frozenset()  # the outputs that were yielded already
-        self.reported: list[Any] = []  # by log_event; the driver takes them
+        self.reported: list[tuple[float, Any]] = []  # by log_event, with the time; the driver takes them
 
     def bind(self, op: OpDefinition, assets: AssetSide | None) -> AbstractSet[str] | None:
         """Use a built context for a direct call of this op; returns the outputs that are selected (None: all)."""
@@ -197,8 +198,12 @@ class OpExecutionContext(Context):
 
     @property
     def job_name(self) -> str:
-        """The job's name."""
-        return self._side.job_name
+        """The job's name.
+
+        Raises:
+            InvariantViolationError: in a direct call there is none.
+        """
+        return self._of_run("job_name", self._side.job_name or None)
 
     @property
     def job_def(self) -> Any:
@@ -455,8 +460,8 @@ class OpExecutionContext(Context):
         return self._of_run("load_asset_value", self._load)(AssetKey.from_coercible(asset_key))
 
     def log_event(self, event: Any) -> None:
-        """Report a materialization (`AssetMaterialization`) beside the op's outputs."""
-        self.reported.append(event)
+        """Report an `AssetMaterialization` or an `AssetObservation` beside the op's outputs."""
+        self.reported.append((time.time(), event))
 
     # -- partitions --
 

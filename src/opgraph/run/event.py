@@ -137,11 +137,25 @@ class StepOutputHandle(Struct, frozen=True, kw_only=True):
     mapping_key: str | None = None
 
 
+class TypeCheckData(Struct, frozen=True, kw_only=True):
+    """Whether a value was of the type that was declared."""
+
+    success: bool
+    label: str
+    description: str | None = None
+    metadata: Mapping[str, Any] = {}
+
+
 class StepOutputData(Struct, frozen=True, kw_only=True):
     """An output that came."""
 
     step_output_handle: StepOutputHandle
     metadata: Mapping[str, Any]
+
+    @property
+    def type_check_data(self) -> TypeCheckData:
+        """Passed, else the output had not come."""
+        return TypeCheckData(success=True, label=self.output_name)
 
     @property
     def output_name(self) -> str:
@@ -158,6 +172,12 @@ class StepInputData(Struct, frozen=True, kw_only=True):
     """An input that the function was given."""
 
     input_name: str
+    type_error: str | None = None  # what was wrong with the type of its value
+
+    @property
+    def type_check_data(self) -> TypeCheckData:
+        """Whether the value was of the type that was declared."""
+        return TypeCheckData(success=self.type_error is None, label=self.input_name, description=self.type_error)
 
 
 class LoadedInputData(Struct, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """From a run's plan and facts to its fine-grained events. Each is derived when somebody asks; none is stored."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -66,6 +66,7 @@ from opgraph.run.event import (
 
 _MANAGER = "io_manager"  # the key of the manager where nothing names another
 _FAILURE = "Failure"  # the class that an op raises to fail on purpose
+_WRONG_TYPE = "WrongType"  # the class of an input or output that is not of its declared type
 _DATA_VERSION = "dagster/data_version"  # the tag under which code written for Dagster looks for it
 
 
@@ -134,6 +135,18 @@ class _View:
         self.found: list[Event] = []
         self.came: set[tuple[int, str]] = set()  # outputs that can be loaded
         self.fed: set[tuple[int, int]] = set()  # attempts of which the inputs were told
+        ended = [fact for _, fact in facts if isinstance(fact, (StepSucceeded, StepFailed))]
+        self.of_inputs = {  # what I/O managers said of what they loaded
+            (fact.step, fact.attempt, read.input): _metadata(read.metadata)
+            for fact in ended
+            for read in fact.reads
+            if read.metadata
+        }
+        self.refused = {  # inputs whose value was of another type than declared, with what was said
+            (fact.step, fact.attempt, fact.error.about): fact.error.message
+            for fact in ended
+            if isinstance(fact, StepFailed) and fact.error.kind == _WRONG_TYPE and fact.error.about
+        }
         self.failed: list[Event] = []
         self.retries = self._retries()
 
@@ -263,17 +276,20 @@ class _View:
             if given.name == until:
                 return
             for source in given.source.items if isinstance(given.source, FromMany) else (given.source,):
-                loaded = self._loaded(given, source)
+                loaded = self._loaded(given, source, self.of_inputs.get((step, attempt, given.name), {}))
                 if loaded is not None:
                     self._add(EventType.LOADED_INPUT, time, _loading(loaded), step, loaded)
-            self._add(
-                EventType.STEP_INPUT, time, f'Got input "{given.name}".', step, StepInputData(input_name=given.name)
-            )
+            details = StepInputData(input_name=given.name, type_error=self.refused.get((step, attempt, given.name)))
+            self._add(EventType.STEP_INPUT, time, f'Got input "{given.name}".', step, details)
 
-    def _loaded(self, given: StepInput, source: InputSource) -> LoadedInputData | None:
+    def _loaded(
+        self, given: StepInput, source: InputSource, metadata: Mapping[str, object]
+    ) -> LoadedInputData | None:
         """The details of an input that was loaded; None: its value came from the caller or the code, or not at all."""
         if isinstance(source, FromAsset):
-            return LoadedInputData(input_name=given.name, manager_key=given.manager or _MANAGER)
+            return LoadedInputData(
+                input_name=given.name, manager_key=given.manager or _MANAGER, metadata=metadata
+            )
         if isinstance(source, FromStep) and (source.step, source.output) in self.came:
             upstream = self.plan.steps[source.step]
             stored_by = next(output.io_manager for output in upstream.outputs if output.name == source.output)
@@ -282,6 +298,7 @@ class _View:
                 manager_key=given.manager or stored_by,
                 upstream_output_name=source.output,
                 upstream_step_key=upstream.key,
+                metadata=metadata,
             )
         return None
 

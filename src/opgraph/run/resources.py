@@ -8,9 +8,11 @@ from typing import Any, Self, cast
 
 from opgraph.declare.env import has_reference
 from opgraph.declare.recipe import InitResourceContext, is_recipe
+from opgraph.declare.resource import ResourceDefinition
 from opgraph.declare.run_config import fields_of, is_config_type, is_model, loosened, plain
 from opgraph.declare.secrets import hide, is_secret, revealed
 from opgraph.errors import InvalidConfigError, InvariantViolationError, ResourceFunctionError
+from opgraph.resolve.config import nothing_given
 from opgraph.resolve.config_mistakes import MissingKey, UnknownKey, WrongType, refuse_config
 from opgraph.resolve.config_values import Fitting, may_be_left_out, named, source_of
 from opgraph.resolve.needs import NeededNotGiven, ResourceCircle
@@ -121,6 +123,8 @@ class Opened(Mapping[str, Any]):
 
     def _wrong(self, recipe: Any, key: str) -> Iterator[InvalidConfigError]:
         """What is wrong with the configuration of a resource and of those inside it."""
+        if isinstance(recipe, ResourceDefinition):
+            yield from self._by_schema(recipe, key)[1]
         if hasattr(recipe, "opgraph_fields"):
             _, values, problems, _ = self._fitted(recipe, key, reading=True)
             yield from problems
@@ -154,6 +158,9 @@ class Opened(Mapping[str, Any]):
             self[each]
         config = self._config_of(key)
         ready = recipe
+        if isinstance(recipe, ResourceDefinition):
+            config, problems = self._by_schema(recipe, key)
+            refuse_config(problems)
         if hasattr(recipe, "opgraph_fields"):
             ready, config = self._ready(recipe, key)
         context = InitResourceContext(
@@ -183,6 +190,20 @@ class Opened(Mapping[str, Any]):
             raise ResourceNotMade(name, what, error) from error
         self._stack.push(_Closing(opening, name, self._log))
         return value
+
+    def _by_schema(self, recipe: ResourceDefinition, key: str) -> tuple[Any, list[InvalidConfigError]]:
+        """The configuration of a function that makes a resource, and what is wrong with it."""
+        given = self._config_of(key)
+        if given is None:
+            given = recipe.config
+        schema = recipe.config_schema
+        if given is None and schema is None:
+            return None, []
+        fitting = Fitting(recipe.source, reading=True)
+        path = f"resources.{key or recipe.name}.config"
+        fitted = fitting.fit(nothing_given(schema) if given is None else given, schema, path)
+        made = fitting.made(fitted, schema, path)
+        return fields_of(made) if is_model(made) else fitted, fitting.problems
 
     def _config_of(self, key: str) -> Any:
         return self._launch.get(key) if key else None

@@ -1,9 +1,13 @@
 """Where the values of a run go and where they come from: our own store on the short way, users' I/O managers on the
 long."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
+from opgraph.declare.materialization import AssetObservation
 from opgraph.declare.metadata import all_to_wire
 from opgraph.errors import Error, InvariantViolationError, Source, ValueNotFoundError
 from opgraph.events import Kept, Metadata, Place, Read, Stored
@@ -118,7 +122,8 @@ class Shelf:
         self._blobs: dict[int, bytes] = {}
         self._blob_bytes = 0
         self._own: dict[str, bool] = {}
-        self.reported: list[Any] = []  # what I/O managers reported by `log_event`; the attempt takes it
+        self.reported: list[tuple[float, Any]] = []  # what I/O managers reported, and when; the attempt takes it
+        self._of_input: Mapping[str, Any] = {}  # what the last I/O manager said of what it loaded
         self._visible = Resources(resources)
 
     # -- storing ----------------------------------------------------------------------
@@ -188,7 +193,8 @@ class Shelf:
                     context.add_output_metadata(event)  # pyright: ignore[reportUnknownArgumentType]
                 else:
                     context.log_event(event)
-        self.reported += context.reported
+        now = time.time()
+        self.reported += ((now, event) for event in context.reported)
         if context.added_metadata:
             metadata = {**metadata, **all_to_wire(context.added_metadata)}
         place = Place.MEMORY if isinstance(manager, InMemoryIOManager) else Place.MANAGER
@@ -219,6 +225,23 @@ class Shelf:
             self._blob_bytes -= len(self._blobs.pop(next(iter(self._blobs))))
 
     # -- loading ----------------------------------------------------------------------
+
+    def told_of_input(self) -> Metadata:
+        """What the I/O manager said of the value that was loaded last; once."""
+        metadata, self._of_input = self._of_input, {}
+        return all_to_wire(metadata) if metadata else {}
+
+    def _ask(self, loader: Any, context: InputContext) -> Any:
+        """Have an I/O manager load a value, and keep what it says of it."""
+        value = loader.load_input(context)
+        if context.added_metadata:
+            self._of_input = context.added_metadata
+            now = time.time()
+            self.reported += (
+                (now, AssetObservation(each.asset_key, description=each.description, metadata=each.metadata))
+                for each in context.get_observations()
+            )
+        return value
 
     def get(
         self, kept: Kept, bound: BoundStep | None, name: str, manager: str, attempt: int = 1, step_key: str = ""
@@ -269,7 +292,7 @@ class Shelf:
             size=stored.size,
             checksum=stored.checksum,
         )
-        return loader.load_input(context)
+        return self._ask(loader, context)
 
     def load_asset(
         self, source: FromAsset, bound: BoundStep, name: str, manager: str, attempt: int
@@ -283,23 +306,30 @@ class Shelf:
             read = Read(name, source.asset, latest.run_id, latest.seq, latest.stored.data_version)
             if latest.stored.place is not Place.NONE or manager:
                 try:
-                    return self.get(kept, bound, name, manager, attempt), read
+                    value = self.get(kept, bound, name, manager, attempt)
+                    return value, self._with_metadata(read)
                 except ValueLostError as lost:
                     raise AssetValueLost(source.asset, lost.why, lost.location, _goal(bound)) from None
             key = self._manager_of(source.asset)
             if self._is_own(key):
                 raise NoStoredValue(source.asset)
-            return self._load_unrecorded(source.asset, bound, name, key, attempt), read
+            value = self._load_unrecorded(source.asset, bound, name, key, attempt)
+            return value, self._with_metadata(read)
         key = manager or self._manager_of(source.asset)
         if self._is_own(key):
             raise NeverMaterialized(source.asset, _goal(bound))
         try:
-            return self._load_unrecorded(source.asset, bound, name, key, attempt), Read(name, source.asset)
+            value = self._load_unrecorded(source.asset, bound, name, key, attempt)
+            return value, self._with_metadata(Read(name, source.asset))
         except Exception as error:
             if source.recorded:
                 raise
             reason = f"I/O manager `{key}`: {type(error).__name__}: {error}"
             raise NeverMaterialized(source.asset, _goal(bound), reason) from error
+
+    def _with_metadata(self, read: Read) -> Read:
+        metadata = self.told_of_input()
+        return msgspec.structs.replace(read, metadata=metadata) if metadata else read
 
     def _load_unrecorded(self, asset: str, bound: BoundStep | None, name: str, key: str, attempt: int) -> Any:
         loader = self._manager(key, f"asset `{asset}`", None)
@@ -311,12 +341,12 @@ class Shelf:
             log=context.log,
             job_name=self._job,
         )
-        return loader.load_input(context)
+        return self._ask(loader, context)
 
     def load_from_outside(self, bound: BoundStep, name: str, manager: str, attempt: int) -> Any:
         """The value of an input to which nothing is wired: its input manager has it from elsewhere."""
         loader = self._manager(manager, f"input `{name}` of `{bound.step.key}`", bound.op.source)
-        return loader.load_input(self._input_context(bound, name, attempt, None, self._storage(loader)))
+        return self._ask(loader, self._input_context(bound, name, attempt, None, self._storage(loader)))
 
     def load_unrecorded(self, asset: str) -> Any:
         """What the I/O manager of an asset has of it, for a person who asks."""

@@ -53,6 +53,8 @@ class WrongType(TypeCheckDidNotPass):
             where=where,
             fix="make the value and the annotation agree",
         )
+        if kind == "input":
+            self.__opgraph_input__ = name  # the step's failure is about it
 
 
 def classes_of(declared: Any) -> Classes:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from opgraph.errors import InvariantViolationError
 from opgraph.keys import AssetKey
@@ -177,6 +177,14 @@ class OutputContext:
         return f"OutputContext({'/'.join(self.get_identifier())})"
 
 
+class InputObservation(NamedTuple):
+    """What an I/O manager said of an asset that it loaded."""
+
+    asset_key: AssetKey
+    metadata: Mapping[str, Any]
+    description: str | None = None
+
+
 class InputContext:
     """A value that is being loaded.
 
@@ -198,6 +206,7 @@ class InputContext:
     """
 
     __slots__ = (
+        "_observed",
         "added_metadata",
         "dagster_type",
         "definition_metadata",
@@ -248,6 +257,7 @@ class InputContext:
         self.job_name = job_name
         self.storage = storage
         self.added_metadata: dict[str, Any] = {}
+        self._observed: list[InputObservation] = []
 
     @property
     def has_input_name(self) -> bool:
@@ -290,9 +300,14 @@ class InputContext:
         return self.key
 
     def add_input_metadata(self, metadata: Mapping[str, Any], description: str | None = None) -> None:
-        """Keep facts about what was loaded with the step that asked for it."""
-        del description
+        """Keep facts about what was loaded with the step that asked for it; of an asset, as an observation too."""
         self.added_metadata.update(metadata)
+        if self.key is not None:
+            self._observed.append(InputObservation(self.key, metadata, description))
+
+    def get_observations(self) -> Sequence[InputObservation]:
+        """What `add_input_metadata` was told of the asset so far, one for each call."""
+        return tuple(self._observed)
 
     def get_asset_identifier(self) -> Sequence[str]:
         """The parts of the asset's key."""

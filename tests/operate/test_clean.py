@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from opgraph import Definitions, asset, graph_asset, op
+from opgraph import Definitions, graph_asset, op
 from opgraph.operate.api import load_asset_value
 from opgraph.operate.clean import CleaningRefusedError, clean, disk_of_asset, disk_of_run
 from opgraph.operate.execute import materialize, resume

@@ -1,18 +1,17 @@
 """Memoization: what is reused, what runs again and why."""
 
 import textwrap
-import types
-from pathlib import Path
 
 import pytest
 
 from opgraph import (
+    AssetOut,
     AssetSpec,
     Config,
     ConfigurableResource,
     DataVersion,
     Definitions,
-    FilesystemIOManager,
+    EnvVar,
     In,
     IOManager,
     Nothing,
@@ -20,14 +19,11 @@ from opgraph import (
     Output,
     asset,
     define_asset_job,
-    graph,
     graph_asset,
     graph_multi_asset,
-    AssetOut,
     job,
     op,
 )
-from opgraph import EnvVar
 from opgraph.events import RunStatus
 from opgraph.operate.api import load_asset_value
 from opgraph.operate.execute import materialize, resume
@@ -475,7 +471,9 @@ def parts(memoize=True):
         ran.append("more")
         return x
 
-    @graph_multi_asset(outs={n: AssetOut(is_required=False) for n in ("a", "b", "c", "d")}, can_subset=True, memoize=memoize)
+    outs = {n: AssetOut(is_required=False) for n in ("a", "b", "c", "d")}
+
+    @graph_multi_asset(outs=outs, can_subset=True, memoize=memoize)
     def letters():
         made = split()
         return {"a": made.a, "b": made.b, "c": made.c, "d": more(made.c)}

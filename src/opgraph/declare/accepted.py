@@ -86,7 +86,6 @@ KINDS: Final[dict[str, Kind]] = {
     "keys_by_output_name": _MAPPING,
     "kinds": _LISTED,
     "memoize": _FLAG,
-    "memoize": _FLAG,
     "metadata": _MAPPING,
     "metadata_by_key": _BY_KEY,
     "metadata_by_output_name": _MAPPING,

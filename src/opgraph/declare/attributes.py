@@ -34,7 +34,6 @@ class Shared(TypedDict, total=False):
     compute_kind: str | None  # the old name of a single entry of `kinds`
     pool: str | None
     memoize: bool | None  # whether stored values are reused while code, configuration and inputs are the same
-    memoize: bool | None  # whether stored values are reused while code, configuration and inputs are the same
 
 
 class OneAsset(Shared, total=False):

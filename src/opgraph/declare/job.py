@@ -170,6 +170,8 @@ def job(
         partitions_def: not supported yet.
         input_values: values for the function's parameters.
         owners: not supported yet.
+        memoize: whether its ops reuse stored values while code, configuration and inputs are the same, where they do
+            not say otherwise.
 
     Raises:
         InvalidDefinitionError: it cannot work; the message names the place and the fix.

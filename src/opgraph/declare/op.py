@@ -82,7 +82,8 @@ class OpDefinition(Frozen, Generic[P, R_co]):
     ) -> None:
         refuse("op", {"pool": pool, "retry_policy": retry_policy})
         expect(owner_of(kind, name), getattr(compute_fn, "source", None), ins=ins, outs=outs, description=description,
-               required_resource_keys=required_resource_keys, tags=tags, code_version=code_version, memoize=memoize)  # fmt: skip
+               required_resource_keys=required_resource_keys, tags=tags, code_version=code_version,
+               memoize=memoize)  # fmt: skip
         body = compute_fn if isinstance(compute_fn, Body) else Body(compute_fn)
         owner = owner_of(kind, name)
         if body.var_positional:

@@ -9,11 +9,11 @@ from typing import Any
 from opgraph.declare.definitions import Definitions
 from opgraph.errors import ResourceFunctionError
 from opgraph.events import ErrorInfo, RunEnded, RunStarted, RunStatus
-from opgraph.operate.planning import policy_in, replan, row_of, target_again, target_of
-from opgraph.operate.target import Selection, Target
 from opgraph.operate.clean import after_a_run
 from opgraph.operate.memo import Reuse
+from opgraph.operate.planning import policy_in, replan, row_of, target_again, target_of
 from opgraph.operate.stored import trouble_with
+from opgraph.operate.target import Selection, Target
 from opgraph.plan.model import Plan, Policy, decode_plan, encode_plan
 from opgraph.plan.reuse import steps_named
 from opgraph.record.rows import RunRow
@@ -190,7 +190,7 @@ def start(
     gate: Gate | None = None,
     **options: Any,
 ) -> RunOutcome:
-    """Record a new run and drive it. `gate` kept clean-up away from what the plan refers to: the run does from here on."""
+    """Record a new run and drive it. `gate` kept clean-up away from what the plan refers to: now the run does."""
     steps = target.bind(plan)  # refuses what cannot be run before there is a run
     Opened(target.resources, target.resource_config).check(keys_of_running(steps))
     run_id = run_id or new_run_id()

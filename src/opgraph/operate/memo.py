@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from types import FunctionType
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from opgraph.declare.env import EnvVar, IntEnvVar
 from opgraph.declare.labels import MEMOIZE
+from opgraph.declare.recipe import is_recipe
 from opgraph.declare.secrets import MASK, is_secret
 from opgraph.errors import InvalidConfigError
 from opgraph.events import RunStatus
@@ -62,7 +63,10 @@ class Memoizing:
     reuse: Reuse = Reuse.DECLARED
 
 
-class _Unknown(Exception):  # noqa: N818 - a signal inside this file
+AS_DECLARED = Memoizing()
+
+
+class _Unknown(Exception):
     """Nothing tells whether a value is the same as another."""
 
 
@@ -233,7 +237,8 @@ class _Memos:
         """The hash of an input's value where it is a constant; None where a step or asset gives it."""
         source, origin = each.source, flat.inputs[each.name]
         if isinstance(source, FromMany):
-            values = [item.value for item in origin.items if isinstance(item, Constant)] if isinstance(origin, Many) else []
+            items = origin.items if isinstance(origin, Many) else ()
+            values = [item.value for item in items if isinstance(item, Constant)]
             return digest(values) if values else None
         if isinstance(source, FromCaller) and source.name in self._given:
             return digest(self._given[source.name])
@@ -290,23 +295,37 @@ def _pickled(value: Any) -> bytes:
         raise _Unknown from error
 
 
-def _identity(given: Any) -> str:
+def _identity(given: Any) -> str:  # whatever users put among the resources
     """What a resource or I/O manager is: its class with the code of that, and its settings; empty: our own store."""
-    if given is None or (type(given) is FilesystemIOManager and given.base_dir is None):
+    if given is None or _is_own(given):
         return ""
-    cls = type(given)
+    cls = _class_of(given)
     version = getattr(given, "version", None)
     said = [version] if isinstance(version, str) else []
     if hasattr(cls, "opgraph_fields"):
-        made, fields = given.opgraph_fields()
+        found: tuple[type[Any], Mapping[str, Any]] = given.opgraph_fields()
+        made, fields = found
         return digest([_class(made), {name: _shown(value) for name, value in sorted(fields.items())}, *said])
     function = getattr(given, "resource_fn", None)
     if function is not None:
-        code = function_hash(function) if isinstance(function, FunctionType) else _class(type(function))
-        return digest([code, _shown(vars(given).get("_config")), *said])
-    own: Mapping[str, Any] = getattr(given, "__dict__", {})
+        code = function_hash(function) if isinstance(function, FunctionType) else _class(_class_of(function))
+        return digest([code, _shown(getattr(given, "_config", None)), *said])
+    own = cast("Mapping[str, Any]", getattr(given, "__dict__", {}))
     settings = {name: str(value) for name, value in sorted(own.items()) if isinstance(value, (str, bool, PurePath))}
     return digest([_class(cls), settings])
+
+
+def _class_of(value: object) -> type[Any]:
+    return value.__class__
+
+
+def _is_own(given: Any) -> bool:
+    return type(given) is FilesystemIOManager and given.base_dir is None
+
+
+def _model_fields(value: Any) -> list[str] | None:
+    fields = getattr(_class_of(value), "model_fields", None)
+    return sorted(fields) if fields is not None else None
 
 
 def _class(cls: type[Any]) -> str:
@@ -319,13 +338,13 @@ def _shown(value: Any) -> Any:
     """A setting as what it comes to: environment variables read, inner resources by what they are, secrets masked."""
     if isinstance(value, (EnvVar, IntEnvVar)):
         return value.get_value()
-    if hasattr(type(value), "opgraph_open"):
+    if is_recipe(value):
         return _identity(value)
     if isinstance(value, Mapping):
         return {str(name): _shown(inner) for name, inner in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     if isinstance(value, (list, tuple)):
         return [_shown(inner) for inner in value]  # pyright: ignore[reportUnknownVariableType]
-    fields = getattr(type(value), "model_fields", None)
+    fields = _model_fields(value)
     if fields is not None:
-        return {name: _shown(getattr(value, name)) for name in sorted(fields)}
+        return {name: _shown(getattr(value, name)) for name in fields}
     return value

@@ -38,7 +38,7 @@ from opgraph.operate.project_mistakes import (
     UnusableHomeError,
 )
 from opgraph.resolve.project import Project, refuse
-from opgraph.run.retention import Retention
+from opgraph.run.retention import DEFAULTS, Retention
 
 _SETTINGS = ("file", "module", "attribute", "on_unselected", "durability", "memoize", "retention")
 _CHOICES = {"on_unselected": ("materialize", "discard", "error"), "durability": ("power", "process")}
@@ -74,7 +74,7 @@ class Location:
     on_unselected: str | None = None
     durability: str | None = None
     memoize: bool = False
-    retention: Retention | None = Retention()
+    retention: Retention | None = DEFAULTS
     typed: tuple[str, ...] = ()
 
     @property

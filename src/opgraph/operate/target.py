@@ -14,7 +14,7 @@ from opgraph.declare.selection import AssetSelection, CoercibleToAssetSelection,
 from opgraph.declare.spec import AssetSpec
 from opgraph.errors import InvalidDefinitionError, InvalidInvocationError, InvalidSubsetError
 from opgraph.keys import AssetKey, near_misses
-from opgraph.operate.memo import Memoizing, with_memo
+from opgraph.operate.memo import AS_DECLARED, Memoizing, with_memo
 from opgraph.plan.build import plan_assets
 from opgraph.plan.jobs import plan_graph
 from opgraph.plan.mistakes import UnknownStep
@@ -78,7 +78,7 @@ class AssetTarget:
     policy: Policy
     tags: Mapping[str, str]
     settings: Settings
-    memoizing: Memoizing = Memoizing()
+    memoizing: Memoizing = AS_DECLARED
 
     def plan(self, instance: Instance) -> Plan:
         """The plan that runs everything that was asked for, but for what is memoized.
@@ -132,7 +132,7 @@ class GraphTarget:
     project: Project | None = None
     chosen: frozenset[str] | None = None
     asked: tuple[str, ...] = ()
-    memoizing: Memoizing = Memoizing()
+    memoizing: Memoizing = AS_DECLARED
 
     def plan(self, instance: Instance) -> Plan:
         """The plan that runs every op, but for what is memoized."""

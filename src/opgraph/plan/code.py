@@ -1,8 +1,8 @@
 """Hashes of code: whether a step would still do what it did when its run began.
 
 A function's hash covers its bytecode, constants and names, its defaults, what it closes over, and the functions and
-classes of the same project that it names, also as `module.name`, to any depth; not line numbers, comments or docstrings:
-moving code about changes nothing. What it cannot see: data, libraries, methods of objects whose class it does not name.
+classes of the same project that it names, also as `module.name`, to any depth; not line numbers, comments or
+docstrings: moving code about changes nothing. What it cannot see: data, libraries, methods of objects whose class it does not name.
 """
 
 import functools
@@ -85,7 +85,7 @@ def _root(module: str, file: str) -> str:
     """The folder from which a module is imported; empty where it is not known."""
     if not file.endswith(".py"):
         return ""
-    path = file[: -len("/__init__.py")] if file.endswith("/__init__.py") else file
+    path = file.removesuffix("/__init__.py")
     return path.rsplit("/", module.count(".") + 1)[0] if path.count("/") > module.count(".") else ""
 
 
@@ -109,7 +109,7 @@ def _add_class(digest: Any, cls: type, todo: list[Any]) -> None:
                 todo.append(inside)
         elif not name.startswith("__") and isinstance(value, (*_PLAIN, tuple, frozenset)):
             digest.update(name.encode())
-            _add_value(digest, value)
+            _add_value(digest, cast("object", value))
     package = cls.__module__.partition(".")[0]
     todo += [base for base in cls.__bases__ if base.__module__.partition(".")[0] == package]
 

@@ -165,7 +165,7 @@ class StepOutput(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Memo(Struct, frozen=True, gc=False, omit_defaults=True):
-    """What a memoized step's values depend on, but for the versions of inputs that come with the run. Each is a hash."""
+    """What a memoized step's values depend on, without the versions of inputs that come with the run, as hashes."""
 
     code: str  # of its function and those it calls, or of the version that was given
     config: str

@@ -15,6 +15,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
+from typing import Self
 
 _CLEANING = 1 << 40  # the byte that plans share and clean-up has alone
 _OPENING = 0  # the byte that whoever opens or migrates the database holds; runs are numbered from 1
@@ -135,7 +136,7 @@ class Shared:
             self._leases.planned()
             self._leases = None
 
-    def __enter__(self) -> "Shared":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from threading import RLock
+from typing import Self
 
 from opgraph.errors import RunNotFoundError
 from opgraph.events import AnyFact, LogLine, RunStatus
@@ -252,7 +253,7 @@ class Open:
     def done(self) -> None:
         """See `Gate`."""
 
-    def __enter__(self) -> "Open":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

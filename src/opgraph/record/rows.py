@@ -51,8 +51,8 @@ class Materialized:
 class Memoized:
     """What a step stored once, and all that it depended on.
 
-    `parts` are hashes and data versions by name; `fingerprint` is made of them. `absent` are outputs that were asked for
-    and did not come: one that is in neither was not asked for.
+    `parts` are hashes and data versions by name; `fingerprint` is made of them. `absent` are outputs that were asked
+    for and did not come: one that is in neither was not asked for.
     """
 
     step: str  # unit and key

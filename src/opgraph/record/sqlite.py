@@ -281,7 +281,7 @@ class SqliteRecord:
                 known = connection.execute(_SQL["memo"], where).fetchone()
                 row = given
                 if known is not None:
-                    older = Memoized(**where, parts={}, kept=_decode_kept(known[0]), absent=_decode_names(known[1]))
+                    older = Memoized(step=given.step, fingerprint=given.fingerprint, parts={}, kept=_decode_kept(known[0]), absent=_decode_names(known[1]))
                     row = given.joined(older)
                     connection.execute(_SQL["forget_memo"], where)
                 content = {"parts": _encode(dict(row.parts)), "kept": _encode(row.kept), "absent": _encode(row.absent)}
@@ -375,7 +375,8 @@ def _epoch(connection: sqlite3.Connection, number: int) -> int:
 
 
 def _run_row(row: tuple[Any, ...]) -> RunRow:
-    run_id, created, job, status, parent, root, plan, code, tags, started, ended, epoch, who, why, executor, cleaned = row
+    run_id, created, job, status, parent, root, plan, code, tags, started, ended = row[:11]
+    epoch, who, why, executor, cleaned = row[11:]
     return RunRow(
         run_id=run_id,
         created=created,

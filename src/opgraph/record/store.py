@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Protocol, Self
 
 from opgraph.events import AnyFact, LogLine, RunStatus
 from opgraph.record.rows import Materialized, Memoized, RunRow
@@ -158,7 +158,7 @@ class Gate(Protocol):
         """Opens it for others."""
         ...
 
-    def __enter__(self) -> "Gate": ...
+    def __enter__(self) -> Self: ...
 
     def __exit__(self, *_: object) -> None: ...
 

@@ -19,7 +19,7 @@ from opgraph.record.rows import Materialized
 from opgraph.record.sqlite import SqliteRecord
 from opgraph.run.event import EventType
 from opgraph.run.event_view import events_of, materialization_event
-from opgraph.run.retention import Retention
+from opgraph.run.retention import DEFAULTS, Retention
 from opgraph.run.views import EventRecord, EventRecords, Run, RunsFilter
 from opgraph.values.files import FileStore
 from opgraph.values.store import OwnValues
@@ -59,7 +59,7 @@ class Instance:
         home: str | Path | None = None,
         *,
         durability: str = "power",
-        retention: Retention | None = Retention(),
+        retention: Retention | None = DEFAULTS,
     ) -> None:
         self.retention = retention
         self.home: Path | None = Path(home).absolute() if home is not None else None

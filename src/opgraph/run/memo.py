@@ -1,4 +1,4 @@
-"""Memoization while a run goes on and when it has ended: finding stored values by fingerprint, and remembering new ones."""
+"""Memoization while a run goes on and when it has ended: finding stored values by fingerprint, remembering new ones."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -75,7 +75,7 @@ class LookUps:
 
 
 def remember(record: Record, run_id: str, plan: Plan) -> None:
-    """Remember what the memoized steps of a run stored, and which stored values it used. Does nothing the second time."""
+    """Remember what the memoized steps of a run stored, and which stored values it used. Twice is the same as once."""
     if all(step.memo is None for step in plan.steps):
         return
     rows, used = noted(plan, run_id, record.facts(run_id))

@@ -28,3 +28,6 @@ class Retention:
     runs: float = 180.0
     memo: int = 3
     memo_bytes: int = 10 * 1024**3
+
+
+DEFAULTS = Retention()

@@ -3,7 +3,15 @@
 import click
 
 from opgraph.operate import execute
-from opgraph.show.cli.options import Chosen, config_option, joined, json_option, project_options, reuse_options, select_option
+from opgraph.show.cli.options import (
+    Chosen,
+    config_option,
+    joined,
+    json_option,
+    project_options,
+    reuse_options,
+    select_option,
+)
 from opgraph.show.cli.plan import POLICIES
 from opgraph.show.cli.watch import watched
 

@@ -142,7 +142,8 @@ def _run_head(view: RunView, disk: Disk) -> list[Line]:
 
 def _disk(disk: Disk) -> str:
     """Bytes, where they are."""
-    parts = [f"{ink.size(size)} in {place}" for place, size in (("the record", disk.record), ("files", disk.files)) if size]
+    places = (("the record", disk.record), ("files", disk.files))
+    parts = [f"{ink.size(size)} in {place}" for place, size in places if size]
     return ", ".join(parts) or "nothing"
 
 

@@ -105,10 +105,14 @@ def memory() -> None:
     print(f"state of a finished step: {grown / len(steps):.0f} bytes, beside what its `Stored` takes")
 
 
-if __name__ == "__main__":
+def main() -> None:
     measure("chain", chain())
     measure("chain, ten times as long", chain(10 * STEPS))
     measure("one to many to one", wide())
     measure("layers of 100, each to each", layers())
     measure("chain, all reused", reused())
     memory()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,7 @@
 """What opgraph's speed is measured against: a loop that a careful person would write by hand.
 
-`file`: a function is called n times; each value is pickled to a file of its own, one SQLite commit (WAL, NORMAL) a call.
-`inline`: the pickled value inside the commit, no file. `sync`: `file` with file and folder fsynced and FULL commits.
+`file`: a function is called n times; each value is pickled to a file of its own, with one SQLite commit a call.
+`inline`: the value inside the commit, no file. `sync`: `file` with file and folder fsynced and FULL commits.
 """
 
 import os
@@ -45,7 +45,7 @@ def floor(n: int, mode: str) -> tuple[float, float]:
 
 
 def ratio(ours: Callable[[], None], n: int, mode: str, pairs: int = 11) -> tuple[float, float, float]:
-    """The medians over pairs, taken in turn: our CPU time by the floor's, the same of wall time, our µs (CPU) per step."""
+    """The medians over pairs, taken in turn: our CPU time by the floor's, the same of wall time, our µs a step."""
     floor(n, mode)
     ours()
     cpus: list[float] = []

@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable
 
-from benchmarks.programs import asset_chain, fan, failing_chain, op_chain
+from benchmarks.programs import asset_chain, failing_chain, fan, op_chain
 from opgraph import Instance
 from opgraph.operate import execute, planning
 from opgraph.resolve.project import resolve
@@ -27,7 +27,9 @@ def timed(what: str, action: Callable[[], object], times: int = 3) -> None:
 def main() -> None:
     for n in (1_000, 10_000):
         timed(f"{n} assets in a chain: declare and resolve", lambda n=n: resolve(asset_chain(n)))
-    print(f"{'peak memory of this process so far':58}{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:9.1f} MB")
+    print(
+        f"{'peak memory of this process so far':58}{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:9.1f} MB"
+    )
     memory = Instance.ephemeral()
     defs = fan(50, 500)
     resolve(defs)

@@ -1,4 +1,7 @@
-"""Count the code lines of each room: no blanks, comments or docstrings. Exits 1 when a budget is exceeded."""
+"""Count the code lines of each room: no blanks, comments or docstrings.
+
+Prints what is over its budget; exits 1 only for a file that is too long. docs/decisions/0011-code-budget.md says why.
+"""
 
 import ast
 import io
@@ -63,10 +66,9 @@ def main() -> int:
     whole = rooms.total()
     print(f"{'core':12} {core:6} of {CORE_BUDGET}")
     print(f"{'whole':12} {whole:6} of {WHOLE_BUDGET}")
-    if core > CORE_BUDGET:
-        over.append(f"the core has {core} code lines; its budget is {CORE_BUDGET}")
-    if whole > WHOLE_BUDGET:
-        over.append(f"the package has {whole} code lines; its budget is {WHOLE_BUDGET}")
+    for name, count, budget in (("core", core, CORE_BUDGET), ("package", whole, WHOLE_BUDGET)):
+        if count > budget:
+            print(f"the {name} is {count - budget} code lines over its budget")
     for line in over:
         print(line, file=sys.stderr)
     return 1 if over else 0

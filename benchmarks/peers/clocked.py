@@ -1,4 +1,4 @@
-"""Times a run several times; prints what `__main__.py` reads. Imported by the peers' scripts, so it needs no package."""
+"""Times a run several times and prints what `__main__.py` reads. The peers' scripts import it."""
 
 import json
 import time

@@ -6,8 +6,9 @@ import tempfile
 
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
 
-import dagster as dg  # noqa: E402 - the variable is read when it is imported
-from benchmarks.peers.clocked import clocked  # noqa: E402 - as above
+import dagster as dg
+
+from benchmarks.peers.clocked import clocked
 
 n = int(sys.argv[1])
 

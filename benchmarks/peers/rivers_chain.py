@@ -4,8 +4,9 @@ import sys
 import tempfile
 
 import rivers as rs
-from benchmarks.peers.clocked import clocked
 from obstore.store import LocalStore
+
+from benchmarks.peers.clocked import clocked
 
 n = int(sys.argv[1])
 
@@ -33,4 +34,4 @@ with tempfile.TemporaryDirectory() as folder:
     values = rs.PickleIOHandler(store=LocalStore(folder))
     chain = rs.Asset.from_graph(name="chain", io_handler=values, node_io_handler=values)(body)
     repository = rs.CodeRepository(assets=[chain], tasks=[first, *tasks])
-    clocked(lambda: repository.materialize(), n, 1)
+    clocked(repository.materialize, n, 1)

@@ -121,8 +121,10 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "opgraph.values.upath": ("UPathIOManager",),
     "opgraph.run.io_managers": ("ConfigurableIOManager",),
     "opgraph.run.build_contexts": (
+        "build_asset_context",
         "build_init_resource_context",
         "build_input_context",
+        "build_op_context",
         "build_output_context",
         "build_resources",
     ),
@@ -149,8 +151,6 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "opgraph.run.context": (
         "AssetExecutionContext",
         "OpExecutionContext",
-        "build_asset_context",
-        "build_op_context",
     ),
     "opgraph.declare.graph_definition": (
         "GraphDefinition",

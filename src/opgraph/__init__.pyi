@@ -115,15 +115,15 @@ from opgraph.operate.api import materialize as materialize
 from opgraph.operate.api import materialize_to_memory as materialize_to_memory
 from opgraph.operate.api import validate_run_config as validate_run_config
 from opgraph.resolve.resources import with_resources as with_resources
+from opgraph.run.build_contexts import build_asset_context as build_asset_context
 from opgraph.run.build_contexts import build_init_resource_context as build_init_resource_context
 from opgraph.run.build_contexts import build_input_context as build_input_context
+from opgraph.run.build_contexts import build_op_context as build_op_context
 from opgraph.run.build_contexts import build_output_context as build_output_context
 from opgraph.run.build_contexts import build_resources as build_resources
 from opgraph.run.captured import get_logger as get_logger
 from opgraph.run.context import AssetExecutionContext as AssetExecutionContext
 from opgraph.run.context import OpExecutionContext as OpExecutionContext
-from opgraph.run.context import build_asset_context as build_asset_context
-from opgraph.run.context import build_op_context as build_op_context
 from opgraph.run.event import Event as Event
 from opgraph.run.event import EventType as EventType
 from opgraph.run.instance import Instance as Instance

@@ -2,9 +2,9 @@
 
 The engine eats facts, the record keeps them, the screens fold them: there is no second vocabulary. A step is named by
 its number in the run's plan; steps that a fan-out adds get the next numbers, in the order of the log. Times are seconds
-since 1970 (UTC), durations whole microseconds. On disk a fact is a msgpack array that begins with its tag: a field may be
-added at the end of a class with a default, and nothing else about a class that was released may change. Facts cannot form a
-circle, so the garbage collector need not look at them (`gc=False`): a run makes thousands.
+since 1970 (UTC), durations whole microseconds. On disk a fact is a msgpack array that begins with its tag: a field may
+be added at the end of a class with a default, and nothing else about a class that was released may change. Facts cannot
+form a circle, so the garbage collector need not look at them (`gc=False`): a run makes thousands.
 """
 
 import enum
@@ -28,6 +28,7 @@ class RunStatus(enum.Enum):
 
     @property
     def is_final(self) -> bool:
+        """Whether the run is over."""
         return self in _FINAL
 
 
@@ -134,11 +135,15 @@ class RunStarted(Fact, frozen=True, array_like=True, gc=False, tag=1):
 
 
 class CancelRequested(Fact, frozen=True, array_like=True, gc=False, tag=2):
+    """Someone asked the run to stop."""
+
     time: float
     by: str = ""
 
 
 class RunEnded(Fact, frozen=True, array_like=True, gc=False, tag=3):
+    """The run is over, with this status."""
+
     time: float
     status: RunStatus
     error: ErrorInfo | None = None  # only where no step is to blame
@@ -148,6 +153,8 @@ class RunEnded(Fact, frozen=True, array_like=True, gc=False, tag=3):
 
 
 class StepStarted(Fact, frozen=True, array_like=True, gc=False, tag=10):
+    """An attempt at a step began."""
+
     step: int
     attempt: int  # 1, 2, …
     time: float
@@ -165,6 +172,8 @@ class OutputStored(Fact, frozen=True, array_like=True, gc=False, tag=11):
 
 
 class StepSucceeded(Fact, frozen=True, array_like=True, gc=False, tag=12):
+    """An attempt ended well: these are its outputs."""
+
     step: int
     attempt: int
     time: float
@@ -237,6 +246,8 @@ class Found(Fact, frozen=True, array_like=True, gc=False, tag=20):
 
 
 class NotFound(Fact, frozen=True, array_like=True, gc=False, tag=21):
+    """The other answer to LookUp: nothing stored has the fingerprint."""
+
     step: int
     time: float
     reason: str = ""  # for people: "code changed", "never run", …

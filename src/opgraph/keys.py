@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Final, Union
+from typing import TYPE_CHECKING, Final, NoReturn, Union
 
 from opgraph.errors import InvalidDefinitionError, Source, shown
 
@@ -92,6 +92,14 @@ class AssetKey:
     def has_prefix(self, prefix: Sequence[str]) -> bool:
         """Whether the first parts are these."""
         return self.parts[: len(prefix)] == tuple(prefix)
+
+    if not TYPE_CHECKING:  # for a type checker a key is not iterable; who has none is told why
+
+        def __iter__(self) -> NoReturn:
+            raise TypeError(
+                f"Iteration is not allowed over {self!r}, which is one key: its parts are in `path`; "
+                "where several assets are expected, give a list"
+            )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, AssetKey) and self.text == other.text

@@ -182,11 +182,6 @@ def repeated_dep():
     def it(): ...
 
 
-def dep_and_argument():
-    @asset(deps=["a"])
-    def it(a): ...
-
-
 def unknown_output_name():
     AssetsDefinition.from_op(one, keys_by_output_name={"reslt": "a"})
 
@@ -267,7 +262,7 @@ GOLDEN = {
     uncalled_return: """graph `it` returns `one` itself, not what it returns
   at <file>
   fix: did you forget parentheses? Write `return one()`""",
-    unused_input: """nothing in graph `it` uses its input `x`
+    unused_input: """graph `it` has an unmapped input: nothing in its body uses `x`
   at <file>
   fix: give it to an op of the graph, or take the parameter `x` out""",
     returns_other: """graph `it` returns 5 (an int), which is not an output of one of its nodes
@@ -309,9 +304,6 @@ GOLDEN = {
     repeated_dep: """asset `it` depends on `a` twice
   at <file>
   fix: name `a` once""",
-    dep_and_argument: """asset `it` depends on `a` twice: by `deps` and by its argument `a`
-  at <file>
-  fix: name `a` once; the argument is enough""",
     unknown_output_name: """op `one` has no output `reslt`, which `keys_by_output_name` names; its outputs are `result`
   at <file>
   fix: did you mean `result`? name one of its outputs, or take the entry out""",
@@ -374,3 +366,17 @@ def test_the_line_is_the_user_s():
     first = unknown_ins.__code__.co_firstlineno
     assert problems[0].where.line == first + 1
     assert problems[1].where.line == input_missing.__code__.co_firstlineno + 3
+
+
+def test_specs_have_their_own_dependencies():
+    """What specs depend on is said in them: not beside them, and an input is one of their dependencies."""
+    specs = [AssetSpec("a", deps=["up"]), AssetSpec("b")]
+    with pytest.raises(InvalidDefinitionError, match="Can not pass deps and specs"):
+
+        @multi_asset(specs=specs, deps=["other"])
+        def beside(): ...
+
+    with pytest.raises(InvalidDefinitionError, match=r"none of its specs depends on: `other` \(asset `other`\)"):
+
+        @multi_asset(specs=specs)
+        def takes(up, other): ...

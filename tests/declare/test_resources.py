@@ -220,3 +220,33 @@ def test_with_resources_binds_what_is_needed():
     assert og.materialize([bound]).output_for_node("made") == "door with a key"
     with pytest.raises(og.InvalidInvocationError, match="resources of its own under the keys `door`"):
         og.with_resources([bound], {"door": door})
+
+
+def test_with_resources_binds_external_assets_too():
+    """A SourceAsset takes the I/O manager that loads it; one that it has already is not given twice."""
+    manager = og.IOManagerDefinition.hardcoded_io_manager(og.InMemoryIOManager())
+    named = og.SourceAsset("raw", io_manager_key="store")
+    (bound,) = og.with_resources([named], {"store": manager, "other": 1})
+    assert bound.io_manager_def is manager
+    assert bound.resource_defs == {"store": manager}
+    own = og.SourceAsset("raw", io_manager_def=manager)
+    (kept,) = og.with_resources([own], {"io_manager": og.mem_io_manager})
+    assert kept.io_manager_def is manager
+    with pytest.raises(og.InvalidInvocationError, match="raw__io_manager"):
+        og.with_resources([own], {"raw__io_manager": og.mem_io_manager})
+
+
+def test_made_assets_as_external_ones():
+    """`to_source_assets` gives the same keys and labels, loaded by the same I/O manager; nothing makes them."""
+
+    outs = {"a": og.AssetOut(io_manager_key="store", group_name="raw"), "b": og.AssetOut(tags={"t": "1"})}
+
+    @og.multi_asset(outs=outs)
+    def both():
+        return 1, 2
+
+    first, second = both.to_source_assets()
+    assert (first.key.text, first.get_io_manager_key(), first.group_name) == ("a", "store", "raw")
+    assert (second.get_io_manager_key(), second.tags) == ("io_manager", {"t": "1"})
+    assert both.to_source_asset("b").key == og.AssetKey("b")
+    assert og.Definitions(assets=[first]).resolve_all_asset_keys() == [first.key]

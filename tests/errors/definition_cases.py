@@ -167,9 +167,9 @@ def nothing_as_parameter():
 
 
 @case("declare.mistakes.RepeatedDependency")
-def dep_and_argument():
-    @asset(deps=["a"])
-    def it(a): ...
+def repeated_dep():
+    @asset(deps=["a", "a"])
+    def it(): ...
 
 
 @case("declare.mistakes.ManagerTwice")
@@ -561,6 +561,18 @@ def nothing_selected():
     materialize([bounds], selection="group:reports")
 
 
+@case("declare.layout_mistakes.DepsBesideSpecs")
+def deps_beside_specs():
+    @multi_asset(specs=[AssetSpec("low"), AssetSpec("high")], deps=["rows"])
+    def it(): ...
+
+
+@case("declare.layout_mistakes.InputsOfNoSpec")
+def inputs_of_no_spec():
+    @multi_asset(specs=[AssetSpec("low", deps=["rows"]), AssetSpec("high")])
+    def it(rows, row): ...
+
+
 @case("resolve.mistakes.CannotSubset")
 def cannot_subset():
     materialize([bounds], selection="low")
@@ -763,3 +775,21 @@ def no_defs_folder(tmp_path):
 def bad_tag_value():
     @op(tags={"made": object()})
     def it(): ...
+
+
+@case("declare.op.ContextNotFirst")
+def context_not_first():
+    @op
+    def it(rows, context): ...
+
+
+@case("declare.op.DefaultOfOtherType")
+def default_of_other_type():
+    @op(ins={"limit": In(int, default_value="10")})
+    def it(limit): ...
+
+
+@case("declare.op.AnnotationNotOutputs")
+def annotation_not_outputs():
+    @op(out={"a": Out(), "b": Out()})
+    def it() -> tuple[int, int, int]: ...

@@ -240,6 +240,27 @@ def no_assets():
     running(it, None)
 
 
+@case("run.mistakes.OutputForPlain")
+def output_for_plain():
+    @op
+    def count() -> int:
+        return Output(3)
+
+    count()
+
+
+@case("run.mistakes.InputNotGiven")
+def input_not_given():
+    @op
+    def clean(rows): ...
+
+    @graph
+    def report(rows):
+        clean(rows)
+
+    report.execute_in_process()
+
+
 @case("run.mistakes.NotInTests")
 def not_in_tests():
     build_op_context().run  # noqa: B018
@@ -307,15 +328,6 @@ def unknown_arguments():
 def missing_arguments():
     @op
     def it(rows): ...
-
-    it()
-
-
-@case("run.mistakes.CalledOutside")
-def called_outside():
-    @graph
-    def it():
-        return one()
 
     it()
 

@@ -141,3 +141,65 @@ def test_validate_loadable():
         og.Definitions.validate_loadable(og.Definitions(assets=[needs]))
     with pytest.raises(og.InvalidDefinitionError, match="reserved"):
         og.Definitions.validate_loadable(og.Definitions(jobs=[numbers.to_job(name="__ASSET_JOB")]))
+
+
+def test_an_op_that_runs_twice_is_in_the_graph_twice():
+    """A multi-asset on both sides of another asset is two nodes of the job, wired to what makes their inputs."""
+
+    @og.multi_asset(
+        outs={"first": og.AssetOut(is_required=False), "last": og.AssetOut(is_required=False)},
+        internal_asset_deps={"first": set(), "last": {og.AssetKey("between")}},
+        can_subset=True,
+    )
+    def ends(context, between):
+        if "first" in context.selected_output_names:
+            yield og.Output(1, "first")
+        if "last" in context.selected_output_names:
+            yield og.Output(between + 1, "last")
+
+    @og.asset
+    def between(first):
+        return first + 1
+
+    class Kept(og.IOManager):
+        values: dict[str, int] = {}
+
+        def handle_output(self, context, obj):
+            self.values[context.asset_key.text] = obj
+
+        def load_input(self, context):
+            return self.values.get(context.asset_key.text, 0)
+
+    job = og.Definitions(assets=[ends, between], resources={"io_manager": Kept()}).resolve_job_def("__ASSET_JOB")
+    wired = {name: {key: wire.node for key, wire in wires.items()} for name, wires in job.graph.wires.items()}
+    assert wired == {"ends": {}, "between": {"first": "ends"}, "ends_2": {"between": "between"}}
+    assert job.execute_in_process().output_for_node("ends_2", "last") == 3
+
+
+def test_an_asset_job_resolves_with_a_graph_of_assets():
+    """`resolve` gives the job of ops for the assets of some definitions; where there are none, an empty one."""
+    job = og.define_asset_job("some", "+report", metadata={"a": 1})
+    assert set(job.resolve(DEFS.resolve_asset_graph()).graph.nodes) == {"orders", "report"}
+    empty = og.define_asset_job("all_of_them").resolve(og.Definitions().resolve_asset_graph())
+    assert not empty.graph.nodes
+
+
+def test_a_custom_io_manager_loads_what_an_asset_wrote_itself():
+    """An asset that gives a result without a value can be an argument: its I/O manager knows what it wrote."""
+
+    @og.asset
+    def table():
+        return og.MaterializeResult(metadata={"rows": 2})
+
+    @og.asset
+    def rows(table):
+        return table
+
+    class Tables(og.IOManager):
+        def handle_output(self, context, obj): ...
+
+        def load_input(self, context):
+            return context.asset_key.text
+
+    result = og.materialize([table, rows], resources={"io_manager": Tables()})
+    assert result.output_for_node("rows") == "rows"

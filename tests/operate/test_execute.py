@@ -18,6 +18,7 @@ from opgraph import (
 )
 from opgraph.errors import InvalidDefinitionError, InvalidSubsetError
 from opgraph.events import Read, RunEnded, RunStarted, RunStatus, StepSucceeded
+from opgraph.operate.api import materialize as materialize_assets
 from opgraph.operate.execute import materialize, new_run_id, resume
 from opgraph.operate.planning import plan
 from opgraph.operate.target import BadPolicy, UnknownJob
@@ -220,3 +221,10 @@ def test_run_ids_are_random():
     ids = {new_run_id() for _ in range(1000)}
     assert len(ids) == 1000
     assert all(re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", i) for i in ids)
+
+
+def test_no_assets_are_materialized_without_more_ado():
+    """An empty list of assets is a run that succeeds; a selection that selects nothing is a mistake all the same."""
+    assert materialize_assets([]).success
+    with pytest.raises(InvalidSubsetError):
+        materialize_assets([], selection="group:none")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+import msgspec
 import pytest
 
 from opgraph.events import (
@@ -27,6 +28,7 @@ from opgraph.events import (
 )
 from opgraph.operate import inspect
 from opgraph.operate.fold import Fold, Phase, branches
+from opgraph.operate.target import EVERYTHING
 from opgraph.plan.model import (
     Besides,
     Decision,
@@ -259,16 +261,54 @@ def test_runs_are_found_by_the_beginning_of_their_id(shelf):
 
 
 def test_the_run_to_resume_is_the_newest_that_is_not_made_good(shelf):
-    """A failed run whose resumption succeeded needs none any more; the one before it does."""
+    """A failed run whose resumption succeeded needs none any more; one that was asked for something else does."""
     with pytest.raises(inspect.NothingToResumeError, match="no run yet"):
         inspect.latest_unfinished(shelf.record)
-    record_run(shelf, "aaaa1111", FAILED, created=1.0)
+    other = msgspec.structs.replace(PLAN, job="hourly", selection=("raw/orders", "other"))
+    record_run(shelf, "aaaa1111", FAILED, plan=other, created=1.0)
     record_run(shelf, "bbbb2222", FAILED, created=2.0)
     assert inspect.latest_unfinished(shelf.record) == "bbbb2222"
     record_run(shelf, "cccc3333", WELL, created=3.0, parent="bbbb2222")
     assert inspect.latest_unfinished(shelf.record) == "aaaa1111"
     record_run(shelf, "dddd4444", FAILED[:4], created=4.0)
     assert inspect.latest_unfinished(shelf.record) == "dddd4444"
+
+
+def test_a_run_is_made_good_by_what_later_runs_were_asked_for(shelf):
+    """Later successes of the same job, or of selections that together cover the run's, leave nothing to resume."""
+    some = msgspec.structs.replace(PLAN, job=EVERYTHING)
+    record_run(shelf, "aaaa1111", FAILED, plan=some, created=1.0)
+    record_run(shelf, "bbbb2222", WELL, plan=msgspec.structs.replace(some, selection=("report",)), created=2.0)
+    assert inspect.latest_unfinished(shelf.record) == "aaaa1111"
+    record_run(shelf, "cccc3333", WELL, plan=msgspec.structs.replace(some, selection=("raw/orders",)), created=3.0)
+    with pytest.raises(inspect.NothingToResumeError, match="has been made since"):
+        inspect.latest_unfinished(shelf.record)
+    record_run(shelf, "dddd4444", FAILED, plan=msgspec.structs.replace(PLAN, selection=("gone",)), created=4.0)
+    assert inspect.latest_unfinished(shelf.record) == "dddd4444"
+    record_run(shelf, "eeee5555", WELL, created=5.0)
+    with pytest.raises(inspect.NothingToResumeError):
+        inspect.latest_unfinished(shelf.record)
+
+
+def test_ops_of_a_job_are_made_good_by_a_run_of_them(shelf):
+    """A run of some ops of a job is made good by one of all of them, and not by one of others."""
+    ops = msgspec.structs.replace(PLAN, selection=(), ops=("a", "b"))
+    record_run(shelf, "aaaa1111", FAILED, plan=ops, created=1.0)
+    record_run(shelf, "bbbb2222", WELL, plan=msgspec.structs.replace(ops, ops=("b", "c")), created=2.0)
+    assert inspect.latest_unfinished(shelf.record) == "aaaa1111"
+    record_run(shelf, "cccc3333", WELL, plan=msgspec.structs.replace(ops, ops=()), created=3.0)
+    with pytest.raises(inspect.NothingToResumeError):
+        inspect.latest_unfinished(shelf.record)
+
+
+def test_a_run_that_is_driven_is_named(shelf):
+    """While the only unfinished run is being driven, there is nothing to resume: the message names it and its process."""
+    driven = (RunStarted(1.0, 1, 4242), *FAILED[1:4])
+    writer = record_run(shelf, "aaaa1111", driven, release=False)
+    with pytest.raises(inspect.NothingToResumeError, match=r"run aaaa1111 is running \(process 4242\)"):
+        inspect.latest_unfinished(shelf.record)
+    writer.release()
+    assert inspect.latest_unfinished(shelf.record) == "aaaa1111"
 
 
 def test_lines_belong_to_their_step(shelf):

@@ -25,7 +25,7 @@ from opgraph.operate.execute import resume
 from opgraph.plan.model import Do
 from opgraph.resolve import config_mistakes as mistakes
 from opgraph.resolve.config_flat import flat
-from opgraph.run.context import build_asset_context, build_op_context
+from opgraph.run.build_contexts import build_asset_context, build_op_context
 from opgraph.run.instance import Instance
 
 

@@ -96,7 +96,7 @@ def test_an_unknown_upstream():
     def total(order): ...
 
     assert said(orders, total) == (
-        "asset `total` depends on `order` (through its parameter `order`), which no definition makes. Did you mean `orders`?\n"
+        "asset `total` depends on `order` (through its parameter `order`), which no definition makes and which is not among the sources. Did you mean `orders`?\n"
         "  at <file>:<line>\n"
         '  fix: write `orders`; if it is made elsewhere, add `AssetSpec("order")` to the assets'
     )

@@ -9,6 +9,7 @@ from opgraph.declare.outputs import Out
 from opgraph.errors import InvariantViolationError, NotYetSupportedError
 from opgraph.keys import AssetKey
 from opgraph.run import mistakes
+from opgraph.run.build_contexts import build_asset_context, build_op_context
 from opgraph.run.captured import Captured
 from opgraph.run.context import (
     AssetExecutionContext,
@@ -16,8 +17,6 @@ from opgraph.run.context import (
     OpExecutionContext,
     Resources,
     RunSide,
-    build_asset_context,
-    build_op_context,
 )
 from opgraph.values.problems import UnpartitionedError
 
@@ -148,3 +147,12 @@ def test_log_event():
     context.log_event("first")
     context.log_event("second")
     assert [event for _, event in context.reported] == ["first", "second"]
+
+
+def test_what_only_runs_have():
+    """A context made by hand refuses what a run has, and has the mapping key that it was given."""
+    context = build_op_context(mapping_key="a")
+    assert context.get_mapping_key() == "a"
+    for member in ("job_name", "assets_def", "op_def", "run"):
+        with pytest.raises(mistakes.NotInTests):
+            getattr(context, member)

@@ -138,3 +138,17 @@ def test_an_instance_in_memory_has_a_folder_only_when_asked():
     assert Path(folder).is_dir()
     instance.close()
     assert not Path(folder).exists()
+
+
+def test_whether_an_asset_is_recorded():
+    """`has_asset_key` tells whether there is a materialization of an asset."""
+
+    @asset
+    def numbers():
+        return [1]
+
+    with Instance.ephemeral() as instance:
+        assert not instance.has_asset_key("numbers")
+        materialize([numbers], instance=instance)
+        assert instance.has_asset_key(AssetKey("numbers"))
+        assert not instance.has_asset_key("others")

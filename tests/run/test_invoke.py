@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from opgraph.declare.asset import asset
 from opgraph.declare.assets_definition import AssetsDefinition
 from opgraph.declare.graph import graph
 from opgraph.declare.inputs import In, Nothing
@@ -14,7 +15,7 @@ from opgraph.declare.spec import AssetSpec
 from opgraph.errors import InvalidInvocationError, InvariantViolationError
 from opgraph.keys import AssetKey
 from opgraph.run import mistakes
-from opgraph.run.context import build_asset_context, build_op_context
+from opgraph.run.build_contexts import build_asset_context, build_op_context
 from opgraph.run.invoke import invoke
 
 AB = {"a": Out(), "b": Out()}
@@ -222,10 +223,51 @@ def whole(n):
     return {"sum": total([twice.n, twice.m]), "big": twice.m}
 
 
-def test_a_graph_is_not_called():
-    """A graph called outside of a graph's body is an error that says how to run it."""
-    with pytest.raises(mistakes.CalledOutside, match="graph `doubled`.*\n.*\n.*execute_in_process"):
-        call(doubled, 1, 2)
+@graph
+def only_double(n):
+    return double(n)
+
+
+@graph
+def silent(n):
+    double(n)
+
+
+@op(required_resource_keys={"limit"})
+def look(context):
+    return context.resources.limit, context.has_assets_def
+
+
+@graph
+def looking():
+    return look()
+
+
+def test_a_graph_is_called():
+    """A graph called outside of a graph's body runs its ops, nested ones too, and gives what it returns: a value, a
+    tuple of several, None for none; what depends on an optional output that did not come is left out."""
+    context = build_op_context(resources={"limit": 5})
+    assert call(doubled, context, 1, m=2) == (2, 4)
+    assert call(whole, context, 10) == (20 + 2000, 2000)
+    assert call(whole, context, n=1) == (2, None)
+    assert call(only_double, 3) == 6
+    assert call(silent, 3) is None
+    with pytest.raises(mistakes.MissingArguments, match="`n`"):
+        call(whole)
+    with pytest.raises(mistakes.TooManyArguments):
+        call(whole, 1, 2)
+
+
+def test_the_context_of_a_graph_that_is_called():
+    """An op of a graph that is no asset has its resources and config, and no asset."""
+    context = build_op_context(resources={"limit": 5})
+    assert call(looking, context) == (5, False)
+
+
+def test_a_job_is_not_called():
+    """A job called like a function is an error that says how to run it."""
+    with pytest.raises(InvariantViolationError, match="execute_in_process"):
+        only_double.to_job()(1)
 
 
 def test_a_graph_asset_is_called():
@@ -260,3 +302,17 @@ def test_a_graph_asset_with_defaults():
 
     assert call(assets_of(outer, result="made")) == 8
     assert call(assets_of(outer, result="made"), 5) == 10
+
+
+def test_a_definition_brings_its_resources_into_a_direct_call():
+    """What `resource_defs` have is there beside the context's resources; a key in both is an error."""
+
+    @asset(resource_defs={"warehouse": "own"}, required_resource_keys={"limit"})
+    def table(context):
+        return context.resources.warehouse, context.resources.limit
+
+    context = build_asset_context(resources={"limit": 3})
+    assert [table(context), table(context)] == [("own", 3)] * 2
+    with pytest.raises(mistakes.ResourcesOnBoth) as caught:
+        table(build_asset_context(resources={"warehouse": "other", "limit": 3}))
+    assert caught.value.keys == ("warehouse",)

@@ -534,10 +534,10 @@ def test_a_config_schema_of_python_types(decorator, monkeypatch):
     def it():
         act()
 
-    monkeypatch.setenv("HERE", "/tmp")
+    monkeypatch.setenv("HERE", "place-of-its-own")
     config = {"resources": {"store": {"config": {"path": {"env": "HERE"}, "limit": 3}}}}
     assert it.execute_in_process(run_config=config).success
-    assert log == [{"path": "/tmp", "limit": 3}, "act"]
+    assert log == [{"path": "place-of-its-own", "limit": 3}, "act"]
     log.clear()
     with pytest.raises(og.InvalidConfigError, match=r"resources\.store\.config\.limit"):
         it.execute_in_process(run_config={"resources": {"store": {"config": {"path": "a", "limit": "b"}}}})
@@ -546,3 +546,105 @@ def test_a_config_schema_of_python_types(decorator, monkeypatch):
     assert log == []
     assert it.execute_in_process(resources={"store": store.configured({"path": "x", "limit": 1})}).success
     assert log == [{"path": "x", "limit": 1}, "act"]
+
+
+class Connected(og.IOManager):
+    """Stores in something that is closed at the end of the run."""
+
+    def __init__(self):
+        self.rows = {}
+
+    def handle_output(self, context, obj):
+        self.rows[context.step_key] = obj
+
+    def load_input(self, context):
+        return self.rows[context.upstream_output.step_key]
+
+
+def test_results_show_what_was_stored_in_what_is_put_away():
+    """The values of a run can be looked at after its I/O manager was closed and loads no more."""
+
+    @og.io_manager
+    def closing(context):
+        made = Connected()
+        yield made
+        made.rows = None
+
+    @og.asset
+    def one():
+        return 1
+
+    @og.asset
+    def two(one):
+        return one + 1
+
+    result = og.materialize([one, two], resources={"io_manager": closing})
+    assert (result.output_for_node("one"), result.asset_value("two")) == (1, 2)
+
+
+def test_what_an_op_wrote_itself_is_loaded_by_a_users_manager():
+    """An input that takes a value from a Nothing output asks the user's I/O manager; ours have none and give None."""
+
+    class Elsewhere(Connected):
+        def load_input(self, context):
+            return f"from {context.upstream_output.step_key}"
+
+    @og.op(out=og.Out(og.Nothing))
+    def writes():
+        log.append("writes")
+
+    @og.op
+    def reads(rows):
+        return rows
+
+    @og.job
+    def it():
+        reads(writes())
+
+    assert it.execute_in_process().output_for_node("reads") is None
+    assert it.execute_in_process(resources={"io_manager": og.mem_io_manager}).output_for_node("reads") is None
+    done = it.execute_in_process(resources={"io_manager": Elsewhere()}, raise_on_error=False)
+    assert [event.event_type.name for event in done.all_events if event.is_failure] == []
+    manager = Elsewhere()
+    log.clear()
+    manager.handle_output = lambda context, obj: log.append(obj)
+    it.execute_in_process(resources={"io_manager": manager})
+    assert log == ["writes", "from writes"]
+
+
+def test_managers_are_told_what_was_declared_and_configured():
+    """An I/O manager sees its own configuration, and when it loads what was declared of the output and who made it."""
+    told = []
+
+    class Telling(Connected):
+        def handle_output(self, context, obj):
+            super().handle_output(context, obj)
+            told.append((context.resource_config, context.dagster_type))
+
+        def load_input(self, context):
+            made = context.upstream_output
+            told.append((context.resource_config, dict(made.metadata), made.op_def.name, made.dagster_type))
+            return super().load_input(context)
+
+    @og.io_manager(config_schema={"base": str})
+    def telling(context):
+        return Telling()
+
+    @og.op(out=og.Out(int, metadata={"rows": 1}))
+    def first():
+        return 1
+
+    @og.op
+    def second(x):
+        return x
+
+    @og.job(resource_defs={"io_manager": telling.configured({"base": "here"})})
+    def it():
+        second(first())
+
+    assert it.execute_in_process().success
+    assert told == [
+        ({"base": "here"}, int),
+        ({"base": "here"}, {"rows": 1}, "first", int),
+        ({"base": "here"}, None),
+    ]

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+import opgraph as og
 from opgraph.events import (
     AssetReported,
     CancelRequested,
@@ -386,3 +387,62 @@ def test_a_filter_fits_when_all_its_conditions_hold(wanted, fits):
     """Each condition that is given must hold; of several values for a tag, one."""
     row = RunRow(run_id="r1", created=100.0, job="j", status=RunStatus.SUCCESS, tags={"team": "data"})
     assert wanted.fits(row) is fits
+
+
+def test_metadata_of_inputs():
+    """What an I/O manager says of an asset that it loads is an observation, and stands with the loaded input."""
+
+    class Manager(og.IOManager):
+        def handle_output(self, context, obj): ...
+
+        def load_input(self, context):
+            context.add_input_metadata({"rows": 3})
+            assert [each.metadata for each in context.get_observations()] == [{"rows": 3}]
+            return 1
+
+    @og.asset
+    def before(): ...
+
+    @og.asset
+    def after(before): ...
+
+    result = og.materialize([before, after], resources={"io_manager": Manager()})
+    (observed,) = [each for each in result.all_events if each.is_asset_observation]
+    assert (observed.step_key, observed.asset_key) == ("after", og.AssetKey("before"))
+    (loaded,) = [each for each in result.all_events if each.is_loaded_input]
+    assert loaded.event_specific_data.metadata["rows"].value == 3
+
+
+def test_order_of_reports():
+    """What an op logs stands before what it yields later, and is kept when it fails afterwards."""
+
+    @og.op
+    def talks(context):
+        context.log_event(og.AssetMaterialization("first"))
+        yield og.AssetMaterialization("second")
+        context.log_event(og.AssetMaterialization("third"))
+        raise ValueError
+
+    @og.graph
+    def talk():
+        talks()
+
+    result = talk.execute_in_process(raise_on_error=False)
+    made = [each.materialization.label for each in result.all_events if each.is_step_materialization]
+    assert made == ["first", "second", "third"]
+
+
+def test_type_check_of_inputs():
+    """The event of an input of another type than declared says that its check failed."""
+
+    @og.op
+    def takes(n: int): ...
+
+    @og.graph
+    def given(n):
+        takes(n)
+
+    for value, passed in ((1, True), ("x", False)):
+        result = given.execute_in_process(input_values={"n": value}, raise_on_error=False)
+        (event,) = [each for each in result.all_events if each.event_type is og.EventType.STEP_INPUT]
+        assert event.step_input_data.type_check_data.success is passed

@@ -55,7 +55,7 @@ def asset(
     @gathering
     def decorate(fn: Callable[..., Any]) -> AssetsDefinition:
         body = Body(fn)
-        name = attributes.get("name") or fn.__name__
+        name = attributes.get("name") or body.name
         owner = f"asset `{name}`"
         key = layout.key_of(attributes, name, owner, body.source)
         upstream = layout.upstream_of(attributes, body.params, owner, body.source, takes_any=body.var_keywords)
@@ -96,11 +96,12 @@ def multi_asset(**attributes: Unpack[ManyAssets]) -> AssetDecorator:
     @gathering
     def decorate(fn: Callable[..., Any]) -> AssetsDefinition:
         body = Body(fn)
-        name = attributes.get("name") or fn.__name__
+        name = attributes.get("name") or body.name
         owner = f"multi-asset `{name}`"
         checked_name("multi-asset", name, body.source)
         outs, specs = _outs_and_specs(attributes, owner, body)
         upstream = layout.upstream_of(attributes, body.params, owner, body.source, takes_any=body.var_keywords)
+        layout.check_specs(attributes, specs, upstream, owner, body.source)
         of = layout.many(attributes, outs, specs, upstream, owner, body.source, name)
         optional = bool(attributes.get("can_subset"))  # a part may be asked for
         op_outs = {

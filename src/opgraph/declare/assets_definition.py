@@ -8,14 +8,14 @@ from msgspec import structs
 
 from opgraph.declare import compose, layout, ports
 from opgraph.declare.attributes import CanSubset, OfNode, check
-from opgraph.declare.frozen import Frozen, fields_of, made, replaced
+from opgraph.declare.frozen import Frozen, document, fields_of, made, replaced
 from opgraph.declare.graph_definition import GraphDefinition
 from opgraph.declare.mapped import mapped
 from opgraph.declare.mistakes import NoAssets, SeveralOutputs, report
 from opgraph.declare.op import OpDefinition
 from opgraph.declare.run_config import checked_config
 from opgraph.declare.signatures import P, R_co
-from opgraph.declare.spec import AssetOut, AssetSpec
+from opgraph.declare.spec import AssetOut, AssetSpec, SourceAsset
 from opgraph.declare.unsupported import refuse
 from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Source
 from opgraph.keys import AssetKey, CoercibleToAssetKey
@@ -277,6 +277,31 @@ class AssetsDefinition(Frozen, Generic[P, R_co]):
         """What is said of its assets, in the order of the outputs."""
         return list(self.specs_by_key.values())
 
+    def to_source_assets(self) -> Sequence[SourceAsset]:
+        """Its assets as external ones, for definitions that load them and do not make them."""
+        managers = {self.keys_by_output_name[name]: key for name, key in self.io_manager_keys.items()}
+        return [
+            SourceAsset(
+                key,
+                spec.metadata,
+                managers.get(key),
+                description=spec.description,
+                group_name=spec.group_name,
+                resource_defs=self.resource_defs,
+                tags=spec.tags,
+            )
+            for key, spec in self.specs_by_key.items()
+        ]
+
+    def to_source_asset(self, key: CoercibleToAssetKey | None = None) -> SourceAsset:
+        """One of its assets as an external one.
+
+        Raises:
+            InvariantViolationError: it has several, and none is named.
+        """
+        wanted = AssetKey.from_coercible(key) if key is not None else self.key
+        return next(each for each in self.to_source_assets() if each.key == wanted)
+
     @property
     def op(self) -> OpDefinition:
         """The op that makes them.
@@ -466,3 +491,6 @@ def _out_of(name: str, key: AssetKey, node: OpDefinition | GraphDefinition, give
         tags=said("tags_by_output_name", out.tags, given.get("tags")),
         kinds=out.kinds or given.get("kinds"),
     )
+
+
+document(AssetsDefinition, lambda assets: assets.node_def.__doc__)

@@ -6,6 +6,7 @@ Worked out from the code object alone: `inspect` is slow to import, and annotati
 import sys
 import typing
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import CodeType, FrameType
 from typing import Any
 
@@ -23,11 +24,14 @@ class Body(Frozen):
     """What there is to know of a decorated function."""
 
     __slots__ = (
-        "config", "context_kind", "defaults", "fn", "keyword_only", "kind", "params", "raw_annotations", "resources",
-        "source", "takes_context", "var_keywords", "var_positional",
+        "all_params", "code", "config", "context_kind", "defaults", "fn", "inner", "keyword_only", "kind", "params",
+        "raw_annotations", "resources", "source", "takes_context", "var_keywords", "var_positional",
     )  # fmt: skip
 
-    fn: Callable[..., Any]
+    fn: Callable[..., Any]  # what is called
+    inner: Callable[..., Any]  # the function, where `fn` is a partial of it; else the same
+    code: CodeType
+    all_params: tuple[str, ...]  # every named parameter, the context and `config` too
     kind: str  # sync | async | generator | async_generator
     takes_context: bool
     context_kind: str  # "op" | "asset" where its annotation says so, else ""
@@ -42,21 +46,31 @@ class Body(Frozen):
     source: Source
 
     def __init__(self, fn: Callable[..., Any]) -> None:
-        code = getattr(fn, "__code__", None)
+        inner, args, keywords = _unwrapped(fn)
+        code = getattr(inner, "__code__", None)
         if not isinstance(code, CodeType):
             raise NotAFunction(fn, where=Source.of_caller())
         flags = code.co_flags
         positional = code.co_varnames[: code.co_argcount]
         keyword_only = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
-        given: tuple[Any, ...] = getattr(fn, "__defaults__", None) or ()
+        given: tuple[Any, ...] = getattr(inner, "__defaults__", None) or ()
         defaults = dict(zip(positional[len(positional) - len(given) :], given, strict=True))
-        defaults.update(getattr(fn, "__kwdefaults__", None) or {})
-        annotations: dict[str, Any] = fn.__annotations__
+        defaults.update(getattr(inner, "__kwdefaults__", None) or {})
+        if args or keywords:  # what is bound by name is a default, and nothing after it can be given by place
+            defaults.update(keywords)
+            positional = positional[len(args) :]
+            first = next((place for place, name in enumerate(positional) if name in keywords), len(positional))
+            positional, keyword_only = positional[:first], (*positional[first:], *keyword_only)
+            defaults = {name: value for name, value in defaults.items() if name in positional or name in keyword_only}
+        annotations: dict[str, Any] = inner.__annotations__
         takes_context = bool(positional) and positional[0] in _CONTEXT_NAMES
         values = (*positional[1 if takes_context else 0 :], *keyword_only)
-        resources = _resources(fn, values, annotations)
+        resources = _resources(inner, values, annotations)
         self.settle(
             fn=fn,
+            inner=inner,
+            code=code,
+            all_params=(*positional, *keyword_only),
             kind=_kind(flags),
             takes_context=takes_context,
             context_kind=_context_kind(annotations.get(positional[0])) if takes_context else "",
@@ -64,7 +78,7 @@ class Body(Frozen):
             keyword_only=frozenset(keyword_only),
             var_keywords=bool(flags & _VAR_KEYWORDS),
             var_positional=bool(flags & _VAR_POSITIONAL),
-            config=("config", evaluated(annotations.get("config"), fn)) if "config" in values else None,
+            config=("config", evaluated(annotations.get("config"), inner)) if "config" in values else None,
             resources=resources,
             defaults=defaults,
             raw_annotations=annotations,
@@ -75,7 +89,7 @@ class Body(Frozen):
     def annotations(self) -> dict[str, Any]:
         """The annotations, evaluated; as written where a name in them cannot be found."""
         try:
-            return typing.get_type_hints(self.fn, include_extras=True)
+            return typing.get_type_hints(self.inner, include_extras=True)
         except Exception:  # noqa: BLE001
             return dict(self.raw_annotations)
 
@@ -90,15 +104,21 @@ class Body(Frozen):
         return self.raw_annotations.get("return", ...)
 
     @property
-    def all_params(self) -> tuple[str, ...]:
-        """Every named parameter, the context and `config` too."""
-        code = self.fn.__code__
-        return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    def name(self) -> str:
+        """The function's name."""
+        return self.inner.__name__
 
     @property
     def doc(self) -> str | None:
         """The docstring, without its indentation."""
-        return clean_doc(self.fn.__doc__)
+        return clean_doc(self.inner.__doc__)
+
+
+def _unwrapped(fn: Callable[..., Any]) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+    """A function, and the arguments that a partial has bound to it."""
+    if isinstance(fn, partial):
+        return fn.func, fn.args, fn.keywords
+    return fn, (), {}
 
 
 def _kind(flags: int) -> str:

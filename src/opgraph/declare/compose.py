@@ -7,6 +7,7 @@ and nothing else.
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Union, cast
+from warnings import warn
 
 from opgraph.declare import ports
 from opgraph.declare.labels import checked_name, checked_tags
@@ -161,18 +162,28 @@ class Invocation(Generic[P, R_co]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """A node of the graph whose body is being run."""
-        if composing():
+        composition = _stack.get()
+        if composition is not None:
+            composition.called(self)
             return cast("R_co", call(self.definition, args, kwargs, alias=self._alias, tags=self._tags))
         return self.definition(*args, **kwargs)
 
     def alias(self, name: str) -> "Invocation[P, R_co]":
         """The same under another name."""
-        return Invocation(self.definition, checked_name("alias", name, Source.of_caller()), self._tags)
+        return self._next(checked_name("alias", name, Source.of_caller()), self._tags)
 
     def tag(self, tags: Mapping[str, str] | None) -> "Invocation[P, R_co]":
         """The same with more tags."""
         more = checked_tags(f"`{self.name}`", tags, Source.of_caller())
-        return Invocation(self.definition, self._alias, {**self._tags, **more})
+        return self._next(self._alias, {**self._tags, **more})
+
+    def _next(self, alias: str, tags: Mapping[str, str]) -> "Invocation[P, R_co]":
+        made = Invocation(self.definition, alias, tags)
+        composition = _stack.get()
+        if composition is not None:
+            composition.called(self)
+            composition.expect(made)
+        return made
 
     def with_hooks(self, hook_defs: Any) -> "Invocation[P, R_co]":
         """Not supported yet."""
@@ -203,14 +214,26 @@ class Composition:
         self.used: set[str] = set()  # inputs of the graph
         self._definitions: dict[str, Composable] = {}
         self._uses: dict[str, int] = {}
+        self._expected: dict[int, Invocation[Any, Any]] = {}  # by identity: those that were not called yet
+
+    def expect(self, invocation: Invocation[Any, Any]) -> None:
+        """Take note of one that is to be called."""
+        self._expected[id(invocation)] = invocation
+
+    def called(self, invocation: Invocation[Any, Any]) -> None:
+        """One was called, or another was made of it."""
+        self._expected.pop(id(invocation), None)
 
     def run(self, fn: Any, ins: Sequence[str]) -> Any:
         """Run the body; returns what it returned."""
         token = _stack.set(self)
         try:
-            return fn(**{name: Placeholder(FromInput(name), f"the input `{name}`") for name in ins})
+            returned = fn(**{name: Placeholder(FromInput(name), f"the input `{name}`") for name in ins})
         finally:
             _stack.reset(token)
+        for each in self._expected.values():
+            warn(f"{self.owner} received an uninvoked op: nothing calls `{each.name}`; it will not run", stacklevel=2)
+        return returned
 
     def add(self, definition: Composable, alias: str, tags: Mapping[str, str], where: Source | None) -> str:
         """A new node; returns its name."""

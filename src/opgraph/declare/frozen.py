@@ -1,6 +1,6 @@
 """Records that never change after they were made: what users declare is read by every room above."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, TypeVar
 
 T = TypeVar("T", bound="Frozen")
@@ -62,6 +62,21 @@ def made(cls: type[T], **fields: Any) -> T:
     record: T = object.__new__(cls)
     record.settle(**fields)
     return record
+
+
+class _Doc:
+    """The `__doc__` of a class, and of each of its records."""
+
+    def __init__(self, of_class: str | None, of_record: Callable[[Any], str | None]) -> None:
+        self.of_class, self.of_record = of_class, of_record
+
+    def __get__(self, record: Any, _cls: type | None = None) -> str | None:
+        return self.of_class if record is None else self.of_record(record)
+
+
+def document(cls: type[T], of_record: Callable[[T], str | None]) -> None:
+    """Make the records of a class answer `help` and `__doc__` with what the user wrote; the class keeps its own."""
+    cls.__doc__ = _Doc(cls.__doc__, of_record)  # pyright: ignore[reportAttributeAccessIssue] - Python asks descriptors
 
 
 def replaced(record: T, **changes: Any) -> T:

@@ -63,7 +63,8 @@ def composed(
     elif out is not None and not isinstance(out, GraphOut):  # pyright: ignore[reportUnnecessaryIsInstance] - users' data
         report(WrongType(owner, "out", out, "a `GraphOut` or a mapping of them by name", where=source))
         out = None
-    if body.takes_context:
+    takes_context = body.takes_context and body.all_params[0] != "_"
+    if takes_context:
         report(GraphTakesContext(owner, body.all_params[0], where=source))
     if body.var_positional:
         report(PositionalRest(owner, where=source))
@@ -85,7 +86,7 @@ def composed(
     returns = _returns(owner, source, returned, out)
     used = composition.used | {wire.name for wire in returns.values() if isinstance(wire, FromInput)}
     for key in params:
-        if key not in used and not (body.takes_context and key == params[0]):
+        if key not in used and not (takes_context and key == params[0]):
             report(UnusedInput(owner, key, where=source))
     return made(
         GraphDefinition,

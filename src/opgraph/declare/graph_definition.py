@@ -10,7 +10,7 @@ from msgspec import Struct
 from opgraph.declare import compose, ports
 from opgraph.declare.accepted import expect
 from opgraph.declare.body import Body
-from opgraph.declare.frozen import Frozen
+from opgraph.declare.frozen import Frozen, document
 from opgraph.declare.inputs import GraphIn
 from opgraph.declare.labels import checked_name, checked_tags
 from opgraph.declare.mistakes import owner_of
@@ -189,7 +189,13 @@ class GraphDefinition(Frozen, Generic[P, R_co]):
         return (op for _, op in self.ops())
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
-        """A node of the graph whose body is being run; elsewhere, whatever the runner makes of a direct call."""
+        """A node of the graph whose body is being run; elsewhere its ops run as plain functions, nothing is stored, and
+        the call gives what the graph returns: a tuple where it has several outputs.
+
+        Example:
+            >>> report([1, 2])
+            3
+        """
         if compose.composing():
             return cast("R_co", compose.call(self, args, kwargs))
         return ports.runner().invoke(self, args, kwargs)
@@ -442,3 +448,11 @@ class JobDefinition(Frozen):
             tags=tags,
             resources=resources,
         )
+
+
+def _doc(graph: GraphDefinition) -> str | None:
+    return graph.body.inner.__doc__ if graph.body is not None else graph.description
+
+
+document(GraphDefinition, _doc)
+document(JobDefinition, lambda job: _doc(job.graph))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, overload
 
+from opgraph.declare import ports
 from opgraph.declare.accepted import expect
 from opgraph.declare.frozen import Frozen, made, replaced
 from opgraph.declare.graph import composed
@@ -36,6 +37,23 @@ class AssetJob(Frozen):
     def with_metadata(self, metadata: Mapping[str, Any] | None) -> "AssetJob":
         """A copy with other metadata."""
         return replaced(self, metadata=dict(metadata or {}))
+
+    def resolve(self, asset_graph: Any, resource_defs: Mapping[str, Any] | None = None) -> JobDefinition:
+        """The job as one of ops, ready to run. `Definitions.resolve_job_def` does the same by name.
+
+        Args:
+            asset_graph: the assets to select from: what `Definitions.resolve_asset_graph` gives.
+            resource_defs: objects by resource key, beside those of the definitions.
+
+        Raises:
+            InvalidDefinitionError: the assets cannot be made that way.
+
+        Example:
+            >>> nightly.resolve(defs.resolve_asset_graph()).execute_in_process()
+        """
+        definitions = asset_graph.definitions
+        resources = {**definitions.resources, **(resource_defs or {})}
+        return ports.runner().resolve_job(replaced(definitions, jobs=[self], resources=resources), self.name)
 
 
 def define_asset_job(

@@ -6,8 +6,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from opgraph.declare.attributes import CanSubset, OneAsset, Shared
+from opgraph.declare.attributes import CanSubset, ManyAssets, OneAsset, Shared
 from opgraph.declare.labels import checked_name, checked_tags, memoized_tags
+from opgraph.declare.layout_mistakes import DepsBesideSpecs, InputsOfNoSpec
 from opgraph.declare.mistakes import (
     KeyTwice,
     ManagerTwice,
@@ -87,11 +88,12 @@ def upstream_of(
         else:
             report(NoSuchParameter(owner, "ins", name, params, where=source))
     deps = {key: AssetDep(key) for key in by_name.values()}
-    names = {key: name for name, key in by_name.items()}
+    said = set[AssetKey]()
     for dep in (*loose, *deps_of(given.get("deps"), owner, source)):
-        if dep.asset_key in deps:
-            report(RepeatedDependency(owner, dep.asset_key, where=source, argument=names.get(dep.asset_key, "")))
-        deps[dep.asset_key] = dep
+        if dep.asset_key in said:
+            report(RepeatedDependency(owner, dep.asset_key, where=source))
+        said.add(dep.asset_key)
+        deps[dep.asset_key] = dep  # of an argument, too: it may say more of it
     return Upstream(by_name, tuple(deps.values()))
 
 
@@ -237,6 +239,21 @@ def explicit_deps(
         if name in keys:
             explicit[keys[name]] = deps & known
     return explicit
+
+
+def check_specs(
+    given: ManyAssets, specs: Sequence[AssetSpec], upstream: Upstream, owner: str, source: Source
+) -> None:
+    """Report what is said of the dependencies of specs elsewhere than in them."""
+    if not specs:
+        return
+    for name in ("deps", "internal_asset_deps"):
+        if given.get(name):
+            report(DepsBesideSpecs(owner, name, where=source))
+    told = {dep.asset_key for spec in specs for dep in spec.deps}
+    loose = {name: key for name, key in upstream.keys_by_input_name.items() if key not in told}
+    if loose:
+        report(InputsOfNoSpec(owner, loose, where=source))
 
 
 def check_names(given: Iterable[str], by: str, kind: str, known: Sequence[str], owner: str, source: Source) -> None:

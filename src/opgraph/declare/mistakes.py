@@ -152,18 +152,12 @@ class KeyTwice(InvalidDefinitionError):
 
 
 class RepeatedDependency(InvalidDefinitionError):
-    """One asset twice in `deps`, or in `deps` and as an argument."""
+    """One asset twice in `deps`."""
 
-    def __init__(self, owner: str, key: AssetKey, *, where: Source | None, argument: str = "") -> None:
+    def __init__(self, owner: str, key: AssetKey, *, where: Source | None) -> None:
         self.owner = owner
         self.key = key
-        self.argument = argument
-        super().__init__(
-            f"{owner} depends on `{key.text}` twice"
-            + (f": by `deps` and by its argument `{argument}`" if argument else ""),
-            where=where,
-            fix=f"name `{key.text}` once" + ("; the argument is enough" if argument else ""),
-        )
+        super().__init__(f"{owner} depends on `{key.text}` twice", where=where, fix=f"name `{key.text}` once")
 
 
 # -- labels -------------------------------------------------------------------
@@ -457,7 +451,7 @@ class UnusedInput(InvalidDefinitionError):
         self.owner = owner
         self.name = name
         super().__init__(
-            f"nothing in {owner} uses its input `{name}`",
+            f"{owner} has an unmapped input: nothing in its body uses `{name}`",
             where=where,
             fix=f"give it to an op of the graph, or take the parameter `{name}` out",
         )

@@ -1,14 +1,16 @@
 """Ops: functions with named inputs and outputs, the steps of graphs."""
 
-from collections.abc import Callable, Mapping
+import typing
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Generic, cast
 
 from opgraph.declare import compose, ports
 from opgraph.declare.accepted import expect, only
 from opgraph.declare.body import Body
-from opgraph.declare.frozen import Frozen, replaced
-from opgraph.declare.inputs import In, says_nothing
+from opgraph.declare.classes import Classes, classes_of
+from opgraph.declare.frozen import Frozen, document, replaced
+from opgraph.declare.inputs import NO_DEFAULT, In, says_nothing
 from opgraph.declare.labels import checked_name, checked_tags, memoized_tags
 from opgraph.declare.mistakes import (
     InputTwice,
@@ -24,7 +26,46 @@ from opgraph.declare.outputs import Out
 from opgraph.declare.signatures import P, R_co, op_decorator
 from opgraph.declare.unsupported import refuse
 from opgraph.declare.viewed import InputView, OutputView, output_annotations, type_view
-from opgraph.errors import Source
+from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Source
+
+
+class ContextNotFirst(InvalidDefinitionError):
+    """A parameter `context` after others: it would be an input of that name."""
+
+    def __init__(self, owner: str, *, where: Source) -> None:
+        self.owner = owner
+        super().__init__(
+            f'{owner} has a parameter `context` that is not its first: "context" is not a valid name of an input',
+            where=where,
+            fix="put it before the others",
+        )
+
+
+class DefaultOfOtherType(InvalidDefinitionError):
+    """An `In` with a default value that is not of its type."""
+
+    def __init__(self, owner: str, name: str, expected: Classes, value: object, *, where: Source) -> None:
+        self.owner, self.name, self.expected, self.value = owner, name, expected, value
+        super().__init__(
+            f"Type check failed for the default_value of the input `{name}` of {owner}: it is of type "
+            f"{type(value).__name__}, and the input is declared as {expected[0].__name__}",
+            where=where,
+            fix="give another default, or another type",
+        )
+
+
+class AnnotationNotOutputs(InvalidDefinitionError, InvariantViolationError):
+    """A function of several outputs whose annotation says that it returns something else."""
+
+    def __init__(self, owner: str, outputs: Sequence[str], annotation: object, *, where: Source) -> None:
+        self.owner, self.outputs, self.annotation = owner, tuple(outputs), annotation
+        told = typing.get_args(annotation) if typing.get_origin(annotation) is tuple else ()
+        says = f"a tuple of {len(told)}" if told else f"`{getattr(annotation, '__name__', annotation)}`"
+        super().__init__(
+            f"{owner} has {len(self.outputs)} outputs and is annotated to return {says}",
+            where=where,
+            fix=f"annotate it with a tuple of {len(self.outputs)}: {', '.join(f'`{o}`' for o in self.outputs)}",
+        )
 
 
 class OpDefinition(Frozen, Generic[P, R_co]):
@@ -90,6 +131,12 @@ class OpDefinition(Frozen, Generic[P, R_co]):
             report(PositionalRest(owner, where=body.source))
         if kind == "op" and body.context_kind == "asset":
             report(WrongContext(owner, where=body.source))
+        if "context" in body.params:
+            report(ContextNotFirst(owner, where=body.source))
+        for key, given in (ins or {}).items():
+            _check_default(owner, key, given, body.source)
+        if outs is not None and len(outs) > 1 and body.kind in ("sync", "async"):
+            _check_returns(owner, body, list(outs))
         self.settle(
             name=checked_name(kind, name, body.source) if kind == "op" else name,
             body=body,
@@ -132,7 +179,7 @@ class OpDefinition(Frozen, Generic[P, R_co]):
 
     @property
     def __name__(self) -> str:
-        return self.name
+        return self.body.name
 
     @property
     def version(self) -> str | None:
@@ -228,6 +275,30 @@ class OpDefinition(Frozen, Generic[P, R_co]):
         )
 
 
+def _check_default(owner: str, name: str, given: In, source: Source) -> None:
+    if not isinstance(given.dagster_type, type) or given.default_value is NO_DEFAULT or given.default_value is None:
+        return  # of a union or a generic, the value is checked when it is used
+    value, expected = given.default_value, classes_of(given.dagster_type)
+    if expected and not isinstance(value, expected):
+        report(DefaultOfOtherType(owner, name, expected, value, where=source))
+
+
+def _check_returns(owner: str, body: Body, outs: Sequence[str]) -> None:
+    annotation = body.returns_annotation
+    if isinstance(annotation, str):
+        annotation = body.returns
+    if typing.get_origin(annotation) is tuple:
+        parts = typing.get_args(annotation)
+        wrong = ... not in parts and len(parts) != len(outs)
+    else:
+        wrong = (typing.get_origin(annotation) or annotation) in _NEVER_SEVERAL
+    if wrong:
+        report(AnnotationNotOutputs(owner, outs, annotation, where=body.source))
+
+
+_NEVER_SEVERAL: tuple[Any, ...] = (bool, bytes, float, int, list, set, str)
+
+
 def _ins(body: Body, declared: Mapping[str, In], owner: str) -> dict[str, In]:
     """The parameters in order, then the inputs without one: those that only order, or that `**kwargs` takes."""
     ins: dict[str, In] = {}
@@ -248,6 +319,7 @@ def _ins(body: Body, declared: Mapping[str, In], owner: str) -> dict[str, In]:
 
 
 _PLAIN = In()
+document(OpDefinition, lambda op: op.body.inner.__doc__)
 
 
 def outs_of(body: Body, out: Out | Mapping[str, Out] | None) -> dict[str, Out]:
@@ -319,7 +391,7 @@ def op(
     @gathering
     def decorate(fn: Callable[..., Any]) -> OpDefinition:
         body = Body(fn)
-        owner = owner_of("op", name if name is not None else fn.__name__)
+        owner = owner_of("op", name if name is not None else body.name)
         given_ins = only(owner, "ins", ins, In, "an `In`", body.source) if isinstance(ins, Mapping) else ins
         given_out = only(owner, "out", out, Out, "an `Out`", body.source) if isinstance(out, Mapping) else out
         if out is not None and not isinstance(out, (Out, Mapping)):  # pyright: ignore[reportUnnecessaryIsInstance] - users' data
@@ -327,7 +399,7 @@ def op(
             given_out = None
         return OpDefinition(
             body,
-            name if name is not None else fn.__name__,
+            name if name is not None else body.name,
             given_ins,
             outs_of(body, given_out),
             description,

@@ -295,6 +295,11 @@ class SourceAsset(AssetSpec):
         """The resource that loads it; None: `io_manager`."""
         return self.metadata.get(_MANAGER)
 
+    @property
+    def io_manager_def(self) -> Any:
+        """The I/O manager that it brings; None: it brings none."""
+        return self.resource_defs.get(self.get_io_manager_key())
+
     def get_io_manager_key(self) -> str:
         """The resource that loads it."""
         return self.io_manager_key or "io_manager"

@@ -90,7 +90,9 @@ def materialize(
     expect("`materialize`", resources=resources, tags=tags)
     defs = Definitions(assets=_listed(assets, "materialize"), resources=dict(resources or {}))
     owner = instance or Instance.ephemeral()
-    target = asset_target(defs, selection, instance=owner, policy=unselected, tags=tags, run_config=run_config)
+    target = asset_target(
+        defs, selection, instance=owner, policy=unselected, tags=tags, run_config=run_config, may_be_none=True
+    )
     with owner.record.planning() as gate:
         outcome = _run(target, target.plan(owner), owner, gate=gate)
     return _finish(target, outcome, owner, raise_on_error=raise_on_error)
@@ -320,7 +322,8 @@ def _again(plan: Plan, parent: RunRow, options: ReexecutionOptions, instance: In
 
 
 def _run(target: Target, plan: Plan, instance: Instance, **options: Any) -> RunOutcome:
-    return start(target, plan, instance, forward=True, **options)
+    # An I/O manager that is put away with the run may not load any more, so what it stores is held for the result.
+    return start(target, plan, instance, forward=True, hold=True, **options)
 
 
 def _finish(target: Target, outcome: RunOutcome, instance: Instance, *, raise_on_error: bool) -> ExecuteInProcessResult:
@@ -361,7 +364,13 @@ def result_of(target: Target, outcome: RunOutcome, instance: Instance) -> Execut
     keys = [step.key for step in outcome.plan.steps]
 
     def load(kept: Kept) -> Any:
-        return outcome.shelf.get(kept, None, "", "", step_key=_maker(keys, kept, instance))
+        maker, held = _maker(keys, kept, instance), outcome.shelf.held
+        try:
+            return outcome.shelf.get(kept, None, "", "", step_key=maker)
+        except Exception:
+            if kept.run != outcome.run_id or (maker, kept.stored.output) not in held:
+                raise
+            return held[maker, kept.stored.output]  # its I/O manager was put away: the value as the op gave it
 
     definition = getattr(target, "definition", None)
     return ExecuteInProcessResult(row, outcome.plan, instance, load, definition, target.project)

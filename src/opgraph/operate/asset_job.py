@@ -1,5 +1,6 @@
 """Jobs over assets as jobs over ops: a graph of what makes the assets, wired as the assets depend on one another."""
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -13,6 +14,9 @@ from opgraph.declare.wires import FromNode, Wire
 from opgraph.errors import Source
 from opgraph.keys import AssetKey
 from opgraph.operate.target import EVERYTHING
+from opgraph.plan.build import plan_assets
+from opgraph.plan.model import FromAsset, Role, Step, StepOutput
+from opgraph.resolve.assets import Unit
 from opgraph.resolve.project import Project
 
 
@@ -37,16 +41,39 @@ def job_of_assets(
 
 def _graph(name: str, project: Project, keys: AbstractSet[AssetKey], source: Source) -> GraphDefinition:
     units = [unit for unit in project.graph.units if unit.definition.specs_by_key.keys() & keys]
+    nodes = {unit.name: Node(unit.name, unit.definition.node_def, source=unit.source) for unit in units}
+    of_node = {unit.name: unit for unit in units}
     maker = {
         key: FromNode(unit.name, output)
         for unit in units
         for output, key in unit.definition.keys_by_output_name.items()
     }
-    nodes = {unit.name: Node(unit.name, unit.definition.node_def, source=unit.source) for unit in units}
+    loaded: dict[str, AbstractSet[str]] = {}  # by node: the inputs that are assets of storage, not of this job
+    for step in _again(project, units, keys):
+        unit = of_node[step.unit]
+        nodes[step.key] = Node(step.key, unit.definition.node_def, source=unit.source)
+        of_node[step.key] = unit
+        loaded[step.key] = {each.name for each in step.inputs if isinstance(each.source, FromAsset)}
+        maker.update({AssetKey(o.asset): FromNode(step.key, o.name) for o in step.outputs if o.asset and _made(o)})
     wires: dict[str, dict[str, Wire]] = {
-        unit.name: {
-            name: maker[key] for name, key in unit.key_of_input.items() if key in maker and maker[key].node != unit.name
+        node: {
+            name: maker[key]
+            for name, key in unit.key_of_input.items()
+            if key in maker and key not in unit.definition.specs_by_key and name not in loaded.get(node, ())
         }
-        for unit in units
+        for node, unit in of_node.items()
     }
     return replaced(GraphDefinition(name), nodes=nodes, wires=wires, source=source)
+
+
+def _again(project: Project, units: Sequence[Unit], keys: AbstractSet[AssetKey]) -> list[Step]:
+    """The steps of ops that run in parts, because they stand on both sides of an asset of another definition."""
+    if not any(unit.definition.can_subset and not unit.definition.is_graph for unit in units):
+        return []  # only such an op is run in parts
+    steps = plan_assets(project.graph, keys, job=EVERYTHING).steps
+    split = {step.unit for step in steps if step.key != step.node}
+    return [step for step in steps if step.unit in split]
+
+
+def _made(output: StepOutput) -> bool:
+    return output.role is Role.SELECTED

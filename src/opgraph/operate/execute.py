@@ -19,7 +19,7 @@ from opgraph.plan.reuse import steps_named
 from opgraph.record.rows import RunRow
 from opgraph.record.store import Gate, Writer
 from opgraph.resolve.config import Given
-from opgraph.run.binding import BoundStep, keys_of_running
+from opgraph.run.binding import BoundStep, keys_of_running, refuse_missing
 from opgraph.run.captured import Captured, StepLog
 from opgraph.run.context import Resources, RunSide
 from opgraph.run.driver import Driver, Listener
@@ -192,6 +192,9 @@ def start(
 ) -> RunOutcome:
     """Record a new run and drive it. `gate` kept clean-up away from what the plan refers to: now the run does."""
     steps = target.bind(plan)  # refuses what cannot be run before there is a run
+    given = getattr(target, "given", None)
+    if given is not None:
+        refuse_missing(steps, given)
     Opened(target.resources, target.resource_config).check(keys_of_running(steps))
     run_id = run_id or new_run_id()
     instance.record.create(
@@ -231,6 +234,7 @@ def _drive(
     forward: bool = False,
     given: Mapping[str, Any] | None = None,
     steps: list[BoundStep] | None = None,
+    hold: bool = False,
 ) -> RunOutcome:
     said = Captured(forward=forward)
     row = instance.record.run(writer.run_id)
@@ -251,6 +255,7 @@ def _drive(
         opened,
         target.project,
         lambda step, attempt: StepLog(said, step, attempt),
+        opened.ends if hold else lambda _: False,
     )
     side = RunSide(
         run_id=writer.run_id,
@@ -264,6 +269,7 @@ def _drive(
     )
     past = instance.record.facts(writer.run_id)
     steps = steps if steps is not None else target.bind(plan)
+    shelf.ops = {each.step.key: each.op for each in steps}
     driver = Driver(
         plan,
         steps,

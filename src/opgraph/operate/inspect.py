@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from opgraph.errors import Error, RunNotFoundError
-from opgraph.events import Place, Read, RunStatus, Stored
+from opgraph.events import Place, Read, RunStarted, RunStatus, Stored
 from opgraph.operate.fold import Branch, Fold, Phase, branches
 from opgraph.operate.target import EVERYTHING
 from opgraph.operate.views import (
@@ -48,12 +48,24 @@ class NoSuchRunError(RunNotFoundError):
 
 
 class NothingToResumeError(Error):
-    """No run failed, was cancelled or died."""
+    """No run failed, was cancelled or died that no later run has made good.
 
-    def __init__(self, last: str = "") -> None:
-        self.last = last
-        what = f"the last run, {last}, succeeded" if last else "there is no run yet"
-        super().__init__(f"there is nothing to resume: {what}", fix="name a run: `opgraph resume RUN --from STEP`")
+    Args:
+        last: the newest run; empty: there is none.
+        running: the run that is being driven, if one is, and
+        pid: by which process.
+    """
+
+    def __init__(self, last: str = "", *, running: str = "", pid: int = 0) -> None:
+        self.last, self.running, self.pid = last, running, pid
+        what, fix = "there is no run yet", "`opgraph materialize` starts one"
+        if running:
+            what = f"run {running} is running" + (f" (process {pid})" if pid else "")
+            fix = "wait for it, or stop it with Ctrl-C where it runs"
+        elif last:
+            what = f"what failed has been made since, or nothing did; the last run is {last}"
+            fix = "name a run: `opgraph resume RUN --from STEP`; `opgraph runs` lists them"
+        super().__init__(f"there is nothing to resume: {what}", fix=fix)
 
 
 class Shelf(Protocol):
@@ -146,21 +158,62 @@ def find_run(record: Record, prefix: str) -> str:
 
 
 def latest_unfinished(record: Record) -> str:
-    """The newest run that failed, was cancelled or died, and that no later run of its line has made good.
+    """The newest run that failed, was cancelled or died, and that no later run has made good.
+
+    A later run that succeeded makes it good if it is of the same line or of the same job, or if such runs were asked
+    for all that it was asked for. One that is under way is about to: it counts as well.
 
     Raises:
         NothingToResumeError: there is none.
     """
-    good: set[str] = set()
+    lines: set[str] = set()
+    later = _Later(record)
     rows = record.runs()
+    running = ""
     for row in rows:
         line = row.root or row.run_id
         status = status_of(record, row)
-        if status == RunStatus.SUCCESS.value:
-            good.add(line)
-        elif status in (RunStatus.FAILURE.value, RunStatus.CANCELED.value, DIED) and line not in good:
-            return row.run_id
-    raise NothingToResumeError(rows[0].run_id if rows else "")
+        if status in (RunStatus.STARTED.value, RunStatus.CANCELING.value, RunStatus.STARTING.value):
+            running = running or row.run_id
+        elif status in (RunStatus.FAILURE.value, RunStatus.CANCELED.value, DIED):
+            if line not in lines and not later.cover(row):
+                return row.run_id
+            continue
+        elif status != RunStatus.SUCCESS.value:
+            continue
+        lines.add(line)
+        later.rows.append(row)
+    pid = _driver_of(record, running) if running else 0
+    raise NothingToResumeError(rows[0].run_id if rows else "", running=running, pid=pid)
+
+
+class _Later:
+    """The runs that succeeded, newest first, and what they were asked for; plans are read as far as they are needed."""
+
+    def __init__(self, record: Record) -> None:
+        self.rows: list[RunRow] = []
+        self._record = record
+        self._read = 0
+        self._assets: set[str] = set()
+
+    def cover(self, row: RunRow) -> bool:
+        """Whether they made what an earlier run was to make."""
+        plan = plan_of(self._record, row.run_id)
+        if row.job != EVERYTHING and not plan.ops and any(each.job == row.job for each in self.rows):
+            return True
+        if not plan.selection:
+            plans = (plan_of(self._record, each.run_id) for each in self.rows if each.job == row.job)
+            return any(not each.ops or set(plan.ops) <= set(each.ops) for each in plans)
+        while not self._assets.issuperset(plan.selection) and self._read < len(self.rows):
+            self._assets.update(plan_of(self._record, self.rows[self._read].run_id).selection)
+            self._read += 1
+        return self._assets.issuperset(plan.selection)
+
+
+def _driver_of(record: Record, run_id: str) -> int:
+    """The process that drives a run; 0: it has not said so yet."""
+    begun = [fact for _, fact in record.facts(run_id) if isinstance(fact, RunStarted)]
+    return begun[-1].pid if begun else 0
 
 
 def run_view(shelf: Shelf, run_id: str) -> RunView:

@@ -10,7 +10,7 @@ import msgspec
 from opgraph.declare.definitions import Definitions
 from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
 from opgraph.declare.job import AssetJob
-from opgraph.declare.selection import AssetSelection, CoercibleToAssetSelection, selection_of
+from opgraph.declare.selection import All, AssetSelection, CoercibleToAssetSelection, selection_of
 from opgraph.declare.spec import AssetSpec
 from opgraph.errors import InvalidDefinitionError, InvalidInvocationError, InvalidSubsetError
 from opgraph.keys import AssetKey, near_misses
@@ -186,9 +186,11 @@ def with_config(plan: Plan, settings: Settings, nodes: Mapping[str, FlatStep]) -
 def configured(bound: list[BoundStep], settings: Settings) -> list[BoundStep]:
     """Bound steps with their configuration, those that run."""
     found = settings.of([each.flat for each in bound if each.step.decision.do in (Do.RUN, Do.DECIDE)])
-    for each in bound:
-        each.config = found.get(each.flat.key)
-        each.constants.update(settings.inputs_by_step.get(each.flat.key, {}))
+    inputs = settings.inputs_by_step
+    if found or inputs:
+        for each in bound:
+            each.config = found.get(each.flat.key)
+            each.constants.update(inputs.get(each.flat.key, {}))
     return bound
 
 
@@ -208,8 +210,10 @@ def asset_target(
     run_config: Given = None,
     defaults: Any = None,
     recorded: Mapping[str, Any] | None = None,
+    may_be_none: bool = False,
 ) -> AssetTarget:
     """The assets of a selection; None: all that can be materialized. `run_config` is laid over the job's `defaults`.
+    `may_be_none`: where there are no assets, nothing is to be done, and that is no mistake.
 
     Raises:
         InvalidDefinitionError: the definitions cannot work.
@@ -218,7 +222,10 @@ def asset_target(
     chosen = AssetSelection.all() if selection is None else selection_of(selection)
     how = policy_of(policy)
     project = resolve(definitions)
-    keys = select_to_run(project.graph, chosen, str(selection) if selection is not None else "*", recorded_in(instance))
+    keys = frozenset[AssetKey]()
+    if project.graph.nodes or not (selection is None or isinstance(selection, All)) or not may_be_none:
+        text = str(selection) if selection is not None else "*"
+        keys = select_to_run(project.graph, chosen, text, recorded_in(instance))
     units = project.graph.units
     settings = Settings(
         run_config,
@@ -261,6 +268,7 @@ def job_target(
             instance=instance,
             job=name,
             policy=policy,
+            may_be_none=True,  # a job of all assets may stand before the first one
             tags={**job.tags, **(tags or {})},
             run_config=run_config,
             defaults=job.config,

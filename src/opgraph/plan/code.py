@@ -26,9 +26,15 @@ _PLAIN = (int, float, complex, str, bytes, bool, type(None), type(...))
 def function_hash(fn: Callable[..., Any]) -> str:
     """32 hexadecimal digits."""
     digest = hashlib.blake2b(digest_size=16)
-    todo, seen = [getattr(fn, "__wrapped__", fn)], set[int]()
+    todo: list[Any] = [getattr(fn, "__wrapped__", fn)]
+    seen = set[int]()
     while todo:
         each = todo.pop()
+        bound: Any = each
+        if isinstance(bound, functools.partial):
+            todo.append(bound.func)
+            _add_value(digest, bound.args)
+            _add_value(digest, tuple(bound.keywords.items()))
         if id(each) in seen:
             continue
         seen.add(id(each))

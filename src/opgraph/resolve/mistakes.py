@@ -40,7 +40,8 @@ class UnknownUpstream(InvalidDefinitionError):
         meant = f". Did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""
         make = f'AssetSpec("{upstream.text}")'
         super().__init__(
-            f"asset `{key.text}` depends on `{upstream.text}` ({how}), which no definition makes{meant}",
+            f"asset `{key.text}` depends on `{upstream.text}` ({how}), which no definition makes and which is not "
+            f"among the sources{meant}",
             where=where,
             fix=(f"write `{near[0]}`" if near else "add the asset that makes it to the definitions")
             + f"; if it is made elsewhere, add `{make}` to the assets",

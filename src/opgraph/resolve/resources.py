@@ -8,6 +8,7 @@ from opgraph.declare.frozen import replaced
 from opgraph.declare.graph_definition import GraphDefinition
 from opgraph.declare.op import OpDefinition
 from opgraph.declare.recipe import is_recipe
+from opgraph.declare.spec import SourceAsset
 from opgraph.errors import InvalidInvocationError, Source, together
 from opgraph.resolve.flatten import flatten
 from opgraph.resolve.verify import missing_resources
@@ -48,10 +49,7 @@ def with_resources(
     given = {**resource_defs}
     for key, settings in (resource_config_by_key or {}).items():
         given[key] = _configured(key, given.get(key), settings)
-    return [
-        _bound(cast("AssetsDefinition", each), given) if isinstance(each, AssetsDefinition) else each
-        for each in definitions
-    ]
+    return [_bound(each, given) for each in definitions]
 
 
 def _configured(key: str, recipe: Any, settings: Any) -> Any:
@@ -68,12 +66,23 @@ def _configured(key: str, recipe: Any, settings: Any) -> Any:
     return recipe.configured(config)
 
 
-def _bound(assets: AssetsDefinition, given: Mapping[str, Any]) -> AssetsDefinition:
-    own = assets.resource_defs
-    both = {**given, **own}
+def _bound(assets: Any, given: Mapping[str, Any]) -> Any:
+    if isinstance(assets, SourceAsset):
+        both = _joined(assets.key.text, assets.resource_defs, given, assets.source)
+        needed = _with_required({assets.get_io_manager_key(), *assets.resource_defs}, both)
+        return replaced(assets, resource_defs={key: both[key] for key in both if key in needed})
+    return _with_all(cast("AssetsDefinition", assets), given) if isinstance(assets, AssetsDefinition) else assets
+
+
+def _joined(asset: str, own: Mapping[str, Any], given: Mapping[str, Any], source: Source | None) -> Mapping[str, Any]:
     clash = sorted(key for key in own if key in given)
     if clash:
-        raise AlreadyBound(assets.node_name, clash, assets.source)
+        raise AlreadyBound(asset, clash, source)
+    return {**given, **own}
+
+
+def _with_all(assets: AssetsDefinition, given: Mapping[str, Any]) -> AssetsDefinition:
+    both = _joined(assets.node_name, assets.resource_defs, given, assets.source)
     steps = flatten(assets.node_def).steps
     managers = {(0, name): key for name, key in assets.io_manager_keys.items()}
     problems = [*missing_resources(steps, both, managers if isinstance(assets.node_def, OpDefinition) else {}, set())]
@@ -90,7 +99,12 @@ def _needed(assets: AssetsDefinition, given: Mapping[str, Any]) -> set[str]:
     for op in ops:
         todo |= {*op.required_resource_keys, *(out.io_manager_key for out in op.outs.values() if out.io_manager_key)}
         todo |= {each.input_manager_key for each in op.ins.values() if each.input_manager_key}
-    found = set[str]()
+    return _with_required(todo, given)
+
+
+def _with_required(keys: set[str], given: Mapping[str, Any]) -> set[str]:
+    """Those of some keys that are given, and what their resources need."""
+    todo, found = set(keys), set[str]()
     while todo:
         key = todo.pop()
         if key in given and key not in found:

@@ -200,7 +200,7 @@ class _Judge:
         """An annotation that was written as text, evaluated; unknown where a name in it is not one of the module."""
         if not isinstance(annotation, str):
             return annotation
-        names: dict[str, Any] = getattr(op.body.fn, "__globals__", {})
+        names: dict[str, Any] = getattr(op.body.inner, "__globals__", {})
         known = self._read.get((id(names), annotation))
         if known is None:
             try:

@@ -19,6 +19,7 @@ from opgraph.run.captured import Captured
 from opgraph.run.context import AssetExecutionContext, AssetSide, OpExecutionContext, RunSide
 from opgraph.run.failure import error_info
 from opgraph.run.loop import EventLoop
+from opgraph.run.mistakes import InputNotGiven
 from opgraph.run.shelf import Lost, Shelf
 from opgraph.values.problems import ValueLostError
 
@@ -235,11 +236,7 @@ class Attempts:
             return self._given[source.name]
         if name in bound.call.defaults:
             return bound.call.defaults[name]
-        raise InvariantViolationError(
-            f"nobody gave a value for the input `{source.name}`, which `{bound.step.key}` needs",
-            where=bound.op.source,
-            fix=f'pass it: `execute_in_process(input_values={{"{source.name}": …}})`',
-        )
+        raise InputNotGiven(source.name, bound.step.key, where=bound.op.source)
 
     # -- outputs ----------------------------------------------------------------------
 

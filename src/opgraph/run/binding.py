@@ -7,13 +7,13 @@ from typing import Any
 from opgraph.declare.op import OpDefinition
 from opgraph.errors import Error
 from opgraph.keys import AssetKey
-from opgraph.plan.model import Do, FromMany, Plan, Policy, Role, Step, StepOutput
+from opgraph.plan.model import Do, FromCaller, FromMany, Plan, Policy, Role, Step, StepOutput
 from opgraph.resolve.assets import Unit
 from opgraph.resolve.config import OpConfig
 from opgraph.resolve.flatten import Constant, Flat, FlatStep, Many
 from opgraph.resolve.project import Project
 from opgraph.run.body import OpCall
-
+from opgraph.run.mistakes import InputNotGiven
 
 _ASKED = (Role.SELECTED, Role.NEEDED)
 
@@ -154,10 +154,43 @@ def _internal_order(unit: Unit, assets: Mapping[AssetKey, str]) -> Mapping[str, 
 
 def keys_of_running(bound: Sequence[BoundStep]) -> frozenset[str]:
     """The keys of the resources and I/O managers that the steps use which run."""
-    running = (each for each in bound if each.step.decision.do in (Do.RUN, Do.DECIDE))
-    return frozenset[str]().union(*(each.resource_keys for each in running))
+    found: set[str] = set()
+    ops: set[int] = set()
+    for each in bound:
+        step, op = each.step, each.flat.op
+        if step.decision.do is not Do.RUN and step.decision.do is not Do.DECIDE:
+            continue
+        if id(op) not in ops:
+            ops.add(id(op))
+            found |= op.required_resource_keys
+        for out in step.outputs:
+            if out.stored:
+                found.add(out.io_manager)
+        for given in step.inputs:
+            if given.manager:
+                found.add(given.manager)
+    return frozenset(found)
 
 
 def functions_of(bound: Sequence[BoundStep]) -> dict[str, Any]:
     """The functions that a plan runs, by step node."""
     return {each.step.node: each.op.body.fn for each in bound}
+
+
+def refuse_missing(bound: Sequence[BoundStep], given: Mapping[str, Any]) -> None:
+    """Refuse a run in which a step would wait for a value that the caller has not given.
+
+    Raises:
+        InputNotGiven: names the first.
+    """
+    for each in bound:
+        if each.step.decision.do not in (Do.RUN, Do.DECIDE):
+            continue
+        for wanted in each.step.inputs:
+            alone = isinstance(wanted.source, FromCaller)
+            elsewhere = alone and (wanted.manager or wanted.name in each.constants)
+            if wanted.nothing or wanted.name in each.call.defaults or elsewhere:
+                continue
+            for source in wanted.source.items if isinstance(wanted.source, FromMany) else (wanted.source,):
+                if isinstance(source, FromCaller) and source.name not in given:
+                    raise InputNotGiven(source.name, each.step.key, where=each.op.source)

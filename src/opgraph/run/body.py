@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
+from opgraph.declare.classes import classes_of
 from opgraph.declare.inputs import NO_DEFAULT
 from opgraph.declare.materialization import AssetMaterialization, AssetObservation, MaterializeResult
 from opgraph.declare.op import OpDefinition
@@ -16,7 +17,7 @@ from opgraph.keys import AssetKey
 from opgraph.run import mistakes
 from opgraph.run.context import OpExecutionContext
 from opgraph.run.loop import EventLoop
-from opgraph.run.types import WrongType, input_types, output_types
+from opgraph.run.types import WrongType, input_types, is_result, output_types
 
 _NONE: Mapping[str, Any] = {}  # never changed
 # What is more than a value when it is returned.
@@ -75,7 +76,7 @@ class OpCall:
         self._assets = assets
         self._after = after
         self._takes_context = body.takes_context
-        self._in_order = body.params if body.fn.__code__.co_posonlyargcount else ()
+        self._in_order = body.params if body.code.co_posonlyargcount else ()
         self._in_types = input_types(op)
         self._out_types = output_types(op)
         self._expects = _expected(op) if body.kind in ("sync", "async") else None
@@ -252,6 +253,10 @@ class OpCall:
             raise mistakes.WrongKind(self.op.name, name, expected.__name__, kind.__qualname__, where=self.op.source)
         if kind is MaterializeResult:
             return self._output_of(item)
+        if kind is Output and self.op.body.returns_annotation not in (..., None):
+            plain = _plain(self.op, position)
+            if plain:
+                raise mistakes.OutputForPlain(self.op.name, name, plain, where=self.op.source)
         if kind is Output and item.output_name not in ("result", name):
             if item.output_name not in self._outs:
                 raise mistakes.UnknownOutput(self.op.name, item.output_name, self._names, where=self.op.source)
@@ -324,6 +329,20 @@ def _class_of(value: object) -> type[Any]:
 def drained(items: Iterable[Item]) -> Generator[Came]:
     """The outputs alone."""
     return (item for item in items if isinstance(item, Came))
+
+
+def _plain(op: OpDefinition, position: int) -> str:
+    """What the annotation says an output is, where it names a class of plain values; else empty."""
+    raw = op.body.returns_annotation
+    if "Output" in str(raw):
+        return ""
+    annotation = op.body.returns
+    if len(op.outs) > 1:
+        parts = typing.get_args(annotation)
+        annotation = parts[position] if len(parts) == len(op.outs) else ...
+    classes = classes_of(annotation)
+    plain = bool(classes) and not is_result(classes)
+    return str(getattr(annotation, "__name__", annotation)) if plain else ""
 
 
 def _expected(op: OpDefinition) -> tuple[type | None, ...] | None:

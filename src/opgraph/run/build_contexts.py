@@ -1,14 +1,16 @@
 """Contexts and resources made by hand, for tests of what takes them."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Self
 
 from opgraph.declare.recipe import InitResourceContext
-from opgraph.errors import NotYetSupportedError
+from opgraph.errors import NotYetSupportedError, Source
 from opgraph.keys import AssetKey, CoercibleToAssetKey
+from opgraph.run import mistakes
+from opgraph.run.context import AssetExecutionContext, OpExecutionContext, RunSide
 from opgraph.run.resources import Opened, Resources, Scope
 from opgraph.values.context import InputContext, OutputContext
 
@@ -221,3 +223,86 @@ def build_input_context(
         op_def=op_def,
         instance=instance,
     )
+
+
+def build_op_context(
+    resources: Mapping[str, Any] | None = None,
+    op_config: Any = None,
+    instance: Any = None,
+    partition_key: str | None = None,
+    run_tags: Mapping[str, str] | None = None,
+    selected_output_names: Sequence[str] | None = None,
+    config: Any = None,
+    mapping_key: str | None = None,
+) -> OpExecutionContext:
+    """A context to call an op directly with, as tests do.
+
+    Args:
+        resources: objects by key.
+        op_config: the op's configuration.
+        instance: what `context.instance` is.
+        partition_key: not supported yet.
+        run_tags: what `context.run_tags` is.
+        selected_output_names: what `context.selected_output_names` is, by default all.
+        config: the same as `op_config`.
+        mapping_key: what `context.get_mapping_key()` is.
+
+    Raises:
+        InvalidInvocationError: `config` and `op_config` together.
+
+    Example:
+        >>> count(build_op_context(resources={"limit": 10}), [1, 2])
+        2
+    """
+    if config is not None and op_config is not None:
+        raise mistakes.ConfigTwice("build_op_context", where=Source.of_caller())
+    side = _side("build_op_context", resources, instance, partition_key, run_tags)
+    selected = None if selected_output_names is None else frozenset(selected_output_names)
+    return OpExecutionContext(
+        None,
+        side,
+        selected=selected,
+        is_subset=selected is not None,
+        config=config if op_config is None else op_config,
+        mapping_key=mapping_key,
+    )
+
+
+def build_asset_context(
+    resources: Mapping[str, Any] | None = None,
+    asset_config: Any = None,
+    instance: Any = None,
+    partition_key: str | None = None,
+    run_tags: Mapping[str, str] | None = None,
+    selected_output_names: Sequence[str] | None = None,
+) -> AssetExecutionContext:
+    """A context to call an asset's function directly with, as tests do.
+
+    Args:
+        resources: objects by key.
+        asset_config: the asset's configuration.
+        instance: what `context.instance` is.
+        partition_key: not supported yet.
+        run_tags: what `context.run_tags` is.
+        selected_output_names: what `context.selected_output_names` is, by default all.
+
+    Example:
+        >>> table(build_asset_context())
+        3
+    """
+    side = _side("build_asset_context", resources, instance, partition_key, run_tags)
+    selected = None if selected_output_names is None else frozenset(selected_output_names)
+    return AssetExecutionContext(None, side, selected=selected, is_subset=selected is not None, config=asset_config)
+
+
+def _side(
+    builder: str,
+    resources: Mapping[str, Any] | None,
+    instance: Any,
+    partition_key: str | None,
+    run_tags: Mapping[str, str] | None,
+) -> RunSide:
+    if partition_key is not None:
+        raise NotYetSupportedError("partition_key")
+    scope = Scope(builder, resources or {}, instance=instance)
+    return RunSide(tags=run_tags or {}, instance=instance, builder=builder, scope=scope)

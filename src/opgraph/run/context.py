@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, NoReturn, Self
 
@@ -12,7 +12,6 @@ from opgraph.declare.assets_definition import AssetsDefinition
 from opgraph.declare.node import Node
 from opgraph.declare.op import OpDefinition
 from opgraph.declare.signatures import Context
-from opgraph.errors import NotYetSupportedError, Source
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 from opgraph.run import mistakes
 from opgraph.run.captured import Captured, StepLog, current_context
@@ -28,8 +27,6 @@ __all__ = [
     "OutputContext",
     "Resources",
     "RunSide",
-    "build_asset_context",
-    "build_op_context",
 ]
 
 
@@ -69,8 +66,8 @@ class OpExecutionContext(Context):
     """
 
     __slots__ = (
-        "_assets", "_attempt", "_config", "_load", "_log", "_node", "_op", "_outputs", "_resources", "_side",
-        "_step", "_step_key", "_subset", "added_metadata", "came", "reported",
+        "_assets", "_attempt", "_config", "_load", "_log", "_mapping_key", "_node", "_op", "_outputs", "_resources",
+        "_side", "_step", "_step_key", "_subset", "added_metadata", "came", "reported",
     )  # fmt: skip
 
     def __init__(
@@ -88,6 +85,7 @@ class OpExecutionContext(Context):
         load: Callable[[AssetKey], Any] | None = None,
         config: Any = None,
         resources: Resources | None = None,
+        mapping_key: str | None = None,
     ) -> None:
         self._op = op
         self._resources = resources
@@ -101,6 +99,7 @@ class OpExecutionContext(Context):
         self._node = node
         self._load = load
         self._config = config
+        self._mapping_key = mapping_key
         self._log: Any = None
         self.added_metadata: dict[str, dict[str, Any]] = {}  # by output; the driver puts it on the outputs
         self.came: AbstractSet[str] = frozenset()  # the outputs that were yielded already
@@ -288,12 +287,13 @@ class OpExecutionContext(Context):
 
     def get_mapping_key(self) -> str | None:
         """Which value of a fan-out the step is for; None outside of one."""
-        return None
+        return self._mapping_key
 
     # -- assets --
 
     def _asset_side(self, member: str) -> AssetSide:
         if self._assets is None:
+            self._of_run(member, self._op)
             raise mistakes.NoAssets(self._name, member)
         return self._assets
 
@@ -520,77 +520,3 @@ class AssetExecutionContext(OpExecutionContext):
     def op_execution_context(self) -> OpExecutionContext:
         """The same context."""
         return self
-
-
-def build_op_context(
-    resources: Mapping[str, Any] | None = None,
-    op_config: Any = None,
-    instance: Any = None,
-    partition_key: str | None = None,
-    run_tags: Mapping[str, str] | None = None,
-    selected_output_names: Sequence[str] | None = None,
-    config: Any = None,
-) -> OpExecutionContext:
-    """A context to call an op directly with, as tests do.
-
-    Args:
-        resources: objects by key.
-        op_config: the op's configuration.
-        instance: what `context.instance` is.
-        partition_key: not supported yet.
-        run_tags: what `context.run_tags` is.
-        selected_output_names: what `context.selected_output_names` is, by default all.
-        config: the same as `op_config`.
-
-    Raises:
-        InvalidInvocationError: `config` and `op_config` together.
-
-    Example:
-        >>> count(build_op_context(resources={"limit": 10}), [1, 2])
-        2
-    """
-    if config is not None and op_config is not None:
-        raise mistakes.ConfigTwice("build_op_context", where=Source.of_caller())
-    side = _side("build_op_context", resources, instance, partition_key, run_tags)
-    selected = None if selected_output_names is None else frozenset(selected_output_names)
-    return OpExecutionContext(None, side, selected=selected, is_subset=selected is not None, config=config if op_config is None else op_config)
-
-
-def build_asset_context(
-    resources: Mapping[str, Any] | None = None,
-    asset_config: Any = None,
-    instance: Any = None,
-    partition_key: str | None = None,
-    run_tags: Mapping[str, str] | None = None,
-    selected_output_names: Sequence[str] | None = None,
-) -> AssetExecutionContext:
-    """A context to call an asset's function directly with, as tests do.
-
-    Args:
-        resources: objects by key.
-        asset_config: the asset's configuration.
-        instance: what `context.instance` is.
-        partition_key: not supported yet.
-        run_tags: what `context.run_tags` is.
-        selected_output_names: what `context.selected_output_names` is, by default all.
-
-    Example:
-        >>> table(build_asset_context())
-        3
-    """
-    side = _side("build_asset_context", resources, instance, partition_key, run_tags)
-    selected = None if selected_output_names is None else frozenset(selected_output_names)
-    return AssetExecutionContext(None, side, selected=selected, is_subset=selected is not None, config=asset_config)
-
-
-def _side(
-    builder: str,
-    resources: Mapping[str, Any] | None,
-    instance: Any,
-    partition_key: str | None,
-    run_tags: Mapping[str, str] | None,
-) -> RunSide:
-    if partition_key is not None:
-        raise NotYetSupportedError("partition_key")
-    scope = Scope(builder, resources or {}, instance=instance)
-    return RunSide(tags=run_tags or {}, instance=instance, builder=builder, scope=scope)

@@ -367,6 +367,11 @@ class Event(Struct, frozen=True, kw_only=True, eq=False):
         return self.event_type is EventType.ASSET_OBSERVATION
 
     @property
+    def is_expectation_result(self) -> bool:
+        """Never: there are no expectations."""
+        return False
+
+    @property
     def is_asset_materialization_planned(self) -> bool:
         """Whether it says that an asset will be materialized."""
         return self.event_type is EventType.ASSET_MATERIALIZATION_PLANNED

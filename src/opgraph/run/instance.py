@@ -212,6 +212,11 @@ class Instance:
         """The assets of which a materialization is recorded."""
         return [AssetKey(text) for text in self.record.assets()]
 
+    def has_asset_key(self, asset_key: CoercibleToAssetKey) -> bool:
+        """Whether a materialization of this asset is recorded."""
+        key = AssetKey.from_coercible(asset_key).text
+        return key in self.record.latest([key])
+
     # -- its end ----------------------------------------------------------------------
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Direct calls: what `@op` and `@asset` made, used as plain functions, in tests above all."""
+"""Direct calls: ops, graphs and assets, used as plain functions, in tests above all."""
 
 from collections.abc import AsyncGenerator, Generator, Mapping
 from collections.abc import Set as AbstractSet
@@ -9,20 +9,20 @@ from opgraph.declare.graph_definition import GraphDefinition
 from opgraph.declare.inputs import NO_DEFAULT
 from opgraph.declare.op import OpDefinition
 from opgraph.declare.wires import FanIn, FromInput, FromNode, Value, Wire
-from opgraph.errors import Source
 from opgraph.keys import AssetKey
 from opgraph.resolve.config import OpConfig, Settings, config_of
 from opgraph.resolve.flatten import flatten
 from opgraph.run import mistakes
 from opgraph.run.body import OpCall, drained
-from opgraph.run.context import AssetSide, OpExecutionContext, build_asset_context, build_op_context
+from opgraph.run.build_contexts import build_asset_context, build_op_context
+from opgraph.run.context import AssetSide, OpExecutionContext
 from opgraph.run.loop import EventLoop
 
 
 def invoke(
     definition: OpDefinition | GraphDefinition | AssetsDefinition, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Any:
-    """Call an op's or asset's function with values, and check what it gives.
+    """Call an op, graph or asset with values, and check what its functions give.
 
     Args:
         definition: what is called.
@@ -31,14 +31,15 @@ def invoke(
 
     Returns:
         What the function returns, unchanged: a coroutine of an async function, a generator of one that yields, whose
-        outputs are checked as they come. Of a graph's asset, its value; a tuple of them if it makes several.
+        outputs are checked as they come. Of a graph, or its asset, the value that it returns; a tuple of them if it
+        has several outputs; None if it has none.
 
     Raises:
         InvalidInvocationError: the arguments do not fit.
-        InvariantViolationError: the outputs break a rule, or a graph was called that is no asset.
+        InvariantViolationError: the outputs break a rule.
     """
     if isinstance(definition, GraphDefinition):
-        raise mistakes.CalledOutside("graph", definition.name, where=Source.of_caller())
+        return _call_graph(definition, args, kwargs, None)
     if isinstance(definition, OpDefinition):
         return _call(definition, args, kwargs, None)
     node = definition.node_def
@@ -109,7 +110,7 @@ def _context(
     builder = build_op_context if assets is None else build_asset_context
     if not op.body.takes_context:
         return (args[0], args[1:], kwargs) if args and isinstance(args[0], OpExecutionContext) else (None, args, kwargs)
-    name = op.body.fn.__code__.co_varnames[0]
+    name = op.body.all_params[0]
     if name in kwargs:
         given, kwargs = kwargs[name], {key: value for key, value in kwargs.items() if key != name}
     elif args:
@@ -120,6 +121,8 @@ def _context(
         given = builder()
     if not isinstance(given, OpExecutionContext):
         raise mistakes.ContextMissing(op.name, builder.__name__, type(given).__qualname__, where=op.source)
+    if assets is not None:
+        given.bring(assets)
     return given, args, kwargs
 
 
@@ -191,13 +194,13 @@ def _order(assets: AssetsDefinition | None, by_key: Mapping[AssetKey, str]) -> d
     }
 
 
-# -- a graph's asset --------------------------------------------------------------
+# -- a graph, and its asset -------------------------------------------------------
 
 
 def _call_graph(
-    graph: GraphDefinition, args: tuple[Any, ...], kwargs: Mapping[str, Any], assets: AssetsDefinition
+    graph: GraphDefinition, args: tuple[Any, ...], kwargs: Mapping[str, Any], assets: AssetsDefinition | None
 ) -> Any:
-    """Run the ops of a graph's asset one after the other, in this process, with nothing stored."""
+    """Run the ops of a graph one after the other, in this process, with nothing stored."""
     context: OpExecutionContext | None = None
     if args and isinstance(args[0], OpExecutionContext):
         context, args = args[0], args[1:]
@@ -212,24 +215,26 @@ def _call_graph(
     missing = [name for name in graph.required_ins if name not in ins]
     if missing:
         raise mistakes.MissingArguments(graph.name, sorted(missing), where=graph.source)
-    flat = flatten(graph, (assets.node_name,))
-    settings = Settings(None, {assets.node_name: graph})
+    path, keys = (graph.name, {}) if assets is None else (assets.node_name, assets.keys_by_output_name)
+    flat = flatten(graph, (path,))
+    settings = Settings(None, {path: graph})
     settings.refuse(flat.steps)
     loop = EventLoop()
-    side = _GraphSide(assets, context or build_asset_context(), loop, settings.of(flat.steps))
+    fresh = build_op_context if assets is None else build_asset_context
+    side = _GraphSide(assets, context or fresh(), loop, settings.of(flat.steps))
     try:
-        values = _walk(graph, ins, assets.keys_by_output_name, side, assets.node_name)
+        values = _walk(graph, ins, keys, side, path)
     finally:
         loop.close()
     if len(graph.outs) == 1:
         return values.get(next(iter(graph.outs)))
-    return tuple(values.get(name) for name in graph.outs)
+    return tuple(values.get(name) for name in graph.outs) if graph.outs else None
 
 
 class _GraphSide(NamedTuple):
-    """What the ops of a graph's asset have in common in a direct call."""
+    """What the ops of a graph have in common in a direct call."""
 
-    assets: AssetsDefinition
+    assets: AssetsDefinition | None  # None: the graph is no asset
     context: OpExecutionContext
     loop: EventLoop
     config: Mapping[str, OpConfig]  # by path
@@ -284,8 +289,15 @@ def _op_of_graph(
     if op.body.takes_context:
         own = context.twin()
         own.use_config(config.raw if config is not None else None)
-        own.bind(op, AssetSide(frozenset(assets.keys), frozenset(assets.keys), made, {}, assets))
+        own.bind(op, _assets_in_graph(assets, made))
     return {each.output: each.value for each in drained(call.outputs(ins, own, None, side.loop))}
+
+
+def _assets_in_graph(assets: AssetsDefinition | None, made: Mapping[str, AssetKey]) -> AssetSide | None:
+    if assets is None:
+        return None
+    keys = frozenset(assets.keys)
+    return AssetSide(keys, keys, made, {}, assets)
 
 
 class _Mark:

@@ -150,6 +150,19 @@ class WrongKind(InvariantViolationError):
         )
 
 
+class OutputForPlain(InvariantViolationError):
+    """An `Output` where the annotation says that the value itself is returned."""
+
+    def __init__(self, op: str, output: str, annotation: str, *, where: Source | None) -> None:
+        self.op, self.output, self.annotation = op, output, annotation
+        super().__init__(
+            f"`{op}` returned an `Output` for its output `{output}`, which does not have an Output annotation: it is "
+            f"`{annotation}`",
+            where=where,
+            fix=f"annotate it as `Output[{annotation}]`, or return the value alone",
+        )
+
+
 class WrongOrder(InvariantViolationError):
     """An asset that came before one that it depends on."""
 
@@ -246,17 +259,6 @@ class MetadataForWhich(InvariantViolationError):
         )
 
 
-class NoAssets(InvariantViolationError):
-    """An asset was asked for in an op that belongs to none."""
-
-    def __init__(self, op: str, member: str) -> None:
-        self.op, self.member = op, member
-        super().__init__(
-            f"`context.{member}` was read in `{op}`, which belongs to no asset",
-            fix="ask `context.has_assets_def` first",
-        )
-
-
 class NoStepUnderWay(InvariantViolationError):
     """A step's context was asked for where no step is under way."""
 
@@ -270,6 +272,17 @@ class NoStepUnderWay(InvariantViolationError):
 
 class InvalidPropertyError(InvariantViolationError):
     """Something was asked of a context that it does not have, because of how it was made."""
+
+
+class NoAssets(InvalidPropertyError):
+    """An asset was asked for in an op that belongs to none."""
+
+    def __init__(self, op: str, member: str) -> None:
+        self.op, self.member = op, member
+        super().__init__(
+            f"`context.{member}` was read in `{op}`, which belongs to no asset: it does not have an assets definition",
+            fix="ask `context.has_assets_def` first",
+        )
 
 
 class NotInTests(InvalidPropertyError):
@@ -358,7 +371,8 @@ class ResourcesTwice(InvalidInvocationError):
     def __init__(self, op: str, given: Sequence[str], there: Sequence[str], *, where: Source | None) -> None:
         self.op, self.given, self.there = op, tuple(given), tuple(there)
         super().__init__(
-            f"`{op}` was given {listed(given)} as arguments, and its context has the resources {listed(there)}",
+            f"Cannot provide resources in both context and kwargs: `{op}` was given {listed(given)} as arguments, and "
+            f"its context has the resources {listed(there)}",
             where=where,
             fix="give all resources as arguments, or all in the context",
         )
@@ -374,13 +388,13 @@ class MissingArguments(InvalidInvocationError):
         )
 
 
-class CalledOutside(InvariantViolationError):
-    """A graph or a job was called like a function, where no graph is being composed."""
+class InputNotGiven(InvalidInvocationError):
+    """A run of a graph without a value for an input that has no other."""
 
-    def __init__(self, kind: str, name: str, *, where: Source | None) -> None:
-        self.kind, self.name = kind, name
+    def __init__(self, name: str, step: str, *, where: Source | None) -> None:
+        self.name, self.step = name, step
         super().__init__(
-            f"the {kind} `{name}` was called outside of a graph's body",
+            f"nobody gave a value for the input `{name}`, which `{step}` needs",
             where=where,
-            fix=f"run it: `{name}.execute_in_process()`",
+            fix=f'pass it: `execute_in_process(input_values={{"{name}": …}})`',
         )

@@ -62,6 +62,7 @@ class Opened(Mapping[str, Any]):
         self._keys = {id(each): key for key, each in reversed(self._given.items()) if is_recipe(each)}
         self.objects = frozenset(key for key, each in self._given.items() if not is_recipe(each))
         self._made: dict[int, Any] = {}
+        self._configs: dict[str, Any] = {}
         self._stack = ExitStack()
         self._path: list[str] = []
         self._lock = RLock()
@@ -94,6 +95,22 @@ class Opened(Mapping[str, Any]):
             if is_recipe(self._given[key]):
                 todo += self._given[key].opgraph_requires()
         return frozenset(found)
+
+    def config(self, key: str) -> Any:
+        """What a resource was made with; None: nothing, or it was not made."""
+        return self._configs.get(key)
+
+    def ends(self, key: str) -> bool:
+        """Whether a resource, or one inside it, is put away at the end."""
+        return self._ends(self._given.get(key), set())
+
+    def _ends(self, recipe: Any, seen: set[int]) -> bool:
+        if not is_recipe(recipe) or id(recipe) in seen:
+            return False
+        seen.add(id(recipe))
+        fields: Mapping[str, Any] = recipe.opgraph_fields()[1] if hasattr(recipe, "opgraph_fields") else {}
+        inner = [*(self._given.get(key) for key in recipe.opgraph_requires()), *fields.values()]
+        return bool(recipe.opgraph_lasts()) or any(self._ends(each, seen) for each in inner)
 
     # -- making -----------------------------------------------------------------------
 
@@ -163,6 +180,8 @@ class Opened(Mapping[str, Any]):
             refuse_config(problems)
         if hasattr(recipe, "opgraph_fields"):
             ready, config = self._ready(recipe, key)
+        if key:
+            self._configs[key] = config
         context = InitResourceContext(
             config,
             Resources(self, required),

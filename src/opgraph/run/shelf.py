@@ -7,8 +7,10 @@ from typing import Any
 
 import msgspec
 
+from opgraph.declare.inputs import NO_DEFAULT
 from opgraph.declare.materialization import AssetObservation
 from opgraph.declare.metadata import all_to_wire
+from opgraph.declare.op import OpDefinition
 from opgraph.errors import Error, InvariantViolationError, Source, ValueNotFoundError
 from opgraph.events import Kept, Metadata, Place, Read, Stored
 from opgraph.keys import AssetKey, near_misses
@@ -18,12 +20,12 @@ from opgraph.resolve.project import Project
 from opgraph.run.binding import BoundStep
 from opgraph.run.body import Came
 from opgraph.run.instance import Instance
-from opgraph.run.resources import Resources
+from opgraph.run.resources import Opened, Resources
 from opgraph.values.context import InputContext, OutputContext
 from opgraph.values.manager import FilesystemIOManager, InMemoryIOManager
-from opgraph.values.upath import UPathIOManager
 from opgraph.values.problems import ValueLostError
 from opgraph.values.store import Origin
+from opgraph.values.upath import UPathIOManager
 
 DEFAULT = "io_manager"
 _CACHE = 32 * 1024 * 1024  # bytes of inline values kept in the process, so that the next step need not ask the record
@@ -104,6 +106,7 @@ class Shelf:
         resources: by key, I/O managers among them.
         project: the assets, for those loaded from outside the plan; None for a job of ops.
         log: makes the logger that managers write to, for a step and attempt.
+        hold: tells of an I/O manager whether what it stores is kept at hand too, for who looks at the run afterwards.
     """
 
     def __init__(
@@ -114,6 +117,7 @@ class Shelf:
         resources: Mapping[str, Any],
         project: Project | None,
         log: Callable[[int, int], Any],
+        hold: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self.record: Record = instance.record
         self.run_id = run_id
@@ -122,6 +126,10 @@ class Shelf:
         self._blobs: dict[int, bytes] = {}
         self._blob_bytes = 0
         self._own: dict[str, bool] = {}
+        self._memories: dict[str, InMemoryIOManager | None] = {}
+        self._hold = hold
+        self.ops: Mapping[str, OpDefinition] = {}  # of the run, by step key
+        self.held: dict[tuple[str, str], Any] = {}  # values by step key and output
         self.reported: list[tuple[float, Any]] = []  # what I/O managers reported, and when; the attempt takes it
         self._of_input: Mapping[str, Any] = {}  # what the last I/O manager said of what it loaded
         self._visible = Resources(resources)
@@ -140,6 +148,7 @@ class Shelf:
                 data_version=came.data_version,
                 asset=output.asset,
                 asked=asked,
+                io_manager=output.io_manager if output.asset is None and output.io_manager in self._resources else "",
                 metadata=metadata,
             ), None
         key = output.io_manager
@@ -160,7 +169,33 @@ class Shelf:
                 metadata=metadata,
                 durable=self._durable and output.asset is not None,
             )
+        memory = self._memory_of(key)
+        if memory is not None:
+            place = self._place(self.run_id, bound.step.key, came.output, output.asset)
+            memory.values[place] = came.value
+            return Stored(
+                came.output,
+                Place.MEMORY,
+                data_version=came.data_version,
+                asset=output.asset,
+                asked=asked,
+                io_manager=key,
+                metadata=metadata,
+                type_name=type(came.value).__qualname__,
+            ), None
         return self._hand_over(bound, output, came, attempt, metadata, asked=asked), None
+
+    def _memory_of(self, key: str) -> InMemoryIOManager | None:
+        """The manager of this key, if it is our own one in memory: its values need no contexts."""
+        if key not in self._memories:
+            given = self._resources.get(key)
+            self._memories[key] = given if type(given) is InMemoryIOManager else None
+        return self._memories[key]
+
+    @staticmethod
+    def _place(run_id: str, step_key: str, output: str, asset: str | None) -> tuple[str, ...]:
+        """Where a value is in memory: what `get_identifier` of its context would say."""
+        return (run_id, step_key, output) if asset is None else tuple(asset.split("/"))
 
     def _hand_over(
         self, bound: BoundStep, output: StepOutput, came: Came, attempt: int, metadata: Metadata, *, asked: bool
@@ -178,8 +213,9 @@ class Shelf:
             attempt=attempt,
             definition_metadata=definition,
             output_metadata=came.metadata,
-            dagster_type=out.dagster_type,
+            dagster_type=_told(out.dagster_type),
             resources=self._visible,
+            resource_config=self._config_of(output.io_manager),
             log=self._log(bound.number, attempt),
             op_def=bound.op,
             job_name=self._job,
@@ -197,6 +233,8 @@ class Shelf:
         self.reported += ((now, event) for event in context.reported)
         if context.added_metadata:
             metadata = {**metadata, **all_to_wire(context.added_metadata)}
+        if self._hold(output.io_manager):
+            self.held[bound.step.key, output.name] = came.value
         place = Place.MEMORY if isinstance(manager, InMemoryIOManager) else Place.MANAGER
         return Stored(
             output.name,
@@ -269,21 +307,38 @@ class Shelf:
                 return self._intermediates.get(stored, blob)
             if place is Place.FILE:
                 return self._intermediates.get(stored)
+            if place is Place.MEMORY and stored.mapping_key is None:
+                memory = self._memory_of(stored.io_manager)
+                where = self._place(kept.run, step_key, stored.output, stored.asset)
+                if memory is not None and where in memory.values:
+                    return memory.values[where]
             if place is Place.NONE:
                 if stored.asset is not None:
-                    raise NoStoredValue(stored.asset)
-                return None
+                    own = self._manager_of(stored.asset)
+                    if self._is_own(own):
+                        raise NoStoredValue(stored.asset)
+                    return self._load_unrecorded(stored.asset, bound, name, own, attempt)  # it knows what was written
+                if not stored.io_manager or not self._loads_unstored(stored.io_manager):
+                    return None
         who = f"input `{name}`" + (f" of `{bound.step.key}`" if bound is not None else "")
         where = bound.op.source if bound is not None else None
-        loader = self._manager(manager or stored.io_manager or DEFAULT, who, where)
+        key = manager or stored.io_manager or DEFAULT
+        loader = self._manager(key, who, where)
         storage = self._storage(loader)
-        context = self._input_context(bound, name, attempt, AssetKey(stored.asset) if stored.asset else None, storage)
+        asset = AssetKey(stored.asset) if stored.asset is not None else None
+        context = self._input_context(bound, name, attempt, asset, storage, key)
+        maker = self.ops.get(step_key)
+        made = maker.outs.get(stored.output) if maker is not None else None
         context.upstream_output = OutputContext(
             name=stored.output,
             step_key=step_key,
             run_id=kept.run,
-            asset_key=AssetKey(stored.asset) if stored.asset is not None else None,
+            asset_key=asset,
             definition_metadata=self._declared(stored.asset, step_key, stored.output),
+            dagster_type=_told(made.dagster_type) if made is not None else None,
+            op_def=maker,
+            resource_config=context.resource_config,
+            resources=self._visible,
             log=context.log,
             job_name=self._job,
             mapping_key=stored.mapping_key,
@@ -333,7 +388,7 @@ class Shelf:
 
     def _load_unrecorded(self, asset: str, bound: BoundStep | None, name: str, key: str, attempt: int) -> Any:
         loader = self._manager(key, f"asset `{asset}`", None)
-        context = self._input_context(bound, name, attempt, AssetKey(asset), self._storage(loader))
+        context = self._input_context(bound, name, attempt, AssetKey(asset), self._storage(loader), key)
         context.upstream_output = OutputContext(
             name="result",
             asset_key=AssetKey(asset),
@@ -346,7 +401,7 @@ class Shelf:
     def load_from_outside(self, bound: BoundStep, name: str, manager: str, attempt: int) -> Any:
         """The value of an input to which nothing is wired: its input manager has it from elsewhere."""
         loader = self._manager(manager, f"input `{name}` of `{bound.step.key}`", bound.op.source)
-        return self._ask(loader, self._input_context(bound, name, attempt, None, self._storage(loader)))
+        return self._ask(loader, self._input_context(bound, name, attempt, None, self._storage(loader), manager))
 
     def load_unrecorded(self, asset: str) -> Any:
         """What the I/O manager of an asset has of it, for a person who asks."""
@@ -355,12 +410,16 @@ class Shelf:
             raise NeverMaterialized(asset)
         return self._load_unrecorded(asset, None, "", key, 1)
 
+    def _config_of(self, key: str) -> Any:
+        """What an I/O manager was configured with."""
+        return self._resources.config(key) if isinstance(self._resources, Opened) else None
+
     def _storage(self, manager: Any) -> str:
         """The folder of values, for managers that use it: asking for it makes one where there is none."""
         return self._instance.storage if isinstance(manager, (FilesystemIOManager, UPathIOManager)) else ""
 
     def _input_context(
-        self, bound: BoundStep | None, name: str, attempt: int, asset: AssetKey | None, storage: str
+        self, bound: BoundStep | None, name: str, attempt: int, asset: AssetKey | None, storage: str, key: str
     ) -> InputContext:
         declared = bound.op.ins[name] if bound is not None else None
         return InputContext(
@@ -371,6 +430,7 @@ class Shelf:
             definition_metadata=declared.metadata if declared is not None else {},
             dagster_type=self._type_of(bound, name),
             resources=self._visible,
+            resource_config=self._config_of(key),
             log=self._log(bound.number if bound is not None else -1, attempt),
             op_def=bound.op if bound is not None else None,
             job_name=self._job,
@@ -382,9 +442,9 @@ class Shelf:
         return bound.op.body.annotations.get(name) if bound is not None else None
 
     def _declared(self, asset: str | None, step_key: str, output: str) -> Mapping[str, Any]:
-        del step_key, output
         if asset is None or self._project is None:
-            return {}
+            out = self.ops[step_key].outs.get(output) if step_key in self.ops else None
+            return out.metadata if out is not None else {}
         node = self._project.graph.nodes.get(AssetKey(asset))
         return node.spec.metadata if node is not None else {}
 
@@ -400,6 +460,11 @@ class Shelf:
             return key == DEFAULT
         return type(given) is FilesystemIOManager and given.base_dir is None
 
+    def _loads_unstored(self, key: str) -> bool:
+        """Whether an I/O manager is asked for the value of a Nothing output, which an op wrote itself: a user's is."""
+        given = self._resources.get(key)
+        return given is not None and not isinstance(given, (FilesystemIOManager, InMemoryIOManager, UPathIOManager))
+
     def _manager(self, key: str, who: str, where: Source | None) -> Any:
         given = self._resources.get(key)
         if given is None:
@@ -407,6 +472,10 @@ class Shelf:
                 raise NoSuchManager(key, who, where)
             return FilesystemIOManager(self._instance.storage)
         return given
+
+
+def _told(kind: Any) -> Any:
+    return None if kind is NO_DEFAULT else kind
 
 
 def _goal(bound: BoundStep) -> str:

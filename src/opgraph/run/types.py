@@ -1,21 +1,16 @@
 """Whether values are of the types that were declared: plain classes and unions of them; of `list[int]`, the list."""
 
 import types
-import typing
 from collections.abc import Mapping
 from numbers import Integral, Real
-from typing import Any, TypeAlias
+from typing import Any
 
+from opgraph.declare.classes import Classes, classes_of
 from opgraph.declare.inputs import NO_DEFAULT
 from opgraph.declare.metadata import MetadataValue
 from opgraph.declare.op import OpDefinition
 from opgraph.declare.viewed import output_annotations
 from opgraph.errors import Error, Source
-
-Classes: TypeAlias = tuple[type, ...]
-
-# What is taken for one of these: an int where a float is declared, the numbers of array libraries.
-_WIDER: Mapping[object, Classes] = {int: (int, Integral), float: (float, Real)}
 
 
 class TypeCheckDidNotPass(Error):
@@ -57,24 +52,6 @@ class WrongType(TypeCheckDidNotPass):
             self.__opgraph_input__ = name  # the step's failure is about it
 
 
-def classes_of(declared: Any) -> Classes:
-    """The classes of which a value of a declared type is one; empty where that cannot be told, or nothing is said."""
-    if declared in (Any, object, ..., None) or declared is NO_DEFAULT:
-        return ()
-    origin = typing.get_origin(declared)
-    if origin in (typing.Union, types.UnionType):
-        parts = [(type(None),) if each is type(None) else classes_of(each) for each in typing.get_args(declared)]
-        return tuple(one for part in parts for one in part) if all(parts) else ()
-    if origin is typing.Annotated:
-        return classes_of(typing.get_args(declared)[0])
-    plain = origin if origin is not None else declared
-    if plain in _WIDER:
-        return _WIDER[plain]
-    if not isinstance(plain, type) or getattr(plain, "_is_protocol", False) or typing.is_typeddict(plain):
-        return ()
-    return (plain,)
-
-
 def input_types(op: OpDefinition) -> dict[str, Classes]:
     """The classes of the inputs of which they are known."""
     if not op.body.raw_annotations and all(each.dagster_type is NO_DEFAULT for each in op.ins.values()):
@@ -100,10 +77,10 @@ def output_types(op: OpDefinition) -> dict[str, Classes]:
         name: () if op.outs[name].is_nothing or op.outs[name].is_dynamic else classes_of(each)
         for name, each in told.items()
     }
-    return {name: classes for name, classes in found.items() if classes and not _is_result(classes)}
+    return {name: classes for name, classes in found.items() if classes and not is_result(classes)}
 
 
-def _is_result(classes: Classes) -> bool:
+def is_result(classes: Classes) -> bool:
     """Whether the annotation names what is returned instead of a value: an iterator of outputs, a MaterializeResult."""
     return any(
         each.__module__.startswith(("collections.abc", "opgraph.", "typing")) or each is types.GeneratorType

@@ -81,7 +81,7 @@ def replace_ops(definition: D, fakes: Mapping[str, Callable[..., Any]]) -> D:
     node = asset.node_def
     if isinstance(node, GraphDefinition):
         return cast("D", replaced(asset, node_def=_graph(node, fakes, "", asset.node_name)))
-    names = (node.body.fn.__name__, node.name, asset.node_name)
+    names = (node.body.name, node.name, asset.node_name)
     for path in fakes:
         if path not in names:
             raise NoSuchOp(asset.node_name, path, names[:1], node.source)

@@ -2,7 +2,8 @@
 
 A function's hash covers its bytecode, constants and names, its defaults, what it closes over, and the functions and
 classes of the same project that it names, also as `module.name`, to any depth; not line numbers, comments or
-docstrings: moving code about changes nothing. What it cannot see: data, libraries, methods of objects whose class it does not name.
+docstrings: moving code about changes nothing. What it cannot see: data, libraries, methods of objects whose class it
+does not name.
 """
 
 import functools

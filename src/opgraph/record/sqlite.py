@@ -281,7 +281,13 @@ class SqliteRecord:
                 known = connection.execute(_SQL["memo"], where).fetchone()
                 row = given
                 if known is not None:
-                    older = Memoized(step=given.step, fingerprint=given.fingerprint, parts={}, kept=_decode_kept(known[0]), absent=_decode_names(known[1]))
+                    older = Memoized(
+                        step=given.step,
+                        fingerprint=given.fingerprint,
+                        parts={},
+                        kept=_decode_kept(known[0]),
+                        absent=_decode_names(known[1]),
+                    )
                     row = given.joined(older)
                     connection.execute(_SQL["forget_memo"], where)
                 content = {"parts": _encode(dict(row.parts)), "kept": _encode(row.kept), "absent": _encode(row.absent)}

@@ -1,10 +1,13 @@
 """Graph-backed assets take what plain assets take; what does nothing yet says so."""
 
+import inspect
+
 import pytest
 
 from opgraph.declare.asset import AssetsDefinition, asset, graph_asset, graph_multi_asset, multi_asset
 from opgraph.declare.attributes import ManyAssets, ManyGraphAssets, OfNode, OneAsset, OneGraphAsset
 from opgraph.declare.op import op
+from opgraph.declare.parameters import WORDS
 from opgraph.declare.spec import AssetOut
 from opgraph.declare.unsupported import NOT_YET
 from opgraph.errors import NotYetSupportedError
@@ -36,6 +39,38 @@ def test_one_signature():
     assert OneGraphAsset.__optional_keys__ == one_asset | {"config"}
     assert ManyGraphAssets.__optional_keys__ == many | {"config"}
     assert one_asset | many | {"config"} <= OfNode.__optional_keys__
+
+
+SHOWN = {
+    "asset": (asset, OneAsset, ["compute_fn"]),
+    "multi_asset": (multi_asset, ManyAssets, []),
+    "graph_asset": (graph_asset, OneGraphAsset, ["compose_fn"]),
+    "graph_multi_asset": (graph_multi_asset, ManyGraphAssets, []),
+    "AssetsDefinition.from_graph": (AssetsDefinition.from_graph, OfNode, ["graph_def"]),
+    "AssetsDefinition.from_op": (AssetsDefinition.from_op, OfNode, ["op_def"]),
+}
+
+
+@pytest.mark.parametrize("owner", SHOWN)
+def test_parameters_are_shown(owner):
+    """`inspect.signature` has every parameter by name, and the docstring a line for each, all at one indent; what does
+    nothing yet says so."""
+    function, known, first = SHOWN[owner]
+    assert list(inspect.signature(function).parameters) == [*first, *known.__annotations__]
+    lines = inspect.getdoc(function).partition("Args:\n")[2].partition("\n\n")[0].splitlines()
+    assert [line.partition(":")[0] for line in lines] == [f"    {name}" for name in (*first, *known.__annotations__)]
+    assert {line.split()[0][:-1] for line in lines if "not supported yet" in line} == set(NOT_YET[owner])
+
+
+def test_a_default_that_is_shown():
+    """A default in the signature is the one that holds."""
+    shown = inspect.signature(AssetsDefinition.from_graph).parameters
+    assert (shown["output_required"].default, shown["can_subset"].default, shown["name"].default) == (True, False, None)
+
+
+def test_every_parameter_is_explained():
+    """There are words for every parameter, and for no other."""
+    assert set(WORDS) == set(OfNode.__annotations__)
 
 
 @pytest.mark.parametrize(("owner", "name"), CASES)

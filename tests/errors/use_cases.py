@@ -28,6 +28,7 @@ from opgraph import (
     Output,
     UPathIOManager,
     asset,
+    build_asset_context,
     build_op_context,
     build_output_context,
     execute_job,
@@ -873,6 +874,14 @@ def config_twice():
     def it(context, config: Limits): ...
 
     it(build_op_context(op_config={"unit": "m"}), config=Limits(unit="km"))
+
+
+@case("run.mistakes.ResourcesOnBoth")
+def resources_on_both():
+    @asset(resource_defs={"warehouse": 1})
+    def it(context): ...
+
+    it(build_asset_context(resources={"warehouse": 2}))
 
 
 @case("run.mistakes.ResourcesTwice")

@@ -211,3 +211,9 @@ def test_missing_asks_the_record_only_where_it_must(graph):
     assert asked == []
     select(graph, S.groups("raw").missing(), spy)
     assert asked == [["raw/orders", "raw/users"]]
+
+
+def test_a_key_is_no_list_of_keys():
+    """Iterating over a key, as where a list of assets is expected, is an error that says what to give."""
+    with pytest.raises(TypeError, match=r"Iteration is not allowed over AssetKey\(\['a', 'b'\]\).*give a list"):
+        list(AssetKey("a/b"))

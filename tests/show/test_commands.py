@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -66,12 +67,63 @@ def test_plan_shows_what_would_run_and_why(project, opgraph):
     assert data(opgraph("runs", "--json")) == []
 
 
-def test_plan_names_what_is_missing(project, opgraph):
-    """An asset that is to be loaded though it was never made is named, with the selection that makes it."""
-    text = opgraph("plan", "-s", "revenue").stdout
-    assert "lake/orders is to be loaded, but no materialization" in text
-    assert """--select 'key:"lake/orders" or revenue'""" in text
-    opgraph("plan", "-s", 'key:"lake/orders" or revenue')
+DEEP = """
+from opgraph import AssetIn, asset
+@asset(key_prefix="lake")
+def a(): return 1
+@asset(ins={"a": AssetIn(key_prefix="lake")})
+def b(a): return a
+@asset(key_prefix="top")
+def c(b): return b
+@asset
+def aside(): return 0
+"""
+
+
+def test_the_remedy_for_what_is_missing_works(project, opgraph):
+    """An asset that is to be loaded though it was never made is named by `plan` and, before it starts, by `materialize`,
+    with a selection that works as it is typed, however deep what is missing goes."""
+    (project / "definitions.py").write_text(DEEP)
+    text = opgraph("plan", "-s", 'key:"top/c" or aside').stdout
+    assert "b is to be loaded, but no materialization of it is recorded" in text
+    remedy = shlex.split(next(line for line in text.splitlines() if "--select" in line).split("too: ")[1])
+    assert remedy == ["--select", '+key:"top/c" or aside']
+    failed = opgraph("materialize", "-s", 'key:"top/c" or aside', code=1).stdout
+    assert failed.index("b is to be loaded") < failed.index("FAILED")
+    assert "To make that too:" in failed
+    assert "opgraph resume" not in failed
+    opgraph("materialize", *remedy)
+    assert "is to be loaded" not in opgraph("plan", "-s", 'key:"top/c"').stdout
+
+
+def test_what_to_type_after_a_missing_upstream_works(project, opgraph):
+    """A run that failed because what it is made from was never made says what to type, and that works."""
+    (project / "definitions.py").write_text(DEEP)
+    text = opgraph("materialize", "-s", 'key:"top/c"', code=1).stdout
+    words = shlex.split(next(line for line in text.splitlines() if line.startswith("  opgraph materialize")))
+    assert words == ["opgraph", "materialize", "--select", '+key:"top/c"']
+    opgraph(*words[1:])
+
+
+def test_where_nothing_had_finished_nothing_is_said_to_be_kept(project, opgraph):
+    """A run whose first op fails says that nothing had finished; a later failure, what is kept."""
+    opgraph("materialize", "-s", "*revenue", code=1, FAIL="1")
+    assert "What had finished is kept" in opgraph("show", run_id(opgraph)[:8]).stdout
+    (project / "definitions.py").write_text("from opgraph import asset\n@asset\ndef a(): return 1 / 0\n")
+    text = opgraph("materialize", code=1).stdout
+    assert "Nothing had finished. To run it again (1 op to run):" in text
+    assert "kept" not in text
+
+
+def test_a_big_graph_in_one_row_says_why(project, opgraph):
+    """The ops of a collapsed graph are counted by reason, in words that read on."""
+    (project / "definitions.py").write_text(
+        "from opgraph import graph_asset, op\n"
+        "@op\ndef start(): return 1\n@op\ndef more(x): return x\n"
+        "@graph_asset\ndef big():\n    x = start()\n    for _ in range(70):\n        x = more(x)\n    return x\n"
+    )
+    text = opgraph("plan").stdout
+    assert "71 ops: 70 needed for what was asked for, 1 making what was asked for" in text
 
 
 def test_plan_names_what_comes_besides(project, opgraph):
@@ -207,6 +259,19 @@ def test_plan_of_a_resume(project, opgraph):
     assert "2 to reuse" in text
     assert "it failed in the parent run" in text
     assert len(data(opgraph("runs", "--json"))) == 1
+
+
+def test_a_resume_lists_what_changed(project, opgraph):
+    """`resume` lists the ops that were edited since, and how to run them again; so does `plan --resume`."""
+    opgraph("materialize", code=1, FAIL="1")
+    failed, file = run_id(opgraph)[:8], project / "definitions.py"
+    file.write_text(file.read_text().replace('    print("printed by parse")', '    print("edited")'))
+    planned, resumed = opgraph("plan", "--resume", failed).stdout, opgraph("resume").stdout
+    for text in (planned, resumed):
+        assert f"ops edited since run {failed}: revenue.clean.parse" in text
+        again = shlex.split(text.split("and what follows: ")[1].splitlines()[0])
+        assert again == ["opgraph", "resume", failed, "--from", "revenue.clean.parse"]
+    assert data(opgraph(*again[1:], "--json"))["counts"] == {"succeeded": 4, "reused": 1}
 
 
 # -- runs and show ------------------------------------------------------------

@@ -13,6 +13,7 @@ from opgraph.declare.labels import checked_name
 from opgraph.declare.mistakes import NoAssets, OutsAndSpecs, SeveralOutputs, gathering, report
 from opgraph.declare.op import OpDefinition
 from opgraph.declare.outputs import GraphOut, Out
+from opgraph.declare.parameters import list_parameters
 from opgraph.declare.signatures import AssetDecorator, GraphAssetDecorator, P, T
 from opgraph.declare.spec import AssetOut, AssetSpec
 from opgraph.keys import NAME
@@ -38,8 +39,7 @@ def asset(
 
     Args:
         compute_fn: the function: sync or async, returning or yielding.
-        **attributes: see `attributes.OneAsset`; among them `key` or `key_prefix`, `ins`, `deps`, `group_name`,
-            `io_manager_key`, `metadata`, `tags`, `owners`, `kinds`, `code_version`.
+        **attributes: see `attributes.OneAsset`.
 
     Raises:
         InvalidDefinitionError: it cannot work; the message names the place and the fix.
@@ -79,8 +79,7 @@ def multi_asset(**attributes: Unpack[ManyAssets]) -> AssetDecorator:
     """Make several assets of a function that returns, or yields, all their values.
 
     Args:
-        **attributes: see `attributes.ManyAssets`: `outs` where I/O managers store the values, `specs` where the
-            function does; among the others `ins`, `deps`, `internal_asset_deps`, `can_subset`, `group_name`.
+        **attributes: see `attributes.ManyAssets`.
 
     Raises:
         InvalidDefinitionError: it cannot work; the message names the place and the fix.
@@ -226,11 +225,11 @@ def graph_asset(
 def graph_multi_asset(**attributes: Unpack[ManyGraphAssets]) -> GraphAssetDecorator:
     """Make several assets of a graph: a function that calls ops and returns the outputs that are the assets.
 
-    It takes everything that `multi_asset` takes.
+    It takes everything that `multi_asset` takes. The function returns its outputs as a dict by the names in `outs`, or
+    as a tuple in their order.
 
     Args:
-        **attributes: see `attributes.ManyGraphAssets`; `outs` names the outputs that the function returns, as a dict
-            or a tuple in their order.
+        **attributes: see `attributes.ManyGraphAssets`.
 
     Raises:
         InvalidDefinitionError: it cannot work; the message names the place and the fix.
@@ -264,3 +263,9 @@ def graph_multi_asset(**attributes: Unpack[ManyGraphAssets]) -> GraphAssetDecora
         return AssetsDefinition.of(graph, layout.many(attributes, kept, specs, upstream, owner, body.source, name))
 
     return cast("GraphAssetDecorator", decorate)
+
+
+list_parameters("asset", asset, OneAsset)
+list_parameters("multi_asset", multi_asset, ManyAssets)
+list_parameters("graph_asset", graph_asset, OneGraphAsset)
+list_parameters("graph_multi_asset", graph_multi_asset, ManyGraphAssets)

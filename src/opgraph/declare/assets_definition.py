@@ -13,6 +13,7 @@ from opgraph.declare.graph_definition import GraphDefinition
 from opgraph.declare.mapped import mapped
 from opgraph.declare.mistakes import NoAssets, SeveralOutputs, report
 from opgraph.declare.op import OpDefinition
+from opgraph.declare.parameters import list_parameters
 from opgraph.declare.run_config import checked_config
 from opgraph.declare.signatures import P, R_co
 from opgraph.declare.spec import AssetOut, AssetSpec, SourceAsset
@@ -158,13 +159,12 @@ class AssetsDefinition(Frozen, Generic[P, R_co]):
 
     @staticmethod
     def from_graph(graph_def: GraphDefinition, **attributes: Unpack[OfNode]) -> "AssetsDefinition":
-        """Assets of a graph's outputs.
+        """Assets of a graph's outputs. `key_prefix` stands before every output's key, one given in
+        `keys_by_output_name` too.
 
         Args:
             graph_def: the graph.
-            **attributes: see `attributes.OfNode`: what `graph_asset` and `graph_multi_asset` take, and
-                `keys_by_input_name`, `keys_by_output_name` and the other mappings by output name. `key_prefix` stands
-                before every output's key, one given there too.
+            **attributes: see `attributes.OfNode`: what `graph_asset` and `graph_multi_asset` take, and more.
 
         Raises:
             InvalidDefinitionError: it cannot work; the message names the place and the fix.
@@ -178,6 +178,10 @@ class AssetsDefinition(Frozen, Generic[P, R_co]):
     @staticmethod
     def from_op(op_def: OpDefinition, **attributes: Unpack[OfNode]) -> "AssetsDefinition":
         """Assets of an op's outputs. It takes what `from_graph` takes.
+
+        Args:
+            op_def: the op.
+            **attributes: see `attributes.OfNode`.
 
         Raises:
             InvalidDefinitionError: it cannot work; the message names the place and the fix.
@@ -493,4 +497,6 @@ def _out_of(name: str, key: AssetKey, node: OpDefinition | GraphDefinition, give
     )
 
 
+list_parameters("AssetsDefinition.from_graph", AssetsDefinition.from_graph, OfNode)
+list_parameters("AssetsDefinition.from_op", AssetsDefinition.from_op, OfNode)
 document(AssetsDefinition, lambda assets: assets.node_def.__doc__)

@@ -114,6 +114,20 @@ class OpExecutionContext(Context):
         self.added_metadata = {}
         return self._outputs
 
+    def bring(self, assets: AssetsDefinition) -> None:
+        """Add the resources that a definition brings with it to those of a built context.
+
+        Raises:
+            InvalidInvocationError: a resource is among both.
+        """
+        self._resources = None  # of the call before
+        if self._side.scope is None or not assets.resource_defs:
+            return
+        both = sorted(assets.resource_defs.keys() & set(dir(self.resources)))
+        if both:
+            raise mistakes.ResourcesOnBoth(assets.node_name, both, where=assets.source)
+        self._resources = self._side.scope.with_also(assets.resource_defs)
+
     def use_config(self, config: Any) -> None:
         """Say what `op_config` is, once it was checked against what the op takes."""
         self._config = config
@@ -216,9 +230,9 @@ class OpExecutionContext(Context):
     @property
     def resources(self) -> Resources:
         """The resources, as attributes: `context.resources.warehouse`."""
-        if self._side.scope is not None:
-            return self._side.scope.resources
-        return self._side.resources if self._resources is None else self._resources
+        if self._resources is not None:
+            return self._resources
+        return self._side.resources if self._side.scope is None else self._side.scope.resources
 
     @property
     def retry_number(self) -> int:

@@ -378,6 +378,18 @@ class ResourcesTwice(InvalidInvocationError):
         )
 
 
+class ResourcesOnBoth(InvalidInvocationError):
+    """A direct call has a resource in its context that the definition brings with it."""
+
+    def __init__(self, owner: str, keys: Sequence[str], *, where: Source | None) -> None:
+        self.owner, self.keys = owner, tuple(keys)
+        super().__init__(
+            f"`{owner}` brings the resources {listed(keys)} with it, and its context has them too",
+            where=where,
+            fix="take them out of the context, or out of the definition's `resource_defs`",
+        )
+
+
 class MissingArguments(InvalidInvocationError):
     """A direct call without a value for an input that has no default."""
 

@@ -361,6 +361,8 @@ class Scope:
         self._opened.make_ready(frozenset(given))
         self._keys = [key for key, each in given.items() if is_recipe(each) and each.opgraph_lasts()]
         self._inside = not self._keys
+        self._entered = False
+        self._brought = ExitStack()
 
     @property
     def resources(self) -> Resources:
@@ -373,13 +375,28 @@ class Scope:
             raise NeedsWith(self._builder, self._keys)
         return Resources(self._opened)
 
+    def with_also(self, more: Mapping[str, Any]) -> Resources:
+        """The resources, and those that a definition brings with it; these are put away with the others.
+
+        Raises:
+            InvariantViolationError: one of them must be put away, and this is outside of `with`.
+        """
+        lasting = [key for key, each in more.items() if is_recipe(each) and each.opgraph_lasts()]
+        if lasting and not self._entered:
+            raise NeedsWith(self._builder, lasting)
+        brought = Opened(more)
+        self._brought.callback(brought.close)
+        there = {key: self._opened[key] for key in dir(self.resources)}
+        return Resources({**brought, **there})
+
     def enter(self) -> None:
         """From here on all of them are there."""
-        self._inside = True
+        self._inside = self._entered = True
 
     def leave(self) -> None:
         """Put them away."""
-        self._inside = not self._keys
+        self._inside, self._entered = not self._keys, False
+        self._brought.close()
         self._opened.close()
 
     def __del__(self) -> None:

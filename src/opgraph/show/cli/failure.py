@@ -1,6 +1,7 @@
 """How a failed op is shown: the user's exception and line first, then which op of which asset, then what to type."""
 
 import linecache
+import shlex
 from collections.abc import Sequence
 
 from opgraph.events import ErrorInfo, Frame
@@ -110,10 +111,24 @@ def excerpt(frame: Frame) -> list[Line]:
     return lines
 
 
-def to_go_on(run_id: str, typed: str, *, kept: int = 0, left: int = 0) -> list[Line]:
-    """What to type, with how many ops that will run and reuse."""
-    counts = f" ({ink.count(left, 'op')} to run, {kept:,} to reuse)" if kept or left else ""
+def to_go_on(run_id: str, typed: str, *, kept: int = -1, left: int = 0, above: str = "") -> list[Line]:
+    """What to type after a run that did not end well.
+
+    Args:
+        run_id: the run.
+        typed: the options that name the project, with a space before each.
+        kept: how many ops a resume would reuse; -1: not known.
+        left: how many it would run.
+        above: where an op failed because what it is made from was never made: the selection that makes that too.
+    """
+    if above:
+        return [
+            [("  What it is made from was never made. To make that too:", PLAIN)],
+            [(f"  opgraph materialize --select {shlex.quote(above)}{typed}", STRONG)],
+        ]
+    what = "What had finished is kept. To go on from there" if kept else "Nothing had finished. To run it again"
+    counts = f" ({ink.count(left, 'op')} to run{f', {kept:,} to reuse' if kept else ''})" if kept >= 0 and left else ""
     return [
-        [("  What had finished is kept. To go on from there", PLAIN), (counts, FAINT), (":", PLAIN)],
+        [(f"  {what}", PLAIN), (counts, FAINT), (":", PLAIN)],
         [(f"  opgraph resume {run_id}{typed}", STRONG)],
     ]

@@ -1,10 +1,13 @@
 """`opgraph plan`: what a run would do, and why, without running it."""
 
+from collections import Counter
+from collections.abc import Mapping
+
 import click
 
 from opgraph.operate import planning
 from opgraph.operate.fold import Branch, branches
-from opgraph.plan.model import WHY, Decision, Do, Plan, Policy, Step
+from opgraph.plan.model import WHY, Decision, Do, FromAsset, FromMany, Plan, Policy, Role, Step
 from opgraph.show.cli import ink
 from opgraph.show.cli.ink import BUSY, FAINT, GOOD, NOTE, PLAIN, STRONG, Line
 from opgraph.show.cli.options import (
@@ -22,6 +25,26 @@ from opgraph.show.cli.options import (
 _MARKS = {Do.RUN: ("●", GOOD), Do.REUSE: ("↺", BUSY), Do.SKIP: ("-", FAINT), Do.DECIDE: ("?", NOTE)}
 _WORDS = {Do.RUN: "to run", Do.REUSE: "to reuse", Do.SKIP: "to skip", Do.DECIDE: "to decide"}
 _MANY = 60  # rows above which uniform graphs are shown as one
+_OF_SEVERAL = {  # the words of `WHY` behind a number of ops
+    "selected": "making what was asked for",
+    "needed": "needed for what was asked for",
+    "job": "of the job",
+    "failed": "failed in the parent run",
+    "interrupted": "interrupted in the parent run",
+    "not reached": "not reached by the parent run",
+    "asked": "asked for",
+    "downstream": "after an op that runs",
+    "recorded": "stored by the parent run",
+    "lost": "with a stored output gone",
+    "cleaned": "with stored outputs cleaned up",
+    "code changed": "with other code than what made the stored outputs",
+    "new": "that the parent run did not have",
+    "not asked": "not asked for",
+    "skipped": "skipped in the parent run",
+    "config changed": "configured otherwise than in the parent run",
+    "rewired": "with inputs from elsewhere than in the parent run",
+    "not versioned": "with stored outputs that may have been overwritten",
+}
 POLICIES = [policy.value for policy in Policy]
 
 
@@ -74,10 +97,10 @@ def command(
     if as_json:
         print_json(plan.to_json())
     else:
-        ink.put(drawn(plan, everything=everything))
+        ink.put(drawn(plan, everything=everything, typed=chosen.typed))
 
 
-def drawn(plan: Plan, *, everything: bool = False) -> list[Line]:
+def drawn(plan: Plan, *, everything: bool = False, typed: str = "") -> list[Line]:
     """A plan as a tree, and what a person should know before running it."""
     units = branches(plan)
     total = len(plan.steps)
@@ -85,7 +108,7 @@ def drawn(plan: Plan, *, everything: bool = False) -> list[Line]:
     for unit in units:
         rows += _rows(unit, plan, 0, fold=total > _MANY and not everything)
     parent: list[Line] = [[(f"resumes run {plan.parent}", FAINT)]] if plan.parent else []
-    return [headline(plan), *parent, [], *ink.columns(rows), *notes(plan)]
+    return [headline(plan), *parent, [], *ink.columns(rows), *notes(plan, typed)]
 
 
 def headline(plan: Plan, *, before: int = 0) -> Line:
@@ -129,14 +152,22 @@ def _rows(branch: Branch, plan: Plan, depth: int, *, fold: bool) -> list[list[Li
     )
     tally = f"{ink.count(len(branch.steps), 'op')}{arrow}" if depth == 0 else ""
     rows: list[list[Line]] = [[[indent, mark, (f" {branch.name}", style)], [(tally, FAINT)]]]
-    reasons = {(plan.steps[i].decision.do, plan.steps[i].decision.why) for i in branch.steps}
+    reasons = Counter(plan.steps[i].decision.why for i in branch.steps)
     if fold and len(reasons) <= 2 and len(branch.steps) > 12:
-        shown = [WHY.get(why, why) for _, why in sorted(reasons, key=str)]
-        rows[0][1] = [(f"{tally or ink.count(len(branch.steps), 'op')}: {'; '.join(shown)}", FAINT)]
+        rows[0][1] = [(f"{tally or ink.count(len(branch.steps), 'op')}: {_together(reasons)}", FAINT)]
         return rows
     for child in branch.children.values():
         rows += _rows(child, plan, depth + 1, fold=fold)
     return rows
+
+
+def _together(reasons: Mapping[str, int]) -> str:
+    """Why the ops of a graph that is shown as one row are run, reused or skipped: `48 needed for that, 2 making it`."""
+    if len(reasons) == 1:
+        (why,) = reasons
+        return f"all {_OF_SEVERAL.get(why, why)}"
+    ordered = sorted(reasons.items(), key=lambda each: (-each[1], each[0]))
+    return ", ".join(f"{number:,} {_OF_SEVERAL.get(why, why)}" for why, number in ordered)
 
 
 def _dimmed(style: str, do: Do) -> str:
@@ -164,8 +195,17 @@ def _why(step: Step, branch: Branch) -> Line:
     return [(reason(decision), FAINT)]
 
 
-def notes(plan: Plan) -> list[Line]:
-    """What comes besides, what is missing, and what changed since the run that is resumed."""
+def notes(plan: Plan, typed: str = "") -> list[Line]:
+    """What comes besides, what is missing, and what changed since the run that is resumed.
+
+    Args:
+        plan: the plan.
+        typed: the options that name the project, with a space before each.
+    """
+    return [*_besides(plan), *missing(plan), *changes(plan, typed)]
+
+
+def _besides(plan: Plan) -> list[Line]:
     lines: list[Line] = []
     for each in plan.besides:
         will = "will also be" if each.certain else "may also be"
@@ -178,26 +218,61 @@ def notes(plan: Plan) -> list[Line]:
             [],
             [("! ", NOTE), (each.asset, STRONG), (f" {what}, though nobody asked for it", PLAIN)],
             [(f"  op {each.step} yields it as output `{each.output}`", FAINT)],
-            [(f"  to avoid it: {each.remedy}", FAINT)] if each.remedy else [],
         ]
-    if plan.missing:
-        one = len(plan.missing) == 1
-        what = "is to be loaded, but no materialization of it is" if one else "are to be loaded, but none of them is"
-        lines += [
-            [],
-            [("! ", NOTE), (", ".join(plan.missing), STRONG), (f" {what} recorded", PLAIN)],
-            [(f"  to make {'it' if one else 'them'} too: --select {quoted(_with(plan.missing, plan))}", FAINT)],
-        ]
+        lines += [[(f"  to avoid it: {each.remedy}", FAINT)]] if each.remedy else []
+    return lines
+
+
+def missing(plan: Plan) -> list[Line]:
+    """The assets that are to be loaded and were never made, and the selection that makes them."""
+    goals: dict[str, str] = {}  # by missing asset: a selected one that needs it
+    for step in plan.steps:
+        if step.decision.do in (Do.RUN, Do.DECIDE):
+            for asset in _unrecorded(step):
+                goals.setdefault(asset, _goal(step))
+    if not goals:
+        return []
+    one = len(goals) == 1
+    what = "is to be loaded, but no materialization of it is" if one else "are to be loaded, but none of them is"
+    above = [goal for goal in dict.fromkeys(goals.values()) if goal]
+    selection = " or ".join([f"+{named(key)}" for key in above] + [named(k) for k in plan.selection if k not in above])
+    lines: list[Line] = [[], [("! ", NOTE), (", ".join(sorted(goals)), STRONG), (f" {what} recorded", PLAIN)]]
+    if above:
+        what = "it and what it is" if one else "them and what they are"
+        lines.append([(f"  to make {what} made from too: --select {quoted(selection)}", FAINT)])
+    return lines
+
+
+def _unrecorded(step: Step) -> list[str]:
+    """The assets that a step loads and that were never made."""
+    found: list[str] = []
+    for each in step.inputs:
+        sources = each.source.items if isinstance(each.source, FromMany) else (each.source,)
+        found += [source.asset for source in sources if isinstance(source, FromAsset) and not source.recorded]
+    return found
+
+
+def _goal(step: Step) -> str:
+    """A selected asset that a step runs for: the one that the step's own error would name."""
+    made = (o.asset for o in step.outputs if o.role is Role.SELECTED and o.asset is not None)
+    return next(made, step.decision.detail.partition(",")[0] if step.decision.why == "needed" else "")
+
+
+def named(key: str) -> str:
+    """An asset as a selection names it."""
+    return f'key:"{key}"' if "/" in key else key
+
+
+def changes(plan: Plan, typed: str = "") -> list[Line]:
+    """How the ops differ from those of the run that is resumed, and how to run edited ones again."""
+    lines: list[Line] = []
     for what, names in plan.changes.items():
         if names:
             lines += [
                 [],
                 [("! ", NOTE), (f"ops {what} since run {(plan.parent or '')[:8]}: ", PLAIN), (", ".join(names), FAINT)],
             ]
-    return [line for i, line in enumerate(lines) if line or (i + 1 < len(lines) and lines[i + 1])]
-
-
-def _with(missing: tuple[str, ...], plan: Plan) -> str:
-    """A selection that makes the missing assets too."""
-    names = [*missing, *plan.selection]
-    return " or ".join(f'key:"{name}"' if "/" in name else name for name in names)
+        if names and what == "edited":
+            again = f"opgraph resume {(plan.parent or '')[:8]} --from {quoted(names[0])}{typed}"
+            lines.append([("  what they stored is reused; to run one again, and what follows: ", FAINT), (again, FAINT)])
+    return lines

@@ -13,13 +13,14 @@ from opgraph.operate.execute import RunOutcome
 from opgraph.operate.fold import Fold, Phase
 from opgraph.plan.model import Plan, Policy
 from opgraph.run.instance import Instance
+from opgraph.run.shelf import NeverMaterialized
 from opgraph.show.cli import ink
 from opgraph.show.cli.commands import CANCELED, OK, RUN_FAILED, explained
 from opgraph.show.cli.failure import failed, to_go_on
 from opgraph.show.cli.ink import BAD, FAINT, GOOD, NOTE, PLAIN, STRONG, Line
 from opgraph.show.cli.options import Chosen, print_json
 from opgraph.show.cli.plain import PlainLines
-from opgraph.show.cli.plan import headline
+from opgraph.show.cli.plan import changes, headline, missing, named
 from opgraph.show.cli.tree import RunTree, tally
 
 _IN_FULL = 3  # failures shown with their code
@@ -65,7 +66,8 @@ def watched(chosen: Chosen, instance: Instance, run: Callable[[Listener, OnPlan]
             fold = inspect.folded(instance.record, run_id, plan)
             taken_up = ", taken up where its process died" if fold.epoch else ""
             before = fold.counts[Phase.SUCCEEDED]
-            ink.put([headline(plan, before=before), [(f"run {run_id}{parent}{taken_up}", FAINT)], []])
+            head: list[Line] = [headline(plan, before=before), [(f"run {run_id}{parent}{taken_up}", FAINT)]]
+            ink.put([*head, *missing(plan), *changes(plan, chosen.typed), []])
         watch.on_plan(plan, run_id)
 
     try:
@@ -128,10 +130,19 @@ def _ending(chosen: Chosen, instance: Instance, outcome: RunOutcome, fold: Fold)
     ]
 
 
-def remaining(fold: Fold) -> dict[str, int]:
-    """How many ops a resume would reuse, and how many it would run."""
+def remaining(fold: Fold) -> dict[str, Any]:
+    """How many ops a resume would reuse, and how many it would run; what to select instead, where it would not help."""
     kept = fold.counts[Phase.SUCCEEDED] + fold.counts[Phase.REUSED]
-    return {"kept": kept, "left": len(fold.plan.steps) - kept - fold.counts[Phase.SKIPPED]}
+    return {"kept": kept, "left": len(fold.plan.steps) - kept - fold.counts[Phase.SKIPPED], "above": _above(fold)}
+
+
+def _above(fold: Fold) -> str:
+    """Where all that failed lacks assets that were never made: the run's selection with what it is made from."""
+    failed_steps = [i for i, phase in enumerate(fold.phase) if phase == Phase.FAILED]
+    kinds = {fold.errors[i].kind for i in failed_steps if i in fold.errors}
+    if kinds != {NeverMaterialized.__name__}:
+        return ""
+    return " or ".join(f"+{named(key)}" for key in fold.plan.selection)
 
 
 def failures(instance: Instance, run_id: str, fold: Fold) -> list[list[Line]]:

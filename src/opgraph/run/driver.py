@@ -34,7 +34,6 @@ from opgraph.events import (
     AnyFact,
     CancelRequested,
     ErrorInfo,
-    NotFound,
     OutputStored,
     RetryDue,
     RunEnded,
@@ -56,6 +55,7 @@ from opgraph.run.captured import Captured
 from opgraph.run.context import RunSide
 from opgraph.run.failure import error_info
 from opgraph.run.loop import EventLoop
+from opgraph.run.memo import LookUps
 from opgraph.run.shelf import Lost, Shelf
 from opgraph.run.stopping import Stopping
 
@@ -76,6 +76,7 @@ class Driver:
         said: what the steps say.
         given: values for inputs that the caller provides.
         listeners: told of every fact once it is recorded.
+        look_ups: knows which stored values have a fingerprint.
     """
 
     def __init__(
@@ -89,9 +90,12 @@ class Driver:
         said: Captured,
         given: Mapping[str, Any],
         listeners: Sequence[Listener] = (),
+        *,
+        look_ups: LookUps,
     ) -> None:
         self.state: State = new(programs.compile(plan), writer.run_id)
         self._steps, self._writer, self._shelf, self._said, self._listeners = steps, writer, shelf, said, listeners
+        self._look_ups = look_ups
         self._loop = EventLoop()
         policy = plan.besides[0].policy if plan.besides else Policy.MATERIALIZE
         self._attempts = Attempts(
@@ -238,13 +242,15 @@ class Driver:
             case Start():
                 heapq.heappush(self._ready, command.step)
             case Reuse():
-                self._answers.append(StepReused(command.step, _now(), command.kept))
+                current = self.state.program.plan.steps[command.step].decision.why != "recorded"  # by memoization
+                self._answers.append(StepReused(command.step, _now(), command.kept, current))
+                self._durable = self._durable or (current and any(k.stored.asset is not None for k in command.kept))
             case Skip():
                 self._answers.append(
                     StepSkipped(command.step, _now(), command.because, command.output, command.blocked)
                 )
             case LookUp():
-                self._answers.append(NotFound(command.step, _now(), "nothing is memoized yet"))
+                self._answers.append(self._look_ups.answer(command.step, self.state.kept))
             case Delay():
                 heapq.heappush(self._delayed, (_now() + command.seconds, command.step))
             case Stop():

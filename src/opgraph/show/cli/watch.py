@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from opgraph.errors import RecordError
 from opgraph.events import AnyFact, RunStatus
 from opgraph.operate import inspect
+from opgraph.operate.clean import disk_of_run
 from opgraph.operate.execute import RunOutcome
 from opgraph.operate.fold import Fold, Phase
 from opgraph.plan.model import Plan, Policy
@@ -81,7 +82,8 @@ def watched(chosen: Chosen, instance: Instance, run: Callable[[Listener, OnPlan]
         watch.close()
     code = {RunStatus.SUCCESS: OK, RunStatus.CANCELED: CANCELED}.get(outcome.status, RUN_FAILED)
     if as_json:
-        print_json(inspect.run_view(instance, outcome.run_id))
+        disk = inspect.to_json(disk_of_run(instance, outcome.run_id))
+        print_json({**inspect.to_json(inspect.run_view(instance, outcome.run_id)), "disk": disk})
     else:
         plan = watch.tree.plan if watch.tree is not None else outcome.plan
         fold = inspect.folded(instance.record, outcome.run_id, plan)

@@ -155,6 +155,9 @@ class OpDefinition(Frozen, Generic[P, R_co]):
         for out in self.outs:
             checked_name("output", out, body.source)
 
+    def __repr__(self) -> str:
+        return f"OpDefinition({self.name!r}, ins={list(self.ins)}, outs={list(self.outs)})"
+
     @property
     def compute_fn(self) -> Callable[..., Any]:
         """The decorated function."""

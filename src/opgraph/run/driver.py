@@ -113,7 +113,7 @@ class Driver:
         self._current = -1  # the step that is being attempted
         self.failures: dict[int, StepFailed] = {}  # by step: its last attempt, where that failed
         self._canceled = False
-        self._stopping = Stopping()
+        self._stopping = Stopping(writer.run_id)
 
     @property
     def errors(self) -> Mapping[int, BaseException]:
@@ -154,6 +154,7 @@ class Driver:
         self._commit()
         asked = self.state.asked(number) if self.state.wanted else None
         self._current = number
+        stopping.doing = bound.step.key
         try:
             stopping.in_user_code = True
             if stopping.asked:

@@ -103,7 +103,8 @@ def _show_run(chosen: Chosen, instance: Instance, run_id: str, *, logs: bool, ev
     tree = RunTree(fold)
     now = time.time()
     rows = tree.full(now, split=True) if everything or tree.rows_in_full <= _ROWS else tree.folded(_ROWS, now)
-    lines = [*_run_head(view, disk_of_run(instance, run_id)), [], *rows, *unasked(fold)]
+    lines = [*_run_head(view, disk_of_run(instance, run_id)), [], *rows]
+    lines += unasked(fold, inspect.discarded(instance.record, run_id, plan))
     if rows and tree.rows_in_full > _ROWS and not everything:
         lines += [[(f"finished graphs are folded: `opgraph show {run_id[:8]} --all` shows every op", FAINT)]]
     for block in failures(instance, run_id, fold):

@@ -214,6 +214,7 @@ class StepReused(Fact, frozen=True, array_like=True, gc=False, tag=15):
     step: int
     time: float
     kept: tuple[Kept, ...]
+    current: bool = False  # whether its assets are from here on what these values are
 
 
 class StepInterrupted(Fact, frozen=True, array_like=True, gc=False, tag=16):

@@ -36,6 +36,16 @@ READ = {
     "sinks(*)+": s.all().sinks().downstream(),
     "+missing": s.all().missing().child and s.from_string("missing"),
     "a +missing": a | a.upstream().missing(),
+    "key:a+": a.downstream(),
+    "key:a++": a.downstream(2),
+    "1+key:a+2": a.upstream(1) | a.downstream(2),
+    "(key:a+) and key:b": a.downstream() & b,
+    "key:a+missing": a | a.upstream().missing(),
+    'key:"a/b"+': s.keys("a/b").downstream(),
+    'tag:"k"="v"+': s.tag("k", "v").downstream(),
+    "group:x+": s.groups("x").downstream(),
+    "owner:a+b@c.de": s.owner("a+b@c.de"),
+    'key:"a+"': s.keys("a+"),
 }
 
 

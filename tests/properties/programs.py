@@ -293,14 +293,17 @@ class Built:
         return mix(self.era, tag, arguments)
 
 
-def build(program: Program, package: Any, facts: Callable[[Any], Any]) -> Built:
-    """Executes the program's text with the package's names. `facts(context)` is what is kept of a call's context."""
+def build(
+    program: Program, package: Any, facts: Callable[[Any], Any], edit: Callable[[str], str] = lambda source: source
+) -> Built:
+    """Executes the program's text, edited, with the package's names. `facts(context)` is what is kept of a call's
+    context."""
     built = Built(program)
     scope: dict[str, Any] = {name: getattr(package, name) for name in NAMES}
     scope["called"] = lambda context, *arguments: built.calls.append((facts(context), arguments))
     scope["mix"] = built.mix
     scope["on"] = lambda flag: flag not in built.off
-    source = text(program)
+    source = edit(text(program))
     name = f"<program {hash(source):x}>"
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
     scope["__name__"] = "program"

@@ -194,6 +194,34 @@ def test_materialize_says_what_came_besides(project, opgraph):
     assert "high was also materialized, though nobody asked for it" in opgraph("materialize", "-s", "low").stdout
 
 
+MAYBE = """
+import os
+from opgraph import AssetOut, Out, Output, graph_multi_asset, op
+@op(out={"low": Out(), "high": Out(is_required=False)})
+def split():
+    yield Output(1, "low")
+    if os.environ.get("BOTH"):
+        yield Output(2, "high")
+@graph_multi_asset(outs={"low": AssetOut(), "high": AssetOut()}, can_subset=True)
+def bounds():
+    low, high = split()
+    return {"low": low, "high": high}
+"""
+
+
+@pytest.mark.parametrize("came", [True, False])
+def test_what_was_discarded_is_said_where_it_came(project, opgraph, came):
+    """Under `discard` the terminal, the record and the step's log say whether an asset came and was discarded."""
+    (project / "definitions.py").write_text(MAYBE)
+    text = opgraph("materialize", "-s", "low", "--on-unselected", "discard", BOTH="1" if came else "").stdout
+    shown = opgraph("show", run_id(opgraph)[:8], "--logs").stdout
+    for each in (text, shown):
+        assert ("high came and was discarded, as nobody asked for it" in each) == came
+    assert ("output `high` came and was discarded" in shown) == came
+    (besides,) = data(opgraph("show", run_id(opgraph), "--json"))["besides"]
+    assert (besides["came"], besides["discarded"]) == (False, came)
+
+
 def test_materialize_as_json_is_the_run(project, opgraph):
     """`--json` prints the run as `show --json` does, tags included, and nothing else."""
     run = data(opgraph("materialize", "--json", "-t", "team=data", "-t", "x="))
@@ -248,6 +276,19 @@ def test_a_long_message_is_cut_where_it_is_one_line_of_many(project, opgraph):
     failed = next(line for line in text.splitlines() if line.startswith("FAILED"))
     assert (len(failed), failed[-1]) == (70, "…")
     assert f"✗ ValueError: {message}" in text
+
+
+def test_the_exceptions_of_a_group_are_shown(project, opgraph):
+    """Of an exception group, each exception inside is shown with its message and line, those of inner groups too."""
+    (project / "definitions.py").write_text(
+        "from opgraph import asset\n\ndef bad(n):\n    raise ValueError(f'row {n}')\n\n@asset\ndef a():\n"
+        "    found = []\n    for n in (1, 2):\n        try:\n            bad(n)\n"
+        "        except ValueError as e:\n            found.append(e)\n"
+        "    raise ExceptionGroup('rows', [found[0], ExceptionGroup('more', found[1:])])\n"
+    )
+    text = opgraph("materialize", code=1).stdout
+    for n in (1, 2):
+        assert f"note: inside it ValueError: row {n}, {project / 'definitions.py'}:4 in bad" in text
 
 
 # -- resume -------------------------------------------------------------------

@@ -219,6 +219,43 @@ def test_ctrl_c_cancels_and_the_run_can_be_resumed(tmp_path, opgraph):
     assert runs(opgraph)[0]["status"] == "SUCCESS"
 
 
+STUBBORN = """\
+import time
+from opgraph import asset
+
+@asset
+def first():
+    return 1
+
+@asset
+def stubborn(first):
+    for _ in range(600):
+        try:
+            time.sleep(0.1)
+        except KeyboardInterrupt:
+            pass
+"""
+
+
+def test_ctrl_c_again_and_again(tmp_path, opgraph):
+    """Where an op does not let itself be stopped, a second Ctrl-C says what is waited for, and a third leaves at once
+    with code 130; the run is DIED then, and can be resumed."""
+    (tmp_path / "flow.py").write_text(STUBBORN)
+    terminal = Terminal(tmp_path, "materialize")
+    terminal.read_until(r"1 of 2 ops")
+    terminal.type(b"\x03")
+    time.sleep(0.5)
+    terminal.type(b"\x03")
+    terminal.read_until("still waiting for stubborn to end; once more leaves at once")
+    terminal.type(b"\x03")
+    assert terminal.code() == 130
+    (run,) = runs(opgraph)
+    assert f"run {run['run_id']} has no end in its record, and can be resumed" in plainly(terminal.text)
+    assert run["status"] == "DIED"
+    (tmp_path / "flow.py").write_text(STUBBORN.replace("600", "0"))
+    assert "1 reused" in opgraph("resume")
+
+
 def test_a_reader_that_goes_away(tmp_path, opgraph):
     """`opgraph runs | head` ends quietly."""
     opgraph("materialize")

@@ -86,6 +86,7 @@ KINDS: Final[dict[str, Kind]] = {
     "keys_by_input_name": _MAPPING,
     "keys_by_output_name": _MAPPING,
     "kinds": _LISTED,
+    "memoize": _FLAG,
     "metadata": _MAPPING,
     "metadata_by_key": _BY_KEY,
     "metadata_by_output_name": _MAPPING,

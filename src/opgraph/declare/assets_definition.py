@@ -405,6 +405,13 @@ class AssetsDefinition(Frozen, Generic[P, R_co]):
         """What is said of an asset; of its one asset without a key."""
         return self.specs_by_key[key or self.key]
 
+    def __repr__(self) -> str:
+        keys = [repr(key.text) for key in self.specs_by_key]
+        listed = keys if len(keys) <= 5 else [*keys[:5], f"{len(keys) - 5} more"]
+        ops = sum(1 for _ in self.node_def.ops()) if isinstance(self.node_def, GraphDefinition) else 1
+        told = f"{ops} op{'s' if ops != 1 else ''}" if self.is_executable else "external"
+        return f"AssetsDefinition({', '.join([*listed, told])})"
+
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """What the function returns; in a graph's body, a node of it."""
         if compose.composing():

@@ -33,6 +33,7 @@ class Shared(TypedDict, total=False):
     check_specs: Sequence[Any] | None
     compute_kind: str | None  # the old name of a single entry of `kinds`
     pool: str | None
+    memoize: bool | None  # whether stored values are reused while code, configuration and inputs are the same
 
 
 class OneAsset(Shared, total=False):

@@ -88,6 +88,10 @@ class Definitions(Frozen):
             source=where,
         )
 
+    def __repr__(self) -> str:
+        assets = len(self.resolve_all_asset_keys())
+        return f"Definitions(assets={assets}, jobs={len(self.jobs)}, resources={list(self.resources)})"
+
     @staticmethod
     def merge(*def_sets: "Definitions") -> "Definitions":
         """One from several. The same object may be in more than one.

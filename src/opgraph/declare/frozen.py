@@ -3,6 +3,9 @@
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, TypeVar
 
+from opgraph.errors import shown
+from opgraph.keys import AssetKey
+
 T = TypeVar("T", bound="Frozen")
 _set = object.__setattr__
 
@@ -28,14 +31,30 @@ class Frozen:
         raise AttributeError(f"{type(self).__name__} is read only: `{name}` cannot be deleted")
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={value!r}" for name, value in fields_of(self) if value not in (None, {}, (), ""))
-        return f"{type(self).__name__}({shown})"
+        told = [(name, value) for name, value in fields_of(self) if name != "source" and not _is_unsaid(name, value)]
+        told.sort(key=lambda field: field[0] not in ("key", "name"))  # who it is comes first
+        return f"{type(self).__name__}({', '.join(f'{name}={_short(value)}' for name, value in told)})"
 
     def __getstate__(self) -> dict[str, Any]:
         return dict(fields_of(self))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.settle(**state)
+
+
+def _is_unsaid(name: str, value: object) -> bool:
+    """Whether a field is as if nothing had been said of it. No `==`: what users give may refuse to be compared."""
+    if value is None or getattr(type(value), "unsaid", False):
+        return True
+    if name in ("is_required", "is_executable"):
+        return value is True
+    return value is False or (isinstance(value, (str, tuple, list, dict, set, frozenset)) and not value)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, AssetKey):
+        return repr(value.text)
+    return value.__qualname__ if isinstance(value, type) else shown(value, 60)
 
 
 class Compared(Frozen):

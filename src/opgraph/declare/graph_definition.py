@@ -94,6 +94,9 @@ class GraphDefinition(Frozen, Generic[P, R_co]):
             levels.place(name, node.definition, wires.get(name, {}), node.source)
         return levels
 
+    def __repr__(self) -> str:
+        return f"GraphDefinition({self.name!r}, ins={list(self.ins)}, outs={list(self.outs)}, {_count(self)})"
+
     @property
     def node_defs(self) -> list[Any]:
         """The definitions of its nodes, each once."""
@@ -374,6 +377,9 @@ class JobDefinition(Frozen):
             source=source,
         )
 
+    def __repr__(self) -> str:
+        return f"JobDefinition({self.name!r}, {_count(self.graph)})"
+
     @property
     def __name__(self) -> str:
         return self.name
@@ -458,6 +464,11 @@ class JobDefinition(Frozen):
             tags=tags,
             resources=resources,
         )
+
+
+def _count(graph: GraphDefinition) -> str:
+    ops = sum(1 for _ in graph.ops())
+    return f"{ops} op{'s' if ops != 1 else ''}"
 
 
 def _doc(graph: GraphDefinition) -> str | None:

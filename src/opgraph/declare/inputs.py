@@ -27,6 +27,8 @@ class Nothing:
 class NoDefault:
     """The class of `NO_DEFAULT`."""
 
+    unsaid = True  # a record does not show it
+
     def __repr__(self) -> str:
         return "NO_DEFAULT"
 

@@ -9,7 +9,7 @@ from opgraph.declare.accepted import expect
 from opgraph.declare.frozen import Frozen, made, replaced
 from opgraph.declare.graph import composed
 from opgraph.declare.graph_definition import JobDefinition
-from opgraph.declare.labels import checked_name, checked_tags
+from opgraph.declare.labels import checked_name, checked_tags, memoized_tags
 from opgraph.declare.mistakes import gathering, owner_of
 from opgraph.declare.run_config import checked_config
 from opgraph.declare.selection import AssetSelection, CoercibleToAssetSelection, selection_of
@@ -70,6 +70,7 @@ def define_asset_job(
     op_retry_policy: Any = None,
     owners: Sequence[str] | None = None,
     automation_condition: Any = None,
+    memoize: bool | None = None,
 ) -> AssetJob:
     """A job that makes a selection of assets. It knows its assets once it is in `Definitions`.
 
@@ -87,6 +88,8 @@ def define_asset_job(
         op_retry_policy: not supported yet.
         owners: not supported yet.
         automation_condition: not supported yet.
+        memoize: whether its ops reuse stored values while code, configuration and inputs are the same, where they do
+            not say otherwise.
 
     Raises:
         InvalidDefinitionError: a name, tag or selection that is not valid.
@@ -106,8 +109,9 @@ def define_asset_job(
         },
     )
     where = Source.of_caller()
-    expect(owner_of("job", name), where, description=description, tags=tags, run_tags=run_tags, metadata=metadata)
-    labels = checked_tags(owner_of("job", name), tags, where)
+    expect(owner_of("job", name), where, description=description, tags=tags, run_tags=run_tags, metadata=metadata,
+           memoize=memoize)  # fmt: skip
+    labels = memoized_tags(checked_tags(owner_of("job", name), tags, where), memoize)
     return made(
         AssetJob,
         name=checked_name("job", name, where),
@@ -143,6 +147,7 @@ def job(
     partitions_def: Any = ...,
     input_values: Mapping[str, object] | None = ...,
     owners: Sequence[str] | None = ...,
+    memoize: bool | None = ...,
 ) -> Callable[[Callable[..., Any]], JobDefinition]: ...
 
 
@@ -163,6 +168,7 @@ def job(
     partitions_def: Any = None,
     input_values: Mapping[str, object] | None = None,
     owners: Sequence[str] | None = None,
+    memoize: bool | None = None,
 ) -> JobDefinition | Callable[[Callable[..., Any]], JobDefinition]:
     """Make a job of a function that calls ops and graphs, as in `graph`.
 
@@ -182,6 +188,8 @@ def job(
         partitions_def: not supported yet.
         input_values: values for the function's parameters.
         owners: not supported yet.
+        memoize: whether its ops reuse stored values while code, configuration and inputs are the same, where they do
+            not say otherwise.
 
     Raises:
         InvalidDefinitionError: it cannot work; the message names the place and the fix.
@@ -202,7 +210,7 @@ def job(
             logger_defs=logger_defs,
             config=config,
             partitions_def=partitions_def,
-            tags=tags,
+            tags=tags if memoize is None else memoized_tags(dict(tags or {}), memoize),
             run_tags=run_tags,
             metadata=metadata,
             hook_defs=hooks,

@@ -19,6 +19,14 @@ _TAG_VALUE: Final = re.compile(r"[A-Za-z0-9_.-]{0,63}")
 _KIND: Final = re.compile(r"[A-Za-z0-9_.-]{1,63}")
 
 
+MEMOIZE: Final = "opgraph/memoize"  # the tag that says whether values are reused by fingerprint
+
+
+def memoized_tags(tags: dict[str, str], memoize: bool | None) -> dict[str, str]:
+    """Tags with what the parameter `memoize` says, which is nothing but the tag in other words."""
+    return tags if memoize is None else {**tags, MEMOIZE: "true" if memoize else "false"}
+
+
 class BadTagValue(InvalidDefinitionError):
     """A tag of an op, graph or job whose value is neither text nor JSON."""
 

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from opgraph.declare.attributes import CanSubset, ManyAssets, OneAsset, Shared
-from opgraph.declare.labels import checked_name, checked_tags
+from opgraph.declare.labels import checked_name, checked_tags, memoized_tags
 from opgraph.declare.layout_mistakes import DepsBesideSpecs, InputsOfNoSpec
 from opgraph.declare.mistakes import (
     KeyTwice,
@@ -124,7 +124,7 @@ def one(
         io_manager_keys={output: manager} if manager else {},
         resource_defs=resources,
         required_resource_keys=frozenset(given.get("required_resource_keys") or ()),
-        op_tags=checked_tags(owner, given.get("op_tags"), source),
+        op_tags=memoized_tags(checked_tags(owner, given.get("op_tags"), source), given.get("memoize")),
     )
 
 
@@ -192,7 +192,7 @@ def many(
         can_subset=given.get("can_subset", False),
         resource_defs=dict(given.get("resource_defs") or {}),
         required_resource_keys=frozenset(given.get("required_resource_keys") or ()),
-        op_tags=checked_tags(owner, given.get("op_tags"), source),
+        op_tags=memoized_tags(checked_tags(owner, given.get("op_tags"), source), given.get("memoize")),
     )
 
 

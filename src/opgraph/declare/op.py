@@ -12,7 +12,7 @@ from opgraph.declare.classes import Classes, classes_of
 from opgraph.declare.dynamic import DynamicOut
 from opgraph.declare.frozen import Frozen, document, replaced
 from opgraph.declare.inputs import NO_DEFAULT, In, says_nothing
-from opgraph.declare.labels import checked_name, checked_tags
+from opgraph.declare.labels import checked_name, checked_tags, memoized_tags
 from opgraph.declare.mistakes import (
     InputTwice,
     NoSuchParameter,
@@ -82,6 +82,7 @@ class OpDefinition(Frozen, Generic[P, R_co]):
         required_resource_keys: the resources it uses, as `context.resources.<key>`.
         tags: labels.
         code_version: stands for the code.
+        memoize: whether stored values are reused while code, configuration and inputs are the same.
     """
 
     __slots__ = (
@@ -118,11 +119,13 @@ class OpDefinition(Frozen, Generic[P, R_co]):
         code_version: str | None = None,
         pool: str | None = None,
         *,
+        memoize: bool | None = None,
         kind: str = "op",
     ) -> None:
         refuse("op", {"pool": pool, "retry_policy": retry_policy})
         expect(owner_of(kind, name), getattr(compute_fn, "source", None), ins=ins, outs=outs, description=description,
-               required_resource_keys=required_resource_keys, tags=tags, code_version=code_version)  # fmt: skip
+               required_resource_keys=required_resource_keys, tags=tags, code_version=code_version,
+               memoize=memoize)  # fmt: skip
         body = compute_fn if isinstance(compute_fn, Body) else Body(compute_fn)
         owner = owner_of(kind, name)
         if body.var_positional:
@@ -142,7 +145,7 @@ class OpDefinition(Frozen, Generic[P, R_co]):
             outs={"result": Out()} if outs is None else dict(outs),
             description=description if description is not None else body.doc,
             required_resource_keys=frozenset(required_resource_keys or ()) | body.resources.keys(),
-            tags=checked_tags(owner, tags, body.source),
+            tags=memoized_tags(checked_tags(owner, tags, body.source), memoize),
             code_version=code_version if code_version is not None else version,
             config_schema=config_schema,
             retry_policy=None,
@@ -152,6 +155,9 @@ class OpDefinition(Frozen, Generic[P, R_co]):
         )
         for out in self.outs:
             checked_name("output", out, body.source)
+
+    def __repr__(self) -> str:
+        return f"OpDefinition({self.name!r}, ins={list(self.ins)}, outs={list(self.outs)})"
 
     @property
     def compute_fn(self) -> Callable[..., Any]:
@@ -355,6 +361,7 @@ def op(
     retry_policy: Any = None,
     code_version: str | None = None,
     pool: str | None = None,
+    memoize: bool | None = None,
 ) -> OpDefinition | Callable[[Callable[..., Any]], OpDefinition]:
     """Make an op of a function.
 
@@ -375,6 +382,8 @@ def op(
         retry_policy: not supported yet.
         code_version: stands for the code.
         pool: not supported yet.
+        memoize: whether its stored values are reused while code, configuration and inputs are the same; None: as the
+            asset, job, run or project says.
 
     Raises:
         InvalidDefinitionError: it cannot work; the message names the place and the fix.
@@ -407,6 +416,7 @@ def op(
             retry_policy,
             code_version,
             pool,
+            memoize=memoize,
         )
 
     return decorate(compute_fn) if compute_fn is not None else decorate

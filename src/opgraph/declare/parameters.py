@@ -29,6 +29,7 @@ WORDS: Final[dict[str, str]] = {
     "pool": "the pool whose limit holds for its steps.",
     "key": 'its key, as `"a/b"` or a list of parts; not together with `name` or `key_prefix`.',
     "key_prefix": "what stands before the name in the key.",
+    "memoize": "whether stored values are reused while code, configuration and inputs are the same.",
     "metadata": "facts for people and for the I/O manager.",
     "tags": "labels of the asset.",
     "owners": "e-mail addresses, or `team:name`.",

@@ -7,9 +7,10 @@ from typing import Final, NamedTuple
 from opgraph.errors import InvalidDefinitionError
 
 # What follows `key:` and the like may hold wildcards; a bare word may not, because `a*` is a with all downstream.
+# A `+` at its end belongs to the expression: `key:a+` is a with all downstream. In quotes it belongs to the key.
 _WORD: Final = re.compile(
     r"""\s*(?:
-        (?P<attribute>[A-Za-z_]+:(?:"[^"]*"(?:="[^"]*")?|[^\s()"]*))
+        (?P<attribute>[A-Za-z_]+:(?:"[^"]*"(?:="[^"]*")?|[^\s()"]*?(?=\++(?:\d*|missing)(?:[\s()"]|$)|[\s()"]|$)))
       | (?P<quoted>"[^"]*")
       | (?P<missing>\+\s*missing\b)
       | (?P<word>[\w./@-]+/\*|[\w./@-]+)

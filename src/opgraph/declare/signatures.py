@@ -68,6 +68,7 @@ class OfOp(TypedDict, total=False):
     retry_policy: Any
     code_version: str | None
     pool: str | None
+    memoize: bool | None
 
 
 if TYPE_CHECKING:

@@ -95,7 +95,9 @@ def materialize(
     target = asset_target(
         defs, selection, instance=owner, policy=unselected, tags=tags, run_config=run_config, may_be_none=True
     )
-    return _finish(target, _run(target, target.plan(owner), owner), owner, raise_on_error=raise_on_error)
+    with owner.record.planning() as gate:
+        outcome = _run(target, target.plan(owner), owner, gate=gate)
+    return _finish(target, outcome, owner, raise_on_error=raise_on_error)
 
 
 def materialize_to_memory(
@@ -287,10 +289,11 @@ def _execute(
         target = graph_target(
             job, resources=resources, tags=tags, given=input_values, selection=op_selection, run_config=run_config
         )
-    plan = target.plan(owner)
-    if parent is not None and reexecution is not None:
-        plan = _again(plan, parent, reexecution, owner, target)
-    outcome = _run(target, plan, owner, run_id=run_id or "", parent=parent)
+    with owner.record.planning() as gate:
+        plan = target.plan(owner)
+        if parent is not None and reexecution is not None:
+            plan = _again(plan, parent, reexecution, owner, target)
+        outcome = _run(target, plan, owner, run_id=run_id or "", parent=parent, gate=gate)
     return _finish(target, outcome, owner, raise_on_error=raise_on_error)
 
 

@@ -9,20 +9,15 @@ from typing import Any
 from opgraph.declare.definitions import Definitions
 from opgraph.errors import ResourceFunctionError
 from opgraph.events import ErrorInfo, RunEnded, RunStarted, RunStatus
-from opgraph.operate.planning import (
-    past_of,
-    policy_in,
-    replan,
-    row_of,
-    target_again,
-    target_of,
-    trouble_in,
-)
+from opgraph.operate.clean import after_a_run
+from opgraph.operate.memo import Reuse
+from opgraph.operate.planning import past_of, policy_in, replan, row_of, target_again, target_of, trouble_in
+from opgraph.operate.stored import trouble_with
 from opgraph.operate.target import Selection, Target
 from opgraph.plan.model import Do, Plan, Policy, decode_plan, encode_plan
 from opgraph.plan.reuse import steps_named
 from opgraph.record.rows import RunRow
-from opgraph.record.store import Writer
+from opgraph.record.store import Gate, Writer
 from opgraph.resolve.config import Given
 from opgraph.run.binding import BoundStep, keys_of_running, refuse_missing
 from opgraph.run.captured import Captured, StepLog
@@ -31,6 +26,7 @@ from opgraph.run.driver import Driver, Listener, LookUpPast
 from opgraph.run.failure import error_info
 from opgraph.run.instance import Instance
 from opgraph.run.lookup import PastValues
+from opgraph.run.memo import LookUps, remember
 from opgraph.run.resources import Opened
 from opgraph.run.shelf import Shelf
 from opgraph.run.views import Run
@@ -84,6 +80,8 @@ def materialize(
     policy: str | Policy | None = None,
     tags: Mapping[str, str] | None = None,
     config: Given = None,
+    reuse: str | Reuse = Reuse.DECLARED,
+    memoize: bool = False,
     listeners: Sequence[Listener] = (),
     on_plan: OnPlan | None = None,
     forward: bool = False,
@@ -98,6 +96,8 @@ def materialize(
         policy: what to do with assets that come though nobody asked for them.
         tags: labels of the run.
         config: its run configuration; see `Settings`.
+        reuse: what becomes of memoized values; see `Reuse`.
+        memoize: whether ops are memoized of which nobody says it.
         listeners: told of every fact once it is recorded, in this thread.
         on_plan: told of the plan and the run's id before anything runs.
         forward: whether what ops print also goes where it would have gone.
@@ -105,8 +105,20 @@ def materialize(
     Raises:
         InvalidDefinitionError: the definitions cannot work, or the selection cannot be run (InvalidSubsetError).
     """
-    target = target_of(defs, selection, instance=instance, job=job, policy=policy, tags=dict(tags or {}), config=config)
-    return start(target, target.plan(instance), instance, listeners=listeners, on_plan=on_plan, forward=forward)
+    target = target_of(
+        defs,
+        selection,
+        instance=instance,
+        job=job,
+        policy=policy,
+        tags=dict(tags or {}),
+        config=config,
+        reuse=reuse,
+        memoize=memoize,
+    )
+    with instance.record.planning() as gate:
+        plan = target.plan(instance)
+        return start(target, plan, instance, gate=gate, listeners=listeners, on_plan=on_plan, forward=forward)
 
 
 def resume(
@@ -163,8 +175,9 @@ def resume(
         finally:
             writer.release()
         row = row_of(instance, run_id)
-    plan = replan(target, row, instance, from_step=[from_step] if from_step else (), only=only)
-    return start(target, plan, instance, parent=row, resumed="new", **options)
+    with instance.record.planning() as gate:
+        plan = replan(target, row, instance, from_step=[from_step] if from_step else (), only=only)
+        return start(target, plan, instance, parent=row, resumed="new", gate=gate, **options)
 
 
 def start(
@@ -175,9 +188,10 @@ def start(
     run_id: str = "",
     parent: RunRow | None = None,
     resumed: str = "",
+    gate: Gate | None = None,
     **options: Any,
 ) -> RunOutcome:
-    """Record a new run and drive it."""
+    """Record a new run and drive it. `gate` kept clean-up away from what the plan refers to: now the run does."""
     steps = target.bind(plan)  # refuses what cannot be run before there is a run
     given = getattr(target, "given", None)
     if given is not None:
@@ -200,9 +214,13 @@ def start(
     )
     writer = instance.record.claim(run_id, pid=os.getpid(), host=os.uname().nodename, now=time.time())
     try:
-        return _drive(target, plan, instance, writer, resumed=resumed, steps=steps, **options)
+        if gate is not None:
+            gate.done()
+        outcome = _drive(target, plan, instance, writer, resumed=resumed, steps=steps, **options)
     finally:
         writer.release()
+    after_a_run(instance)
+    return outcome
 
 
 def _drive(
@@ -264,12 +282,14 @@ def _drive(
         {**getattr(target, "given", {}), **(given or {})},
         listeners,
         lookup=_past_values(plan, target, instance),
+        look_ups=LookUps(instance.record, plan, trouble_with(instance, target.resources, memo=True)),
     )
     if on_plan is not None:
         on_plan(plan, writer.run_id)
     try:
         opened.make_ready(keys_of_running(steps))
         status = driver.drive()
+        remember(instance.record, writer.run_id, plan)
     except ResourceFunctionError as problem:
         error = error_info(problem, during="setup")
         _end_at_once(writer, error, said)

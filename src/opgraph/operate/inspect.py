@@ -22,9 +22,10 @@ from opgraph.operate.views import (
     RunView,
     StepView,
 )
-from opgraph.plan.model import Plan, Step, decode_plan, outputs_in
+from opgraph.plan.model import FromMany, FromStep, Plan, Policy, Step, decode_plan, outputs_in
 from opgraph.record.rows import Materialized, RunRow
 from opgraph.record.store import Record
+from opgraph.run.attempt import discarded_line
 from opgraph.run.made import Made, fans_out
 
 DIED = "DIED"  # what a run is called that has no final status and that no living process drives
@@ -230,6 +231,7 @@ def run_view(shelf: Shelf, run_id: str) -> RunView:
     fold = folded(shelf.record, run_id, plan)
     build = _Build(shelf, run_id, plan, fold)
     made = {stored.asset for outputs in fold.outputs.values() for _, stored in outputs if not stored.asked}
+    dropped = discarded(shelf.record, run_id, plan)
     return RunView(
         run=summary(shelf.record, row),
         selection=plan.selection,
@@ -244,6 +246,7 @@ def run_view(shelf: Shelf, run_id: str) -> RunView:
                 policy=b.policy.value,
                 remedy=b.remedy,
                 came=b.asset in made,
+                discarded=b.asset in dropped,
             )
             for b in plan.besides
         ),
@@ -286,6 +289,18 @@ def _made(record: Record, run_id: str, plan: Plan) -> Made | None:
     for seq, fact in record.facts(run_id):
         made.add(seq, fact)
     return made
+
+
+def discarded(record: Record, run_id: str, plan: Plan) -> set[str]:
+    """The assets that came in a run unasked and that its policy dropped: the log of their steps says so."""
+    numbers = plan.index()
+    found: set[str] = set()
+    for each in plan.besides:
+        if each.policy is Policy.DISCARD:
+            said = discarded_line(each.output, each.asset)
+            if any(line.text == said for _, line in record.logs(run_id, numbers[each.step])):
+                found.add(each.asset)
+    return found
 
 
 def plan_of(record: Record, run_id: str) -> Plan:

@@ -1,10 +1,13 @@
 """Plans: what a run would do, without doing it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from opgraph.declare.definitions import Definitions
+from opgraph.declare.labels import MEMOIZE
 from opgraph.errors import InvalidSubsetError, RunNotFoundError
-from opgraph.events import Kept, Place
+from opgraph.operate.memo import Memoizing, Reuse
+from opgraph.operate.stored import trouble_with
 from opgraph.operate.target import EVERYTHING, Selection, Target, asset_target, job_target
 from opgraph.plan.mistakes import NothingToRun
 from opgraph.plan.model import Do, Plan, Policy, decode_plan
@@ -15,7 +18,6 @@ from opgraph.resolve.config import Given
 from opgraph.resolve.mistakes import UnknownSelected
 from opgraph.run.instance import Instance
 from opgraph.run.made import past_of as made_past
-from opgraph.values.manager import FilesystemIOManager
 
 
 class SelectionGone(InvalidSubsetError):
@@ -38,6 +40,8 @@ def plan(
     job: str | None = None,
     policy: str | Policy | None = None,
     config: Given = None,
+    reuse: str | Reuse = Reuse.DECLARED,
+    memoize: bool = False,
 ) -> Plan:
     """What materializing a selection, or running a job, would do.
 
@@ -48,12 +52,17 @@ def plan(
         job: the job to run, instead.
         policy: what to do with assets that come though nobody asked for them.
         config: the run configuration; see `Settings`.
+        reuse: what becomes of memoized values; see `Reuse`.
+        memoize: whether ops are memoized of which nobody says it.
 
     Raises:
         InvalidDefinitionError: the definitions cannot work, or the selection cannot be run (InvalidSubsetError).
         InvalidConfigError: the configuration does not fit; every mistake at once.
+        WouldRun: only stored values were to be used.
     """
-    return target_of(defs, selection, instance=instance, job=job, policy=policy, config=config).plan(instance)
+    return target_of(
+        defs, selection, instance=instance, job=job, policy=policy, config=config, reuse=reuse, memoize=memoize
+    ).plan(instance)
 
 
 def target_of(
@@ -65,13 +74,20 @@ def target_of(
     policy: str | Policy | None = None,
     tags: dict[str, str] | None = None,
     config: Given = None,
+    reuse: str | Reuse = Reuse.DECLARED,
+    memoize: bool = False,
 ) -> Target:
     """What is to be run: a job of the definitions, or some assets."""
+    how = Memoizing(memoize, Reuse(reuse))
+    if how.reuse in (Reuse.ALL, Reuse.ONLY):
+        tags = {**(tags or {}), MEMOIZE: "true"}
     if job is not None and job != EVERYTHING:
-        return job_target(
+        target = job_target(
             defs, job, instance=instance, selection=selection, policy=policy, tags=tags, run_config=config
         )
-    return asset_target(defs, selection, instance=instance, policy=policy, tags=tags, run_config=config)
+    else:
+        target = asset_target(defs, selection, instance=instance, policy=policy, tags=tags, run_config=config)
+    return replace(target, memoizing=how)
 
 
 def plan_resume(
@@ -198,27 +214,4 @@ def past_of(row: RunRow, instance: Instance) -> Past:
 
 def trouble_in(instance: Instance, target: Target) -> Trouble:
     """Tells why a stored value cannot be loaded any more: "" where it can."""
-    record, resources = instance.record, target.resources
-
-    def trouble(kept: Kept) -> str:
-        stored = kept.stored
-        match stored.place:
-            case Place.INLINE:
-                return "" if record.value(kept.run, kept.seq) is not None else "cleaned"
-            case Place.FILE:
-                return "" if instance.intermediates.has(stored) else "lost"
-            case Place.MEMORY:
-                return "lost"
-            case Place.NONE:
-                return ""
-            case Place.MANAGER:
-                manager = resources.get(stored.io_manager)
-                if isinstance(manager, FilesystemIOManager):
-                    return "" if manager.files(instance.storage).has(stored.location, stored.size) else "lost"
-                if stored.asset is None or getattr(manager, "versioned", False):
-                    return ""
-                latest = record.latest([stored.asset]).get(stored.asset)
-                current = latest is not None and (latest.run_id, latest.seq) == (kept.run, kept.seq)
-                return "" if current else "not versioned"
-
-    return trouble
+    return trouble_with(instance, target.resources)

@@ -38,8 +38,9 @@ from opgraph.operate.project_mistakes import (
     UnusableHomeError,
 )
 from opgraph.resolve.project import Project, refuse
+from opgraph.run.retention import DEFAULTS, Retention
 
-_SETTINGS = ("file", "module", "attribute", "on_unselected", "durability")
+_SETTINGS = ("file", "module", "attribute", "on_unselected", "durability", "memoize", "retention")
 _CHOICES = {"on_unselected": ("materialize", "discard", "error"), "durability": ("power", "process")}
 _HOME = ".opgraph"
 _NAMES = re.compile(r"`[^`]+`")  # what an error's sentence is about
@@ -59,6 +60,8 @@ class Location:
         said: who named the file or the module, for error messages.
         on_unselected: the policy for assets that come though nobody asked for them; None: the default.
         durability: how lasting the values of assets are; None: the default.
+        memoize: whether ops are memoized where nobody says it nearer to them.
+        retention: what clean-up keeps, and for how long; None: nothing is ever cleaned up by itself.
         typed: the options that a person must repeat to mean the same project.
     """
 
@@ -70,6 +73,8 @@ class Location:
     said: str = ""
     on_unselected: str | None = None
     durability: str | None = None
+    memoize: bool = False
+    retention: Retention | None = DEFAULTS
     typed: tuple[str, ...] = ()
 
     @property
@@ -136,6 +141,8 @@ def locate(
         said=said,
         on_unselected=settings.get("on_unselected"),
         durability=settings.get("durability"),
+        memoize=settings.get("memoize", False),
+        retention=settings.get("retention", Retention()),
         typed=typed,
     )
 
@@ -155,7 +162,7 @@ def _home(beside: Path, environment: Mapping[str, str]) -> Path:
     return Path(given).expanduser().resolve() if given else beside / _HOME
 
 
-def _settings(start: Path) -> tuple[Path | None, dict[str, str]]:
+def _settings(start: Path) -> tuple[Path | None, dict[str, Any]]:
     """The nearest pyproject.toml upwards that has [tool.opgraph], and what it says."""
     for folder in (start, *start.parents):
         path = folder / "pyproject.toml"
@@ -173,19 +180,47 @@ def _settings(start: Path) -> tuple[Path | None, dict[str, str]]:
     return None, {}
 
 
-def _checked(path: Path, table: object) -> dict[str, str]:
+def _checked(path: Path, table: object) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise BrokenSettingsError(path, "`opgraph` below [tool] is not a table")
-    settings: dict[str, str] = {}
+    settings: dict[str, Any] = {}
     for name, value in table.items():  # pyright: ignore[reportUnknownVariableType] - any TOML
         if name not in _SETTINGS:
             raise UnknownSettingError(path, str(name), _SETTINGS)  # pyright: ignore[reportUnknownArgumentType]
+        if name == "memoize":
+            if not isinstance(value, bool):
+                raise BadSettingError(path, name, value, "true or false")  # pyright: ignore[reportUnknownArgumentType]
+            settings[name] = value
+            continue
+        if name == "retention":
+            settings[name] = _retention(path, value)  # pyright: ignore[reportUnknownArgumentType]
+            continue
         choices = _CHOICES.get(name)
         if not isinstance(value, str) or not value or (choices and value not in choices):
             allowed = " or ".join(f'"{choice}"' for choice in choices) if choices else "a text"
             raise BadSettingError(path, name, value, allowed)  # pyright: ignore[reportUnknownArgumentType]
         settings[name] = value
     return settings
+
+
+def _retention(path: Path, given: object) -> Retention | None:
+    """What clean-up keeps: a table, or false where nothing is to be cleaned up by itself."""
+    if given is False:
+        return None
+    if not isinstance(given, dict):
+        raise BadSettingError(path, "retention", given, "a table, or false")
+    known = Retention()
+    values: dict[str, Any] = {}
+    for name, value in given.items():  # pyright: ignore[reportUnknownVariableType] - any TOML
+        if name not in known.__dataclass_fields__:
+            raise UnknownSettingError(path, f"retention.{name}", tuple(known.__dataclass_fields__))
+        whole = isinstance(getattr(known, name), int)  # pyright: ignore[reportUnknownArgumentType]
+        fits = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool) and value >= 0
+        if not fits:
+            allowed = "a whole number" if whole else "a number of days"
+            raise BadSettingError(path, f"retention.{name}", value, allowed)  # pyright: ignore[reportUnknownArgumentType]
+        values[str(name)] = value if whole else float(value)  # pyright: ignore[reportUnknownArgumentType]
+    return Retention(**values)
 
 
 def make_home(project: Location) -> Path:

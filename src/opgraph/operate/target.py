@@ -14,6 +14,7 @@ from opgraph.declare.selection import All, AssetSelection, CoercibleToAssetSelec
 from opgraph.declare.spec import AssetSpec
 from opgraph.errors import InvalidDefinitionError, InvalidInvocationError, InvalidSubsetError
 from opgraph.keys import AssetKey, near_misses
+from opgraph.operate.memo import AS_DECLARED, Memoizing, with_memo
 from opgraph.plan.build import plan_assets
 from opgraph.plan.jobs import plan_graph
 from opgraph.plan.mistakes import UnknownStep
@@ -77,9 +78,10 @@ class AssetTarget:
     policy: Policy
     tags: Mapping[str, str]
     settings: Settings
+    memoizing: Memoizing = AS_DECLARED
 
     def plan(self, instance: Instance) -> Plan:
-        """The plan that runs everything that was asked for.
+        """The plan that runs everything that was asked for, but for what is memoized.
 
         Raises:
             InvalidConfigError: the configuration does not fit; every mistake at once.
@@ -87,9 +89,20 @@ class AssetTarget:
         made = plan_assets(
             self.project.graph, self.keys, job=self.job, policy=self.policy, recorded=recorded_in(instance)
         )
-        units = {step.unit for step in made.steps}
-        flats = (unit.flat for unit in self.project.graph.units if unit.name in units)
-        return with_config(made, self.settings, {step.key: step for flat in flats for step in flat.steps})
+        names = {step.unit for step in made.steps}
+        units = {unit.name: unit for unit in self.project.graph.units if unit.name in names}
+        nodes = {step.key: step for unit in units.values() for step in unit.flat.steps}
+        return with_memo(
+            with_config(made, self.settings, nodes),
+            nodes,
+            how=self.memoizing,
+            instance=instance,
+            settings=self.settings,
+            resources=self.resources,
+            run_tags=self.tags,
+            units=units,
+            given={},
+        )
 
     def bind(self, plan: Plan) -> list[BoundStep]:
         """The plan's steps with their code and their configuration; environment variables are read now."""
@@ -119,14 +132,25 @@ class GraphTarget:
     project: Project | None = None
     chosen: frozenset[str] | None = None
     asked: tuple[str, ...] = ()
+    memoizing: Memoizing = AS_DECLARED
 
     def plan(self, instance: Instance) -> Plan:
-        """The plan that runs every op."""
-        del instance
+        """The plan that runs every op, but for what is memoized."""
         made = plan_graph(self.flat, job=self.job, chosen=self.chosen)
         if self.asked:  # kept, so that going on from the run plans the same ops
             made = msgspec.structs.replace(made, ops=self.asked)
-        return with_config(made, self.settings, {step.key: step for step in self.flat.steps})
+        nodes = {step.key: step for step in self.flat.steps}
+        return with_memo(
+            with_config(made, self.settings, nodes),
+            nodes,
+            how=self.memoizing,
+            instance=instance,
+            settings=self.settings,
+            resources=self.resources,
+            run_tags=self.tags,
+            units={},
+            given=self.given,
+        )
 
     def bind(self, plan: Plan) -> list[BoundStep]:
         """The plan's steps with their code and their configuration; environment variables are read now."""

@@ -78,7 +78,7 @@ class NodeView(Struct, frozen=True, kw_only=True):
 
 
 class BesidesView(Struct, frozen=True, kw_only=True):
-    """An asset that nobody asked for. `came` says whether it was materialized."""
+    """An asset that nobody asked for. `came`: it was materialized. `discarded`: it came and the policy dropped it."""
 
     asset: str
     step: str
@@ -87,6 +87,7 @@ class BesidesView(Struct, frozen=True, kw_only=True):
     policy: str
     remedy: str
     came: bool
+    discarded: bool = False
 
 
 class LogView(Struct, frozen=True, kw_only=True):

@@ -1,15 +1,17 @@
 """Hashes of code: whether a step would still do what it did when its run began.
 
-A function's hash covers its bytecode, constants and names, its defaults, what it closes over, and the functions of the
-same package that it names, to any depth; not line numbers, comments or docstrings: moving code about changes nothing.
-What it cannot see: data, libraries, methods reached through objects.
+A function's hash covers its bytecode, constants and names, its defaults, what it closes over, and the functions and
+classes of the same project that it names, also as `module.name`, to any depth; not line numbers, comments or
+docstrings: moving code about changes nothing. What it cannot see: data, libraries, methods of objects whose class it
+does not name.
 """
 
 import functools
 import hashlib
+import sys
 from collections.abc import Callable, Sequence
 from opcode import EXTENDED_ARG, hasconst
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, cast
 
 import msgspec
@@ -34,9 +36,13 @@ def function_hash(fn: Callable[..., Any]) -> str:
             todo.append(bound.func)
             _add_value(digest, bound.args)
             _add_value(digest, tuple(bound.keywords.items()))
-        if id(each) in seen or not isinstance(each, FunctionType):
+        if id(each) in seen:
             continue
         seen.add(id(each))
+        if isinstance(each, type):
+            _add_class(digest, each, todo)
+        if not isinstance(each, FunctionType):
+            continue
         _add_code(digest, each.__code__)
         _add_value(digest, each.__defaults__)
         _add_value(digest, tuple((each.__kwdefaults__ or {}).items()))
@@ -47,13 +53,20 @@ def function_hash(fn: Callable[..., Any]) -> str:
                 continue
             todo.append(getattr(inside, "__wrapped__", inside))
             _add_value(digest, inside)
-        package = _package(each)
-        for name in _names(each.__code__):
+        names = _names(each.__code__)
+        for name in names:
             other = each.__globals__.get(name)
+            if isinstance(other, ModuleType):
+                if _same_project(each, other.__name__, getattr(other, "__file__", None)):
+                    todo += [found for found in map(vars(other).get, names) if _is_code(found)]
+                    digest.update(b"|")
+                continue
             other = getattr(other, "__wrapped__", other)
-            if isinstance(other, FunctionType):
-                if _package(other) == package:
+            if isinstance(other, (FunctionType, type)):
+                if _same_project(each, other.__module__ or "", _file_of(other)):
                     todo.append(other)
+                elif not isinstance(other, FunctionType):
+                    digest.update(b"|")
             else:
                 _add_value(digest, other)
     return digest.hexdigest()
@@ -64,8 +77,48 @@ def hash_of(steps: Sequence[Step]) -> str:
     return hashlib.blake2b(msgspec.msgpack.encode(steps), digest_size=16).hexdigest()
 
 
-def _package(fn: FunctionType) -> str:
-    return (fn.__module__ or "").partition(".")[0]
+def _same_project(fn: FunctionType, module: str, file: str | None) -> bool:
+    """Whether a module belongs to the project of a function: the same package, or another file or package beside it,
+    unless that is where libraries are installed."""
+    own = fn.__module__ or ""
+    if own.partition(".")[0] == module.partition(".")[0]:
+        return True
+    root = _root(own, fn.__code__.co_filename)
+    return root != "" and "site-packages" not in root and root == _root(module, file or "")
+
+
+@functools.lru_cache(maxsize=10_000)
+def _root(module: str, file: str) -> str:
+    """The folder from which a module is imported; empty where it is not known."""
+    if not file.endswith(".py"):
+        return ""
+    path = file.removesuffix("/__init__.py")
+    return path.rsplit("/", module.count(".") + 1)[0] if path.count("/") > module.count(".") else ""
+
+
+def _file_of(code: FunctionType | type) -> str | None:
+    if isinstance(code, FunctionType):
+        return code.__code__.co_filename
+    return getattr(sys.modules.get(code.__module__), "__file__", None)
+
+
+def _is_code(found: object) -> bool:
+    return isinstance(getattr(found, "__wrapped__", found), (FunctionType, type))
+
+
+def _add_class(digest: Any, cls: type, todo: list[Any]) -> None:
+    """A class's methods and plain attributes, and the classes of its project that it extends."""
+    for name, value in vars(cls).items():
+        inside = getattr(value, "__func__", None) or getattr(value, "fget", None) or value
+        inside = getattr(inside, "__wrapped__", inside)
+        if isinstance(inside, FunctionType):
+            if inside.__code__.co_filename.endswith(".py"):  # not what dataclasses and their like generate
+                todo.append(inside)
+        elif not name.startswith("__") and isinstance(value, (*_PLAIN, tuple, frozenset)):
+            digest.update(name.encode())
+            _add_value(digest, cast("object", value))
+    package = cls.__module__.partition(".")[0]
+    todo += [base for base in cls.__bases__ if base.__module__.partition(".")[0] == package]
 
 
 def _names(code: CodeType) -> list[str]:

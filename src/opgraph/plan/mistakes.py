@@ -31,6 +31,19 @@ class UnknownStep(ExecutionStepNotFoundError):
         )
 
 
+class WouldRun(InvalidSubsetError):
+    """Only stored values were to be used, and some steps would run."""
+
+    def __init__(self, steps: Sequence[tuple[str, str]]) -> None:
+        self.steps = tuple(steps)
+        each = "; ".join(f"`{key}` ({why})" for key, why in self.steps[:8])
+        more = f" and {len(self.steps) - 8} more" if len(self.steps) > 8 else ""
+        super().__init__(
+            f"only stored values were to be used, and these steps would run: {each}{more}",
+            fix="leave out `--reuse-only`, or make them memoized (`memoize=True`) and run them once",
+        )
+
+
 class NothingToRun(InvalidSubsetError):
     """Everything that was asked for is done already, or nothing was asked for."""
 

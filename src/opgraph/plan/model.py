@@ -31,12 +31,14 @@ class Decision(Struct, frozen=True, gc=False, omit_defaults=True):
     why: str
     detail: str = ""
     kept: tuple[Kept, ...] = ()  # for REUSE: the values, one for each needed output that was yielded
-    fingerprint: str = ""  # for DECIDE: everything but the inputs' data versions
+    fingerprint: str = ""  # for DECIDE: everything but the inputs' data versions; for REUSE by memoization: all of it
 
     @property
     def reason(self) -> str:
         """The reason as a sentence's part."""
         words = WHY.get(self.why, self.why)
+        if "{}" in words:
+            return words.format(self.detail)
         return f"{words}: {self.detail}" if self.detail else words
 
 
@@ -60,6 +62,15 @@ WHY = {
     "config changed": "it is configured otherwise than in the parent run",
     "rewired": "its inputs come from elsewhere than in the parent run",
     "not versioned": "its I/O manager overwrites in place, so the old value cannot be trusted",
+    "same": "code, configuration and inputs are those of the stored outputs",
+    "depends": "its stored outputs are reused if its inputs turn out the same",
+    "never run": "nothing is stored that code, configuration and inputs like these made",
+    "input changed": "input {} changed",
+    "input unknown": "the version of input `{}` is not known",
+    "manager changed": "the I/O manager is another than that of the stored outputs",
+    "resource changed": "resource `{}` is not what it was when the outputs were stored",
+    "output not stored": "output `{}` was not asked for when the others were stored",
+    "no reuse": "nothing is to be reused",
 }
 
 
@@ -189,6 +200,18 @@ class StepOutput(Struct, frozen=True, gc=False, omit_defaults=True):
     stream: bool = True  # of a dynamic one. False: what is mapped over it waits for the end of its step
 
 
+class Memo(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What a memoized step's values depend on, without the versions of inputs that come with the run, as hashes."""
+
+    code: str  # of its function and those it calls, or of the version that was given
+    config: str
+    managers: str  # the I/O managers of its outputs and inputs: which, and how they are set up
+    resources: dict[str, str] = {}  # by key
+    constants: dict[str, str] = {}  # by input: values written in the graph's body, defaults, values from the caller
+    after: dict[str, str] = {}  # versions of assets that are only named as dependencies, and not made in this plan
+    unknown: str = ""  # an input whose version nothing tells: its values are never reused
+
+
 class Retry(Struct, frozen=True, gc=False, omit_defaults=True):
     """How often a step may be tried again, and after how long (seconds)."""
 
@@ -220,6 +243,7 @@ class Step(Struct, frozen=True, gc=False, omit_defaults=True):
     retry: Retry | None = None
     tags: dict[str, str] = {}
     config: Any = None  # what its function is configured with: secrets masked, environment variables by name
+    memo: Memo | None = None  # None: its values are not reused by fingerprint
 
     @property
     def selected(self) -> tuple[str, ...]:

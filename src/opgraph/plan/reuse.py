@@ -86,7 +86,7 @@ def _replan(plan: Plan, past: Past, trouble: Trouble, asked: dict[int, Decision]
             decisions.append(_decide(plan, step, before, decisions, unsettled))
     if only:
         _leave_out_what_follows(plan.steps, decisions, asked.keys())
-    _run_what_is_lost(plan.steps, decisions, trouble)
+    run_what_is_lost(plan.steps, decisions, trouble)
     steps = tuple(msgspec.structs.replace(s, decision=d) for s, d in zip(plan.steps, decisions, strict=True))
     return msgspec.structs.replace(plan, steps=steps, parent=past.run_id, changes=_changes(plan, past, decisions))
 
@@ -170,11 +170,11 @@ def _leave_out_what_follows(steps: Sequence[Step], decisions: list[Decision], as
             decisions[i] = Decision(Do.SKIP, "not asked")
 
 
-def _run_what_is_lost(steps: Sequence[Step], decisions: list[Decision], trouble: Trouble) -> None:
+def run_what_is_lost(steps: Sequence[Step], decisions: list[Decision], trouble: Trouble) -> None:
     """Steps whose values a running step needs and that cannot be had are run again, and so on upstream. What else came
     after them keeps its values: the same code on the same inputs is what made them."""
     for i in range(len(steps) - 1, -1, -1):
-        if decisions[i].do is not Do.RUN and not (decisions[i].do is Do.DECIDE and steps[i].over):
+        if decisions[i].do not in (Do.RUN, Do.DECIDE):
             continue
         for source in (*_loads(steps[i]), *(FromStep(each.step, each.output) for each in steps[i].over)):
             decision = decisions[source.step]

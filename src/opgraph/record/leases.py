@@ -15,7 +15,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
+from typing import Self
 
+_CLEANING = 1 << 40  # the byte that plans share and clean-up has alone
 _OPENING = 0  # the byte that whoever opens or migrates the database holds; runs are numbered from 1
 _TRIES = 20  # another process that looks whether a lease is held takes it for some microseconds
 
@@ -29,6 +31,8 @@ class Leases:
         self._held: set[int] = set()
         self._lock = RLock()
         self.users = 0
+        self._plans = 0  # being made in this process
+        self._cleaning = False
 
     @contextmanager
     def opening(self) -> Generator[None]:
@@ -68,9 +72,42 @@ class Leases:
             self._held.discard(number)
             fcntl.lockf(self._file, fcntl.LOCK_UN, 1, number)
 
+    def planning(self) -> "Shared":
+        """While a plan is made: clean-up waits. Waits for a clean-up in turn."""
+        while True:
+            with self._lock:
+                if not self._cleaning:
+                    if not self._plans:
+                        fcntl.lockf(self._file, fcntl.LOCK_SH, 1, _CLEANING)
+                    self._plans += 1
+                    return Shared(self)
+            time.sleep(0.01)
+
+    def planned(self) -> None:
+        """A plan's run has begun."""
+        with self._lock:
+            self._plans -= 1
+            if not self._plans:
+                fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _CLEANING)
+
+    def begin_cleaning(self) -> bool:
+        """Keeps plans away; False if one is being made, or somebody cleans up already."""
+        with self._lock:
+            if self._plans or self._cleaning or not self._locked(_CLEANING, fcntl.LOCK_EX):
+                return False
+            self._cleaning = True
+            return True
+
+    def end_cleaning(self) -> None:
+        """Plans may be made again."""
+        with self._lock:
+            self._cleaning = False
+            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _CLEANING)
+
     def forget(self) -> None:
         """In a forked child: the leases stayed with the parent."""
         self._held.clear()
+        self._plans, self._cleaning = 0, False
         self._lock = RLock()
 
     def close(self) -> None:
@@ -83,6 +120,27 @@ class Leases:
         except (BlockingIOError, PermissionError):  # POSIX allows either for "someone else has it"
             return False
         return True
+
+
+class Shared:
+    """One plan being made; see `Gate`."""
+
+    __slots__ = ("_leases",)
+
+    def __init__(self, leases: Leases) -> None:
+        self._leases: Leases | None = leases
+
+    def done(self) -> None:
+        """Its run has begun, or there will be none."""
+        if self._leases is not None:
+            self._leases.planned()
+            self._leases = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.done()
 
 
 _open: dict[Path, Leases] = {}

@@ -2,16 +2,18 @@
 
 # ruff: noqa: D102 - what the methods promise stands in store.py
 
-from collections.abc import Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from threading import RLock
+from typing import Self
 
 from opgraph.errors import RunNotFoundError
 from opgraph.events import AnyFact, LogLine, RunStatus
 from opgraph.record import views
 from opgraph.record.refusals import RunHeldError, SupersededError
-from opgraph.record.rows import Materialized, RunRow
+from opgraph.record.rows import Materialized, Memoized, RunRow
 
 
 class _Run:
@@ -88,6 +90,7 @@ class MemoryRecord:
         self.lock = RLock()
         self._runs: dict[str, _Run] = {}
         self._assets: dict[str, list[Materialized]] = {}
+        self._memos: dict[tuple[str, str], Memoized] = {}  # the last used last
 
     def create(self, row: RunRow) -> None:
         with self.lock:
@@ -171,3 +174,87 @@ class MemoryRecord:
                 self._assets.setdefault(asset, []).append(
                     Materialized(asset=asset, run_id=row.run_id, seq=seq, step=step, time=time, stored=stored)
                 )
+            for asset, run_id, number, time in views.renewals(fact):
+                known = self._assets.get(asset, [])
+                old = next((each for each in known if (each.run_id, each.seq) == (run_id, number)), None)
+                if old is not None and (known[-1].run_id, known[-1].seq) != (run_id, number):
+                    known.append(replace(old, time=time))
+
+    def memos(self, steps: Sequence[str] | None = None) -> dict[str, list[Memoized]]:
+        found: dict[str, list[Memoized]] = {}
+        with self.lock:
+            for row in reversed(self._memos.values()):
+                if steps is None or row.step in steps:
+                    found.setdefault(row.step, []).append(row)
+        return found
+
+    def remember(self, rows: Sequence[Memoized], used: Sequence[tuple[str, str]] = ()) -> None:
+        with self.lock:
+            for each in used:
+                known = self._memos.pop(each, None)
+                if known is not None:
+                    self._memos[each] = known
+            for row in rows:
+                older = self._memos.pop((row.step, row.fingerprint), None)
+                self._memos[row.step, row.fingerprint] = row.joined(older) if older is not None else row
+
+    def forget_memos(self, rows: Sequence[tuple[str, str]]) -> None:
+        with self.lock:
+            for each in rows:
+                self._memos.pop(each, None)
+
+    # -- clean-up ---------------------------------------------------------------------
+
+    def planning(self) -> "Open":
+        return Open()
+
+    @contextmanager
+    def cleaning(self, wait: float = 0.0) -> Generator[bool]:  # noqa: ARG002 - nobody else has this record
+        yield True
+
+    def inline_sizes(self, run_id: str) -> Mapping[int, int]:
+        run = self._runs.get(run_id)
+        return {seq: len(value) for seq, value in run.values.items()} if run is not None else {}
+
+    def forget_values(self, run_id: str, keep: Collection[int], time: float) -> int:
+        with self.lock:
+            run = self._runs[run_id]
+            gone = [seq for seq in run.values if seq not in keep]
+            run.row = replace(run.row, cleaned=time)
+            return sum(len(run.values.pop(seq)) for seq in gone)
+
+    def forget_output(self, run_id: str, *, dry: bool = False) -> int:
+        with self.lock:
+            run = self._runs[run_id]
+            size = sum(len(line.text) + _LINE for line in run.logs)
+            if not dry:
+                run.logs.clear()
+            return size
+
+    def forget_run(self, run_id: str, *, dry: bool = False) -> int:
+        with self.lock:
+            run = self._runs[run_id]
+            size = len(run.row.plan) + sum(map(len, run.values.values())) + sum(len(x.text) + _LINE for x in run.logs)
+            if not dry:
+                del self._runs[run_id]
+                for asset, known in list(self._assets.items()):
+                    self._assets[asset] = [each for each in known if each.run_id != run_id]
+                    if not self._assets[asset]:
+                        del self._assets[asset]
+            return size
+
+
+_LINE = 40  # bytes of a line of output beside its text
+
+
+class Open:
+    """A gate that nobody closes."""
+
+    def done(self) -> None:
+        """See `Gate`."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.done()

@@ -1,9 +1,9 @@
 """What a record gives back: a run, and a materialization of an asset."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from opgraph.events import RunStatus, Stored
+from opgraph.events import Kept, RunStatus, Stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,7 @@ class RunRow:
     who: str = ""
     why: str = ""
     executor: str = ""
+    cleaned: float | None = None  # when its intermediates were cleaned up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,3 +45,31 @@ class Materialized:
     step: int
     time: float
     stored: Stored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memoized:
+    """What a step stored once, and all that it depended on.
+
+    `parts` are hashes and data versions by name; `fingerprint` is made of them. `absent` are outputs that were asked
+    for and did not come: one that is in neither was not asked for.
+    """
+
+    step: str  # unit and key
+    fingerprint: str
+    parts: Mapping[str, str]
+    kept: tuple[Kept, ...]
+    absent: tuple[str, ...] = ()
+    time: float = 0.0
+
+    @property
+    def size(self) -> int:
+        """Bytes of its values."""
+        return sum(each.stored.size for each in self.kept)
+
+    def joined(self, older: "Memoized") -> "Memoized":
+        """With the outputs of an older one of the same fingerprint that this one was not asked for."""
+        known = {each.stored.output for each in self.kept}.union(self.absent)
+        kept = tuple(each for each in older.kept if each.stored.output not in known)
+        absent = tuple(name for name in older.absent if name not in known)
+        return replace(self, kept=(*self.kept, *kept), absent=(*self.absent, *absent))

@@ -4,7 +4,8 @@
 
 import json
 import sqlite3
-from collections.abc import Generator, Iterator, Sequence
+import time as clock
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -14,16 +15,19 @@ from typing import Any
 import msgspec
 
 from opgraph.errors import RecordError, RunNotFoundError
-from opgraph.events import AnyFact, LogLine, RunStatus, Stored, encode_fact
+from opgraph.events import AnyFact, Kept, LogLine, RunStatus, Stored, encode_fact
 from opgraph.record import leases, views
 from opgraph.record.database import connect
 from opgraph.record.queries import queries
 from opgraph.record.refusals import ClosedRecordError, RunHeldError, SupersededError, UnusableRecordError
-from opgraph.record.rows import Materialized, RunRow
+from opgraph.record.rows import Materialized, Memoized, RunRow
 
 _encode = encode_fact  # an encoder of anything; a row's facts go in as one list
 _decode = msgspec.msgpack.Decoder(list[AnyFact]).decode
 _decode_stored = msgspec.msgpack.Decoder(Stored).decode
+_decode_kept = msgspec.msgpack.Decoder(tuple[Kept, ...]).decode
+_decode_parts = msgspec.msgpack.Decoder(dict[str, str]).decode
+_decode_names = msgspec.msgpack.Decoder(tuple[str, ...]).decode
 _SQL = queries("sqlite")
 _APPEND = _SQL["append"]
 
@@ -119,6 +123,10 @@ class SqliteWriter:
                         "time": time,
                         "stored": _encode(stored),
                     },
+                )
+            for asset, run_id, number, time in views.renewals(fact):
+                connection.execute(
+                    _SQL["make_current"], {"asset": asset, "run_id": run_id, "seq": number, "time": time}
                 )
         if after is not before:
             standing = {"status": after.status.value, "started": after.started, "ended": after.ended}
@@ -246,6 +254,94 @@ class SqliteRecord:
     def assets(self) -> list[str]:
         return [row[0] for row in self._read("assets")]
 
+    def memos(self, steps: Sequence[str] | None = None) -> dict[str, list[Memoized]]:
+        found: dict[str, list[Memoized]] = {}
+        rows = self._read("all_memos") if steps is None else self._read("memos", steps=json.dumps(list(steps)))
+        for step, fingerprint, parts, kept, absent, time in rows:
+            found.setdefault(step, []).append(
+                Memoized(
+                    step=step,
+                    fingerprint=fingerprint,
+                    parts=_decode_parts(parts),
+                    kept=_decode_kept(kept),
+                    absent=_decode_names(absent),
+                    time=time,
+                )
+            )
+        return found
+
+    def remember(self, rows: Sequence[Memoized], used: Sequence[tuple[str, str]] = ()) -> None:
+        if not rows and not used:
+            return
+        with self.transaction() as connection:
+            for step, fingerprint in used:
+                connection.execute(_SQL["use_memo"], {"step": step, "fingerprint": fingerprint})
+            for given in rows:
+                where = {"step": given.step, "fingerprint": given.fingerprint}
+                known = connection.execute(_SQL["memo"], where).fetchone()
+                row = given
+                if known is not None:
+                    older = Memoized(
+                        step=given.step,
+                        fingerprint=given.fingerprint,
+                        parts={},
+                        kept=_decode_kept(known[0]),
+                        absent=_decode_names(known[1]),
+                    )
+                    row = given.joined(older)
+                    connection.execute(_SQL["forget_memo"], where)
+                content = {"parts": _encode(dict(row.parts)), "kept": _encode(row.kept), "absent": _encode(row.absent)}
+                connection.execute(_SQL["remember"], {**where, **content, "size": row.size, "time": row.time})
+
+    def forget_memos(self, rows: Sequence[tuple[str, str]]) -> None:
+        with self.transaction() as connection:
+            for step, fingerprint in rows:
+                connection.execute(_SQL["forget_memo"], {"step": step, "fingerprint": fingerprint})
+
+    # -- clean-up ---------------------------------------------------------------------
+
+    def planning(self) -> leases.Shared:
+        return self.leases.planning()
+
+    @contextmanager
+    def cleaning(self, wait: float = 0.0) -> Generator[bool]:
+        ends = clock.monotonic() + wait
+        while not (got := self.leases.begin_cleaning()) and clock.monotonic() < ends:
+            clock.sleep(0.02)
+        try:
+            yield got
+        finally:
+            if got:
+                self.leases.end_cleaning()
+
+    def inline_sizes(self, run_id: str) -> Mapping[int, int]:
+        return dict(self._read("value_sizes", number=self._number(run_id)))
+
+    def forget_values(self, run_id: str, keep: Collection[int], time: float) -> int:
+        number = self._number(run_id)
+        size = sum(size for seq, size in self.inline_sizes(run_id).items() if seq not in keep)
+        with self.transaction() as connection:
+            connection.execute(_SQL["forget_values"], {"number": number, "keep": json.dumps(sorted(keep))})
+            connection.execute(_SQL["mark_cleaned"], {"number": number, "time": time})
+        return size
+
+    def forget_output(self, run_id: str, *, dry: bool = False) -> int:
+        number = self._number(run_id)
+        size = self._read("has_logs", number=number)[0][0]
+        if size and not dry:
+            with self.transaction() as connection:
+                connection.execute(_SQL["forget_logs"], {"number": number})
+        return size
+
+    def forget_run(self, run_id: str, *, dry: bool = False) -> int:
+        number = self._number(run_id)
+        size = self._read("size_of_run", number=number)[0][0]
+        if not dry:
+            with self.transaction() as connection:
+                for what in ("materializations", "logs", "facts", "plan", "run"):
+                    connection.execute(_SQL[f"forget_{what}"], {"number": number})
+        return size
+
     @contextmanager
     def transaction(self, *, durable: bool = False) -> Generator[sqlite3.Connection]:
         """One write transaction: what is done within holds together, or not at all."""
@@ -285,7 +381,8 @@ def _epoch(connection: sqlite3.Connection, number: int) -> int:
 
 
 def _run_row(row: tuple[Any, ...]) -> RunRow:
-    run_id, created, job, status, parent, root, plan, code, tags, started, ended, epoch, who, why, executor = row
+    run_id, created, job, status, parent, root, plan, code, tags, started, ended = row[:11]
+    epoch, who, why, executor, cleaned = row[11:]
     return RunRow(
         run_id=run_id,
         created=created,
@@ -302,6 +399,7 @@ def _run_row(row: tuple[Any, ...]) -> RunRow:
         who=who,
         why=why,
         executor=executor,
+        cleaned=cleaned,
     )
 
 

@@ -1,10 +1,11 @@
 """The contract of a record. What holds for one implementation holds for all: `tests/contracts/test_record.py`."""
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol, Self
 
 from opgraph.events import AnyFact, LogLine, RunStatus
-from opgraph.record.rows import Materialized, RunRow
+from opgraph.record.rows import Materialized, Memoized, RunRow
 
 
 class Writer(Protocol):
@@ -129,5 +130,67 @@ class Catalog(Protocol):
         ...
 
 
-class Record(Runs, Log, Catalog, Protocol):
+class Memos(Protocol):
+    """What stored values depended on, so that they can be reused."""
+
+    def memos(self, steps: Sequence[str] | None = None) -> Mapping[str, list[Memoized]]:
+        """Of each of these steps, or of all, what is remembered: the last used first."""
+        ...
+
+    def remember(self, rows: Sequence[Memoized], used: Sequence[tuple[str, str]] = ()) -> None:
+        """Adds rows, or joins them with those of the same fingerprint.
+
+        Args:
+            rows: the new ones.
+            used: step and fingerprint of those that were used again.
+        """
+        ...
+
+    def forget_memos(self, rows: Sequence[tuple[str, str]]) -> None:
+        """Removes rows, by step and fingerprint. Their values stay."""
+        ...
+
+
+class Gate(Protocol):
+    """Keeps planning and clean-up apart. `done` may be called early, and twice."""
+
+    def done(self) -> None:
+        """Opens it for others."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+class Upkeep(Protocol):
+    """What clean-up asks and does."""
+
+    def planning(self) -> Gate:
+        """While a plan is made and its run begins: what it refers to stays."""
+        ...
+
+    def cleaning(self, wait: float = 0.0) -> AbstractContextManager[bool]:
+        """While values are removed: nobody plans. False: somebody did, for so many seconds."""
+        ...
+
+    def forget_values(self, run_id: str, keep: Collection[int], time: float) -> int:
+        """Removes a finished run's inline values, but for those of these facts, and notes that it is cleaned up.
+        Returns the bytes."""
+        ...
+
+    def inline_sizes(self, run_id: str) -> Mapping[int, int]:
+        """The bytes of the inline values of a run, by the number of the fact."""
+        ...
+
+    def forget_output(self, run_id: str, *, dry: bool = False) -> int:
+        """Removes what the steps of a run said. Returns the bytes."""
+        ...
+
+    def forget_run(self, run_id: str, *, dry: bool = False) -> int:
+        """Removes a run with its facts, inline values and materializations. Returns the bytes."""
+        ...
+
+
+class Record(Runs, Log, Catalog, Memos, Upkeep, Protocol):
     """All of it."""

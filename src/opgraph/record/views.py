@@ -12,6 +12,7 @@ from opgraph.events import (
     RunEnded,
     RunStarted,
     RunStatus,
+    StepReused,
     StepSucceeded,
     Stored,
 )
@@ -34,6 +35,9 @@ def touched(facts: Sequence[AnyFact]) -> bool:
                     return True
         elif isinstance(fact, OutputStored):
             if fact.stored.asset is not None:
+                return True
+        elif isinstance(fact, StepReused):
+            if fact.current:
                 return True
         elif isinstance(fact, (AssetReported, RunStarted, RunEnded, CancelRequested)):
             return True
@@ -72,3 +76,11 @@ def materializations(fact: AnyFact) -> Iterator[tuple[str, int, float, Stored]]:
                 yield fact.asset, fact.step, fact.time, stored
         case _:
             pass
+
+
+def renewals(fact: AnyFact) -> Iterator[tuple[str, str, int, float]]:
+    """The asset, run, number and time of each older materialization that a fact makes the latest again."""
+    if isinstance(fact, StepReused) and fact.current:
+        for kept in fact.kept:
+            if kept.stored.asset is not None:
+                yield kept.stored.asset, kept.run, kept.seq, fact.time

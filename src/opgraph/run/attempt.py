@@ -353,6 +353,9 @@ class Attempts:
             role = output.role
             asked_for = role is Role.SELECTED or role is Role.NEEDED
             if not asked_for and (role is Role.UNNEEDED or self._policy is Policy.DISCARD):
+                if output.asset is not None and role is not Role.UNNEEDED:
+                    text = discarded_line(item.output, output.asset)
+                    self._said.say(bound.number, attempt, "WARNING", "opgraph", text)
                 continue
             if asked is not None and item.output not in asked:
                 continue
@@ -475,6 +478,11 @@ def _inputs_of(bound: BoundStep) -> dict[str, AssetKey]:
         if key is not None:
             found[name] = key
     return found
+
+
+def discarded_line(output: str, asset: str) -> str:
+    """What the log of a step says of an asset that came, that nobody had asked for and that the policy drops."""
+    return f"output `{output}` came and was discarded: nobody asked for asset `{asset}`"
 
 
 class NotRecorded(Exception):

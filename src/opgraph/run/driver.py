@@ -58,6 +58,7 @@ from opgraph.run.captured import Captured
 from opgraph.run.context import RunSide
 from opgraph.run.failure import error_info
 from opgraph.run.loop import EventLoop
+from opgraph.run.memo import LookUps
 from opgraph.run.shelf import Lost, Shelf
 from opgraph.run.sources import Sources
 from opgraph.run.stopping import Stopping
@@ -82,6 +83,7 @@ class Driver:
         given: values for inputs that the caller provides.
         listeners: told of every fact once it is recorded.
         lookup: finds the stored values that stand for a step, or says why there are none.
+        look_ups: knows which stored values have a fingerprint.
     """
 
     def __init__(
@@ -96,9 +98,13 @@ class Driver:
         given: Mapping[str, Any],
         listeners: Sequence[Listener] = (),
         lookup: LookUpPast | None = None,
+        *,
+        look_ups: LookUps,
     ) -> None:
         self.state: State = new(programs.compile(plan), writer.run_id)
         self._steps, self._writer, self._shelf, self._said, self._listeners = steps, writer, shelf, said, listeners
+        self._look_ups = look_ups
+        self._planned = len(plan.steps)  # what is numbered from here on is mapped
         self._loop = EventLoop()
         policy = plan.besides[0].policy if plan.besides else Policy.MATERIALIZE
         self._attempts = Attempts(
@@ -117,7 +123,7 @@ class Driver:
         self._under_way: set[int] = set()  # the steps that are being attempted: one, and generators that wait for it
         self.failures: dict[int, StepFailed] = {}  # by step: its last attempt, where that failed
         self._canceled = False
-        self._stopping = Stopping()
+        self._stopping = Stopping(writer.run_id)
         self._lookup = lookup or _nothing_known
 
     @property
@@ -159,6 +165,7 @@ class Driver:
         self._commit()
         asked = self.state.asked(number) if self.state.wanted else None
         self._under_way.add(number)
+        stopping.doing = bound.step.key
         try:
             stopping.in_user_code = True
             if stopping.asked:
@@ -279,12 +286,18 @@ class Driver:
             case Start():
                 heapq.heappush(self._ready if command.step < len(self._steps) else self._mapped, command.step)
             case Reuse():
-                self._answers.append(StepReused(command.step, _now(), command.kept))
+                planned = command.step < self._planned  # mapped steps are reused from the parent run only
+                current = planned and self.state.program.plan.steps[command.step].decision.why != "recorded"
+                self._answers.append(StepReused(command.step, _now(), command.kept, current))
+                self._durable = self._durable or (current and any(k.stored.asset is not None for k in command.kept))
             case Skip():
                 self._answers.append(
                     StepSkipped(command.step, _now(), command.because, command.output, command.blocked)
                 )
             case LookUp():
+                if command.step < self._planned:
+                    self._answers.append(self._look_ups.answer(command.step, self.state.kept))
+                    return
                 kept, why = self._lookup(self.state, command.step)
                 if kept is None:
                     self._answers.append(NotFound(command.step, _now(), why))

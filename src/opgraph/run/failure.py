@@ -3,6 +3,7 @@
 import linecache
 import os
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,6 +18,7 @@ _LIBRARIES = tuple(
     dict.fromkeys(os.path.realpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "purelib", "platlib"))
 )
 _MOST_FRAMES = 100  # of a deep recursion the first and the last
+_MOST_INSIDE = 10  # exceptions of a group
 _MOST_TEXT = 16_000  # characters of a message
 
 
@@ -35,13 +37,36 @@ def error_info(error: BaseException, *, during: str = "compute", about: str = ""
         kind=type(error).__name__,
         message=hide(_message(error)),
         frames=_frames(error.__traceback__),
-        cause=error_info(cause, during=during, about=about, depth=depth + 1) if cause is not None and depth < 8 else None,
+        cause=error_info(cause, during=during, about=about, depth=depth + 1)
+        if cause is not None and depth < 8
+        else None,
         during=during,
         about=about,
         metadata=all_to_wire(metadata) if metadata else {},
         retry=error.allow_retries if isinstance(error, Failure) else True,
-        notes=tuple(hide(str(note)) for note in getattr(error, "__notes__", ())),
+        notes=tuple(hide(str(note)) for note in (*getattr(error, "__notes__", ()), *_inside(error))),
     )
+
+
+def _inside(error: BaseException) -> list[str]:
+    """The exceptions of a group, those of groups in it too: what each says, and the user's line that it came from."""
+    leaves = list(_leaves(error)) if isinstance(error, BaseExceptionGroup) else []
+    found: list[str] = []
+    for each in leaves[:_MOST_INSIDE]:
+        frames = _frames(each.__traceback__)
+        at = next((frame for frame in reversed(frames) if frame.own), frames[-1] if frames else None)
+        where = f", {at.file}:{at.line} in {at.function}" if at is not None else ""
+        found.append(f"inside it {type(each).__name__}: {_message(each)}{where}")
+    more = len(leaves) - _MOST_INSIDE
+    return [*found, f"inside it {more:,} more"] if more > 0 else found
+
+
+def _leaves(group: Any) -> Iterator[BaseException]:
+    for each in group.exceptions:
+        if isinstance(each, BaseExceptionGroup):
+            yield from _leaves(each)
+        else:
+            yield each
 
 
 def _message(error: BaseException) -> str:

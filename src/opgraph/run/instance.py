@@ -19,6 +19,7 @@ from opgraph.record.rows import Materialized
 from opgraph.record.sqlite import SqliteRecord
 from opgraph.run.event import EventType
 from opgraph.run.event_view import events_of, materialization_event
+from opgraph.run.retention import DEFAULTS, Retention
 from opgraph.run.views import EventRecord, EventRecords, Run, RunsFilter
 from opgraph.values.files import FileStore
 from opgraph.values.store import OwnValues
@@ -45,6 +46,7 @@ class Instance:
         home: the folder of both, made if it is missing; None: everything stays in memory.
         durability: `power` (default): an asset's value and event survive a power cut; `process`: they survive a killed
             process, as intermediates do.
+        retention: what clean-up keeps, and for how long; None: nothing is cleaned up after runs.
 
     Example:
         >>> with Instance.ephemeral() as instance:
@@ -52,7 +54,14 @@ class Instance:
         []
     """
 
-    def __init__(self, home: str | Path | None = None, *, durability: str = "power") -> None:
+    def __init__(
+        self,
+        home: str | Path | None = None,
+        *,
+        durability: str = "power",
+        retention: Retention | None = DEFAULTS,
+    ) -> None:
+        self.retention = retention
         self.home: Path | None = Path(home).absolute() if home is not None else None
         self.durable = durability == "power" and self.home is not None
         self._folder = ""  # a temporary one, where one was made

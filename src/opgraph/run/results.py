@@ -116,6 +116,11 @@ class ExecuteInProcessResult:
         self._job = definition
         self._graph = definition.graph if isinstance(definition, JobDefinition) else definition
 
+    def __repr__(self) -> str:
+        steps = len(self._plan.steps)
+        told = f"{self._row.status.value}, {steps} step{'s' if steps != 1 else ''}"
+        return f"{type(self).__name__}({self._plan.job!r}, {told}, run_id={self.run_id!r})"
+
     def __enter__(self) -> Self:
         return self
 

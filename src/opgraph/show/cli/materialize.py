@@ -10,6 +10,7 @@ from opgraph.show.cli.options import (
     json_option,
     nothing_missing_is_fine,
     project_options,
+    reuse_options,
     select_option,
 )
 from opgraph.show.cli.plan import POLICIES
@@ -32,6 +33,7 @@ def _tags(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -
 @click.option("--job", metavar="NAME", help="Run this job instead of a selection.")
 @click.option("--on-unselected", type=click.Choice(POLICIES), help="What to do with assets that come unasked.")
 @click.option("-t", "--tag", "tags", multiple=True, metavar="KEY=VALUE", callback=_tags, help="A label of the run.")
+@reuse_options
 @config_option
 @json_option
 @click.pass_context
@@ -42,6 +44,7 @@ def command(
     job: str | None,
     on_unselected: str | None,
     tags: dict[str, str],
+    reuse: str,
     config: tuple[str, ...],
     *,
     as_json: bool,
@@ -63,6 +66,8 @@ def command(
                 policy=policy,
                 tags=tags,
                 config=config,
+                reuse=reuse,
+                memoize=chosen.location.memoize,
                 listeners=(listener,),
                 on_plan=on_plan,
             ),

@@ -47,7 +47,7 @@ class Chosen:
         """The project's state, made if need be."""
         location = self.location
         make_home(location)
-        return Instance(location.home, durability=location.durability or "power")
+        return Instance(location.home, durability=location.durability or "power", retention=location.retention)
 
     def past(self) -> Instance:
         """The project's state for who only looks at it: where there is none yet, nothing is made."""
@@ -110,6 +110,22 @@ def config_option(command: _F) -> _F:
         metavar="KEY=VALUE",
         help="Configuration: `revenue.clean.threshold=0.3`, or `@file.toml`, `@file.json`. May be repeated.",
     )(command)
+
+
+_REUSE = {"--reuse": "all", "--no-reuse": "none", "--reuse-only": "only"}
+
+
+def reuse_options(command: _F) -> _F:
+    """`--reuse`, `--no-reuse` and `--reuse-only`, handed over as one text named `reuse`."""
+    helps = {
+        "--reuse": "Reuse stored values of every op whose code, configuration and inputs are the same.",
+        "--no-reuse": "Run everything anew; what is stored can be reused later.",
+        "--reuse-only": "Refuse to run anything: only stored values are used.",
+    }
+    result: Any = command
+    for name in reversed(_REUSE):
+        result = click.option(name, "reuse", flag_value=_REUSE[name], default="", help=helps[name])(result)
+    return result
 
 
 def joined(selections: tuple[str, ...]) -> str | None:

@@ -19,6 +19,7 @@ from opgraph.show.cli.options import (
     print_json,
     project_options,
     quoted,
+    reuse_options,
     select_option,
 )
 
@@ -55,6 +56,7 @@ POLICIES = [policy.value for policy in Policy]
 @click.option("--on-unselected", type=click.Choice(POLICIES), help="What to do with assets that come unasked.")
 @click.option("--resume", "run", metavar="RUN", help="Plan the resuming of this run.")
 @click.option("--all", "everything", is_flag=True, help="Show every op, however many there are.")
+@reuse_options
 @config_option
 @json_option
 @click.pass_context
@@ -65,6 +67,7 @@ def command(
     job: str | None,
     on_unselected: str | None,
     run: str | None,
+    reuse: str,
     config: tuple[str, ...],
     *,
     everything: bool,
@@ -73,6 +76,8 @@ def command(
     """Show what a run would do, and why, without running it."""
     from opgraph.operate.inspect import find_run
 
+    if run and reuse:
+        raise click.UsageError("`--resume` says what is reused; it takes no `--reuse`, `--no-reuse` or `--reuse-only`")
     if run and (select or job):
         raise click.UsageError("`--resume` plans what is left of a run; it takes no selection and no job")
     definitions = chosen.definitions()
@@ -82,7 +87,16 @@ def command(
             run_id = find_run(instance.record, run)
             plan = planning.plan_resume(definitions, run_id, instance=instance, policy=on_unselected, config=config)
         else:
-            plan = planning.plan(definitions, joined(select), instance=instance, job=job, policy=policy, config=config)
+            plan = planning.plan(
+                definitions,
+                joined(select),
+                instance=instance,
+                job=job,
+                policy=policy,
+                config=config,
+                reuse=reuse,
+                memoize=chosen.location.memoize,
+            )
     if as_json:
         print_json(plan.to_json())
     else:
@@ -179,6 +193,8 @@ def _why(step: Step, branch: Branch) -> Line:
         return [("asked for", FAINT)]
     if decision.do is Do.REUSE and decision.why == "recorded" and decision.kept:
         return [(f"stored by run {decision.kept[0].run[:8]}", FAINT)]
+    if decision.do is Do.REUSE and decision.why == "same":
+        return [("unchanged" + (f", stored by run {decision.kept[0].run[:8]}" if decision.kept else ""), FAINT)]
     return [(reason(decision), FAINT)]
 
 

@@ -11,6 +11,7 @@ from opgraph.declare.spec import AssetSpec
 from opgraph.errors import Error
 from opgraph.keys import AssetKey, near_misses
 from opgraph.operate import inspect, lineage
+from opgraph.operate.clean import Disk, disk_of_asset, disk_of_run
 from opgraph.operate.inspect import NoSuchRunError
 from opgraph.operate.lineage import AssetSummary, OpView
 from opgraph.operate.views import AssetView, LogView, MaterializationView, OutputView, RunView
@@ -95,13 +96,15 @@ def _show_run(chosen: Chosen, instance: Instance, run_id: str, *, logs: bool, ev
     plan = inspect.plan_of(instance.record, run_id)
     said = inspect.logs(instance.record, run_id, plan) if logs else []
     if as_json:
-        print_json({**inspect.to_json(view), **({"logs": inspect.to_json(said)} if logs else {})})
+        disk = inspect.to_json(disk_of_run(instance, run_id))
+        print_json({**inspect.to_json(view), "disk": disk, **({"logs": inspect.to_json(said)} if logs else {})})
         return
     fold = inspect.folded(instance.record, run_id, plan)
     tree = RunTree(fold)
     now = time.time()
     rows = tree.full(now, split=True) if everything or tree.rows_in_full <= _ROWS else tree.folded(_ROWS, now)
-    lines = [*_run_head(view), [], *rows, *unasked(fold)]
+    lines = [*_run_head(view, disk_of_run(instance, run_id)), [], *rows]
+    lines += unasked(fold, inspect.discarded(instance.record, run_id, plan))
     if rows and tree.rows_in_full > _ROWS and not everything:
         lines += [[(f"finished graphs are folded: `opgraph show {run_id[:8]} --all` shows every op", FAINT)]]
     for block in failures(instance, run_id, fold):
@@ -116,7 +119,7 @@ def _show_run(chosen: Chosen, instance: Instance, run_id: str, *, logs: bool, ev
     ink.put(ink.cut(line, most) for line in lines)
 
 
-def _run_head(view: RunView) -> list[Line]:
+def _run_head(view: RunView, disk: Disk) -> list[Line]:
     run = view.run
     took = ink.seconds((run.ended or time.time()) - run.started) if run.started else ""
     mark = MARKS.get(run.status, ("·", FAINT))
@@ -135,9 +138,17 @@ def _run_head(view: RunView) -> list[Line]:
         rows.append([[("resumes", FAINT)], [(run.parent, PLAIN)]])
     if run.epoch > 1:
         rows.append([[("taken up", FAINT)], [(f"{times(run.epoch - 1)}, after its process had died", NOTE)]])
+    rows.append([[("on disk", FAINT)], [(_disk(disk), PLAIN)]])
     rows += [[[(what, FAINT)], [(", ".join(names), PLAIN)]] for what, names in view.changes.items() if names]
     rows += [[[("tag", FAINT)], [(f"{key}={value}", PLAIN)]] for key, value in run.tags.items()]
     return [[("run ", FAINT), (run.run_id, STRONG)], *ink.columns(rows)]
+
+
+def _disk(disk: Disk) -> str:
+    """Bytes, where they are."""
+    places = (("the record", disk.record), ("files", disk.files))
+    parts = [f"{ink.size(size)} in {place}" for place, size in places if size]
+    return ", ".join(parts) or "nothing"
 
 
 def _said(said: list[LogView]) -> list[Line]:
@@ -178,12 +189,15 @@ def _show_asset(chosen: Chosen, instance: Instance, asset: str, limit: int, *, a
         raise NothingToShowError(asset, known)
     if as_json:
         declaration: Any = {**inspect.to_json(declared), "graph": inspect.to_json(ops)} if declared else None
-        print_json({**inspect.to_json(view), "declared": declaration})
+        disk = inspect.to_json(disk_of_asset(instance, asset))
+        print_json({**inspect.to_json(view), "disk": disk, "declared": declaration})
         return
     lines = _asset_head(asset, declared, ops)
     if broken:
         lines += [[], [("! ", NOTE), (f"the definitions cannot be loaded: {broken}", PLAIN)]]
     lines += [[], *_latest(view)]
+    if view.latest is not None:
+        lines += ink.columns([_pair("on disk", f"{_disk(disk_of_asset(instance, asset))}, all versions")])
     if len(view.history) > 1:
         lines += [[], [("before that", FAINT)], *ink.columns([_past(each) for each in view.history[1:]])]
     ink.put(lines)

@@ -2,15 +2,17 @@
 
 import sys
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from importlib import import_module
 from typing import Any, Protocol
 
 from opgraph.errors import RecordError
 from opgraph.events import AnyFact, RunStatus
 from opgraph.operate import inspect
+from opgraph.operate.clean import disk_of_run
 from opgraph.operate.execute import RunOutcome
 from opgraph.operate.fold import Fold, Phase
-from opgraph.plan.model import Plan, Policy
+from opgraph.plan.model import Plan
 from opgraph.run.instance import Instance
 from opgraph.run.shelf import NeverMaterialized
 from opgraph.show.cli import ink
@@ -81,7 +83,8 @@ def watched(chosen: Chosen, instance: Instance, run: Callable[[Listener, OnPlan]
         watch.close()
     code = {RunStatus.SUCCESS: OK, RunStatus.CANCELED: CANCELED}.get(outcome.status, RUN_FAILED)
     if as_json:
-        print_json(inspect.run_view(instance, outcome.run_id))
+        disk = inspect.to_json(disk_of_run(instance, outcome.run_id))
+        print_json({**inspect.to_json(inspect.run_view(instance, outcome.run_id)), "disk": disk})
     else:
         plan = watch.tree.plan if watch.tree is not None else outcome.plan
         fold = inspect.folded(instance.record, outcome.run_id, plan)
@@ -102,7 +105,7 @@ def _ending(chosen: Chosen, instance: Instance, outcome: RunOutcome, fold: Fold)
         lines += [[], *each]
     if outcome.error is not None and not fold.errors:
         lines += [[], *failed(outcome.error)]
-    lines += unasked(fold)
+    lines += unasked(fold, inspect.discarded(instance.record, outcome.run_id, fold.plan))
     took = ink.seconds(max(fold.run_ended - fold.run_started, 0)) if fold.run_ended else ""
     made = sum(1 for outputs in fold.outputs.values() for _, stored in outputs if stored.asset)
     if outcome.status is RunStatus.SUCCESS:
@@ -169,16 +172,15 @@ def failures(instance: Instance, run_id: str, fold: Fold) -> list[list[Line]]:
     return blocks
 
 
-def unasked(fold: Fold) -> list[Line]:
+def unasked(fold: Fold, discarded: AbstractSet[str]) -> list[Line]:
     """The assets that came though nobody asked for them, those that were discarded too."""
     came = {
         stored.asset for outputs in fold.outputs.values() for _, stored in outputs if stored.asset and not stored.asked
     }
     lines: list[Line] = []
-    ran = {step.key for step, phase in zip(fold.plan.steps, fold.phase, strict=False) if phase == Phase.SUCCEEDED}
     for each in fold.plan.besides:
-        if each.policy is Policy.DISCARD and each.step in ran:
-            what = "came and was discarded" if each.certain else "was discarded if it came"
+        if each.asset in discarded:
+            what = "came and was discarded"
             lines += [
                 [],
                 [("! ", NOTE), (each.asset, STRONG), (f" {what}, as nobody asked for it", PLAIN)],

@@ -43,11 +43,14 @@ insert into materializations (asset, run, seq, step, time, stored)
 values (:asset, :number, :seq, :step, :time, :stored)
 
 -- name: run
-select id, created, job, status, parent, root, plan, code, tags, started, ended, epoch, who, why, executor
+select id, created, job, status, parent, root, plan, code, tags, started, ended, epoch, who, why, executor,
+    cleaned
 from runs join plans on plans.run = runs.number where id = :run_id
 
 -- name: runs
-select id, created, job, status, parent, root, x'', code, tags, started, ended, epoch, who, why, executor from runs
+select id, created, job, status, parent, root, x'', code, tags, started, ended, epoch, who, why, executor,
+    cleaned
+from runs
 where (:statuses = '[]' or status in (select value from json_each(:statuses)))
     and (:job is null or job = :job)
     and (:before is null or number < (select number from runs where id = :before))
@@ -84,3 +87,73 @@ order by m.id desc limit :limit
 
 -- name: assets
 select distinct asset from materializations order by asset
+
+-- The older materialization again, unless it is the latest already.
+-- name: make_current
+insert into materializations (asset, run, seq, step, time, stored)
+select asset, run, seq, step, :time, stored from materializations
+where asset = :asset and seq = :seq and run = (select number from runs where id = :run_id)
+    and not exists (
+        select 1 from materializations l where l.id = (select max(id) from materializations where asset = :asset)
+            and l.run = (select number from runs where id = :run_id) and l.seq = :seq
+    )
+order by id desc limit 1
+
+-- name: memos
+select m.step, m.fingerprint, m.parts, m.kept, m.absent, m.time
+from json_each(:steps) wanted join memo m on m.step = wanted.value
+order by m.id desc
+
+-- name: all_memos
+select step, fingerprint, parts, kept, absent, time from memo order by id desc
+
+-- name: memo
+select kept, absent from memo where step = :step and fingerprint = :fingerprint
+
+-- name: forget_memo
+delete from memo where step = :step and fingerprint = :fingerprint
+
+-- name: remember
+insert into memo (step, fingerprint, parts, kept, absent, size, time)
+values (:step, :fingerprint, :parts, :kept, :absent, :size, :time)
+
+-- name: use_memo
+update memo set id = (select max(id) + 1 from memo)
+where step = :step and fingerprint = :fingerprint and id < (select max(id) from memo)
+
+-- name: mark_cleaned
+update runs set cleaned = :time where number = :number
+
+-- Values of a run's facts, but for those facts that are named.
+-- name: forget_values
+update facts set value = null
+where id between :number << 32 and (:number << 32) + 4294967295 and value is not null
+    and id - (:number << 32) not in (select value from json_each(:keep))
+
+-- name: value_sizes
+select id - (:number << 32), length(value) from facts
+where id between :number << 32 and (:number << 32) + 4294967295 and value is not null
+
+-- name: forget_logs
+delete from logs where run = :number
+
+-- name: has_logs
+select coalesce(sum(length(text) + 40), 0) from logs where run = :number
+
+-- name: forget_materializations
+delete from materializations where run = :number
+
+-- name: forget_facts
+delete from facts where id between :number << 32 and (:number << 32) + 4294967295
+
+-- name: forget_plan
+delete from plans where run = :number
+
+-- name: forget_run
+delete from runs where number = :number
+
+-- name: size_of_run
+select coalesce((select sum(length(body) + coalesce(length(value), 0) + 8) from facts
+        where id between :number << 32 and (:number << 32) + 4294967295), 0)
+    + coalesce((select length(plan) from plans where run = :number), 0)
+    + coalesce((select sum(length(text) + 40) from logs where run = :number), 0)

@@ -9,7 +9,7 @@ from opgraph.declare.asset import AssetsDefinition, asset, graph_asset, graph_mu
 from opgraph.declare.graph import graph
 from opgraph.declare.inputs import In, Nothing
 from opgraph.declare.job import job
-from opgraph.declare.mistakes import collecting
+from opgraph.declare.mistakes import BadGroup, BadName, collecting
 from opgraph.declare.op import op
 from opgraph.declare.outputs import GraphOut, Out
 from opgraph.declare.spec import AssetIn, AssetOut, AssetSpec
@@ -232,7 +232,7 @@ def graph_asset_without_output():
 
 
 GOLDEN = {
-    bad_name: """the op name 'no good' is not valid: a name has letters, digits and underscores and begins with no digit
+    bad_name: """the op name 'no good' is not valid: a name has ASCII letters, digits and underscores and begins with no digit
   at <file>
   fix: give it a name such as `no_good`""",
     positional_rest: """op `it` takes `*args`, and an input needs a name
@@ -310,7 +310,7 @@ GOLDEN = {
     unknown_input_name: """graph `inner` has no input `gven`, which `keys_by_input_name` names; its inputs are `given`
   at <file>
   fix: did you mean `given`? name one of its inputs, or take the entry out""",
-    bad_group: """'a group' of asset `it` is not a valid asset group name: it has letters, digits, underscores and slashes
+    bad_group: """'a group' of asset `it` is not a valid asset group name: it has ASCII letters, digits, underscores and slashes
   at <file>
   fix: name it `a_group`""",
     bad_owner: """Invalid owner 'me' of asset `it`: an owner is an e-mail address or `team:name`
@@ -380,3 +380,38 @@ def test_specs_have_their_own_dependencies():
 
         @multi_asset(specs=specs)
         def takes(up, other): ...
+
+
+def test_an_uncalled_op_is_one_mistake():
+    """A graph asset that returns an op without calling it has one mistake, not also that it returns nothing."""
+
+    @op
+    def one(): ...
+
+    with pytest.raises(InvalidDefinitionError) as caught:
+
+        @graph_asset
+        def it():
+            return one
+
+    assert [type(each).__name__ for each in caught.value.problems] == ["ReturnedUncalled"]
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [
+        ("größe", "`groesse`"),
+        ("Übersicht Süd", "`Uebersicht_Sued`"),
+        ("anne\u0301e", "`annee`"),
+        ("表", "write it with ASCII letters"),
+        ("table表", "write it with ASCII letters"),
+    ],
+)
+def test_a_name_of_other_letters(name, fix):
+    """A name of letters that are not ASCII's is told so, with one that reads the same, or none."""
+    with pytest.raises(BadName, match="ASCII letters") as caught:
+        op(name=name)(lambda: 1)
+    assert fix in caught.value.fix
+    with pytest.raises(BadGroup, match="ASCII letters") as caught:
+        asset(name="it", group_name=name)(lambda: 1)
+    assert fix in caught.value.fix

@@ -10,14 +10,16 @@ from opgraph import (
     Definitions,
     Out,
     Output,
+    ReexecutionOptions,
     asset,
     define_asset_job,
     graph,
     graph_asset,
     op,
 )
-from opgraph.errors import InvalidDefinitionError, InvalidSubsetError
+from opgraph.errors import InvalidDefinitionError, InvalidSubsetError, ValueNotFoundError
 from opgraph.events import Read, RunEnded, RunStarted, RunStatus, StepSucceeded
+from opgraph.operate import api
 from opgraph.operate.api import materialize as materialize_assets
 from opgraph.operate.execute import materialize, new_run_id, resume
 from opgraph.operate.planning import plan
@@ -228,3 +230,64 @@ def test_no_assets_are_materialized_without_more_ado():
     assert materialize_assets([]).success
     with pytest.raises(InvalidSubsetError):
         materialize_assets([], selection="group:none")
+
+
+class Broken:
+    """An I/O manager that fails where it is told to."""
+
+    def __init__(self, *, storing=True, loading=True):
+        self.storing, self.loading = storing, loading
+
+    def handle_output(self, context, obj):
+        if not self.storing:
+            raise OSError("no room")
+
+    def load_input(self, context):
+        if not self.loading:
+            raise OSError("no line")
+        return 1
+
+
+@asset
+def stored():
+    return 1
+
+
+@asset
+def reading(stored):
+    return 2
+
+
+@pytest.mark.parametrize(
+    ("manager", "note"),
+    [
+        (Broken(storing=False), "while storing output `result` of step `stored` of run "),
+        (Broken(loading=False), "while loading input `stored` of step `reading` of run "),
+    ],
+)
+def test_what_an_io_manager_raises_names_the_value(manager, note):
+    """An exception of `handle_output` or `load_input` reaches the caller as it is, with a note that says of what."""
+    with pytest.raises(OSError, match="no") as caught:
+        api.materialize([stored, reading], resources={"io_manager": manager})
+    assert caught.value.__notes__[0].startswith(note)
+
+
+def test_a_value_that_is_stored_and_not_loaded():
+    """A result whose I/O manager stores and does not load says which one, that the value is stored, and the cause."""
+    result = api.materialize([stored], resources={"io_manager": Broken(loading=False)})
+    with pytest.raises(api.NotLoadedForResult, match="`stored` is stored, and I/O manager `io_manager`") as caught:
+        result.output_for_node("stored")
+    assert isinstance(caught.value.__cause__, OSError)
+
+
+def test_the_value_of_an_external_asset_without_a_manager(instance):
+    """Asked for the value of an asset that is made elsewhere, nobody is told to materialize it."""
+    with pytest.raises(ValueNotFoundError) as caught:
+        Definitions(assets=[AssetSpec("raw")]).load_asset_value("raw", instance=instance)
+    assert "materialize" not in caught.value.fix
+    assert "with_io_manager_key" in caught.value.fix
+
+
+def test_re_execution_options_ignore_the_instance(instance):
+    """Where the run is looked for is said where it is executed: the second argument changes nothing."""
+    assert ReexecutionOptions.from_failure("r1", instance) == ReexecutionOptions.from_failure("r1")

@@ -7,7 +7,6 @@ from opgraph.keys import AssetKey
 from opgraph.resolve.assets import Unit
 from opgraph.resolve.subset import check_subset, in_the_way, part_of
 
-
 KEPT: list[object] = []  # a unit does not keep its definition alive
 
 

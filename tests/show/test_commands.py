@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from opgraph.plan.model import WHY
+from opgraph.show.cli import plan as plan_page
+
 
 def data(result):
     return json.loads(result.stdout)
@@ -114,6 +117,11 @@ def test_where_nothing_had_finished_nothing_is_said_to_be_kept(project, opgraph)
     text = opgraph("materialize", code=1).stdout
     assert "Nothing had finished. To run it again (1 op to run):" in text
     assert "kept" not in text
+
+
+def test_every_reason_has_words_for_several_ops():
+    """A graph in one row has words for whatever reason a plan may give."""
+    assert plan_page._OF_SEVERAL.keys() == WHY.keys()
 
 
 def test_a_big_graph_in_one_row_says_why(project, opgraph):

@@ -10,7 +10,7 @@ from opgraph.declare.body import Body
 from opgraph.declare.graph import composed
 from opgraph.declare.inputs import In, Nothing, says_nothing
 from opgraph.declare.labels import checked_name
-from opgraph.declare.mistakes import NoAssets, OutsAndSpecs, SeveralOutputs, gathering, report
+from opgraph.declare.mistakes import NoAssets, OutsAndSpecs, SeveralOutputs, gathering, report, reported
 from opgraph.declare.op import OpDefinition
 from opgraph.declare.outputs import GraphOut, Out
 from opgraph.declare.parameters import list_parameters
@@ -204,6 +204,7 @@ def graph_asset(
         name = attributes.get("name") or fn.__name__
         owner = f"graph asset `{name}`"
         key = layout.key_of(attributes, name, owner, body.source)
+        before = reported()
         graph = composed(
             fn,
             kind="graph asset",
@@ -212,7 +213,7 @@ def graph_asset(
             config=attributes.get("config"),
             more=attributes.get("ins") or (),
         )
-        if len(graph.outs) != 1:
+        if len(graph.outs) > 1 or (not graph.outs and reported() == before):  # else it was said why there is none
             report(SeveralOutputs(owner, len(graph.outs), where=body.source))
         upstream = layout.upstream_of(attributes, list(graph.ins), owner, body.source)
         output = next(iter(graph.outs), "result")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from opgraph.declare.frozen import Compared, made
+from opgraph.declare.secrets import hidden
 from opgraph.declare.tables import (
     TableColumnLineage,
     TableRecord,
@@ -16,7 +17,6 @@ from opgraph.declare.tables import (
     schema_from_json,
     schema_to_json,
 )
-from opgraph.declare.secrets import hidden
 from opgraph.errors import InvalidDefinitionError, Source
 from opgraph.events import Meta, Metadata
 from opgraph.keys import AssetKey, CoercibleToAssetKey

@@ -8,7 +8,8 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from keyword import iskeyword
-from typing import ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
+from unicodedata import normalize
 
 from opgraph.errors import InvalidDefinitionError, Source, shown, together
 from opgraph.keys import AssetKey, near_misses
@@ -67,6 +68,11 @@ def report(problem: InvalidDefinitionError) -> None:
     problems.append(problem)
 
 
+def reported() -> int:
+    """How many mistakes are kept so far where someone collects: who counts twice can tell what was said in between."""
+    return len(_collected.get() or ())
+
+
 def owner_of(kind: str, name: object) -> str:
     """Whose mistake it is, for a sentence."""
     return f"{kind} `{name if isinstance(name, str) else shown(name)}`"
@@ -88,15 +94,26 @@ class BadName(InvalidDefinitionError):
         self.kind = kind
         self.name = name
         super().__init__(
-            f"the {kind} name {shown(name)} is not valid: a name has letters, digits and underscores "
+            f"the {kind} name {shown(name)} is not valid: a name has ASCII letters, digits and underscores "
             "and begins with no digit",
             where=where,
-            fix=f"give it a name such as `{_sane(name)}`",
+            fix=f"give it a name such as `{_sane(name)}`" if _sane(name) else "write it with ASCII letters",
         )
 
 
+# How letters that many names have are written without them.
+_ASCII: Final = str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "æ": "ae", "œ": "oe", "Æ": "Ae"}
+    | dict(zip("àáâãåçèéêëìíîïñòóôõøùúûýÿ", "aaaaaceeeeiiiinooooouuuyy", strict=True))
+    | dict(zip("ÀÁÂÃÅÇÈÉÊËÌÍÎÏÑÒÓÔÕØÙÚÛÝ", "AAAAACEEEEIIIINOOOOOUUUY", strict=True))
+)
+
+
 def _sane(name: object) -> str:
-    told = name if isinstance(name, str) else shown(name)
+    """A valid name that is like this one; empty where it has letters that no ASCII ones stand for."""
+    told = normalize("NFC", name).translate(_ASCII) if isinstance(name, str) else shown(name)
+    if any(c.isalpha() and not c.isascii() for c in told):
+        return ""
     text = "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in told).strip("_")[:40]
     if iskeyword(text):
         return f"{text}_"
@@ -170,9 +187,10 @@ class BadGroup(InvalidDefinitionError):
         self.owner = owner
         self.group = group
         super().__init__(
-            f"{shown(group)} of {owner} is not a valid asset group name: it has letters, digits, underscores and slashes",
+            f"{shown(group)} of {owner} is not a valid asset group name: it has ASCII letters, digits, "
+            "underscores and slashes",
             where=where,
-            fix=f"name it `{_sane(group)}`",
+            fix=f"name it `{_sane(group)}`" if _sane(group) else "write it with ASCII letters",
         )
 
 
@@ -185,7 +203,7 @@ class BadOwner(InvalidDefinitionError):
         super().__init__(
             f"Invalid owner {shown(given)} of {owner}: an owner is an e-mail address or `team:name`",
             where=where,
-            fix=f"write `team:{_sane(given)}` if it is a team",
+            fix=f"write `team:{_sane(given) or '...'}` if it is a team",
         )
 
 

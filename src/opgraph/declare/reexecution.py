@@ -27,7 +27,7 @@ class ReexecutionOptions(Struct, frozen=True):
 
         Args:
             run_id: the run.
-            instance: not needed: the run is looked for where the new one is recorded.
+            instance: ignored, for code written for Dagster: the run is looked for where the new one is recorded.
         """
         del instance
         return ReexecutionOptions(run_id, only_failed=True)

@@ -15,11 +15,13 @@ from opgraph.declare.reconstruct import ReconstructableJob
 from opgraph.declare.reexecution import ReexecutionOptions
 from opgraph.declare.unsupported import refuse
 from opgraph.errors import (
+    Error,
     InvalidInvocationError,
     InvariantViolationError,
     RunNotFoundError,
     Source,
     StepFailedError,
+    ValueNotFoundError,
     show_own_code_only,
 )
 from opgraph.events import Kept, Place, RunStatus
@@ -344,7 +346,7 @@ def error_of(outcome: RunOutcome) -> BaseException:
         show_own_code_only(found)
         if isinstance(found, Exception):
             with suppress(Exception):  # a user's class may refuse
-                found.add_note(f"in step `{outcome.failed_step}` of run {outcome.run_id}")
+                found.add_note(f"{_doing(outcome)} `{outcome.failed_step}` of run {outcome.run_id}")
             return found
     text = f"{outcome.error.kind}: {outcome.error.message}" if outcome.error is not None else outcome.status.value
     failed = StepFailedError(
@@ -355,6 +357,29 @@ def error_of(outcome: RunOutcome) -> BaseException:
     )
     failed.__cause__ = found
     return failed
+
+
+def _doing(outcome: RunOutcome) -> str:
+    """What the step that failed was doing, up to its key."""
+    error = outcome.error
+    if error is not None and error.about and error.during == "store":
+        return f"while storing output `{error.about}` of step"
+    if error is not None and error.about and error.during == "load":
+        return f"while loading input `{error.about}` of step"
+    return "in step"
+
+
+class NotLoadedForResult(ValueNotFoundError):
+    """A result was asked for a value that an I/O manager stored, and that it does not load. `__cause__` says why."""
+
+    def __init__(self, step: str, output: str, manager: str, cause: Exception) -> None:
+        self.step, self.output, self.manager = step, output, manager
+        super().__init__(
+            f"output `{output}` of step `{step}` is stored, and I/O manager `{manager}` does not load it: "
+            f"{type(cause).__name__}: {cause}",
+            fix="a result asks the I/O manager for each value: make its `load_input` load what it stored, or look "
+            "where it stored it",
+        )
 
 
 def result_of(target: Target, outcome: RunOutcome, instance: Instance) -> ExecuteInProcessResult:
@@ -373,9 +398,11 @@ def result_of(target: Target, outcome: RunOutcome, instance: Instance) -> Execut
             maker = makers[kept.run].get(kept.seq, "")
         try:
             return outcome.shelf.get(kept, None, "", "", step_key=maker)
-        except Exception:
+        except Exception as error:
             if kept.run != outcome.run_id or (maker, place_of(kept.stored)) not in held:
-                raise
+                if isinstance(error, Error) or kept.stored.place is not Place.MANAGER:
+                    raise
+                raise NotLoadedForResult(maker, kept.stored.output, kept.stored.io_manager, error) from error
             return held[maker, place_of(kept.stored)]  # its I/O manager was put away: the value as the op gave it
 
     definition = getattr(target, "definition", None)

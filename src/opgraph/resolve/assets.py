@@ -201,7 +201,9 @@ class AssetGraph:
         if not same and not others[0].specs_by_key.keys() & definition.specs_by_key.keys():
             self.problems.append(DuplicateNode(definition.node_name, definition.source))
         try:  # one graph used for several assets is `name`, `name_2`, …
-            unit = unit_of(definition) if len(others) == 1 else Unit(definition, f"{definition.node_name}_{len(others)}")
+            unit = (
+                unit_of(definition) if len(others) == 1 else Unit(definition, f"{definition.node_name}_{len(others)}")
+            )
         except InvalidDefinitionError as problem:
             self.problems.append(problem)
             return

@@ -215,7 +215,8 @@ def _call_graph(
     missing = [name for name in graph.required_ins if name not in ins]
     if missing:
         raise mistakes.MissingArguments(graph.name, sorted(missing), where=graph.source)
-    path, keys = (graph.name, {}) if assets is None else (assets.node_name, assets.keys_by_output_name)
+    path = graph.name if assets is None else assets.node_name
+    keys: Mapping[str, AssetKey] = {} if assets is None else assets.keys_by_output_name
     flat = flatten(graph, (path,))
     settings = Settings(None, {path: graph})
     settings.refuse(flat.steps)

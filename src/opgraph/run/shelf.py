@@ -58,12 +58,17 @@ class NoStoredValue(ValueNotFoundError):
 class NeverMaterialized(ValueNotFoundError):
     """An asset that is to be loaded was never materialized here."""
 
-    def __init__(self, asset: str, needed_by: str = "", reason: str = "") -> None:
-        self.asset, self.needed_by = asset, needed_by
+    def __init__(self, asset: str, needed_by: str = "", reason: str = "", *, external: bool = False) -> None:
+        self.asset, self.needed_by, self.external = asset, needed_by, external
+        materialize = "materialize it first" + (f", or with what needs it: select `+{needed_by}`" if needed_by else "")
+        elsewhere = (
+            "it is made elsewhere: name the I/O manager that can load it, "
+            f'`AssetSpec("{asset}").with_io_manager_key("...")`, and add that to the resources'
+        )
         super().__init__(
             f"asset `{asset}` is to be loaded, and no materialization of it is recorded"
             + (f" ({reason})" if reason else ""),
-            fix="materialize it first" + (f", or with what needs it: select `+{needed_by}`" if needed_by else ""),
+            fix=elsewhere if external else materialize,
         )
 
 
@@ -383,7 +388,7 @@ class Shelf:
             return value, self._with_metadata(read)
         key = manager or self._manager_of(source.asset)
         if self._is_own(key):
-            raise NeverMaterialized(source.asset, _goal(bound))
+            raise NeverMaterialized(source.asset, _goal(bound), external=self._is_external(source.asset))
         try:
             value = self._load_unrecorded(source.asset, bound, name, key, attempt)
             return value, self._with_metadata(Read(name, source.asset))
@@ -418,7 +423,7 @@ class Shelf:
         """What the I/O manager of an asset has of it, for a person who asks."""
         key = self._manager_of(asset)
         if self._is_own(key):
-            raise NeverMaterialized(asset)
+            raise NeverMaterialized(asset, external=self._is_external(asset))
         return self._load_unrecorded(asset, None, "", key, 1)
 
     def _config_of(self, key: str) -> Any:
@@ -464,6 +469,10 @@ class Shelf:
         if self._project is None or key not in self._project.graph.nodes:
             return DEFAULT
         return self._project.manager_of(key)
+
+    def _is_external(self, asset: str) -> bool:
+        node = self._project.graph.nodes.get(AssetKey(asset)) if self._project is not None else None
+        return node is not None and (node.unit is None or not node.unit.definition.is_executable)
 
     def _is_own(self, key: str) -> bool:
         given = self._resources.get(key)

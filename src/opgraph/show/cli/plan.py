@@ -45,6 +45,15 @@ _OF_SEVERAL = {  # the words of `WHY` behind a number of ops
     "config changed": "configured otherwise than in the parent run",
     "rewired": "with inputs from elsewhere than in the parent run",
     "not versioned": "with stored outputs that may have been overwritten",
+    "same": "with code, configuration and inputs as they were",
+    "depends": "to be reused if their inputs turn out the same",
+    "never run": "of which nothing like it is stored",
+    "input changed": "with a changed input",
+    "input unknown": "with an input of unknown version",
+    "manager changed": "with another I/O manager",
+    "resource changed": "with a changed resource",
+    "output not stored": "with an output that was not stored",
+    "no reuse": "with nothing to be reused",
 }
 POLICIES = [policy.value for policy in Policy]
 

@@ -1094,3 +1094,20 @@ def mapping_key_twice():
         parts()
 
     it.execute_in_process()
+
+
+@case("plan.mistakes.WouldRun")
+def would_run():
+    @asset(memoize=True)
+    def revenue():
+        return 1
+
+    execute.materialize(Definitions(assets=[revenue]), instance=Instance.ephemeral(), reuse="only")
+
+
+@case("operate.clean.CleaningRefusedError")
+def cleaning_refused(tmp_path):
+    from opgraph.operate.clean import clean
+
+    with Instance(tmp_path / "home") as instance, instance.record.planning():
+        clean(instance, wait=0.0)

@@ -238,7 +238,6 @@ def test_with_resources_binds_external_assets_too():
 
 def test_made_assets_as_external_ones():
     """`to_source_assets` gives the same keys and labels, loaded by the same I/O manager; nothing makes them."""
-
     outs = {"a": og.AssetOut(io_manager_key="store", group_name="raw"), "b": og.AssetOut(tags={"t": "1"})}
 
     @og.multi_asset(outs=outs)

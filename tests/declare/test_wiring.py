@@ -22,7 +22,7 @@ def total(xs: list) -> int:
 
 
 def test_wires_inputs_and_outputs():
-    """Nodes run in the order of their wires, whatever the order in which they are given; mappings name the graph's own."""
+    """Nodes run in the order of their wires, in whatever order they are given; mappings name the graph's own."""
     graph = og.GraphDefinition(
         "sums",
         node_defs=[total, plus, one],

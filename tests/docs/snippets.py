@@ -34,7 +34,7 @@ _VARIES = (
     (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d"), "WHEN"),
     (re.compile(r"just now|\d+ \w+ ago"), "AGO"),
     (re.compile(r"\b\d+(?:\.\d+)? ?(?:µs|ms|s|min)\b"), "TIME"),
-    (re.compile(r"\b\d+(?:\.\d+)? [KM]?B\b"), "SIZE"),
+    (re.compile(r"\b\d+(?:\.\d+)? [kKM]?B\b"), "SIZE"),
     (re.compile(r"[ \t]+"), " "),
 )
 

@@ -358,9 +358,7 @@ def keys(names):
 def run(assets, names, instance, **options):
     """Materializes, noting in SEEN what happened in this run only."""
     SEEN.clear()
-    return dg.materialize(
-        assets, selection=keys(names), instance=instance, resources={"io_manager": Spy()}, **options
-    )
+    return dg.materialize(assets, selection=keys(names), instance=instance, resources={"io_manager": Spy()}, **options)
 
 
 def planned(assets, names, instance, **options):
@@ -457,7 +455,9 @@ def test_materialize_stores_what_comes_besides(instance):
 
 def test_discard_drops_what_comes_besides(instance):
     """Under `discard` the plan lists it, and nothing of it is stored or recorded."""
-    assert [b.policy.value for b in planned(classic_both(), "baz_asset", instance, policy="discard").besides] == ["discard"]
+    assert [b.policy.value for b in planned(classic_both(), "baz_asset", instance, policy="discard").besides] == [
+        "discard"
+    ]
     result = run(classic_both(), "baz_asset", instance, unselected="discard")
     assert result.success
     assert recorded(result) == ["baz_asset"]

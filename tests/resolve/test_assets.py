@@ -178,7 +178,10 @@ def test_near_misses_in_deps_are_mistakes(named, meant):
     (problem,) = made.problems
     assert isinstance(problem, UnknownUpstream)
     assert (problem.near, problem.parameter) == ((meant,), "")
-    assert f"depends on `{named}` (in `deps`), which no definition makes and which is not among the sources. Did you mean `{meant}`?" in problem.what
+    assert (
+        f"depends on `{named}` (in `deps`), which no definition makes and which is not among the sources. "
+        f"Did you mean `{meant}`?" in problem.what
+    )
     assert problem.where.file == __file__
 
 

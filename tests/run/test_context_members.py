@@ -78,8 +78,7 @@ def test_op_and_its_use():
     assert j.execute_in_process().output_for_node("other") == ("other", "v")
     for member in ("op", "job_def", "step_launcher", "load_asset_value"):
         with pytest.raises(og.InvalidPropertyError):
-            value = getattr(og.build_op_context(), member)
-            value("x")
+            getattr(og.build_op_context(), member)("x")
 
 
 def test_inputs_of_graph_ops():

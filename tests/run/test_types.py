@@ -20,7 +20,7 @@ class Named(Protocol):
         (float, 1, True),
         (list[int], ["x"], True),
         (list[int], (1,), False),
-        (Optional[int], None, True),
+        (Optional[int], None, True),  # noqa: UP045 - as many write it
         (int | str, 1.5, False),
         (Any, object(), True),
         (Named, 1, True),

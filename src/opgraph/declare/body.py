@@ -151,11 +151,11 @@ def _context_kind(annotation: object) -> str:
 
 
 def evaluated(annotation: Any, fn: Callable[..., Any]) -> Any:
-    """An annotation that was written as text, evaluated where the function is being declared: the class that it names may
-    be local to another function. As written where a name in it cannot be found."""
+    """An annotation that was written as text, evaluated where the function is being declared: what it names may be
+    local to another function. As written where a name in it cannot be found."""
     if not isinstance(annotation, str):
         return annotation
-    frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage] - as in errors.py
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as in errors
     while frame is not None:
         try:
             return eval(annotation, fn.__globals__, frame.f_locals)  # noqa: S307 - the user's own annotation

@@ -241,9 +241,7 @@ def explicit_deps(
     return explicit
 
 
-def check_specs(
-    given: ManyAssets, specs: Sequence[AssetSpec], upstream: Upstream, owner: str, source: Source
-) -> None:
+def check_specs(given: ManyAssets, specs: Sequence[AssetSpec], upstream: Upstream, owner: str, source: Source) -> None:
     """Report what is said of the dependencies of specs elsewhere than in them."""
     if not specs:
         return

@@ -42,7 +42,7 @@ class MaterializeResult(Compared, Generic[R_co]):
         check_results: Any = None,
         data_version: Any = None,
         tags: Mapping[str, str] | None = None,
-        value: R_co = cast("Any", NO_DEFAULT),
+        value: R_co = cast("Any", NO_DEFAULT),  # noqa: B008 - a constant; the cast is for the type checker
     ) -> None:
         refuse("MaterializeResult", {"check_results": check_results or None})
         self.settle(

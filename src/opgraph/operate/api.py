@@ -133,8 +133,8 @@ def materialize_to_memory(
     clash += sorted(key for key, value in given.items() if isinstance(value, IOManager) and key not in clash)
     if clash:
         raise InvariantViolationError(
-            f"materialize_to_memory stores nothing, but {', '.join(f'`{key}`' for key in clash)} is given as a resource "
-            "and is an I/O manager's key",
+            f"materialize_to_memory stores nothing, but {', '.join(f'`{key}`' for key in clash)} is given as a "
+            "resource and is an I/O manager's key",
             fix="leave it out, or use `materialize`",
         )
     memory = InMemoryIOManager()
@@ -350,7 +350,8 @@ def error_of(outcome: RunOutcome) -> BaseException:
             return found
     text = f"{outcome.error.kind}: {outcome.error.message}" if outcome.error is not None else outcome.status.value
     failed = StepFailedError(
-        f"step `{outcome.failed_step}` of run {outcome.run_id} failed: {text}" if outcome.failed_step
+        f"step `{outcome.failed_step}` of run {outcome.run_id} failed: {text}"
+        if outcome.failed_step
         else f"run {outcome.run_id} failed: {text}",
         step_key=outcome.failed_step,
         fix="the step raised what ends Python; raise an exception instead" if found is not None else "",

@@ -187,9 +187,7 @@ class _Work:
 
     def _protect_memo(self, *, forget: bool) -> None:
         """What the memo remembers. Rows are forgotten only while no run goes on, which may have found one."""
-        ranked = [
-            (rank, -row.time, row) for rows in self._record.memos().values() for rank, row in enumerate(rows)
-        ]
+        ranked = [(rank, -row.time, row) for rows in self._record.memos().values() for rank, row in enumerate(rows)]
         ranked.sort(key=lambda each: each[:2])
         size = 0
         dropped: list[Memoized] = []

@@ -22,7 +22,7 @@ from opgraph.operate.views import (
     RunView,
     StepView,
 )
-from opgraph.plan.model import FromMany, FromStep, Plan, Policy, Step, decode_plan, outputs_in
+from opgraph.plan.model import Plan, Policy, Step, decode_plan, outputs_in
 from opgraph.record.rows import Materialized, RunRow
 from opgraph.record.store import Record
 from opgraph.run.attempt import discarded_line

@@ -174,9 +174,7 @@ class _Memos:
         for step in plan.steps:
             assets.update(_assets_of(step))
         self.versions = {
-            asset: version
-            for asset in sorted(assets)
-            if (version := version_in(instance.record, asset)) is not None
+            asset: version for asset in sorted(assets) if (version := version_in(instance.record, asset)) is not None
         }
 
     def _deps(self, unit: Unit) -> list[str]:

@@ -115,6 +115,7 @@ class AssetTarget:
 
     @property
     def resources(self) -> Mapping[str, Any]:
+        """The project's, by key."""
         return self.project.resources
 
 

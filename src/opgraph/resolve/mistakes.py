@@ -224,7 +224,6 @@ class UnknownSelected(InvalidSubsetError):
             fix=f"write `{near[0]}`" if near else f"`opgraph list` shows {self._count()}",
         )
 
-
     def _count(self) -> str:
         return "the one asset there is" if self.known == 1 else f"the {self.known} assets there are"
 

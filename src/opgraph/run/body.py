@@ -335,7 +335,6 @@ class OpCall:
             metadata = {**metadata, **context.added_metadata[name]}
         return Came(name, value, metadata, version, tags, has_value, selected is None or name in selected)
 
-
     def _come_dynamic(
         self,
         name: str,

@@ -107,9 +107,7 @@ class Driver:
         self._planned = len(plan.steps)  # what is numbered from here on is mapped
         self._loop = EventLoop()
         policy = plan.besides[0].policy if plan.besides else Policy.MATERIALIZE
-        self._attempts = Attempts(
-            shelf, side, said, self._loop, Sources(self.state), given, policy, plan.selection
-        )
+        self._attempts = Attempts(shelf, side, said, self._loop, Sources(self.state), given, policy, plan.selection)
         for seq, fact in past:
             advance(self.state, fact, seq)
         self._facts: list[AnyFact] = []  # not recorded yet

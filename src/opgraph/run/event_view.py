@@ -288,14 +288,10 @@ class _View:
             details = StepInputData(input_name=given.name, type_error=self.refused.get((step, attempt, given.name)))
             self._add(EventType.STEP_INPUT, time, f'Got input "{given.name}".', step, details)
 
-    def _loaded(
-        self, given: StepInput, source: InputSource, metadata: Mapping[str, object]
-    ) -> LoadedInputData | None:
+    def _loaded(self, given: StepInput, source: InputSource, metadata: Mapping[str, object]) -> LoadedInputData | None:
         """The details of an input that was loaded; None: its value came from the caller or the code, or not at all."""
         if isinstance(source, FromAsset):
-            return LoadedInputData(
-                input_name=given.name, manager_key=given.manager or _MANAGER, metadata=metadata
-            )
+            return LoadedInputData(input_name=given.name, manager_key=given.manager or _MANAGER, metadata=metadata)
         fanned = isinstance(source, (FromMapped, FromCollected)) or (
             isinstance(source, FromStep) and bool(self.plan.steps[source.step].over)
         )

@@ -48,7 +48,8 @@ class OneForSeveral(InvariantViolationError):
     def __init__(self, op: str, outputs: Sequence[str], got: str, *, where: Source | None) -> None:
         self.op, self.outputs, self.got = op, tuple(outputs), got
         super().__init__(
-            f"`{op}` has multiple outputs, but only one output was returned, of type {got}; its outputs are {listed(outputs)}",
+            f"`{op}` has multiple outputs, but only one output was returned, of type {got}; its outputs are "
+            f"{listed(outputs)}",
             where=where,
             fix=f"return a tuple of {len(self.outputs)} values in this order, or yield an `Output` for each",
         )
@@ -350,8 +351,10 @@ class ResourceNotGiven(UnknownResourceError):
 
     def __init__(self, key: str, known: Sequence[str], *, there: bool = False) -> None:
         self.key, self.known = key, tuple(known)
-        what = f"resource `{key}` is not made for this op, which does not say that it needs it" if there else (
-            f"there is no resource `{key}`; there are {listed(known)}"
+        what = (
+            f"resource `{key}` is not made for this op, which does not say that it needs it"
+            if there
+            else (f"there is no resource `{key}`; there are {listed(known)}")
         )
         super().__init__(
             what,

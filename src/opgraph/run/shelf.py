@@ -202,9 +202,7 @@ class Shelf:
         return self._memories[key]
 
     @staticmethod
-    def _place(
-        run_id: str, step_key: str, output: str, asset: str | None, mapping_key: str | None
-    ) -> tuple[str, ...]:
+    def _place(run_id: str, step_key: str, output: str, asset: str | None, mapping_key: str | None) -> tuple[str, ...]:
         """Where a value is in memory: what `get_identifier` of its context would say."""
         if asset is not None:
             return tuple(asset.split("/"))

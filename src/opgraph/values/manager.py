@@ -143,7 +143,7 @@ class _AtLaunch:
     def opgraph_fields(self) -> tuple[type[FilesystemIOManager], Mapping[str, Any]]:
         return FilesystemIOManager, self._given
 
-    def opgraph_open(self, context: object) -> Any:
+    def opgraph_open(self, context: object) -> Any:  # noqa: ARG002 - as every resource has it
         raise AssertionError  # the manager itself is used as it is
 
 

@@ -54,6 +54,7 @@ _OF_SEVERAL = {  # the words of `WHY` behind a number of ops
     "resource changed": "with a changed resource",
     "output not stored": "with an output that was not stored",
     "no reuse": "with nothing to be reused",
+    "by key": "reused key by key where the value is the same",
 }
 POLICIES = [policy.value for policy in Policy]
 

@@ -155,9 +155,7 @@ def failures(instance: Instance, run_id: str, fold: Fold) -> list[list[Line]]:
         key, error = fold.key(i), fold.errors[i]
         unit = tree.units[tree.unit_of[fold.row(i)]]
         if number >= _IN_FULL:
-            blocks.append(
-                [[("✗ ", BAD), (key, STRONG), (f"  {error.kind}: {error.message}".split("\n", 1)[0], PLAIN)]]
-            )
+            blocks.append([[("✗ ", BAD), (key, STRONG), (f"  {error.kind}: {error.message}".split("\n", 1)[0], PLAIN)]])
             continue
         said = inspect.logs(instance.record, run_id, fold.plan, key)
         blocks.append(

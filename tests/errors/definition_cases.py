@@ -174,36 +174,36 @@ def repeated_dep():
     def it(): ...
 
 
-@case("declare.mistakes.ManagerTwice")
+@case("declare.asset_mistakes.ManagerTwice")
 def manager_twice():
     @asset(io_manager_def=object(), io_manager_key="x")
     def it(): ...
 
 
-@case("declare.mistakes.NoSuchName")
+@case("declare.asset_mistakes.NoSuchName")
 def unknown_output_name():
     AssetsDefinition.from_op(one, keys_by_output_name={"reslt": "a"})
 
 
-@case("declare.mistakes.OneKeyTwice")
+@case("declare.asset_mistakes.OneKeyTwice")
 def one_key_twice():
     @multi_asset(outs={"a": AssetOut(key="x"), "b": AssetOut(key="x")})
     def it(): ...
 
 
-@case("declare.mistakes.NoAssets")
+@case("declare.asset_mistakes.NoAssets")
 def no_assets():
     @multi_asset()
     def it(): ...
 
 
-@case("declare.mistakes.OutsAndSpecs")
+@case("declare.asset_mistakes.OutsAndSpecs")
 def outs_and_specs():
     @multi_asset(outs={"a": AssetOut()}, specs=[AssetSpec("b")])
     def it(): ...
 
 
-@case("declare.mistakes.UnknownInternalDep")
+@case("declare.asset_mistakes.UnknownInternalDep")
 def internal_dep():
     @multi_asset(outs={"a": AssetOut()}, internal_asset_deps={"a": {AssetSpec("z").key}})
     def it(): ...
@@ -349,7 +349,7 @@ def outputs_unnamed():
         return one(), one()
 
 
-@case("declare.mistakes.SeveralOutputs")
+@case("declare.asset_mistakes.SeveralOutputs")
 def graph_asset_without_output():
     @graph_asset
     def it():
@@ -384,7 +384,7 @@ def nodes_in_circle():
 # -- definitions --------------------------------------------------------------
 
 
-@case("declare.mistakes.NotAnAsset")
+@case("declare.asset_mistakes.NotAnAsset")
 def not_an_asset():
     Definitions(assets=[lambda: 1])
 

@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Unpack, cast, overload
 
 from opgraph.declare import layout
+from opgraph.declare.asset_mistakes import NoAssets, OutsAndSpecs, SeveralOutputs
 from opgraph.declare.assets_definition import AssetsDefinition
 from opgraph.declare.attributes import ManyAssets, ManyGraphAssets, OneAsset, OneGraphAsset, check
 from opgraph.declare.body import Body
 from opgraph.declare.graph import composed
 from opgraph.declare.inputs import In, Nothing, says_nothing
 from opgraph.declare.labels import checked_name
-from opgraph.declare.mistakes import NoAssets, OutsAndSpecs, SeveralOutputs, gathering, report, reported
+from opgraph.declare.mistakes import gathering, report, reported
 from opgraph.declare.op import OpDefinition
 from opgraph.declare.outputs import GraphOut, Out
 from opgraph.declare.parameters import list_parameters

@@ -7,11 +7,12 @@ from typing import Any, Generic, Unpack, cast
 from msgspec import structs
 
 from opgraph.declare import compose, layout, ports
+from opgraph.declare.asset_mistakes import NoAssets, SeveralOutputs
 from opgraph.declare.attributes import CanSubset, OfNode, check
 from opgraph.declare.frozen import Frozen, document, fields_of, made, replaced
 from opgraph.declare.graph_definition import GraphDefinition
 from opgraph.declare.mapped import mapped
-from opgraph.declare.mistakes import NoAssets, SeveralOutputs, report
+from opgraph.declare.mistakes import report
 from opgraph.declare.op import OpDefinition
 from opgraph.declare.parameters import list_parameters
 from opgraph.declare.run_config import checked_config

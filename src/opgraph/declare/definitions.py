@@ -5,12 +5,13 @@ from typing import Any, TypeAlias, cast
 
 from opgraph.declare import ports
 from opgraph.declare.accepted import expect
+from opgraph.declare.asset_mistakes import NotAnAsset
 from opgraph.declare.assets_definition import AssetsDefinition
 from opgraph.declare.frozen import Frozen, made, replaced
 from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
 from opgraph.declare.job import AssetJob
 from opgraph.declare.mapped import map_asset_specs
-from opgraph.declare.mistakes import NotAnAsset, gathered, report
+from opgraph.declare.mistakes import gathered, report
 from opgraph.declare.selection import CoercibleToAssetSelection, selection_of
 from opgraph.declare.spec import AssetSpec
 from opgraph.declare.unsupported import refuse

@@ -6,19 +6,11 @@ from typing import Any
 
 from msgspec import Struct
 
+from opgraph.declare.asset_mistakes import ManagerTwice, NoSuchName, OneKeyTwice, UnknownInternalDep
 from opgraph.declare.attributes import CanSubset, ManyAssets, OneAsset, Shared
 from opgraph.declare.labels import checked_name, checked_tags, memoized_tags
 from opgraph.declare.layout_mistakes import DepsBesideSpecs, InputsOfNoSpec
-from opgraph.declare.mistakes import (
-    KeyTwice,
-    ManagerTwice,
-    NoSuchName,
-    NoSuchParameter,
-    OneKeyTwice,
-    RepeatedDependency,
-    UnknownInternalDep,
-    report,
-)
+from opgraph.declare.mistakes import KeyTwice, NoSuchParameter, RepeatedDependency, report
 from opgraph.declare.spec import AssetDep, AssetIn, AssetOut, AssetSpec, deps_of
 from opgraph.errors import Source
 from opgraph.keys import AssetKey

@@ -78,11 +78,13 @@ def owner_of(kind: str, name: object) -> str:
     return f"{kind} `{name if isinstance(name, str) else shown(name)}`"
 
 
-def _names(names: Iterable[object]) -> str:
+def named(names: Iterable[object]) -> str:
+    """Names for a sentence: `a`, `b`."""
     return ", ".join(f"`{name}`" for name in names) or "none"
 
 
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A question with the names that may have been meant; empty: there are none."""
     close = near_misses(name, known)
     return f"did you mean {' or '.join(f'`{each}`' for each in close)}? " if close else ""
 
@@ -129,7 +131,7 @@ class WrongType(InvalidDefinitionError, TypeError):
         self.given = given
         self.takes = takes
         super().__init__(
-            f"`{parameter}` of {owner} is {_shown(given)}", where=where, fix=f"`{parameter}` takes {takes}"
+            f"`{parameter}` of {owner} is {given_as(given)}", where=where, fix=f"`{parameter}` takes {takes}"
         )
 
 
@@ -142,7 +144,7 @@ class NotAFunction(InvalidDefinitionError, TypeError):
         what = (
             f"`{getattr(given, 'name', getattr(given, 'node_name', given))}`, which is decorated already"
             if made
-            else _shown(given)
+            else given_as(given)
         )
         super().__init__(
             f"a decorator was put on {what}, not on a function",
@@ -242,7 +244,7 @@ class TooManyKinds(InvalidDefinitionError):
         self.owner = owner
         self.kinds = tuple(kinds)
         super().__init__(
-            f"{owner} has {len(kinds)} kinds ({_names(kinds)}); at most three are allowed",
+            f"{owner} has {len(kinds)} kinds ({named(kinds)}); at most three are allowed",
             where=where,
             fix="keep three, and put the others into `tags`",
         )
@@ -284,9 +286,9 @@ class NoSuchParameter(InvalidDefinitionError):
         self.name = name
         self.known = tuple(known)
         super().__init__(
-            f"{owner} has no parameter `{name}`, which its `{by}` names; its parameters are {_names(known)}",
+            f"{owner} has no parameter `{name}`, which its `{by}` names; its parameters are {named(known)}",
             where=where,
-            fix=f"{_did_you_mean(name, known)}add the parameter, or take the entry out of `{by}`",
+            fix=f"{did_you_mean(name, known)}add the parameter, or take the entry out of `{by}`",
         )
 
 
@@ -328,9 +330,9 @@ class NoSuchOutput(InvalidDefinitionError, AttributeError):
         self.output = output
         self.outputs = tuple(outputs)
         super().__init__(
-            f"`{node}` has no output `{output}`; its outputs are {_names(outputs)}",
+            f"`{node}` has no output `{output}`; its outputs are {named(outputs)}",
             where=where,
-            fix=f"{_did_you_mean(output, outputs)}take one of its outputs, or unpack them in their order",
+            fix=f"{did_you_mean(output, outputs)}take one of its outputs, or unpack them in their order",
         )
 
 
@@ -399,7 +401,7 @@ class FanInOfOther(InvalidDefinitionError):
         self.place = place
         self.given = given
         super().__init__(
-            f"{user} was given a list whose item {place} is {_shown(given)}, not an output of a node",
+            f"{user} was given a list whose item {place} is {given_as(given)}, not an output of a node",
             where=where,
             fix="make the value in an op, or give the input a default; a list in a graph's body holds outputs only",
         )
@@ -414,7 +416,7 @@ class TooManyArguments(InvalidDefinitionError):
         self.ins = tuple(ins)
         super().__init__(
             f"`{name}` was given {count} arguments and has {len(ins)} input{'s' if len(ins) != 1 else ''}: "
-            f"{_names(ins)}",
+            f"{named(ins)}",
             where=where,
             fix="leave out what is too many",
         )
@@ -428,9 +430,9 @@ class UnknownInput(InvalidDefinitionError):
         self.given = given
         self.ins = tuple(ins)
         super().__init__(
-            f"`{name}` has no input `{given}`; its inputs are {_names(ins)}",
+            f"`{name}` has no input `{given}`; its inputs are {named(ins)}",
             where=where,
-            fix=f"{_did_you_mean(given, ins)}give one of its inputs",
+            fix=f"{did_you_mean(given, ins)}give one of its inputs",
         )
 
 
@@ -495,7 +497,7 @@ class ReturnedOther(InvalidDefinitionError):
         self.owner = owner
         self.given = given
         super().__init__(
-            f"{owner} returns {_shown(given)}, which is not an output of one of its nodes",
+            f"{owner} returns {given_as(given)}, which is not an output of one of its nodes",
             where=where,
             fix="return what an op or a graph returned: one output, a tuple, or a dict of them by name",
         )
@@ -522,9 +524,9 @@ class UnknownOutput(InvalidDefinitionError):
         self.name = name
         self.outs = tuple(outs)
         super().__init__(
-            f"{owner} returns an output `{name}`, and declares {_names(outs)}",
+            f"{owner} returns an output `{name}`, and declares {named(outs)}",
             where=where,
-            fix=f"{_did_you_mean(name, outs)}declare it, or return it under a declared name",
+            fix=f"{did_you_mean(name, outs)}declare it, or return it under a declared name",
         )
 
 
@@ -535,7 +537,7 @@ class OutputsMissing(InvalidDefinitionError):
         self.owner = owner
         self.names = tuple(names)
         super().__init__(
-            f"{owner} declares {_names(names)} as output{'s' if len(names) > 1 else ''} and does not return "
+            f"{owner} declares {named(names)} as output{'s' if len(names) > 1 else ''} and does not return "
             f"{'them' if len(names) > 1 else 'it'}",
             where=where,
             fix="return a dict with every declared output, or take what is missing out of the declaration",
@@ -550,7 +552,7 @@ class WrongCount(InvalidDefinitionError):
         self.count = count
         self.outs = tuple(outs)
         super().__init__(
-            f"{owner} returns {count} output{'s' if count != 1 else ''} and declares {len(outs)}: {_names(outs)}",
+            f"{owner} returns {count} output{'s' if count != 1 else ''} and declares {len(outs)}: {named(outs)}",
             where=where,
             fix="return as many as are declared, in their order, or a dict of them by name",
         )
@@ -569,126 +571,9 @@ class OutputsUnnamed(InvalidDefinitionError):
         )
 
 
-def _shown(value: object) -> str:
+def given_as(value: object) -> str:
+    """What was given, with its type, for a sentence."""
     if value is None:
         return "None"
     kind = type(value).__name__
     return f"{shown(value)} ({'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind})"
-
-
-# -- assets -------------------------------------------------------------------
-
-
-class ManagerTwice(InvalidDefinitionError):
-    """An I/O manager given both as an object and by its key."""
-
-    def __init__(self, owner: str, *, where: Source) -> None:
-        self.owner = owner
-        super().__init__(
-            f"{owner} was given `io_manager_def` together with `io_manager_key`",
-            where=where,
-            fix="keep one: `io_manager_key` names a resource, `io_manager_def` is the object itself",
-        )
-
-
-class NoSuchName(InvalidDefinitionError):
-    """A mapping by input or output name that names none of them."""
-
-    def __init__(self, owner: str, by: str, kind: str, name: str, known: Sequence[str], *, where: Source) -> None:
-        self.owner = owner
-        self.by = by
-        self.kind = kind
-        self.name = name
-        self.known = tuple(known)
-        super().__init__(
-            f"{owner} has no {kind} `{name}`, which `{by}` names; its {kind}s are {_names(known)}",
-            where=where,
-            fix=_did_you_mean(name, known) + f"name one of its {kind}s, or take the entry out",
-        )
-
-
-class OneKeyTwice(InvalidDefinitionError):
-    """Two outputs of one definition that are the same asset."""
-
-    def __init__(self, owner: str, key: AssetKey, outputs: Sequence[str], *, where: Source) -> None:
-        self.owner = owner
-        self.key = key
-        self.outputs = tuple(outputs)
-        super().__init__(
-            f"the outputs {_names(outputs)} of {owner} are all the asset `{key.text}`",
-            where=where,
-            fix="give each output a key of its own: Each asset key should correspond to a single output.",
-        )
-
-
-class NoAssets(InvalidDefinitionError):
-    """A definition of several assets that names none."""
-
-    def __init__(self, owner: str, *, where: Source) -> None:
-        self.owner = owner
-        super().__init__(
-            f"{owner} makes no asset: neither `outs` nor `specs` names one",
-            where=where,
-            fix='say what it makes: `outs={"a": AssetOut()}` or `specs=[AssetSpec("a")]`',
-        )
-
-
-class OutsAndSpecs(InvalidDefinitionError):
-    """Assets given both as `outs` and as `specs`."""
-
-    def __init__(self, owner: str, *, where: Source) -> None:
-        self.owner = owner
-        super().__init__(
-            f"{owner} was given both `outs` and `specs`",
-            where=where,
-            fix="keep one: `outs` where an I/O manager stores the values, `specs` where the function does",
-        )
-
-
-class UnknownInternalDep(InvalidDefinitionError):
-    """`internal_asset_deps` that names an asset which is neither made nor read here."""
-
-    def __init__(self, owner: str, output: str, keys: Sequence[str], *, where: Source) -> None:
-        self.owner = owner
-        self.output = output
-        self.keys = tuple(keys)
-        super().__init__(
-            f"`internal_asset_deps` of {owner} says that `{output}` depends on {_names(keys)}, which {owner} neither "
-            "makes nor reads",
-            where=where,
-            fix="name assets that are its outputs, its inputs or in its `deps`",
-        )
-
-
-class SeveralOutputs(InvalidDefinitionError):
-    """A decorator for one asset on something that has several outputs, or none."""
-
-    def __init__(self, owner: str, count: int, *, where: Source) -> None:
-        self.owner = owner
-        self.count = count
-        super().__init__(
-            f"{owner} is one asset, and its function returns {count or 'no'} output{'s' if count != 1 else ''}",
-            where=where,
-            fix="return one output" if not count else "use `@graph_multi_asset(outs=...)` for several",
-        )
-
-
-# -- definitions --------------------------------------------------------------
-
-
-class NotAnAsset(InvalidDefinitionError):
-    """Something among the assets that is none."""
-
-    def __init__(self, argument: str, given: object, *, where: Source | None) -> None:
-        self.argument = argument
-        self.given = given
-        node = {"OpDefinition": "op", "GraphDefinition": "graph"}.get(type(given).__name__, "")
-        what = f"the {node} `{getattr(given, 'name', '')}`" if node else _shown(given)
-        fix = "did you forget the decorator?" if callable(given) else f"take it out of `{argument}`"
-        if node and argument == "assets":
-            fix = f"make an asset of it: `AssetsDefinition.from_{node}(...)`"
-        super().__init__(
-            f"`Definitions({argument}=...)` was given {what}",
-            where=where,
-            fix=fix,
-        )

@@ -1,0 +1,119 @@
+"""Mistakes in definitions of assets and in what holds them: one class each."""
+
+from collections.abc import Sequence
+
+from opgraph.declare.mistakes import did_you_mean, given_as, named
+from opgraph.errors import InvalidDefinitionError, Source
+from opgraph.keys import AssetKey
+
+
+class ManagerTwice(InvalidDefinitionError):
+    """An I/O manager given both as an object and by its key."""
+
+    def __init__(self, owner: str, *, where: Source) -> None:
+        self.owner = owner
+        super().__init__(
+            f"{owner} was given `io_manager_def` together with `io_manager_key`",
+            where=where,
+            fix="keep one: `io_manager_key` names a resource, `io_manager_def` is the object itself",
+        )
+
+
+class NoSuchName(InvalidDefinitionError):
+    """A mapping by input or output name that names none of them."""
+
+    def __init__(self, owner: str, by: str, kind: str, name: str, known: Sequence[str], *, where: Source) -> None:
+        self.owner = owner
+        self.by = by
+        self.kind = kind
+        self.name = name
+        self.known = tuple(known)
+        super().__init__(
+            f"{owner} has no {kind} `{name}`, which `{by}` names; its {kind}s are {named(known)}",
+            where=where,
+            fix=did_you_mean(name, known) + f"name one of its {kind}s, or take the entry out",
+        )
+
+
+class OneKeyTwice(InvalidDefinitionError):
+    """Two outputs of one definition that are the same asset."""
+
+    def __init__(self, owner: str, key: AssetKey, outputs: Sequence[str], *, where: Source) -> None:
+        self.owner = owner
+        self.key = key
+        self.outputs = tuple(outputs)
+        super().__init__(
+            f"the outputs {named(outputs)} of {owner} are all the asset `{key.text}`",
+            where=where,
+            fix="give each output a key of its own: Each asset key should correspond to a single output.",
+        )
+
+
+class NoAssets(InvalidDefinitionError):
+    """A definition of several assets that names none."""
+
+    def __init__(self, owner: str, *, where: Source) -> None:
+        self.owner = owner
+        super().__init__(
+            f"{owner} makes no asset: neither `outs` nor `specs` names one",
+            where=where,
+            fix='say what it makes: `outs={"a": AssetOut()}` or `specs=[AssetSpec("a")]`',
+        )
+
+
+class OutsAndSpecs(InvalidDefinitionError):
+    """Assets given both as `outs` and as `specs`."""
+
+    def __init__(self, owner: str, *, where: Source) -> None:
+        self.owner = owner
+        super().__init__(
+            f"{owner} was given both `outs` and `specs`",
+            where=where,
+            fix="keep one: `outs` where an I/O manager stores the values, `specs` where the function does",
+        )
+
+
+class UnknownInternalDep(InvalidDefinitionError):
+    """`internal_asset_deps` that names an asset which is neither made nor read here."""
+
+    def __init__(self, owner: str, output: str, keys: Sequence[str], *, where: Source) -> None:
+        self.owner = owner
+        self.output = output
+        self.keys = tuple(keys)
+        super().__init__(
+            f"`internal_asset_deps` of {owner} says that `{output}` depends on {named(keys)}, which {owner} neither "
+            "makes nor reads",
+            where=where,
+            fix="name assets that are its outputs, its inputs or in its `deps`",
+        )
+
+
+class SeveralOutputs(InvalidDefinitionError):
+    """A decorator for one asset on something that has several outputs, or none."""
+
+    def __init__(self, owner: str, count: int, *, where: Source) -> None:
+        self.owner = owner
+        self.count = count
+        super().__init__(
+            f"{owner} is one asset, and its function returns {count or 'no'} output{'s' if count != 1 else ''}",
+            where=where,
+            fix="return one output" if not count else "use `@graph_multi_asset(outs=...)` for several",
+        )
+
+
+class NotAnAsset(InvalidDefinitionError):
+    """Something among the assets that is none."""
+
+    def __init__(self, argument: str, given: object, *, where: Source | None) -> None:
+        self.argument = argument
+        self.given = given
+        node = {"OpDefinition": "op", "GraphDefinition": "graph"}.get(type(given).__name__, "")
+        what = f"the {node} `{getattr(given, 'name', '')}`" if node else given_as(given)
+        fix = "did you forget the decorator?" if callable(given) else f"take it out of `{argument}`"
+        if node and argument == "assets":
+            fix = f"make an asset of it: `AssetsDefinition.from_{node}(...)`"
+        super().__init__(
+            f"`Definitions({argument}=...)` was given {what}",
+            where=where,
+            fix=fix,
+        )

@@ -180,11 +180,6 @@ def keys_of_running(bound: Sequence[BoundStep]) -> frozenset[str]:
     return frozenset(found)
 
 
-def functions_of(bound: Sequence[BoundStep]) -> dict[str, Any]:
-    """The functions that a plan runs, by step node."""
-    return {each.step.node: each.op.body.fn for each in bound}
-
-
 def refuse_missing(bound: Sequence[BoundStep], given: Mapping[str, Any]) -> None:
     """Refuse a run in which a step would wait for a value that the caller has not given.
 

@@ -28,8 +28,10 @@ from opgraph.run.body import Came
 from opgraph.run.captured import Captured
 from opgraph.run.context import AssetExecutionContext, AssetSide, OpExecutionContext, RunSide
 from opgraph.run.failure import error_info
+from opgraph.run.hooks import Witness, with_hooks
 from opgraph.run.loop import EventLoop
 from opgraph.run.mistakes import InputNotGiven
+from opgraph.run.retries import judged
 from opgraph.run.shelf import Lost, Shelf
 from opgraph.run.sources import Found, Sources, put_together
 from opgraph.values.problems import ValueLostError
@@ -86,7 +88,7 @@ class Attempts:
         self.errors: dict[int, BaseException] = {}  # of failed steps, for callers who want the exception itself
 
     def make(
-        self, bound: BoundStep, attempt: int, asked: AbstractSet[str] | None, emit: Emit
+        self, bound: BoundStep, attempt: int, asked: AbstractSet[str] | None, emit: Emit, count: int = 1
     ) -> tuple[AnyFact, bytes | None]:
         """Make an attempt.
 
@@ -95,6 +97,7 @@ class Attempts:
             attempt: its number.
             asked: only these outputs are wanted (others were stored before); None: all that are selected.
             emit: takes the facts that happen on the way.
+            count: how many attempts there were, this one with them, without those that were interrupted.
 
         Returns:
             StepSucceeded or StepFailed, and the inline bytes of the outputs in it.
@@ -110,6 +113,7 @@ class Attempts:
         during, began = "load", _clock()
         loaded = computed = 0
         storing = [0]
+        witness = Witness() if bound.hooks else None
         try:
             ins = self._load(bound, attempt, reads)
             if self._shelf.reported:
@@ -122,12 +126,14 @@ class Attempts:
             if op.body.takes_context:
                 context = self._contexts[bound.number] = self._context(bound, attempt, selected)
             items: Iterable[Any] = bound.call.outputs(ins, context, selected, self._loop)
+            if witness is not None:
+                items = witness.of(items)
             outputs, blob = self._store(bound, attempt, items, asked, storing, emit)
             if self._contexts:
                 self._report_logged(bound, attempt, emit)
             ended = _clock()
             computed = ended - loaded - storing[0]
-            return StepSucceeded(
+            fact = StepSucceeded(
                 bound.number,
                 attempt,
                 _now(),
@@ -136,7 +142,8 @@ class Attempts:
                 storing[0] // 1000,
                 outputs,
                 tuple(reads),
-            ), blob
+            )
+            return (fact if witness is None else with_hooks(fact, bound, self._side, witness)), blob
         except (Lost, NotRecorded, KeyboardInterrupt):
             raise
         except BaseException as error:  # noqa: BLE001 - whatever the user's code raises, SystemExit too, is its step's failure
@@ -146,16 +153,19 @@ class Attempts:
             self.errors[bound.number] = cause
             self._report_logged(bound, attempt, emit)
             ended = _clock()
-            return StepFailed(
+            told, wait = judged(cause, error_info(cause, during=during, about=about), bound.step.retry, count)
+            fact = StepFailed(
                 bound.number,
                 attempt,
                 _now(),
-                error_info(cause, during=during, about=about),
+                told,
                 ((loaded or ended) - began) // 1000,
                 (ended - loaded - storing[0]) // 1000 if loaded else 0,
                 storing[0] // 1000,
                 tuple(reads),
-            ), None
+                wait,
+            )
+            return with_hooks(fact, bound, self._side, witness, cause), None
         finally:
             self._contexts.pop(bound.number, None)
             del self._bound[bound.number]

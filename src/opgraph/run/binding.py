@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from opgraph.declare.hooks import HookDefinition
 from opgraph.declare.op import OpDefinition
 from opgraph.errors import Error
 from opgraph.keys import AssetKey
@@ -45,6 +46,7 @@ class BoundStep:
     constants: dict[str, Any]  # values written in the graph's body, by input
     whole: bool  # whether all outputs must be seen before any is stored
     config: OpConfig | None = None
+    hooks: tuple[HookDefinition, ...] = ()
 
     def mapped(self, number: int, key: str) -> "BoundStep":
         """The step that was made of this one for a value of a fan-out."""
@@ -168,6 +170,8 @@ def keys_of_running(bound: Sequence[BoundStep]) -> frozenset[str]:
         step, op = each.step, each.flat.op
         if step.decision.do is not Do.RUN and step.decision.do is not Do.DECIDE:
             continue
+        for hook in each.hooks:
+            found |= hook.required_resource_keys
         if id(op) not in ops:
             ops.add(id(op))
             found |= op.required_resource_keys

@@ -29,6 +29,7 @@ from opgraph.engine import (
     new,
 )
 from opgraph.engine import program as programs
+from opgraph.engine.retry import failures
 from opgraph.errors import Error, RecordError
 from opgraph.events import (
     AnyFact,
@@ -57,6 +58,7 @@ from opgraph.run.binding import BoundStep
 from opgraph.run.captured import Captured
 from opgraph.run.context import RunSide
 from opgraph.run.failure import error_info
+from opgraph.run.hooks import with_hooks
 from opgraph.run.loop import EventLoop
 from opgraph.run.memo import LookUps
 from opgraph.run.shelf import Lost, Shelf
@@ -103,7 +105,7 @@ class Driver:
     ) -> None:
         self.state: State = new(programs.compile(plan), writer.run_id)
         self._steps, self._writer, self._shelf, self._said, self._listeners = steps, writer, shelf, said, listeners
-        self._look_ups = look_ups
+        self._look_ups, self._side = look_ups, side
         self._planned = len(plan.steps)  # what is numbered from here on is mapped
         self._loop = EventLoop()
         policy = plan.besides[0].policy if plan.besides else Policy.MATERIALIZE
@@ -142,6 +144,8 @@ class Driver:
                 while self.state.final is None:
                     if stopping.asked and not self._canceled:
                         self._cancel(stopping.asked)
+                    elif self._delayed and self._delayed[0][0] <= _now():
+                        self._tell(RetryDue(heapq.heappop(self._delayed)[1], _now()))
                     elif self._ready or self._mapped:
                         self._run(heapq.heappop(self._ready or self._mapped), stopping)
                     elif self._delayed:
@@ -168,7 +172,8 @@ class Driver:
             stopping.in_user_code = True
             if stopping.asked:
                 raise KeyboardInterrupt(stopping.asked)
-            fact, blob = self._attempts.make(bound, attempt, asked, self._emit)
+            count = failures(self.state, number) if self.state.uncounted else attempt
+            fact, blob = self._attempts.make(bound, attempt, asked, self._emit, count)
             stopping.in_user_code = False
             self._under_way.discard(number)
         except KeyboardInterrupt as interrupt:
@@ -181,7 +186,7 @@ class Driver:
         except Lost as lost:
             stopping.in_user_code = False
             self._under_way.discard(number)
-            self._lose(number, attempt, lost)
+            self._lose(bound, attempt, lost)
             return
         except NotRecorded as refused:
             raise refused.cause from refused.cause.__cause__
@@ -195,14 +200,16 @@ class Driver:
             self.failures[number] = fact
         self._tell(fact, blob)
 
-    def _lose(self, number: int, attempt: int, lost: Lost) -> None:
+    def _lose(self, bound: BoundStep, attempt: int, lost: Lost) -> None:
         """A value of another step is gone: that one runs again, once; otherwise this step fails."""
+        number = bound.number
         if can_be_made_again(self.state, lost.step, lost.output, lost.mapping_key):
             self._tell(ValueLost(lost.step, lost.output, _now(), lost.mapping_key))
             self._tell(StepInterrupted(number, attempt, _now(), f"waits for the lost value {lost.output!r}"))
         else:
             self._attempts.errors[number] = lost.cause
-            self.failures[number] = StepFailed(number, attempt, _now(), _beyond_retry(lost))
+            failed = StepFailed(number, attempt, _now(), _beyond_retry(lost))
+            self.failures[number] = with_hooks(failed, bound, self._side, error=lost.cause)
             self._tell(self.failures[number])
 
     def _cancel(self, by: str) -> None:
@@ -213,14 +220,11 @@ class Driver:
         self._tell(CancelRequested(_now(), by))
 
     def _wait(self, stopping: Stopping) -> None:
-        due, number = self._delayed[0]
+        """Wait until the next retry is due, and not past a signal."""
+        due, _ = self._delayed[0]
         self._commit()
-        while (left := due - _now()) > 0:
-            if stopping.asked:
-                return
+        while (left := due - _now()) > 0 and not stopping.asked:
             time.sleep(min(left, 0.1))
-        heapq.heappop(self._delayed)
-        self._tell(RetryDue(number, _now()))
 
     # -- facts and commands -----------------------------------------------------------
 

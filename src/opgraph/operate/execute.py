@@ -85,6 +85,8 @@ def materialize(
     listeners: Sequence[Listener] = (),
     on_plan: OnPlan | None = None,
     forward: bool = False,
+    who: str = "",
+    why: str = "",
 ) -> RunOutcome:
     """Materialize a selection, or run a job, in this process.
 
@@ -101,6 +103,8 @@ def materialize(
         listeners: told of every fact once it is recorded, in this thread.
         on_plan: told of the plan and the run's id before anything runs.
         forward: whether what ops print also goes where it would have gone.
+        who: who starts it, for the list of runs.
+        why: what for.
 
     Raises:
         InvalidDefinitionError: the definitions cannot work, or the selection cannot be run (InvalidSubsetError).
@@ -118,7 +122,8 @@ def materialize(
     )
     with instance.record.planning() as gate:
         plan = target.plan(instance)
-        return start(target, plan, instance, gate=gate, listeners=listeners, on_plan=on_plan, forward=forward)
+        options: dict[str, Any] = {"listeners": listeners, "on_plan": on_plan, "forward": forward}
+        return start(target, plan, instance, gate=gate, who=who, why=why, **options)
 
 
 def resume(
@@ -133,6 +138,8 @@ def resume(
     listeners: Sequence[Listener] = (),
     on_plan: OnPlan | None = None,
     forward: bool = False,
+    who: str = "",
+    why: str = "",
 ) -> RunOutcome:
     """Go on from an earlier run.
 
@@ -150,6 +157,8 @@ def resume(
         listeners: told of every fact once it is recorded.
         on_plan: told of the plan and the run's id before anything runs.
         forward: whether what ops print also goes where it would have gone.
+        who: who starts it, for the list of runs.
+        why: what for.
 
     Raises:
         RunNotFoundError: there is no such run.
@@ -177,7 +186,7 @@ def resume(
         row = row_of(instance, run_id)
     with instance.record.planning() as gate:
         plan = replan(target, row, instance, from_step=[from_step] if from_step else (), only=only)
-        return start(target, plan, instance, parent=row, resumed="new", gate=gate, **options)
+        return start(target, plan, instance, parent=row, resumed="new", gate=gate, who=who, why=why, **options)
 
 
 def start(
@@ -189,6 +198,8 @@ def start(
     parent: RunRow | None = None,
     resumed: str = "",
     gate: Gate | None = None,
+    who: str = "",
+    why: str = "",
     **options: Any,
 ) -> RunOutcome:
     """Record a new run and drive it. `gate` kept clean-up away from what the plan refers to: now the run does."""
@@ -210,6 +221,8 @@ def start(
             tags=target.tags,
             created=time.time(),
             executor=plan.executor,
+            who=who,
+            why=why,
         )
     )
     writer = instance.record.claim(run_id, pid=os.getpid(), host=os.uname().nodename, now=time.time())

@@ -82,8 +82,9 @@ class RetryPolicy(Struct, frozen=True):
 
     def calculate_delay(self, attempt_num: int) -> float:
         """The wait after so many failed attempts (from 1), in seconds; with jitter, another one each time."""
-        delay, jitter = self.delay or 0, self.jitter.value if self.jitter is not None else ""
-        return wait_after(attempt_num, delay, self.backoff.value if self.backoff is not None else "", jitter)
+        delay = self.delay or 0
+        wait = wait_after(attempt_num, delay, self.backoff.value if self.backoff is not None else "")
+        return jittered(wait, delay, self.jitter.value if self.jitter is not None else "")
 
 
 def is_wait(given: Any) -> bool:
@@ -91,13 +92,17 @@ def is_wait(given: Any) -> bool:
     return isinstance(given, (int, float)) and not isinstance(given, bool) and math.isfinite(given) and given >= 0
 
 
-def wait_after(failures: int, delay: float, backoff: str = "", jitter: str = "") -> float:
-    """The wait after so many failures (from 1), in seconds. Draws by chance where there is jitter."""
-    wait = delay
+def wait_after(failures: int, delay: float, backoff: str) -> float:
+    """The wait after so many failures (from 1), in seconds, before chance has changed it."""
     if backoff == Backoff.LINEAR.value:
-        wait = delay * failures
-    elif backoff == Backoff.EXPONENTIAL.value:
-        wait = delay * (2**failures - 1)
+        return delay * failures
+    if backoff == Backoff.EXPONENTIAL.value:
+        return delay * (2**failures - 1)
+    return delay
+
+
+def jittered(wait: float, delay: float, jitter: str) -> float:
+    """The wait as chance has changed it, in seconds."""
     if jitter == Jitter.FULL.value:
         return random.random() * wait  # noqa: S311 - no secret
     if jitter == Jitter.PLUS_MINUS.value:

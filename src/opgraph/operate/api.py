@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, cast
 
 from msgspec import structs
@@ -282,6 +283,7 @@ def _execute(
             whole = {**assets.definitions.resources, **resources}
             assets = structs.replace(assets, definitions=replaced(assets.definitions, resources=whole))
         target = _target_of_assets(job, assets, owner, asset_selection, tags, run_config)
+        target = replace(target, hooks=job.hooks)  # more may have been put on it
     else:
         if isinstance(job, JobDefinition):  # what is given here replaces what the job brings
             resources = {**job.resource_defs, **(resources or {})}
@@ -346,7 +348,8 @@ def error_of(outcome: RunOutcome) -> BaseException:
         show_own_code_only(found)
         if isinstance(found, Exception):
             with suppress(Exception):  # a user's class may refuse
-                found.add_note(f"{_doing(outcome)} `{outcome.failed_step}` of run {outcome.run_id}")
+                step = f"{_doing(outcome)} `{outcome.failed_step}` of" if outcome.failed_step else "in"
+                found.add_note(f"{step} run {outcome.run_id}")
             return found
     text = f"{outcome.error.kind}: {outcome.error.message}" if outcome.error is not None else outcome.status.value
     failed = StepFailedError(

@@ -15,6 +15,7 @@ from opgraph.plan.model import Do, FromCaller, FromMany, Plan, Policy, Role, Ste
 from opgraph.resolve.assets import Unit
 from opgraph.resolve.config import OpConfig
 from opgraph.resolve.flatten import Constant, Flat, FlatStep, Many
+from opgraph.resolve.hooks import hooks_of
 from opgraph.resolve.project import Project
 from opgraph.run.body import OpCall
 from opgraph.run.mistakes import InputNotGiven
@@ -160,6 +161,14 @@ def _internal_order(unit: Unit, assets: Mapping[AssetKey, str]) -> Mapping[str, 
         if before:
             order[output] = before
     return order
+
+
+def hooked(bound: list[BoundStep], of_job: frozenset[HookDefinition]) -> list[BoundStep]:
+    """Bound steps with the hooks that are called when they have ended."""
+    for each in bound:
+        around = (each.unit.definition.hooks, of_job) if each.unit is not None else (of_job,)
+        each.hooks = hooks_of(each.flat, around)
+    return bound
 
 
 def keys_of_running(bound: Sequence[BoundStep]) -> frozenset[str]:

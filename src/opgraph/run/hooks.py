@@ -201,12 +201,15 @@ def with_hooks(
 
 def _called(hook: HookDefinition, side: RunSide, facts: dict[str, Any], log: Any) -> HookRan:
     own = {**facts, "hook": hook, "resources": side.resources.only(hook.required_resource_keys)}
+    answer, told = None, None
     try:
         answer = hook.decorated_fn(HookContext(side, own))
     except BaseException as problem:  # noqa: BLE001 - whatever the user's code raises, Ctrl-C too: the step has ended
-        log.error("hook `%s` failed: %s: %s", hook.name, type(problem).__name__, problem)
-        return HookRan(hook.name, _now(), error_info(problem, during="hook", about=hook.name))
-    return HookRan(hook.name, _now(), skipped=isinstance(answer, HookExecutionResult) and bool(answer.is_skipped))
+        told = error_info(problem, during="hook", about=hook.name)
+    if told is not None:
+        log.error("hook `%s` failed: %s: %s", hook.name, told.kind, told.message)
+    skipped = isinstance(answer, HookExecutionResult) and bool(answer.is_skipped)
+    return HookRan(hook.name, _now(), told, skipped)
 
 
 def build_hook_context(

@@ -2,7 +2,7 @@
 
 from msgspec import structs
 
-from opgraph.declare.retry import wait_after
+from opgraph.declare.retry import jittered, wait_after
 from opgraph.errors import RetryRequested
 from opgraph.events import ErrorInfo
 from opgraph.plan.model import Retry
@@ -25,4 +25,4 @@ def judged(error: BaseException, info: ErrorInfo, retry: Retry | None, failures:
         return info, error.seconds_to_wait or 0.0
     if retry is None or not info.retry or failures > retry.most:
         return info, None
-    return info, wait_after(failures, retry.delay, retry.backoff, retry.jitter)
+    return info, jittered(wait_after(failures, retry.delay, retry.backoff), retry.delay, retry.jitter)

@@ -64,13 +64,13 @@ class AnnotationNotOutputs(InvalidDefinitionError, InvariantViolationError):
         self.owner, self.outputs, self.annotation = owner, tuple(outputs), annotation
         told = typing.get_args(annotation) if typing.get_origin(annotation) is tuple else ()
         says = (
-            f"is annotated to return a tuple of {len(told)}"
+            f" and is annotated to return a tuple of {len(told)}"
             if told
-            else "Expected Tuple annotation for multiple outputs, but received non-tuple annotation "
+            else ": Expected Tuple annotation for multiple outputs, but received non-tuple annotation "
             f"`{getattr(annotation, '__name__', annotation)}`"
         )
         super().__init__(
-            f"{owner} has {len(self.outputs)} outputs: {says}",
+            f"{owner} has {len(self.outputs)} outputs{says}",
             where=where,
             fix=f"annotate it with a tuple of {len(self.outputs)}: {', '.join(f'`{o}`' for o in self.outputs)}",
         )

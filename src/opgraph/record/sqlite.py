@@ -228,6 +228,11 @@ class SqliteRecord:
             self.connection.close()
             leases.give_back(self.leases)
 
+    def stamp(self) -> int:
+        """A number that is another one once anybody else has written to the file."""
+        with self.lock:
+            return self.connection.execute("pragma data_version").fetchone()[0]
+
     def refusal(self, cause: sqlite3.Error) -> RecordError:
         """What to raise for an error of the database."""
         return ClosedRecordError(self.path) if self._closed else UnusableRecordError(self.path, cause)
@@ -241,8 +246,10 @@ class SqliteRecord:
         rows = self._read("value", run_id=run_id, seq=seq)
         return rows[0][0] if rows else None
 
-    def logs(self, run_id: str, step: int | None = None, after: int = 0) -> list[tuple[int, LogLine]]:
-        rows = self._read("logs", run_id=run_id, step=step, after=after)
+    def logs(
+        self, run_id: str, step: int | None = None, after: int = 0, limit: int | None = None
+    ) -> list[tuple[int, LogLine]]:
+        rows = self._read("logs", run_id=run_id, step=step, after=after, limit=-1 if limit is None else limit)
         return [(row[0], LogLine(*row[1:])) for row in rows]
 
     def latest(self, assets: Sequence[str]) -> dict[str, Materialized]:

@@ -9,7 +9,8 @@ from opgraph.declare import compose, ports
 from opgraph.declare.accepted import expect, only
 from opgraph.declare.body import Body
 from opgraph.declare.classes import Classes, classes_of
-from opgraph.declare.dynamic import DynamicOut
+from opgraph.declare.dynamic import DynamicOut, DynamicOutput
+from opgraph.declare.fan_mistakes import OneDynamicOutput
 from opgraph.declare.frozen import Frozen, document, replaced, set_of
 from opgraph.declare.hooks import HookDefinition
 from opgraph.declare.inputs import NO_DEFAULT, In, says_nothing
@@ -339,6 +340,8 @@ def outs_of(body: Body, out: Out | Mapping[str, Out] | None) -> dict[str, Out]:
     if isinstance(out, Mapping):
         return dict(out)
     if out is None and "DynamicOutput" in str(body.returns_annotation):
+        if (typing.get_origin(body.returns) or body.returns) is DynamicOutput:
+            report(OneDynamicOutput(f"op `{body.inner.__name__}`", where=body.source))
         return {"result": DynamicOut()}
     single = out if out is not None else _ONE
     return {"result": _typed(single, body)}

@@ -107,7 +107,12 @@ def missing_resources(
         seen: those reported already; grows.
     """
     asked: dict[str, None] = {}
+    looked_at: set[tuple[int, tuple[str | None, ...]]] = set()
     for number, step in enumerate(steps):
+        same = (id(step.op), tuple([managers.get((number, output)) for output in step.op.outs]))
+        if same in looked_at:  # it asks for nothing else
+            continue
+        looked_at.add(same)
         asked.update(dict.fromkeys(sorted(step.op.required_resource_keys)))
         for name in sorted(step.op.required_resource_keys):
             if name not in resources and name not in seen:

@@ -11,7 +11,7 @@ Ends = tuple[int, float, int, float]  # vertex, where on its side, vertex, where
 class Columns:
     """Vertices 0 ... n-1 are the graph's own; those behind them are lanes."""
 
-    __slots__ = ("after", "before", "edges", "height", "lanes", "layers", "own", "rank", "share")
+    __slots__ = ("after", "before", "beside", "edges", "height", "lanes", "layers", "own", "rank", "share")
 
     def __init__(self, height: Sequence[float], rank: Sequence[int]) -> None:
         self.own = len(rank)
@@ -19,6 +19,7 @@ class Columns:
         self.height = list(height)
         self.edges: list[Ends] = []  # each from a column to the next
         self.lanes: list[list[int]] = []  # by edge of the graph: the lanes that it takes
+        self.beside: list[tuple[int, int, float]] = []  # a lane that turns, at which vertex, how much further down
         self.layers: list[list[int]] = []  # by column, its vertices from above
         self.before: list[list[tuple[int, float, float]]] = []  # by vertex: the other one, where here, where there
         self.after: list[list[tuple[int, float, float]]] = []
@@ -39,6 +40,8 @@ class Columns:
                 lanes = [self._lane(r) for r in range(rank[u], rank[v] - 1, -1)]
                 self.edges += [(b, 0.0, a, 0.0) for a, b in zip(lanes, lanes[1:], strict=False)]
                 self.lanes.append(lanes)
+                down = self.height[u] / 2 + 13.0, self.height[v] / 2 + 13.0
+                self.beside += [(lanes[0], u, down[0]), (lanes[-1], v, down[1])]
                 continue
             row = rows.setdefault(sources[i], [])
             while len(row) < rank[v] - rank[u] - 1:

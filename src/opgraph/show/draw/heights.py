@@ -9,9 +9,11 @@ solves exactly and in linear time.
 from collections.abc import Sequence
 
 from opgraph.show.draw.column import Columns
+from opgraph.show.draw.straight import straighten
 
-_STEPS = 700_000  # about half a second: edges looked at in all passes together
-_LANE, _END, _PLAIN = 16.0, 4.0, 1.0  # how much an edge wants to be straight: between lanes, at a lane's end, else
+_SMALL = 20_000  # vertices and edges, up to which there is time to look at everything several times
+_STEPS = 500_000  # about half a second: edges looked at in all passes together
+_LANE, _END, _PLAIN, _BESIDE = 16.0, 4.0, 1.0, 0.2  # how much an edge wants to be straight: between lanes, at their ends, else
 
 
 def heights(columns: Columns, apart: float, lane: float) -> list[float]:
@@ -34,6 +36,9 @@ def heights(columns: Columns, apart: float, lane: float) -> list[float]:
     passes = max(3, min(16, _STEPS // max(1, size)))
     last = len(columns.layers)
     before, after = _weighed(columns, columns.before), _weighed(columns, columns.after)
+    for turn, v, shift in columns.beside:  # what goes back keeps near to where it begins and ends
+        for near in (before[turn], after[turn]):
+            near.append((v, shift, _BESIDE))
     for i in range(passes):
         forwards = i % 2 == 0
         early = i < passes // 2
@@ -50,6 +55,7 @@ def heights(columns: Columns, apart: float, lane: float) -> list[float]:
                 weights.append(weight)
             for v, at in zip(layer, _settled(wanted, weights, offsets[r]), strict=True):
                 y[v] = at
+    straighten(columns, y, offsets, 4 if size < _SMALL else 1)
     return y
 
 

@@ -17,12 +17,13 @@ _SIDE, _TITLE = 18.0, 34.0  # within a box: at its sides, and above for its name
 _NARROWEST, _WIDEST = 64.0, 240.0  # of a leaf
 LABEL, DETAIL, BADGE = 13.0, 11.0, 10.0  # sizes of letters
 _OUTSIDE = -1
+_TWICE = 3_000  # nodes and edges, up to which there is time to lay all out twice
 
 
 class _Level:
     """The graph in one box, or the outermost."""
 
-    __slots__ = ("edges", "height", "ins", "lefts", "members", "numbers", "outs", "parts", "tops", "ways", "width")
+    __slots__ = ("edges", "height", "hints", "ins", "lefts", "members", "numbers", "outs", "parts", "tops", "ways", "width")
 
     def __init__(self) -> None:
         self.members: list[int] = []  # nodes: vertices 0, 1, ...
@@ -34,6 +35,7 @@ class _Level:
         self.tops: list[float] = []
         self.ways: list[list[float]] = []  # by edge
         self.width = self.height = 0.0
+        self.hints: dict[int, float] = {}  # by vertex on a border: the height at which its edges are outside
 
     def edge(self, u: int, v: int, source: int) -> int:
         key = (u, v, source)
@@ -127,9 +129,28 @@ class _Layout:
         return [*out, *reversed(into)]
 
     def drawing(self) -> Drawing:
-        for box in reversed(self.levels):
+        boxes = list(reversed(self.levels))
+        for box in boxes:
             self._place(box)
+        if len(self.nodes) + len(self.edges) <= _TWICE and self._look_outside():
+            for box in boxes:
+                self._place(box)
         return self._gathered()
+
+    def _look_outside(self) -> bool:
+        """Tells what is on a border where its edges come from or go to outside. Whether there is any such thing."""
+        found = False
+        for level in self.levels.values():
+            for u, v, source in level.edges:
+                for one, other, leaving in ((u, v, True), (v, u, False)):
+                    inner = self.levels.get(level.members[one]) if one < len(level.members) else None
+                    places = {} if inner is None else inner.outs if leaving else inner.ins
+                    if inner is not None and source in places:
+                        there = level.members[other] if other < len(level.members) else _OUTSIDE
+                        at = self._at(there, source, leaving=not leaving) if there != _OUTSIDE else 0.0
+                        inner.hints[places[source]] = level.tops[other] + at
+                        found = True
+        return found
 
     # -- one level -----------------------------------------------------------------
 
@@ -154,14 +175,14 @@ class _Layout:
         parts = [self._part(level, vertices, edges, wide, high) for vertices, edges in _parts(level, count)]
         widest = self._shelve(level, parts, side, above)
         if inside:
-            level.width = max(widest + side, _title_width(self.nodes[box]), self.width[box])
+            level.width = max(widest + side, _title_width(self.nodes[box]))
             level.height += below
             self.width[box], self.height[box] = level.width, level.height
         else:
             level.width = widest + side
             level.height += below
         for vertices, edges, placed, x, y in level.parts:
-            if level.outs and count > len(members) and any(v >= len(members) for v in vertices):
+            if level.outs and max(vertices) >= len(members):
                 placed.stretch(level.width - x)
             for i, v in enumerate(vertices):
                 level.lefts[v], level.tops[v] = placed.x[i] + x, placed.y[i] + y
@@ -176,6 +197,7 @@ class _Layout:
         self, level: _Level, vertices: list[int], edges: list[int], wide: list[float], high: list[float]
     ) -> "_Part":
         own = len(level.members)
+        vertices = sorted(vertices, key=lambda v: (v >= own, level.hints.get(v, 0.0)))
         number = {v: i for i, v in enumerate(vertices)}
         ins, outs = set(level.ins.values()), set(level.outs.values())
         ends: list[tuple[int, float, int, float]] = []
@@ -203,7 +225,7 @@ class _Layout:
         own = len(level.members)
         loose: list[_Part] = []
         for part in parts:
-            if part[0][-1] < own:
+            if max(part[0]) < own:
                 loose.append(part)
                 continue
             x = 0.0 if level.ins else side

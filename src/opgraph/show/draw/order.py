@@ -35,6 +35,11 @@ def put_in_order(columns: Columns) -> None:
     layers[:] = best
     if fewest and len(columns.edges) <= _EXCHANGED:
         _exchange(columns)
+    for turn, v, _ in columns.beside:
+        if turn >= columns.own and not columns.before[turn] and not columns.after[turn]:  # from a vertex to itself
+            layer = layers[columns.rank[v]]
+            layer.remove(turn)
+            layer.insert(layer.index(v) + 1, turn)
 
 
 def _begin(columns: Columns) -> None:

@@ -71,7 +71,8 @@ def ranks(n: int, edges: Sequence[tuple[int, int]], first: Sequence[int], last: 
         rank[v] = top + 1
     for v in first:
         rank[v] = -1
-    _tighten(rank, free, before, after)
+    # What only hands its value out stays where it is: borders pull at nothing.
+    _tighten(rank, free, before, [[w for w in each if not pinned[w]] for each in after])
     if first:
         rank = [each + 1 for each in rank]
     return rank

@@ -118,7 +118,7 @@ def test_functions_are_called_in_tests():
     assert five(None) == five(context=None) == five(og.build_init_resource_context()) == 5
     with pytest.raises(og.InvalidInvocationError, match="no context was provided when invoking: `five` takes it as `context`"):
         five()
-    with pytest.raises(og.InvalidInvocationError, match="takes its context"):
+    with pytest.raises(og.InvalidInvocationError, match="expected argument 'context'"):
         five(other=None)
 
 
@@ -184,7 +184,7 @@ def test_a_missing_resource_is_named_with_who_asks():
     def open_visit():
         enter()
 
-    with pytest.raises(og.InvariantViolationError, match="resource `door` requires resource `key`"):
+    with pytest.raises(og.InvariantViolationError, match="key 'key' required by resource with key 'door'"):
         open_visit.execute_in_process()
 
 

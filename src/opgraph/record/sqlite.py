@@ -19,7 +19,13 @@ from opgraph.events import AnyFact, Kept, LogLine, RunStatus, Stored, encode_fac
 from opgraph.record import leases, views
 from opgraph.record.database import connect
 from opgraph.record.queries import queries
-from opgraph.record.refusals import ClosedRecordError, RunHeldError, SupersededError, UnusableRecordError
+from opgraph.record.refusals import (
+    ClosedRecordError,
+    ReadOnlyRecordError,
+    RunHeldError,
+    SupersededError,
+    UnusableRecordError,
+)
 from opgraph.record.rows import Materialized, Memoized, RunRow
 
 _encode = encode_fact  # an encoder of anything; a row's facts go in as one list
@@ -139,6 +145,8 @@ class SqliteWriter:
 class SqliteRecord:
     """A record in a SQLite file; see `Record`. The file and its folder are made where they are missing.
 
+    Where they are there and cannot be written, what is recorded can be read, and every write is refused.
+
     It belongs to the process that made it: a forked child makes its own.
 
     Args:
@@ -187,6 +195,7 @@ class SqliteRecord:
             connection.execute(_SQL["create_plan"], {"number": number, "plan": row.plan})
 
     def claim(self, run_id: str, *, pid: int, host: str, now: float) -> SqliteWriter:
+        self._refuse_to_write()
         number = self._number(run_id)
         if number is None:
             raise RunNotFoundError(f"no run has the id {run_id}")
@@ -312,6 +321,7 @@ class SqliteRecord:
 
     @contextmanager
     def cleaning(self, wait: float = 0.0) -> Generator[bool]:
+        self._refuse_to_write()
         ends = clock.monotonic() + wait
         while not (got := self.leases.begin_cleaning()) and clock.monotonic() < ends:
             clock.sleep(0.02)
@@ -352,6 +362,7 @@ class SqliteRecord:
     @contextmanager
     def transaction(self, *, durable: bool = False) -> Generator[sqlite3.Connection]:
         """One write transaction: what is done within holds together, or not at all."""
+        self._refuse_to_write()
         connection = self.connection
         with self.lock:
             try:
@@ -370,6 +381,10 @@ class SqliteRecord:
                         connection.execute("pragma synchronous = normal")
             except sqlite3.Error as cause:
                 raise self.refusal(cause) from cause
+
+    def _refuse_to_write(self) -> None:
+        if self.leases.read_only:
+            raise ReadOnlyRecordError(self.path)
 
     def _read(self, query: str, **parameters: Any) -> list[Any]:
         with self.lock:

@@ -40,7 +40,7 @@ class HookNeedsResource(InvalidDefinitionError):
     def __init__(self, name: str, key: str) -> None:
         self.name, self.key = name, key
         super().__init__(
-            f"the resource with key '{key}' required by hook '{name}' was not provided",
+            f"resource with key '{key}' required by hook `{name}` was not provided",
             where=Source.of_caller(),
             fix=f'write `build_hook_context(resources={{"{key}": ...}})`',
         )

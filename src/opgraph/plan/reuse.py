@@ -73,10 +73,12 @@ def _asked(plan: Plan, past: Past, selection: Sequence[str]) -> dict[int, Decisi
         if number is None or name not in past.steps:
             raise UnknownStep([name], list(past.steps), near_misses(name, past.steps))
         keyed.setdefault(number, []).append(name)
-        base = plan.steps[number].key
-        if text != name:
-            around = steps_named(plan, [text.replace(name, base)]) - {number}
-            found |= {i: Decision(Do.RUN, "asked") for i in around}
+        base = plan.steps[number]
+        for i in steps_named(plan, [text.replace(name, base.key)]) - {number} if text != name else ():
+            if plan.steps[i].over == base.over:  # what comes before or after it is that of the same key
+                keyed.setdefault(i, []).append(plan.steps[i].key + name.removeprefix(base.key))
+            else:
+                found[i] = Decision(Do.RUN, "asked")
     for number, wanted in keyed.items():
         found.setdefault(number, msgspec.structs.replace(_by_key(past), detail=", ".join(wanted)))
     return found

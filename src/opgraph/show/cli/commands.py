@@ -27,6 +27,7 @@ _COMMANDS = {
     "show": "a run or an asset in detail",
     "resume": "go on with a run that failed, was cancelled or died",
     "lineage": "what an asset is made from and what is made from it",
+    "draw": "the assets, a job or a run as a picture (SVG)",
     "clean": "remove what runs left behind and nobody will ask for again",
     "init": "a new project in an empty directory",
 }

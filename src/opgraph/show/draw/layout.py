@@ -23,7 +23,20 @@ _TWICE = 3_000  # nodes and edges, up to which there is time to lay all out twic
 class _Level:
     """The graph in one box, or the outermost."""
 
-    __slots__ = ("edges", "height", "hints", "ins", "lefts", "members", "numbers", "outs", "parts", "tops", "ways", "width")
+    __slots__ = (
+        "edges",
+        "height",
+        "hints",
+        "ins",
+        "lefts",
+        "members",
+        "numbers",
+        "outs",
+        "parts",
+        "tops",
+        "ways",
+        "width",
+    )
 
     def __init__(self) -> None:
         self.members: list[int] = []  # nodes: vertices 0, 1, ...

@@ -69,9 +69,7 @@ def _group(box: Box, classes: str, inside: Iterable[str]) -> str:
 
 
 def _rect(x: float, y: float, width: float, height: float, radius: float, name: str = "box") -> str:
-    return (
-        f'<rect class="{name}" x="{_n(x)}" y="{_n(y)}" width="{_n(width)}" height="{_n(height)}" rx="{_n(radius)}"/>'
-    )
+    return f'<rect class="{name}" x="{_n(x)}" y="{_n(y)}" width="{_n(width)}" height="{_n(height)}" rx="{_n(radius)}"/>'
 
 
 def _text(x: float, y: float, name: str, text: str) -> str:
@@ -123,9 +121,7 @@ def _leaf(box: Box) -> str:
     label = shortened(box.label, LABEL * BOLD, room)
     inside.append(_text(x, middle + (-3.5 if box.detail else 4.5), "name", label))
     if box.detail:
-        inside.append(
-            _text(box.x + 13, middle + 13.5, "detail", shortened(box.detail, DETAIL, box.width - 24))
-        )
+        inside.append(_text(box.x + 13, middle + 13.5, "detail", shortened(box.detail, DETAIL, box.width - 24)))
     return _group(box, _classes(box), inside)
 
 

@@ -419,6 +419,10 @@ class AssetsDefinition(Frozen, Generic[P, R_co]):
         told = f"{ops} op{'s' if ops != 1 else ''}" if self.is_executable else "external"
         return f"AssetsDefinition({', '.join([*listed, told])})"
 
+    def _repr_html_(self) -> str:
+        """What notebooks show: a drawing."""
+        return ports.painter().html(self)
+
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """What the function returns; in a graph's body, a node of it."""
         if compose.composing():

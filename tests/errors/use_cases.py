@@ -30,9 +30,11 @@ from opgraph import (
     OpExecutionContext,
     Out,
     Output,
+    RetryRequested,
     UPathIOManager,
     asset,
     build_asset_context,
+    build_hook_context,
     build_op_context,
     build_output_context,
     execute_job,
@@ -45,6 +47,7 @@ from opgraph import (
     op,
     reconstructable,
     resource,
+    success_hook,
     with_resources,
 )
 from opgraph.operate import execute, inspect, planning
@@ -567,6 +570,11 @@ def superseded(tmp_path):
 def bad_home(tmp_path):
     (tmp_path / "taken").write_text("a file")
     Instance(tmp_path / "taken")
+
+
+@case("run.logs.BadLogSettings")
+def bad_log_settings():
+    Instance(python_logs={"handler_config": {"handlers": {"file": {"class": "logging.FilesHandler"}}}})
 
 
 @case("record.refusals.ReadOnlyRecordError")
@@ -1124,3 +1132,34 @@ def cleaning_refused(tmp_path):
 
     with Instance(tmp_path / "home") as instance, instance.record.planning():
         clean(instance, wait=0.0)
+
+
+@case("errors.BadRetryRequest")
+def bad_retry_request():
+    @op
+    def fetch():
+        raise RetryRequested(max_retries="three")
+
+    @job
+    def it():
+        fetch()
+
+    it.execute_in_process()
+
+
+@case("declare.hooks.HookCalledWrongly")
+def hook_called_wrongly():
+    @success_hook
+    def tell(context):
+        return None
+
+    tell()
+
+
+@case("run.hooks.NotInHookTests")
+def not_in_hook_tests():
+    @success_hook
+    def tell(context):
+        return context.run_id
+
+    tell(build_hook_context())

@@ -250,7 +250,8 @@ def _drive(
     steps: list[BoundStep] | None = None,
     hold: bool = False,
 ) -> RunOutcome:
-    said = Captured(forward=forward)
+    told = {"run_id": writer.run_id, "job_name": plan.job}
+    said = Captured(forward=forward, logs=instance.logs, told=told)
     row = instance.record.run(writer.run_id)
     assert row is not None
     run = Run(row)
@@ -297,6 +298,7 @@ def _drive(
         lookup=_past_values(plan, target, instance),
         look_ups=LookUps(instance.record, plan, trouble_with(instance, target.resources, memo=True)),
     )
+    said.key_of = driver.state.key
     if on_plan is not None:
         on_plan(plan, writer.run_id)
     try:

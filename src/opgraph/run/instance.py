@@ -19,6 +19,7 @@ from opgraph.record.rows import Materialized
 from opgraph.record.sqlite import SqliteRecord
 from opgraph.run.event import EventType
 from opgraph.run.event_view import events_of, materialization_event
+from opgraph.run.logs import LogSettings, log_settings
 from opgraph.run.retention import DEFAULTS, Retention
 from opgraph.run.views import EventRecord, EventRecords, Run, RunsFilter
 from opgraph.values.files import FileStore
@@ -58,6 +59,7 @@ class Instance:
         durability: `power` (default): an asset's value and event survive a power cut; `process`: they survive a killed
             process, as intermediates do.
         retention: what clean-up keeps, and for how long; None: nothing is cleaned up after runs.
+        python_logs: what else is done with what its runs log; see `log_settings`.
 
     Example:
         >>> with Instance.ephemeral() as instance:
@@ -71,8 +73,10 @@ class Instance:
         *,
         durability: str = "power",
         retention: Retention | None = DEFAULTS,
+        python_logs: Mapping[str, Any] | None = None,
     ) -> None:
         self.retention = retention
+        self.logs: LogSettings = log_settings(python_logs or {})
         self.home: Path | None = Path(home).absolute() if home is not None else None
         self.durable = durability == "power" and self.home is not None
         self._folder = ""  # a temporary one, where one was made
@@ -114,12 +118,15 @@ class Instance:
 
     @staticmethod
     def local_temp(tempdir: str | Path | None = None, overrides: Mapping[str, Any] | None = None) -> "Instance":
-        """An instance on disk, in a folder given or in a temporary one that goes when the instance is closed."""
-        del overrides
+        """An instance on disk, in a folder given or in a temporary one that goes when the instance is closed.
+
+        Of `overrides`, which code written for Dagster gives, `python_logs` is read.
+        """
+        logs = (overrides or {}).get("python_logs")
         if tempdir is not None:
-            return Instance(tempdir)
+            return Instance(tempdir, python_logs=logs)
         folder = tempfile.mkdtemp(prefix="opgraph-")
-        instance = Instance(folder)
+        instance = Instance(folder, python_logs=logs)
         instance._keep_until_the_end(folder)
         return instance
 

@@ -193,6 +193,7 @@ def test_the_op_asks():
     data = result.failure_data_for_node("more")
     assert data.error.cls_name == "RetryRequested"
     assert "503" in data.error_display_string
+    assert "Exceeded max_retries of 3" in data.error_display_string
 
 
 @pytest.mark.parametrize("given", [{"max_retries": -1}, {"max_retries": "2"}, {"seconds_to_wait": -1}])

@@ -6,6 +6,7 @@ import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from heapq import merge
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -15,13 +16,13 @@ from opgraph.errors import Error, RunNotFoundError
 from opgraph.events import RunStatus
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 from opgraph.record.memory import MemoryRecord
-from opgraph.record.rows import Materialized
+from opgraph.record.rows import Materialized, RunRow
 from opgraph.record.sqlite import SqliteRecord
 from opgraph.run.event import EventType
 from opgraph.run.event_view import events_of, materialization_event
 from opgraph.run.logs import LogSettings, log_settings
 from opgraph.run.retention import DEFAULTS, Retention
-from opgraph.run.views import EventRecord, EventRecords, Run, RunsFilter
+from opgraph.run.views import EventRecord, EventRecords, LogEntry, Run, RunsFilter, lines_of
 from opgraph.values.files import FileStore
 from opgraph.values.store import OwnValues
 
@@ -181,21 +182,29 @@ class Instance:
         """Whether there is a run of this id."""
         return self.record.run(run_id) is not None
 
-    def all_logs(self, run_id: str, of_type: EventType | AbstractSet[EventType] | None = None) -> Sequence[EventRecord]:
-        """Everything that happened in a run, in order.
+    def all_logs(
+        self, run_id: str, of_type: EventType | AbstractSet[EventType] | None = None
+    ) -> Sequence[EventRecord | LogEntry]:
+        """Everything that happened in a run and, unless kinds of events are named, what its steps logged, in order.
 
         Raises:
             RunNotFoundError: there is no such run.
         """
+        row, events = self._events(run_id, of_type)
+        if of_type is not None:
+            return events
+        lines = lines_of(row, self.record.facts(run_id), self.record.logs(run_id))
+        return list(merge(events, lines, key=lambda each: each.timestamp)) if lines else events
+
+    def _events(
+        self, run_id: str, of_type: EventType | AbstractSet[EventType] | None
+    ) -> tuple[RunRow, list[EventRecord]]:
         row = self.record.run(run_id)
         if row is None:
             raise RunNotFoundError(f"no run has the id {run_id}")
         kinds = {of_type} if isinstance(of_type, EventType) else of_type
-        return [
-            EventRecord(event, run_id, event.timestamp)
-            for event in events_of(row, self.record.facts(run_id))
-            if kinds is None or event.event_type in kinds
-        ]
+        found = events_of(row, self.record.facts(run_id))
+        return row, [EventRecord(e, run_id, e.timestamp) for e in found if kinds is None or e.event_type in kinds]
 
     def get_records_for_run(
         self,
@@ -209,7 +218,7 @@ class Instance:
         Raises:
             RunNotFoundError: there is no such run.
         """
-        found = self.all_logs(run_id, of_type)
+        _, found = self._events(run_id, of_type)
         ordered = found if ascending else found[::-1]
         return EventRecords(ordered[:limit], limit is not None and len(ordered) > limit)
 

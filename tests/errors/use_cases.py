@@ -726,6 +726,13 @@ def cannot_print():
     raise CannotPrintError(OSError(errno.ENOSPC, "No space left on device"))
 
 
+@case("show.cli.draw.PictureNotWritten")
+def picture_not_written(tmp_path):
+    from opgraph.show.cli.draw import PictureNotWritten
+
+    raise PictureNotWritten(tmp_path / "no" / "such.svg", FileNotFoundError(errno.ENOENT, "No such file or directory"))
+
+
 @case("show.cli.init.DirectoryNotEmptyError")
 def not_empty(tmp_path):
     from opgraph.show.cli.init import command

@@ -9,6 +9,7 @@ from opgraph.declare.selection import AssetSelection
 from opgraph.errors import Error
 from opgraph.keys import near_misses
 from opgraph.operate import inspect
+from opgraph.operate.target import UnknownJob
 from opgraph.resolve.assets import AssetGraph
 from opgraph.resolve.mistakes import NothingSelected
 from opgraph.resolve.project import Project, resolve
@@ -22,16 +23,6 @@ from opgraph.show.draw.model import Scene
 from opgraph.show.draw.opened import Below
 from opgraph.show.draw.runs import run_scene
 from opgraph.show.draw.svg import to_svg
-
-
-class NoSuchJobToDraw(Error):
-    """The project has no job of this name."""
-
-    def __init__(self, name: str, known: list[str]) -> None:
-        self.name = name
-        near = near_misses(name, known)
-        meant = f". Did you mean {' or '.join(f'`{each}`' for each in near)}?" if near else ""
-        super().__init__(f"there is no job `{name}`{meant}", fix="`opgraph list` shows the jobs")
 
 
 class PictureNotWritten(Error):
@@ -87,7 +78,7 @@ def command(
 def _of_job(project: Project, name: str) -> Scene:
     job = project.jobs.get(name)
     if job is None:
-        raise NoSuchJobToDraw(name, list(project.jobs))
+        raise UnknownJob(name, list(project.jobs), near_misses(name, project.jobs))
     selection = getattr(job, "selection", None)
     if isinstance(selection, AssetSelection):
         return asset_scene(project.graph, select(project.graph, selection))

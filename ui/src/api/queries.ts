@@ -122,7 +122,7 @@ export const useStep = (run: string, n: number | null, stamp: string) =>
   });
 
 export const useRun = (id: string) =>
-  useQuery({ queryKey: ["run", id], queryFn: ({ signal }) => get<RunDetail>(`/runs/${id}`, {}, signal), staleTime: 2000 });
+  useQuery({ queryKey: ["run", id], queryFn: ({ signal }) => get<RunDetail>(`/runs/${id}`, {}, signal), enabled: id !== "", staleTime: 2000 });
 
 /** Keeps what is on every page true while runs go on and definitions change. */
 export function useGlobalStream(on: boolean): boolean {

@@ -1,6 +1,6 @@
 import { type KeyboardEvent, type PointerEvent, type ReactNode, memo, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import type { Drawing, PlacedNode } from "../api/types";
-import { type Camera, type Direction, fitting, neighbour, pan, seen, showing, zoom } from "../logic/camera";
+import { type Camera, type Direction, fitting, neighbour, opening, pan, seen, showing, zoom } from "../logic/camera";
 import { Icon } from "../parts/icons";
 import { useSize } from "../parts/parts";
 import { useThemeStamp } from "../parts/theme";
@@ -25,6 +25,8 @@ interface Props {
   /** How a node looks; must change when what it shows changes. */
   face: (node: PlacedNode) => Face;
   tone: (id: string) => Tone;
+  /** The node to begin at when the whole is too large to read. */
+  first?: string | null;
   title: (node: PlacedNode) => ReactNode;
   picked: string | null;
   matches?: Set<string> | null;
@@ -35,7 +37,7 @@ interface Props {
 }
 
 /** A drawing that one can move about in: only what is in view is drawn, as elements when they can be read. */
-export function GraphView({ drawing, label, face, tone, title, picked, matches = null, onPick, onEnter, onToggle, note }: Props) {
+export function GraphView({ drawing, label, face, tone, title, picked, matches = null, first: firstId = null, onPick, onEnter, onToggle, note }: Props) {
   const scene = useMemo(() => sceneOf(drawing), [drawing]);
   const [sized, view] = useSize<HTMLDivElement>();
   const host = useRef<HTMLDivElement | null>(null);
@@ -66,9 +68,9 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
     if (shown.current && camera && before && now) {
       const kept = { ...camera, x: camera.x + now.x - before.x, y: camera.y + now.y - before.y };
       setCamera(showing(kept, { ...now, width: Math.min(now.width, view.width / kept.scale - 80), height: Math.min(now.height, view.height / kept.scale - 80) }, view));
-    } else fit();
+    } else setCamera(opening({ x: 0, y: 0, width: drawing.width, height: drawing.height }, view, (firstId && scene.byId.get(firstId)) || null));
     shown.current = drawing;
-  }, [drawing, scene, view, camera, fit]);
+  }, [drawing, scene, view, camera, firstId]);
 
   const lit = useMemo(() => matches ?? (picked && scene.byId.has(picked) ? related(scene, picked) : null), [matches, picked, scene]);
   const inView = useMemo(() => (camera ? seen(camera, view) : null), [camera, view]);
@@ -78,9 +80,9 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
 
   useLayoutEffect(() => {
     if (canvas.current && camera && palette && view.width) {
-      paint(canvas.current, scene, camera, view, { palette, lit, tone, boxes: asBoxes });
+      paint(canvas.current, scene, camera, view, { palette, lit, picked, tone, boxes: asBoxes });
     }
-  }, [scene, camera, palette, view, lit, tone, asBoxes]);
+  }, [scene, camera, palette, view, lit, picked, tone, asBoxes]);
 
   const toggle = useCallback(
     (id: string) => {

@@ -26,6 +26,7 @@ export interface Ink {
   palette: Palette;
   /** The ids that an edge must touch to be drawn strongly; null: none is picked. */
   lit: Set<string> | null;
+  picked: string | null;
   tone: (id: string) => Tone;
   /** Draw boxes too: they are too many or too small to be elements of the page. */
   boxes: boolean;
@@ -62,6 +63,9 @@ export function paint(canvas: HTMLCanvasElement, scene: Scene, camera: Camera, v
   const thin = Math.max(1.25, 0.7 / camera.scale);
   stroke(pen, wires.filter((w) => !isLit(w, ink)), palette["line-2"], thin, camera.scale, ink.lit ? 0.5 : 1);
   if (ink.lit) stroke(pen, wires.filter((w) => isLit(w, ink)), palette.accent, thin * 1.4, camera.scale, 1);
+  if (ink.picked && camera.scale > 0.5) {
+    for (const { edge } of wires) if (edge.label && (edge.source === ink.picked || edge.target === ink.picked)) name(pen, edge, palette);
+  }
   if (ink.boxes) {
     const bare = camera.scale < 0.16;
     pen.font = "600 13px Inter, system-ui, sans-serif";
@@ -85,6 +89,23 @@ export function paint(canvas: HTMLCanvasElement, scene: Scene, camera: Camera, v
     }
     pen.globalAlpha = 1;
   }
+}
+
+/** What flows along an edge, written at its middle. */
+function name(pen: CanvasRenderingContext2D, edge: PlacedEdge, palette: Palette): void {
+  const a = edge.points[0];
+  const b = edge.points.at(-1);
+  if (!a || !b) return;
+  pen.font = "11px Inter, system-ui, sans-serif";
+  pen.textAlign = "center";
+  pen.textBaseline = "middle";
+  const [x, y] = [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
+  const width = pen.measureText(edge.label).width + 8;
+  pen.fillStyle = palette.paper;
+  pen.fillRect(x - width / 2, y - 7, width, 14);
+  pen.fillStyle = palette["ink-2"];
+  pen.fillText(edge.label, x, y);
+  pen.textAlign = "start";
 }
 
 function isLit(wire: Wire, ink: Ink): boolean {

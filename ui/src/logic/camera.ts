@@ -34,6 +34,20 @@ export function fitting(content: Box, view: { width: number; height: number }, m
   };
 }
 
+const READABLE = 0.62;
+
+/** The first look at a drawing: all of it if it can be read so, else its beginning, or `first`, at a size to read. */
+export function opening(content: Box, view: { width: number; height: number }, first: Box | null = null): Camera {
+  const all = fitting(content, view);
+  if (all.scale >= READABLE) return all;
+  const scale = Math.max(READABLE, Math.min(0.8, (view.height - 56) / Math.max(content.height, 1)));
+  const at = first ?? content;
+  const x = Math.min(at.x - 28 / scale, Math.max(content.x - 28 / scale, content.x + content.width - (view.width - 28) / scale));
+  const y = at.y + Math.min(at.height, view.height / scale) / 2 - view.height / scale / 2;
+  if (content.height * scale <= view.height - 56) return { x, y: content.y - (view.height / scale - content.height) / 2, scale };
+  return { x, y, scale };
+}
+
 /** The camera zoomed by `factor` around a point of the view, in pixels. */
 export function zoom(camera: Camera, factor: number, px: number, py: number): Camera {
   const scale = Math.min(CLOSEST, Math.max(FARTHEST, camera.scale * factor));

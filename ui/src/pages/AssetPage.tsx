@@ -10,7 +10,7 @@ import { Icon } from "../parts/icons";
 import { Confirm, Empty, Loading, Notice, Problem, Status, Tabs, useNow } from "../parts/parts";
 import { Plot, Sparkline, TimesBar, TimesLegend } from "../parts/plots";
 import { Link, at, useParam, useRouter } from "../parts/router";
-import { MetaList, PreviewBox } from "../parts/Values";
+import { MetaList, PreviewBox, shapeOf } from "../parts/Values";
 
 export function AssetPage({ id }: { id: string }) {
   const { data: asset, error } = useAsset(id);
@@ -93,7 +93,7 @@ function Latest({ asset, now }: { asset: AssetDetail; now: number }) {
             <section className="card">
               <header>
                 <h2>Value</h2>
-                <span className="faint grow cut">{made.type_name}</span>
+                <span className="faint grow cut">{[made.type_name, shapeOf(made.preview)].filter(Boolean).join(" · ")}</span>
                 <span className="faint">{size(made.size)}</span>
               </header>
               {made.preview ? (

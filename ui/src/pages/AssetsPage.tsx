@@ -153,6 +153,7 @@ export function AssetsPage() {
             tone={tone}
             title={title}
             picked={picked}
+            first={[...nodes.values()].find((n) => n.open && n.asset === open[0])?.id ?? null}
             matches={matches}
             onPick={setPicked}
             onEnter={enter}

@@ -36,23 +36,25 @@ export function ErrorBox({ error, run, step }: { error: Failed; run?: string; st
           {error.message && `: ${error.message.split("\n")[0]}`}
         </b>
         {error.message.includes("\n") && <pre>{error.message.split("\n").slice(1).join("\n").trim()}</pre>}
-        {line?.text && <pre className="theline">{line.text}</pre>}
-        <div className="where">
-          {line && (
-            <>
-              <code>
-                {line.file}:{line.line}
-              </code>{" "}
-              in {line.function}
-            </>
-          )}
-          {step && run && (
-            <>
-              {line ? ", " : ""}op <Link to={at.run(run, String(step.n))}>{step.key}</Link>
-              {DURING[error.during] ?? ""}
-              {error.about && ` (${error.about})`}
-            </>
-          )}
+        <div className="row wrap" style={{ gap: "4px 12px" }}>
+          {line?.text && <pre className="theline">{line.text}</pre>}
+          <span className="where">
+            {line && (
+              <>
+                <code>
+                  {line.file}:{line.line}
+                </code>{" "}
+                in {line.function}
+              </>
+            )}
+            {step && run && (
+              <>
+                {line ? ", " : ""}op <Link to={at.run(run, String(step.n))}>{step.key}</Link>
+                {DURING[error.during] ?? ""}
+                {error.about && ` (${error.about})`}
+              </>
+            )}
+          </span>
         </div>
         {error.notes.map((note, i) => (
           <p key={i} className="quiet">{note}</p>

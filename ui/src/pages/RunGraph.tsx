@@ -61,6 +61,7 @@ export function RunGraph({ run, tree, selected, onPick }: { run: RunDetail; tree
     [rowOf],
   );
   const picked = useMemo(() => (selected ? ([...nodes.values()].find((n) => n.step === selected)?.id ?? null) : null), [nodes, selected]);
+  const failed = useMemo(() => [...nodes.values()].find((n) => n.step !== null && byStep.get(n.step)?.status === "failed")?.id ?? null, [nodes, byStep]);
   const toggle = (id: string) => {
     const asset = nodes.get(id)?.asset;
     if (!asset) return;
@@ -90,6 +91,7 @@ export function RunGraph({ run, tree, selected, onPick }: { run: RunDetail; tree
           </>
         )}
         picked={picked}
+        first={failed}
         onPick={pick}
         onEnter={pick}
         onToggle={toggle}

@@ -12,6 +12,7 @@ import { Link, at, useParam, useRouter } from "../parts/router";
 import { Failure } from "./Failure";
 import { LogsPanel } from "./LogsPanel";
 import { RunGraph } from "./RunGraph";
+import { Splitter } from "../parts/Splitter";
 import { StepPanel } from "./StepPanel";
 import { what } from "./RunsPage";
 import { Timetable } from "./Timetable";
@@ -25,6 +26,7 @@ export function RunPage({ id }: { id: string }) {
   const [view, setView] = useParam("view", "table");
   const [tab, setTab] = useState(step ? "step" : "logs");
   const [open, setOpen] = useState<ReadonlySet<string> | null>(null);
+  const [height, setHeight] = useState(36);
   const [others, setOthers] = useState<ReadonlySet<string>>(new Set());
   const running = run !== undefined && !isOver(run.status);
   const now = useNow(running);
@@ -109,7 +111,8 @@ export function RunPage({ id }: { id: string }) {
       ) : (
         <Timetable rows={rows} open={opened} run={run} now={now} selected={selected?.id ?? null} marked={others} onToggle={toggle} onPick={pick} />
       )}
-      <section className="bottom" aria-label="Logs and details">
+      <Splitter height={height} onChange={setHeight} />
+      <section className="bottom" aria-label="Logs and details" style={{ height: `${height}%` }}>
         <Tabs tabs={tabs} current={tab} onChange={setTab} label="Logs or one op" />
         {tab === "logs" ? (
           <LogsPanel lines={live.lines} step={selected} live={running} />

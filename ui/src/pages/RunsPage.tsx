@@ -2,8 +2,7 @@ import { useMemo, useState } from "react";
 import { useAssets, useRuns, useTimeline } from "../api/queries";
 import type { Lane, RunSummary } from "../api/types";
 import { ago, duration, moment, short } from "../logic/format";
-import { ticks } from "../logic/gantt";
-import { packed } from "../logic/lanes";
+import { onTheClock, packed } from "../logic/lanes";
 import { isOver, look } from "../logic/status";
 import { Command, Empty, Loading, Problem, Status, useNow } from "../parts/parts";
 import { Link, at, useParam, useRouter } from "../parts/router";
@@ -142,11 +141,7 @@ function TimelineCard({ now }: { now: number }) {
   const { data } = useTimeline(end - whole, end);
   const lanes = useMemo(() => packed(data?.lanes ?? [], end, whole / 300), [data, end, whole]);
   const place = (time: number) => (100 * (time - (end - whole))) / whole;
-  const marks = ticks({ from: 0, to: whole }, 8);
-  const clock = (t: number) => {
-    const date = new Date((end - whole + t) * 1000);
-    return whole > 86_400 ? date.toLocaleDateString(undefined, { weekday: "short", day: "numeric" }) : date.toTimeString().slice(0, 5);
-  };
+  const marks = onTheClock(end - whole, end, 8);
   return (
     <section className="card timeline" aria-label="Timeline">
       <header>
@@ -163,9 +158,9 @@ function TimelineCard({ now }: { now: number }) {
       </header>
       <div className="inside" style={{ position: "relative", paddingTop: 22 }}>
         <div className="axis" aria-hidden="true">
-          {marks.slice(0, -1).map((t) => (
-            <span key={t} style={{ left: `${(100 * t) / whole}%` }}>
-              {clock(t)}
+          {marks.map(({ at: time, text }) => (
+            <span key={time} style={{ left: `${place(time)}%` }}>
+              {text}
             </span>
           ))}
         </div>

@@ -4,7 +4,7 @@ import { clock, duration, short, size } from "../logic/format";
 import { Loading, Notice, Problem, Status } from "../parts/parts";
 import { TimesBar } from "../parts/plots";
 import { Link, at } from "../parts/router";
-import { MetaList, PreviewBox } from "../parts/Values";
+import { MetaList, PreviewBox, shapeOf } from "../parts/Values";
 import { ErrorBox } from "./Failure";
 
 /** One op of a run: why it ran, what it read and stored, and how each try went. */
@@ -85,7 +85,7 @@ function Stored({ output, now }: { output: Output; now: number }) {
         <h3>{output.asset ? output.asset : output.output}{output.mapping_key !== null && ` [${output.mapping_key}]`}</h3>
         {output.asset && !output.asked && <span className="tag stale">not asked for</span>}
         {!output.kept && <span className="tag">cleaned since</span>}
-        <span className="faint grow cut">{output.type_name}</span>
+        <span className="faint grow cut">{[output.type_name, shapeOf(output.preview)].filter(Boolean).join(" · ")}</span>
         <span className="faint">{size(output.size)}</span>
       </header>
       {output.preview && <PreviewBox preview={output.preview} />}

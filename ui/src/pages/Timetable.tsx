@@ -105,7 +105,7 @@ export function Timetable({ rows, open, run, now, selected, marked, onToggle, on
           )}
         </div>
         <div ref={laneSized} aria-hidden="true" title="Ctrl and the wheel zoom">
-          {marks.map((t) => (
+          {marks.filter((t) => t < 0.95 * (view.to - view.from)).map((t) => (
             <span key={t} className="tick" style={{ left: `${(100 * t) / (view.to - view.from)}%` }}>
               {t + offset === 0 ? "0" : duration(t + offset)}
             </span>

@@ -3,17 +3,17 @@ import type { Meta, Preview } from "../api/types";
 import { figure, moment } from "../logic/format";
 import { Markdown } from "./Markdown";
 
+/** The shape of a table or array: `336,776 × 19`. */
+export function shapeOf(preview: Preview | null): string {
+  return (preview?.shape ?? []).map((n) => n.toLocaleString("en-US")).join(" × ");
+}
+
 /** What a stored value looks like. */
 export function PreviewBox({ preview }: { preview: Preview }) {
   if (preview.kind === "table" && preview.columns)
     return (
       <div className="preview" tabIndex={0} role="region" aria-label="The first rows">
         <Rows columns={preview.columns} rows={preview.rows ?? []} />
-        {preview.shape && (
-          <p className="faint" style={{ padding: "6px 10px" }}>
-            {preview.shape.map((n) => n.toLocaleString("en-US")).join(" × ")}
-          </p>
-        )}
       </div>
     );
   if (preview.kind === "image" && preview.image) return <Picture base64={preview.image} />;

@@ -895,3 +895,12 @@ def hook_needs_resource():
         return None
 
     tell(build_hook_context())
+
+
+@case("declare.asset_mistakes.NoPart")
+def no_part():
+    @multi_asset(outs={"early": AssetOut(), "late": AssetOut()})
+    def it():
+        return 1, 2
+
+    it.subset_for({"late"})

@@ -468,7 +468,7 @@ class Attempts:
                 keys=frozenset(definition.specs_by_key),
                 selected=frozenset(AssetKey(text) for text in chosen),
                 by_output=bound.keys,
-                by_input=_inputs_of(bound) if definition.is_graph else dict(definition.keys_by_input_name),
+                by_input=_inputs_of(bound) if definition.is_graph else dict(definition.argument_keys),
                 definition=definition,
             )
         return side

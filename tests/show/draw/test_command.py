@@ -46,7 +46,7 @@ defs = Definitions(assets=[orders, revenue], jobs=[nightly, define_asset_job("we
 
 @pytest.fixture
 def draw(tmp_path, monkeypatch):
-    """Types `opgraph draw ...` in a project's folder; gives the exit code, what is printed, and names in the picture."""
+    """Types `opgraph draw ...` in a project's folder; gives the exit code, what it printed, and its names."""
     (tmp_path / "definitions.py").write_text(DEFINITIONS)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OPGRAPH_HOME", raising=False)

@@ -17,6 +17,12 @@ HOSTILE = [
     "é" * 5, "表" * 40, "🙂", "</title>", "<a href=x>", "\\", "`", "%3Cscript%3E", "{}", "\u2028",
 ]  # fmt: skip
 
+ATTRIBUTES = {"class", "role", "aria-label", "width", "height", "viewBox", "rx", "x", "y", "d", "cx", "cy", "r"}
+CLASSES = {
+    "opgraph", "page", "op", "holder", "odd", "even", "box", "behind", "name", "detail", "badge", "pill", "way", "tip",
+    "value",
+}  # fmt: skip
+
 
 def _hostile(count):
     source = random.Random(7)
@@ -41,10 +47,8 @@ def test_hostile_names_are_only_text():
         SPACE + tag for tag in ("svg", "style", "rect", "g", "title", "path", "text", "circle")
     }
     attributes = {name for each in root.iter() for name in each.attrib}
-    assert attributes <= set("class role aria-label width height viewBox rx x y d cx cy r".split())
-    assert {word for each in root.iter() for word in each.get("class", "").split()} <= set(
-        "opgraph page op holder odd even box behind name detail badge pill way tip value".split()
-    )
+    assert attributes <= ATTRIBUTES
+    assert {word for each in root.iter() for word in each.get("class", "").split()} <= CLASSES
     assert len(root.findall(f"{SPACE}style")) == 1
 
 

@@ -21,17 +21,19 @@ export function AssetsPage() {
   const [typed, setTyped] = useState(query);
   const { go } = useRouter();
   const project = useProject();
+  const [folded, setFolded] = useParam("fold");
   const open = useMemo(() => opened.split(",").filter(Boolean), [opened]);
+  const fold = useMemo(() => folded.split(",").filter(Boolean), [folded]);
   const assets = useAssets(query);
-  const drawing = useDrawing(query, open);
+  const drawing = useDrawing(query, open, fold);
   const now = useNow();
   useEffect(() => setTyped(query), [query]);
 
   const byId = useMemo(() => new Map((assets.data?.assets ?? []).map((a) => [a.id, a])), [assets.data]);
   const shownOpen = useMemo(() => {
-    const ids = new Set((drawing.data?.nodes ?? []).filter((n) => n.step !== null || n.open).map((n) => n.asset ?? ""));
-    return [...byId.values()].filter((a) => a.graph_backed && ids.has(a.id)).map((a) => a.id);
-  }, [drawing.data, byId]);
+    const wanted = new Set(open.map((id) => byId.get(id)?.unit).filter((unit) => unit !== undefined));
+    return [...byId.values()].filter((a) => wanted.has(a.unit)).map((a) => a.id);
+  }, [open, byId]);
   const details = useQueries({
     queries: shownOpen.slice(0, 40).map((id) => ({
       queryKey: ["asset", id],
@@ -47,7 +49,7 @@ export function AssetsPage() {
     (id: string): Tone => {
       const node = nodes.get(id);
       if (!node) return "idle";
-      const status = node.step ? ops.get(node.step)?.status : node.asset && node.kind !== "graph" ? byId.get(node.asset)?.status : null;
+      const status = node.step ? ops.get(node.step)?.status : node.asset ? byId.get(node.asset)?.status : null;
       return status ? look(status).tone : "idle";
     },
     [nodes, ops, byId],
@@ -70,11 +72,17 @@ export function AssetsPage() {
     (id: string) => {
       const node = nodes.get(id);
       if (!node || (!node.opens && !node.open)) return;
-      const name = node.kind === "asset" && node.asset ? node.asset : id;
-      const next = open.includes(name) ? open.filter((each) => each !== name) : open.includes(id) ? open.filter((each) => each !== id) : [...open, name];
-      setOpened(next.join(","));
+      if (node.kind === "group") {
+        setFolded((fold.includes(id) ? fold.filter((each) => each !== id) : [...fold, id]).join(","));
+        return;
+      }
+      const name = node.asset ?? id;
+      // Assets of one graph are opened together, in a box that is named for the graph.
+      const unit = node.open ? (node.asset ? byId.get(node.asset)?.unit : id.startsWith("unit:") ? id.slice(5) : undefined) : undefined;
+      const same = (each: string) => each === name || (unit !== undefined && byId.get(each)?.unit === unit);
+      setOpened((node.open ? open.filter((each) => !same(each)) : [...open, name]).join(","));
     },
-    [nodes, open, setOpened],
+    [nodes, open, fold, byId, setOpened, setFolded],
   );
   const enter = useCallback(
     (id: string) => {
@@ -88,12 +96,12 @@ export function AssetsPage() {
 
   const title = useCallback(
     (node: PlacedNode) => {
-      const asset = node.asset && node.kind !== "graph" ? byId.get(node.asset) : undefined;
+      const asset = node.asset ? byId.get(node.asset) : undefined;
       return (
         <>
           <Icon name="down" />
           <span className="cut">{node.label}</span>
-          {node.count > 0 && <span className="faint">{plural(node.count, node.kind === "group" ? "asset" : "op")}</span>}
+          {node.badge && <span className="faint">{node.badge}</span>}
           {asset && <Status of={asset.status} word={asset.progress ? `${asset.progress.done} of ${asset.progress.total}` : undefined} />}
         </>
       );
@@ -153,7 +161,7 @@ export function AssetsPage() {
             tone={tone}
             title={title}
             picked={picked}
-            first={[...nodes.values()].find((n) => n.open && n.asset === open[0])?.id ?? null}
+            first={[...nodes.values()].find((n) => n.open && (n.asset === open[0] || n.id === `unit:${byId.get(open[0] ?? "")?.unit}`))?.id ?? null}
             matches={matches}
             onPick={setPicked}
             onEnter={enter}
@@ -263,12 +271,12 @@ function Plain({ node }: { node: PlacedNode }) {
         <span className="cut">{node.label}</span>
         {node.opens && (
           <button type="button" className="badge" tabIndex={-1} aria-label={`Open ${node.label}`}>
-            {node.count || ""}
+            {node.badge}
             <Icon name="right" />
           </button>
         )}
       </span>
-      <span className="sub">{node.kind === "group" ? "group" : node.detail || node.kind}</span>
+      <span className="sub">{node.detail || node.kind}</span>
     </>
   );
 }

@@ -419,5 +419,7 @@ def get_logger(name: str | None = None) -> logging.Logger:
     """
     logger = logging.getLogger(f"opgraph.{name}" if name else "opgraph")
     if logger.level == logging.NOTSET:
-        logger.setLevel(logging.DEBUG)  # else the root logger's level, WARNING, would hold
+        # Else the root logger's level, WARNING, would hold. `opgraph` itself is that of `context.log`, of which handlers
+        # get what is meant to be seen; what it says in detail is kept with the step.
+        logger.setLevel(logging.DEBUG if name else logging.INFO)
     return logger

@@ -116,7 +116,7 @@ def test_functions_are_called_in_tests():
         return 5
 
     assert five(None) == five(context=None) == five(og.build_init_resource_context()) == 5
-    with pytest.raises(og.InvalidInvocationError, match="no context was provided when invoking: `five` takes it as `context`"):
+    with pytest.raises(og.InvalidInvocationError, match="provided when invoking: `five` takes it as `context`"):
         five()
     with pytest.raises(og.InvalidInvocationError, match="expected argument 'context'"):
         five(other=None)

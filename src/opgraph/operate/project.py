@@ -43,7 +43,7 @@ from opgraph.resolve.project import Project, refuse
 from opgraph.run.retention import DEFAULTS, Retention
 
 T = TypeVar("T")
-_SETTINGS = ("file", "module", "attribute", "on_unselected", "durability", "memoize", "retention")
+_SETTINGS = ("file", "module", "attribute", "on_unselected", "durability", "memoize", "python_logs", "retention")
 _CHOICES = {"on_unselected": ("materialize", "discard", "error"), "durability": ("power", "process")}
 _HOME = ".opgraph"
 _NAMES = re.compile(r"`[^`]+`")  # what an error's sentence is about
@@ -65,6 +65,7 @@ class Location:
         durability: how lasting the values of assets are; None: the default.
         memoize: whether ops are memoized where nobody says it nearer to them.
         retention: what clean-up keeps, and for how long; None: nothing is ever cleaned up by itself.
+        python_logs: what else is done with what runs log; see `log_settings`.
         typed: the options that a person must repeat to mean the same project.
     """
 
@@ -78,6 +79,7 @@ class Location:
     durability: str | None = None
     memoize: bool = False
     retention: Retention | None = DEFAULTS
+    python_logs: Mapping[str, Any] | None = None
     typed: tuple[str, ...] = ()
 
     @property
@@ -146,6 +148,7 @@ def locate(
         durability=settings.get("durability"),
         memoize=settings.get("memoize", False),
         retention=settings.get("retention", Retention()),
+        python_logs=settings.get("python_logs"),
         typed=typed,
     )
 
@@ -197,6 +200,11 @@ def _checked(path: Path, table: object) -> dict[str, Any]:
             continue
         if name == "retention":
             settings[name] = _retention(path, value)  # pyright: ignore[reportUnknownArgumentType]
+            continue
+        if name == "python_logs":
+            if not isinstance(value, dict):
+                raise BadSettingError(path, name, value, "a table")  # pyright: ignore[reportUnknownArgumentType]
+            settings[name] = value
             continue
         choices = _CHOICES.get(name)
         if not isinstance(value, str) or not value or (choices and value not in choices):

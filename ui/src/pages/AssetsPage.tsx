@@ -6,7 +6,7 @@ import type { AssetDetail, AssetOp, AssetSummary, PlacedNode } from "../api/type
 import { type Face, GraphView } from "../graph/GraphView";
 import { ago, duration, plural } from "../logic/format";
 import { matching } from "../logic/search";
-import { type Tone, look } from "../logic/status";
+import { type Tone, look, together } from "../logic/status";
 import { Icon } from "../parts/icons";
 import { Command, Empty, Loading, Meter, Problem, Status, useNow } from "../parts/parts";
 import { Link, at, useParam, useRouter } from "../parts/router";
@@ -49,7 +49,7 @@ export function AssetsPage() {
     (id: string): Tone => {
       const node = nodes.get(id);
       if (!node) return "idle";
-      const status = node.step ? ops.get(node.step)?.status : node.asset ? byId.get(node.asset)?.status : null;
+      const status = node.kind === "graph" && !node.open ? inside(node.id, ops) : node.step ? ops.get(node.step)?.status : node.asset ? byId.get(node.asset)?.status : null;
       return status ? look(status).tone : "idle";
     },
     [nodes, ops, byId],
@@ -65,7 +65,8 @@ export function AssetsPage() {
     const asset = node.asset ? byId.get(node.asset) : undefined;
     if (node.step) return opFace(node, ops.get(node.step));
     if (asset && (node.kind === "asset" || node.kind === "external")) return assetFace(node, asset, Date.now() / 1000);
-    return { tone: "idle", spoken: node.kind, className: node.kind, body: <Plain node={node} /> };
+    const status = node.kind === "graph" ? inside(node.id, ops) : null;
+    return { tone: status ? look(status).tone : "idle", spoken: [node.kind, node.badge, status && look(status).word].filter(Boolean).join(", "), className: node.kind, body: <Plain node={node} status={status} /> };
   }, [byId, ops, minute]);
 
   const toggle = useCallback(
@@ -242,7 +243,7 @@ function opFace(node: PlacedNode, op: AssetOp | undefined): Face {
   const status = op?.status ?? null;
   const { tone, icon, word } = look(status ?? "never");
   const times = op?.times;
-  const took = times && status !== "reused" ? duration((times.load_us + times.compute_us + times.store_us) / 1e6) : "";
+  const took = times && status !== "reused" && status !== "running" ? duration((times.load_us + times.compute_us + times.store_us) / 1e6) : "";
   return {
     tone,
     spoken: ["op", status ? word : "never ran", took].filter(Boolean).join(", "),
@@ -264,7 +265,13 @@ function opFace(node: PlacedNode, op: AssetOp | undefined): Face {
   };
 }
 
-function Plain({ node }: { node: PlacedNode }) {
+/** How the ops of a graph stand that is shown as one node, `graph:revenue.clean`. */
+function inside(id: string, ops: Map<string, AssetOp>): string | null {
+  const prefix = `${id.slice(id.indexOf(":") + 1)}.`;
+  return together([...ops.values()].filter((op) => op.key.startsWith(prefix)).map((op) => op.status));
+}
+
+function Plain({ node, status }: { node: PlacedNode; status: string | null }) {
   return (
     <>
       <span className="name">
@@ -276,7 +283,10 @@ function Plain({ node }: { node: PlacedNode }) {
           </button>
         )}
       </span>
-      <span className="sub">{node.detail || node.kind}</span>
+      <span className="sub">
+        {status && <Icon name={look(status).icon} />}
+        {node.detail || (status ? look(status).word : node.kind)}
+      </span>
     </>
   );
 }

@@ -23,6 +23,7 @@ export function RunGraph({ run, tree, selected, onPick }: { run: RunDetail; tree
   );
   const drawing = useDrawing(query, open);
   const byStep = useMemo(() => new Map([...tree.rows.values()].filter((row) => row.kind !== "key" && row.key).map((row) => [row.key, row])), [tree]);
+  const byGraph = useMemo(() => new Map([...tree.rows.values()].filter((row) => row.kind === "graph").map((row) => [`graph:${row.path}`, row])), [tree]);
   const byAsset = useMemo(() => {
     const out = new Map<string, TreeRow>();
     for (const row of tree.rows.values()) for (const key of row.assets) if (!out.has(key) || row.kind === "asset") out.set(key, row);
@@ -34,9 +35,10 @@ export function RunGraph({ run, tree, selected, onPick }: { run: RunDetail; tree
     (node: PlacedNode | undefined): TreeRow | undefined => {
       if (!node) return undefined;
       if (node.step) return byStep.get(node.step);
+      if (node.kind === "graph") return byGraph.get(node.id);
       return node.asset ? byAsset.get(keys.get(node.asset) ?? "") : undefined;
     },
-    [byStep, byAsset, keys],
+    [byStep, byGraph, byAsset, keys],
   );
   const tone = useCallback((id: string): Tone => look(rowOf(nodes.get(id))?.status ?? "skip").tone, [rowOf, nodes]);
   const face = useCallback(

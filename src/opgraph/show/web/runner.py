@@ -18,7 +18,7 @@ from opgraph.operate.project import Location, load, locate, make_home
 from opgraph.plan.model import Plan
 from opgraph.run.instance import Instance
 from opgraph.show.web import messages as m
-from opgraph.show.web.launching import again, as_given, encoded
+from opgraph.show.web.launching import again, as_given, encoded, named
 from opgraph.show.web.reports import problem_of
 
 Json = dict[str, Any]
@@ -80,7 +80,7 @@ def _run(location: Location, given: Json, begun: execute.OnPlan) -> RunStatus:
                 memoize=location.memoize,
                 **options,
             ).status
-        mode, steps, policy = given.get("mode") or "failed", given.get("steps") or [], given.get("policy")
+        mode, steps, policy = given.get("mode") or "failed", named(given), given.get("policy")
         if mode == "all":
             row = row_of(instance, parent)
             with instance.record.planning() as gate:

@@ -71,8 +71,8 @@ def main(names: list[str]) -> None:
         near = [floor(STEPS, "file") for _ in range(2)]
         try:
             cpu, wall = measured(name)
-        except subprocess.CalledProcessError as error:
-            reason = (error.stderr or str(error)).strip().splitlines()[-1][:90]
+        except (OSError, subprocess.CalledProcessError) as error:
+            reason = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[-1][:90]
             print(f"| {name:8} | | | | not measured: {reason} |", flush=True)
             continue
         near += [floor(STEPS, "file") for _ in range(3)]

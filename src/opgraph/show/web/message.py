@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 AssetStatus: TypeAlias = Literal["never", "fresh", "stale", "failed", "running", "external"]
 StepStatus: TypeAlias = Literal[

@@ -64,8 +64,8 @@ def _run(location: Location, given: Json, begun: execute.OnPlan) -> RunStatus:
     make_home(location)
     config = as_given(given.get("config") or {})
     options: Json = {"on_plan": begun, "who": getpass.getuser(), "why": given.get("why") or ""}
-    durability = location.durability or "power"
-    with Instance(location.home, durability=durability, retention=location.retention) as instance:
+    state: Json = {"durability": location.durability or "power", "retention": location.retention}
+    with Instance(location.home, python_logs=location.python_logs, **state) as instance:
         parent = given.get("parent")
         if not parent:
             return execute.materialize(

@@ -347,7 +347,7 @@ def test_missing_required_output():
 
     with pytest.raises(StepOutputNotFoundError, match="non-optional output .b.; what came: `a`, `c`"):
         outputs(gives)
-    with pytest.raises(InvariantViolationError, match="Invocation of op .gives. did not return an output for non-optional output .b."):
+    with pytest.raises(InvariantViolationError, match="did not return an output for non-optional output .b."):
         outputs(gives, direct=True)
 
 

@@ -22,11 +22,6 @@ _MEANWHILE: dict[str, tuple[str, ...]] = {
         "build_hook_context",
     ),
     "leave it out; ops run in the process that starts the run": (
-        "Executor",
-        "executor",
-        "multiprocess_executor",
-        "threads_executor",
-        "async_executor",
         "dask_executor",
         "ray_executor",
     ),

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from opgraph.declare.definitions import Definitions
+from opgraph.declare.executor import ExecutorChoice
 from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
 from opgraph.declare.job import AssetJob
 from opgraph.declare.selection import All, AssetSelection, CoercibleToAssetSelection, selection_of
@@ -79,6 +80,7 @@ class AssetTarget:
     tags: Mapping[str, str]
     settings: Settings
     memoizing: Memoizing = AS_DECLARED
+    executor: ExecutorChoice | None = None
 
     def plan(self, instance: Instance) -> Plan:
         """The plan that runs everything that was asked for, but for what is memoized.
@@ -134,6 +136,7 @@ class GraphTarget:
     chosen: frozenset[str] | None = None
     asked: tuple[str, ...] = ()
     memoizing: Memoizing = AS_DECLARED
+    executor: ExecutorChoice | None = None
 
     def plan(self, instance: Instance) -> Plan:
         """The plan that runs every op, but for what is memoized."""
@@ -208,6 +211,7 @@ def asset_target(
     job: str = EVERYTHING,
     policy: str | Policy | None = None,
     tags: Mapping[str, str] | None = None,
+    executor: ExecutorChoice | None = None,
     run_config: Given = None,
     defaults: Any = None,
     recorded: Mapping[str, Any] | None = None,
@@ -236,7 +240,7 @@ def asset_target(
         asked={unit.name for unit in units if not unit.definition.specs_by_key.keys().isdisjoint(keys)},
         owner=job,
     )
-    return AssetTarget(project, keys, job, how, dict(tags or {}), settings)
+    return AssetTarget(project, keys, job, how, dict(tags or {}), settings, executor=executor or definitions.executor)
 
 
 def job_target(
@@ -271,6 +275,7 @@ def job_target(
             policy=policy,
             may_be_none=True,  # a job of all assets may stand before the first one
             tags={**job.tags, **(tags or {})},
+            executor=job.executor_def,
             run_config=run_config,
             defaults=job.config,
             recorded=recorded,
@@ -283,6 +288,7 @@ def job_target(
         selection=ops,
         run_config=run_config,
         recorded=recorded,
+        executor=job.executor_def or definitions.executor,
     )
 
 
@@ -294,6 +300,7 @@ def graph_target(
     given: Mapping[str, Any] | None = None,
     project: Project | None = None,
     selection: Sequence[str] | None = None,
+    executor: ExecutorChoice | None = None,
     run_config: Given = None,
     recorded: Mapping[str, Any] | None = None,
 ) -> GraphTarget:
@@ -341,6 +348,7 @@ def graph_target(
         project,
         chosen,
         tuple(selection or ()),
+        executor=executor,
     )
 
 

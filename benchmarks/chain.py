@@ -3,11 +3,11 @@
 python -m benchmarks.chain
 """
 
-import statistics
 import tempfile
-import time
 
-from benchmarks.floor import ratio
+from benchmarks.engine import chain as steps
+from benchmarks.engine import measured
+from benchmarks.floor import cpu, ratio, row
 from benchmarks.programs import asset_chain, op_chain
 from opgraph import Definitions, Instance, mem_io_manager
 from opgraph.operate import execute
@@ -18,39 +18,27 @@ def run(defs: Definitions, instance: Instance) -> None:
     assert outcome.success, outcome.error
 
 
-def durable(n: int, mode: str, pairs: int) -> None:
-    defs = op_chain(n)
+def durable(what: str, defs: Definitions, n: int, mode: str, pairs: int, goal: str) -> None:
     with tempfile.TemporaryDirectory() as folder, Instance(folder) as instance:
-        cpu, wall, spent = ratio(lambda: run(defs, instance), n, mode, pairs)
-    print(f"{n:6} ops durable, beside `{mode}`{'':12}{cpu:6.2f} × CPU {wall:6.2f} × wall {spent:8.1f} µs an op")
+        times, _, spent = ratio(lambda: run(defs, instance), n, mode, pairs)
+    row(f"{what}, beside `{mode}`", f"{spent:.0f} µs", f"{spent / times:.0f} µs", times, goal)
 
 
 def nothing_stored(n: int) -> None:
-    chain = op_chain(n)
-    defs = Definitions(assets=chain.assets, resources={"io_manager": mem_io_manager})
-    spent: list[float] = []
-    for _ in range(5):
-        instance = Instance.ephemeral()
-        began = time.process_time()
-        run(defs, instance)
-        spent.append((time.process_time() - began) / n * 1e6)
-    print(f"{n:6} ops, nothing stored{'':44}{statistics.median(spent):8.1f} µs an op")
-
-
-def assets(n: int) -> None:
-    defs = asset_chain(n)
-    with tempfile.TemporaryDirectory() as folder, Instance(folder) as instance:
-        cpu, wall, spent = ratio(lambda: run(defs, instance), n, "sync", 3)
-    print(f"{n:6} assets, power-safe, beside `sync`{'':3}{cpu:9.2f} × CPU {wall:6.2f} × wall {spent:8.1f} µs an asset")
+    defs = Definitions(assets=op_chain(n).assets, resources={"io_manager": mem_io_manager})
+    spent = cpu(lambda: run(defs, Instance.ephemeral())) / n
+    row(f"a chain of {n:,} ops, nothing stored: an op", f"{spent * 1e6:.0f} µs", "0.1 µs", spent * 1e7, "≤ 30 µs")
 
 
 def main() -> None:
-    durable(500, "file", 11)
-    durable(500, "inline", 11)
-    durable(10_000, "file", 3)
+    durable("a chain of 500 ops: an op", op_chain(500), 500, "file", 11, "≤ 1 ×")
+    durable("a chain of 500 ops: an op", op_chain(500), 500, "inline", 11, "≤ 4 ×")
+    durable("a chain of 10,000 ops: an op", op_chain(10_000), 10_000, "file", 3, "≤ 1 ×")
     nothing_stored(500)
     nothing_stored(10_000)
-    assets(500)
+    transition = measured(steps())[0]
+    row("the engine alone: a transition", f"{transition * 1e6:.1f} µs", goal="≤ 5 µs")
+    durable("a chain of 500 assets: an asset", asset_chain(500), 500, "sync", 3, "≤ 2 ×")
 
 
 if __name__ == "__main__":

@@ -1,44 +1,59 @@
-"""Loading, resolving and planning: many assets, one output of a large graph, resuming a long run.
+"""Loading, resolving and planning: many assets, one output of a large graph, resuming a long run; and memory.
 
 python -m benchmarks.planning
 """
 
-import resource
-import statistics
+import subprocess
+import sys
 import tempfile
-import time
-from collections.abc import Callable
 
+from benchmarks.floor import beside, graph_floor, log_floor, row
 from benchmarks.programs import asset_chain, failing_chain, fan, op_chain
 from opgraph import Instance
 from opgraph.operate import execute, planning
 from opgraph.resolve.project import resolve
 
+PEAK = "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
+IMPORTED = "import opgraph.operate.execute, benchmarks.programs"
+LOADED = """from benchmarks.programs import asset_chain
+from opgraph.resolve.project import resolve
+kept = resolve(asset_chain(10_000))"""
+RUN = """import tempfile
+from benchmarks.programs import op_chain
+from opgraph import Instance
+from opgraph.operate import execute
+with tempfile.TemporaryDirectory() as folder, Instance(folder) as instance:
+    assert execute.materialize(op_chain(10_000), instance=instance).success"""
 
-def timed(what: str, action: Callable[[], object], times: int = 3) -> None:
-    spent: list[float] = []
-    for _ in range(times):
-        began = time.process_time()
-        action()
-        spent.append(time.process_time() - began)
-    print(f"{what:58}{statistics.median(spent) * 1e3:9.1f} ms CPU")
+
+def peak(code: str) -> float:
+    """The most memory, in MB, of a process of its own. Linux only."""
+    done = subprocess.run([sys.executable, "-c", f"{code}\n{PEAK}"], check=True, capture_output=True, text=True)
+    return int(done.stdout) / 1024
 
 
 def main() -> None:
-    for n in (1_000, 10_000):
-        timed(f"{n} assets in a chain: declare and resolve", lambda n=n: resolve(asset_chain(n)))
-    print(
-        f"{'peak memory of this process so far':58}{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:9.1f} MB"
-    )
+    for n, goal in ((1_000, "≤ 0.1 s"), (10_000, "≤ 1 s")):
+        beside(f"{n:,} assets in a chain: declare, resolve", lambda n=n: resolve(asset_chain(n)),
+               lambda n=n: graph_floor(n), goal)  # fmt: skip
     memory = Instance.ephemeral()
     defs = fan(50, 500)
     resolve(defs)
-    timed("plan one of 50 outputs of a graph of 500 ops", lambda: planning.plan(defs, "o7", instance=memory))
+    beside("plan one of 50 outputs of a graph of 500 ops", lambda: planning.plan(defs, "o7", instance=memory),
+           lambda: graph_floor(500), "≤ 10 ms")  # fmt: skip
     with tempfile.TemporaryDirectory() as folder, Instance(folder) as instance:
         failed = execute.materialize(failing_chain(10_000, 9_000), instance=instance)
         mended = op_chain(10_000)
-        timed("plan the resumption of 10,000 ops that failed at 9,000",
-              lambda: planning.plan_resume(mended, failed.run_id, instance=instance))  # fmt: skip
+        beside(
+            "plan to resume 10,000 ops that failed at 9,000",
+            lambda: planning.plan_resume(mended, failed.run_id, instance=instance),
+            log_floor(9_000),
+            "≤ 200 ms",
+        )
+    bare = peak(IMPORTED)
+    for what, code, goal in (("10,000 assets loaded", LOADED, "≤ 100 MB"), ("a run of 10,000 ops", RUN, "≤ 150 MB")):
+        most = peak(code)
+        row(f"memory: {what}", f"{most:.0f} MB", f"{bare:.0f} MB", most / bare, goal)
 
 
 if __name__ == "__main__":

@@ -51,6 +51,20 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "NodeInvocation",
         "OutputMapping",
     ),
+    "opgraph.declare.retry": (
+        "Backoff",
+        "Jitter",
+        "RetryPolicy",
+    ),
+    "opgraph.declare.hooks": (
+        "HookExecutionResult",
+        "failure_hook",
+        "success_hook",
+    ),
+    "opgraph.run.hooks": (
+        "HookContext",
+        "build_hook_context",
+    ),
     "opgraph.declare.job": (
         "define_asset_job",
         "job",
@@ -204,6 +218,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "Error",
         "ExecutionStepNotFoundError",
         "Failure",
+        "RetryRequested",
         "InvalidConfigError",
         "InvalidDefinitionError",
         "InvalidInvocationError",

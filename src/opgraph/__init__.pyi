@@ -31,6 +31,9 @@ from opgraph.declare.folders import load_from_defs_folder as load_from_defs_fold
 from opgraph.declare.graph import graph as graph
 from opgraph.declare.graph_definition import GraphDefinition as GraphDefinition
 from opgraph.declare.graph_definition import JobDefinition as JobDefinition
+from opgraph.declare.hooks import HookExecutionResult as HookExecutionResult
+from opgraph.declare.hooks import failure_hook as failure_hook
+from opgraph.declare.hooks import success_hook as success_hook
 from opgraph.declare.inputs import GraphIn as GraphIn
 from opgraph.declare.inputs import In as In
 from opgraph.declare.inputs import Nothing as Nothing
@@ -79,6 +82,9 @@ from opgraph.declare.resource import io_manager as io_manager
 from opgraph.declare.resource import make_values_resource as make_values_resource
 from opgraph.declare.resource import resource as resource
 from opgraph.declare.resource_param import ResourceParam as ResourceParam
+from opgraph.declare.retry import Backoff as Backoff
+from opgraph.declare.retry import Jitter as Jitter
+from opgraph.declare.retry import RetryPolicy as RetryPolicy
 from opgraph.declare.run_config import ConfigMapping as ConfigMapping
 from opgraph.declare.run_config import RunConfig as RunConfig
 from opgraph.declare.run_config import config_mapping as config_mapping
@@ -110,12 +116,12 @@ from opgraph.errors import InvalidSubsetError as InvalidSubsetError
 from opgraph.errors import InvariantViolationError as InvariantViolationError
 from opgraph.errors import NotYetSupportedError as NotYetSupportedError
 from opgraph.errors import ResourceFunctionError as ResourceFunctionError
+from opgraph.errors import RetryRequested as RetryRequested
 from opgraph.errors import StepOutputNotFoundError as StepOutputNotFoundError
 from opgraph.errors import UnknownResourceError as UnknownResourceError
 from opgraph.events import RunStatus as RunStatus
 from opgraph.keys import AssetKey as AssetKey
 from opgraph.not_yet import Placeholder as Placeholder
-from opgraph.not_yet import RetryRequested as RetryRequested
 from opgraph.not_yet import UnknownPartitionError as UnknownPartitionError
 from opgraph.operate.api import execute_job as execute_job
 from opgraph.operate.api import materialize as materialize
@@ -133,6 +139,8 @@ from opgraph.run.context import AssetExecutionContext as AssetExecutionContext
 from opgraph.run.context import OpExecutionContext as OpExecutionContext
 from opgraph.run.event import Event as Event
 from opgraph.run.event import EventType as EventType
+from opgraph.run.hooks import HookContext as HookContext
+from opgraph.run.hooks import build_hook_context as build_hook_context
 from opgraph.run.instance import Instance as Instance
 from opgraph.run.io_managers import ConfigurableIOManager as ConfigurableIOManager
 from opgraph.run.mistakes import InvalidPropertyError as InvalidPropertyError
@@ -163,7 +171,6 @@ AssetChecksDefinition: Placeholder
 AutomationCondition: Placeholder
 AutomationConditionSensorDefinition: Placeholder
 BackfillPolicy: Placeholder
-Backoff: Placeholder
 DailyPartitionsDefinition: Placeholder
 DefaultScheduleStatus: Placeholder
 DefaultSensorStatus: Placeholder
@@ -171,11 +178,8 @@ DeleteDynamicPartitionsRequest: Placeholder
 DimensionPartitionMapping: Placeholder
 DynamicPartitionsDefinition: Placeholder
 FreshnessPolicy: Placeholder
-HookContext: Placeholder
-HookExecutionResult: Placeholder
 HourlyPartitionsDefinition: Placeholder
 IdentityPartitionMapping: Placeholder
-Jitter: Placeholder
 LastPartitionMapping: Placeholder
 MonthlyPartitionsDefinition: Placeholder
 MultiPartitionKey: Placeholder
@@ -187,7 +191,6 @@ PartitionKeyRange: Placeholder
 PartitionMapping: Placeholder
 PartitionedConfig: Placeholder
 PartitionsDefinition: Placeholder
-RetryPolicy: Placeholder
 RunRequest: Placeholder
 ScheduleDefinition: Placeholder
 ScheduleEvaluationContext: Placeholder
@@ -206,7 +209,6 @@ asset_check: Placeholder
 asset_sensor: Placeholder
 build_asset_check_context: Placeholder
 build_column_schema_change_checks: Placeholder
-build_hook_context: Placeholder
 build_last_update_freshness_checks: Placeholder
 build_metadata_bounds_checks: Placeholder
 build_multi_asset_sensor_context: Placeholder
@@ -218,7 +220,6 @@ daily_partitioned_config: Placeholder
 dask_executor: Placeholder
 dynamic_partitioned_config: Placeholder
 evaluate_automation_conditions: Placeholder
-failure_hook: Placeholder
 hourly_partitioned_config: Placeholder
 load_asset_checks_from_current_module: Placeholder
 load_asset_checks_from_modules: Placeholder
@@ -237,7 +238,6 @@ run_status_sensor: Placeholder
 schedule: Placeholder
 sensor: Placeholder
 static_partitioned_config: Placeholder
-success_hook: Placeholder
 weekly_partitioned_config: Placeholder
 
 DagsterError = Error

@@ -234,3 +234,43 @@ class Failure(Error):
         self.metadata = dict(metadata or {})
         self.allow_retries = True if allow_retries is None else allow_retries
         super().__init__(description or "")
+
+
+class RetryRequested(Error):
+    """Raised by an op to be tried again, whatever its retry policy says. `raise RetryRequested(...) from error` keeps
+    the reason.
+
+    Args:
+        max_retries: how many attempts may follow the first one; after that the step fails.
+        seconds_to_wait: how long to wait before the next attempt; None: not at all.
+
+    Raises:
+        InvalidInvocationError: a value that cannot be.
+
+    Example:
+        >>> raise RetryRequested(max_retries=3, seconds_to_wait=10)
+        Traceback (most recent call last):
+        opgraph.errors.RetryRequested: the op asked to be tried again
+    """
+
+    def __init__(self, max_retries: int | None = 1, seconds_to_wait: float | None = None) -> None:
+        self.max_retries = 1 if max_retries is None else max_retries
+        self.seconds_to_wait = seconds_to_wait
+        if type(self.max_retries) is not int or self.max_retries < 0:
+            raise BadRetryRequest("max_retries", max_retries, "a whole number, 0 or more")
+        wait = 0 if seconds_to_wait is None else seconds_to_wait
+        if isinstance(wait, bool) or not isinstance(wait, (int, float)) or not 0 <= wait < float("inf"):  # pyright: ignore[reportUnnecessaryIsInstance] - users' data
+            raise BadRetryRequest("seconds_to_wait", seconds_to_wait, "a number of seconds, 0 or more")
+        super().__init__("the op asked to be tried again")
+
+
+class BadRetryRequest(InvalidInvocationError):
+    """An op asks to be tried again so often, or after such a time, as cannot be."""
+
+    def __init__(self, parameter: str, given: object, takes: str) -> None:
+        self.parameter, self.given = parameter, given
+        super().__init__(
+            f"`{parameter}` of `RetryRequested` is {shown(given)}",
+            where=Source.of_caller(),
+            fix=f"`{parameter}` takes {takes}",
+        )

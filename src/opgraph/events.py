@@ -117,6 +117,15 @@ class ErrorInfo(Struct, frozen=True, array_like=True, gc=False):
     notes: tuple[str, ...] = ()
 
 
+class HookRan(Struct, frozen=True, array_like=True, gc=False):
+    """A hook was called when an attempt had ended. What it did never changes how the step ended."""
+
+    name: str
+    time: float
+    error: ErrorInfo | None = None
+    skipped: bool = False  # it said itself that there was nothing to do
+
+
 class Fact(Struct, frozen=True, array_like=True, gc=False):
     """The base of all facts."""
 
@@ -182,6 +191,7 @@ class StepSucceeded(Fact, frozen=True, array_like=True, gc=False, tag=12):
     store: int = 0
     outputs: tuple[Stored, ...] = ()  # those not announced by OutputStored
     reads: tuple[Read, ...] = ()
+    hooks: tuple[HookRan, ...] = ()
 
 
 class StepFailed(Fact, frozen=True, array_like=True, gc=False, tag=13):
@@ -196,6 +206,7 @@ class StepFailed(Fact, frozen=True, array_like=True, gc=False, tag=13):
     store: int = 0
     reads: tuple[Read, ...] = ()
     retry_after: float | None = None  # seconds; drawn by the shell, because chance arrives inside facts
+    hooks: tuple[HookRan, ...] = ()
 
 
 class StepSkipped(Fact, frozen=True, array_like=True, gc=False, tag=14):

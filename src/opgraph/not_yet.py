@@ -9,18 +9,6 @@ from opgraph.errors import Error, NotYetSupportedError
 
 # What to do meanwhile: the names it holds for.
 _MEANWHILE: dict[str, tuple[str, ...]] = {
-    "leave it out; `opgraph resume` runs what failed again": (
-        "RetryPolicy",
-        "Backoff",
-        "Jitter",
-    ),
-    "do the work in an op of its own that comes last": (
-        "success_hook",
-        "failure_hook",
-        "HookContext",
-        "HookExecutionResult",
-        "build_hook_context",
-    ),
     "leave it out; ops run in the process that starts the run": (
         "dask_executor",
         "ray_executor",
@@ -152,10 +140,6 @@ class NotYetRaised(Error):
     def __init__(self, *_args: object, **_kwargs: object) -> None:
         name = type(self).__name__
         raise NotYetSupportedError(name, f"`{name}` is not raised yet", "meanwhile, raise `Failure`")
-
-
-class RetryRequested(NotYetRaised):
-    """An op asks to be tried again."""
 
 
 class UnknownPartitionError(NotYetRaised):

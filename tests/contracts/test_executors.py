@@ -1,6 +1,7 @@
 """What every executor does: the same facts, values, errors and output, whoever runs the ops."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -481,7 +483,11 @@ def test_sys_exit_is_the_steps_failure(executor_name, instance):
 
 def test_a_value_that_cannot_be_pickled_is_the_steps_failure(executor_name, instance):
     """The error names the type and the output."""
-    outcome = run(one(lambda: threading.Lock()), executor_name, instance)
+
+    def body():
+        return threading.Lock()
+
+    outcome = run(one(body), executor_name, instance)
     assert outcome.status is RunStatus.FAILURE
     assert error(outcome).kind == "UnstorableValueError"
     assert error(outcome).during == "store"
@@ -576,7 +582,7 @@ def dies(how):
         (lambda: os._exit(0), "exited with code 0"),
         (lambda: os.kill(os.getpid(), signal.SIGKILL), "killed by SIGKILL"),
         (lambda: os.kill(os.getpid(), signal.SIGTERM), "killed by SIGTERM"),
-        (lambda: os.abort(), "killed by SIGABRT"),
+        (os.abort, "killed by SIGABRT"),
     ],
 )
 def test_a_worker_that_dies_is_blamed_on_its_step(instance, how, words):
@@ -664,8 +670,7 @@ def test_a_workers_children_die_with_it(on_disk):
 
 def alive(pid):
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
 
@@ -704,10 +709,8 @@ def test_a_step_that_does_not_listen_is_killed_where_it_can_be(instance):
 
     def body():
         while True:
-            try:
+            with contextlib.suppress(BaseException):
                 time.sleep(LONG)
-            except BaseException:
-                pass
 
     began = time.monotonic()
     outcome = run(one(body, tags={"opgraph/timeout": 0.5}), "processes", instance)
@@ -889,10 +892,8 @@ def test_a_step_that_does_not_listen_is_killed_when_the_run_is_cancelled(on_disk
 
     def body():
         while True:
-            try:
+            with contextlib.suppress(BaseException):
                 time.sleep(LONG)
-            except BaseException:
-                pass
 
     into = {}
     thread = cancel_when_begun(on_disk, into)

@@ -241,6 +241,7 @@ def test_logs_are_read_by_step_and_from_any_line_on(record, claimed):
     assert [line for _, line in record.logs("r", step=1)] == lines[1::2]
     assert record.logs("r", after=read[3][0]) == read[4:]
     assert record.logs("r", step=0, after=read[3][0]) == [read[4]]
+    assert record.logs("r", step=1, limit=1) == [read[1]]
     assert writer.next_seq == 2
 
 

@@ -810,6 +810,13 @@ def bad_mapping_key():
     DynamicOutput(1, mapping_key="2024/05")
 
 
+@case("declare.fan_mistakes.OneDynamicOutput")
+def one_dynamic_output():
+    @op
+    def it() -> DynamicOutput[int]:
+        return DynamicOutput(1, mapping_key="one")
+
+
 @case("declare.fan_mistakes.NotUnpacked")
 def not_unpacked():
     @graph

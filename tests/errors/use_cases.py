@@ -563,6 +563,19 @@ def superseded(tmp_path):
         first.append([])
 
 
+@case("run.instance.BadHome")
+def bad_home(tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    Instance(tmp_path / "taken")
+
+
+@case("record.refusals.ReadOnlyRecordError")
+def read_only(tmp_path):
+    with Instance(tmp_path) as instance:
+        instance.record.leases.read_only = True
+        materialize([upstream], instance=instance)
+
+
 @case("run.instance.NoHome")
 def no_home(tmp_path):
     before, home = Path.cwd(), os.environ.pop("OPGRAPH_HOME", None)

@@ -112,7 +112,7 @@ def test_generators():
     assert [each.value for each in call(good)] == [1, 2]
     items = call(bad)
     assert next(items).value == 1
-    with pytest.raises(InvariantViolationError, match="without its required output `b`"):
+    with pytest.raises(InvariantViolationError, match="did not return an output for non-optional output \"b\""):
         next(items)
 
 

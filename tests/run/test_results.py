@@ -119,7 +119,7 @@ def test_values_are_there_by_node_and_output(result):
         ("skipped", "result", NoOutput, "an optional output that it needs did not come"),
         ("behind", "result", NoOutput, "a step that it needs failed"),
         ("sevne", "result", NoSuchNode, "Did you mean `seven`"),
-        ("seven.inner", "result", NoSuchNode, "no node `seven.inner`"),
+        ("seven.inner", "result", NoSuchNode, "mixed has no op named seven.inner"),
     ],
 )
 def test_a_value_that_is_not_there_is_explained(result, node, output, error, said):
@@ -141,7 +141,7 @@ def test_a_graphs_output_is_that_of_the_op_inside():
     assert found.output_value() == 28
     assert {e.step_key for e in found.events_for_node("quadruple")} == {"quadruple.double", "quadruple.double_2"}
     assert found.get_run_success_event().is_job_success
-    with pytest.raises(NoSuchOutput, match="`nested` has no output `other`"):
+    with pytest.raises(NoSuchOutput, match="top-level output 'other' of graph `nested`"):
         found.output_value("other")
 
 

@@ -82,3 +82,49 @@ def test_a_value_for_nothing():
 
     with pytest.raises(og.TypeCheckDidNotPass):
         op()
+
+
+@og.op
+def each_a_number(last: str) -> list[og.DynamicOutput[int]]:
+    return [og.DynamicOutput(1, mapping_key="one"), og.DynamicOutput(last, mapping_key="two")]
+
+
+@og.op(out=og.DynamicOut(int))
+def one_by_one(last: str):
+    yield og.DynamicOutput(1, mapping_key="one")
+    yield og.DynamicOutput(last, mapping_key="two")
+
+
+@pytest.mark.parametrize("op", [each_a_number, one_by_one])
+def test_each_value_of_a_fan_out_is_checked(op):
+    """A type given for a fan-out, as `DynamicOut(int)` or `list[DynamicOutput[int]]`, is that of each value."""
+
+    @og.job
+    def j():
+        op("x")
+
+    with pytest.raises(og.TypeCheckDidNotPass, match=f"output `result` of `{op.name}` is declared as int"):
+        j.execute_in_process()
+    with pytest.raises(og.TypeCheckDidNotPass):
+        list(op("x"))
+
+
+def test_a_list_says_nothing_of_a_fan_outs_values():
+    """`-> list` of an op with a `DynamicOut` is what it returns, and not the type of each value."""
+
+    @og.op(out=og.DynamicOut())
+    def op() -> list:
+        return [og.DynamicOutput(1, mapping_key="one")]
+
+    assert [each.value for each in op()] == [1]
+
+
+def test_a_returned_value_of_a_fan_out_names_its_own_output():
+    """In a returned list, a `DynamicOutput` that names another output is refused."""
+
+    @og.op
+    def op() -> list[og.DynamicOutput[int]]:
+        return [og.DynamicOutput(1, mapping_key="one", output_name="other")]
+
+    with pytest.raises(og.InvariantViolationError, match="no output `other`"):
+        op()

@@ -5,6 +5,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple, cast
 
 from opgraph.declare.mistakes import WrongType, report
+from opgraph.declare.retry import RetryPolicy
 from opgraph.errors import Source
 
 
@@ -53,6 +54,10 @@ def _is_internal(value: Any) -> bool:
     return _is_mapping(value) and all(isinstance(keys, (AbstractSet, Sequence)) for keys in value.values())
 
 
+def _is_retry(value: Any) -> bool:
+    return isinstance(value, RetryPolicy)
+
+
 _TEXT: Final = Kind(_is_text, "a text")
 _MAPPING: Final = Kind(_is_mapping, "a mapping whose keys are texts")
 _BY_KEY: Final = Kind(_is_by_key, "a mapping")
@@ -62,6 +67,7 @@ _FLAG: Final = Kind(_is_flag, "True or False")
 _SUBSET: Final = Kind(_is_subset, 'True, False or "auto"')
 _PREFIX: Final = Kind(_is_prefix, "a text or a list of texts")
 _INTERNAL: Final = Kind(_is_internal, "a mapping from output names to sets of asset keys")
+_RETRY: Final = Kind(_is_retry, "a `RetryPolicy`")
 
 KINDS: Final[dict[str, Kind]] = {
     "asset_key_replacements": _BY_KEY,
@@ -91,6 +97,7 @@ KINDS: Final[dict[str, Kind]] = {
     "metadata_by_key": _BY_KEY,
     "metadata_by_output_name": _MAPPING,
     "name": _TEXT,
+    "op_retry_policy": _RETRY,
     "op_tags": _BY_KEY,
     "output_name": _TEXT,
     "output_required": _FLAG,
@@ -100,6 +107,7 @@ KINDS: Final[dict[str, Kind]] = {
     "required_resource_keys": _NAMES,
     "resource_defs": _MAPPING,
     "resources": _MAPPING,
+    "retry_policy": _RETRY,
     "run_tags": _BY_KEY,
     "skippable": _FLAG,
     "specs": _LISTED,

@@ -11,10 +11,12 @@ from opgraph.declare.asset_mistakes import NoAssets, SeveralOutputs
 from opgraph.declare.attributes import CanSubset, OfNode, check
 from opgraph.declare.frozen import Frozen, document, fields_of, made, replaced
 from opgraph.declare.graph_definition import GraphDefinition
+from opgraph.declare.hooks import HookDefinition, checked_hooks
 from opgraph.declare.mapped import mapped
 from opgraph.declare.mistakes import report
 from opgraph.declare.op import OpDefinition
 from opgraph.declare.parameters import list_parameters
+from opgraph.declare.retry import RetryPolicy
 from opgraph.declare.run_config import checked_config
 from opgraph.declare.signatures import P, R_co
 from opgraph.declare.spec import AssetOut, AssetSpec, SourceAsset
@@ -55,8 +57,8 @@ class AssetsDefinition(Frozen, Generic[P, R_co]):
     can_subset: CanSubset
     required_resource_keys: frozenset[str]  # said of the definition; its ops have their own
     resource_defs: Mapping[str, Any]
-    retry_policy: Any
-    hooks: frozenset[Any]
+    retry_policy: RetryPolicy | None
+    hooks: frozenset[HookDefinition]
     op_tags: Mapping[str, str]
     pool: str | None
     is_executable: bool
@@ -79,13 +81,12 @@ class AssetsDefinition(Frozen, Generic[P, R_co]):
         descriptions_by_key: Mapping[AssetKey, str] | None = None,
         backfill_policy: Any = None,
         specs: Sequence[AssetSpec] | None = None,
-        hook_defs: Any = None,
+        hook_defs: AbstractSet[HookDefinition] | None = None,
     ) -> None:
         refuse(
             "AssetsDefinition",
             {
                 "backfill_policy": backfill_policy,
-                "hook_defs": hook_defs or None,
                 "partition_mappings": partition_mappings or None,
                 "partitions_def": partitions_def,
             },
@@ -102,6 +103,7 @@ class AssetsDefinition(Frozen, Generic[P, R_co]):
             "keys_by_input_name": inputs,
             "can_subset": can_subset,
             "resource_defs": resource_defs,
+            "hook_defs": hook_defs,
         }
         by_key = {spec.key: spec for spec in specs or ()}
         outs = {name: AssetOut.from_spec(by_key[key]) for name, key in outputs.items() if key in by_key}
@@ -151,8 +153,8 @@ class AssetsDefinition(Frozen, Generic[P, R_co]):
             resource_defs=of.resource_defs,
             required_resource_keys=of.required_resource_keys,
             op_tags=of.op_tags,
-            retry_policy=None,
-            hooks=frozenset[Any](),
+            retry_policy=of.retry_policy,
+            hooks=of.hooks,
             pool=None,
             is_executable=True,
             source=node_def.source,
@@ -202,7 +204,7 @@ class AssetsDefinition(Frozen, Generic[P, R_co]):
         metadata_by_key: Mapping[AssetKey, Mapping[str, Any]] | None = None,
         automation_condition: Any = None,
         backfill_policy: Any = None,
-        hook_defs: AbstractSet[Any] | None = None,
+        hook_defs: AbstractSet[HookDefinition] | None = None,
     ) -> "AssetsDefinition":
         """A copy with other keys, upstream ones too, or other labels.
 
@@ -213,14 +215,13 @@ class AssetsDefinition(Frozen, Generic[P, R_co]):
             metadata_by_key: metadata, instead of that there was, by old key.
             automation_condition: not supported yet.
             backfill_policy: not supported yet.
-            hook_defs: not supported yet.
+            hook_defs: hooks, beside those there were.
         """
         refuse(
             "AssetsDefinition.with_attributes",
             {
                 "automation_condition": automation_condition,
                 "backfill_policy": backfill_policy,
-                "hook_defs": hook_defs,
             },
         )
         renamed = asset_key_replacements or {}
@@ -252,7 +253,12 @@ class AssetsDefinition(Frozen, Generic[P, R_co]):
             keys_by_input_name={name: new(key) for name, key in self.keys_by_input_name.items()},
             keys_by_output_name={name: new(key) for name, key in self.keys_by_output_name.items()},
             explicit_deps=None if explicit is None else {new(k): {new(d) for d in ds} for k, ds in explicit.items()},
+            hooks=self.hooks | checked_hooks(f"`{self.node_name}`", "hook_defs", hook_defs, self.source),
         )
+
+    def with_hooks(self, hook_defs: AbstractSet[HookDefinition]) -> "AssetsDefinition":
+        """A copy with functions that are called when its steps have ended."""
+        return self.with_attributes(hook_defs=hook_defs)
 
     # -- what it is ---------------------------------------------------------------
 

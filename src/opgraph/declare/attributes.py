@@ -6,6 +6,8 @@ from collections.abc import Set as AbstractSet
 from typing import Any, Literal, TypeAlias, TypedDict, cast
 
 from opgraph.declare.accepted import only, sort_out
+from opgraph.declare.hooks import HookDefinition
+from opgraph.declare.retry import RetryPolicy
 from opgraph.declare.spec import AssetIn, AssetOut, AssetSpec, CoercibleToAssetDep, CoercibleToAssetKeyPrefix
 from opgraph.declare.unsupported import refuse
 from opgraph.keys import AssetKey, CoercibleToAssetKey, near_misses
@@ -23,12 +25,12 @@ class Shared(TypedDict, total=False):
     config_schema: Any
     required_resource_keys: AbstractSet[str] | None
     resource_defs: Mapping[str, object] | None
-    hooks: AbstractSet[Any] | None
+    hooks: AbstractSet[HookDefinition] | None
     partitions_def: Any
     op_tags: Mapping[str, Any] | None
     group_name: str | None
     backfill_policy: Any
-    retry_policy: Any
+    retry_policy: RetryPolicy | None
     code_version: str | None
     check_specs: Sequence[Any] | None
     compute_kind: str | None  # the old name of a single entry of `kinds`
@@ -88,7 +90,7 @@ class OfNode(OneGraphAsset, ManyAssets, total=False):
     code_versions_by_output_name: Mapping[str, str | None] | None
     automation_conditions_by_output_name: Mapping[str, Any] | None
     partition_mappings: Mapping[str, Any] | None
-    hook_defs: AbstractSet[Any] | None
+    hook_defs: AbstractSet[HookDefinition] | None
 
 
 def check(owner: str, given: Any, known: type) -> None:

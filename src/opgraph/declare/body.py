@@ -10,7 +10,7 @@ from functools import partial
 from types import CodeType, FrameType
 from typing import Any
 
-from opgraph.declare.frozen import Frozen
+from opgraph.declare.frozen import Frozen, set_of
 from opgraph.declare.mistakes import NotAFunction
 from opgraph.declare.resource_param import is_resource_annotation
 from opgraph.errors import Source
@@ -75,7 +75,7 @@ class Body(Frozen):
             takes_context=takes_context,
             context_kind=_context_kind(annotations.get(positional[0])) if takes_context else "",
             params=tuple(name for name in values if name != "config" and name not in resources),
-            keyword_only=frozenset(keyword_only),
+            keyword_only=set_of(keyword_only),
             var_keywords=bool(flags & _VAR_KEYWORDS),
             var_positional=bool(flags & _VAR_POSITIONAL),
             config=("config", evaluated(annotations.get("config"), inner)) if "config" in values else None,

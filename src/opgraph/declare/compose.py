@@ -5,12 +5,14 @@ and nothing else.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Union, cast
 from warnings import warn
 
-from opgraph.declare import ports
+from opgraph.declare.accepted import expect
 from opgraph.declare.fan_mistakes import NothingToUnpack, NotUnpacked, OutOfItsMap
+from opgraph.declare.hooks import HookDefinition, checked_hooks
 from opgraph.declare.labels import checked_name, checked_tags
 from opgraph.declare.levels import Level, Levels
 from opgraph.declare.mistakes import (
@@ -28,8 +30,8 @@ from opgraph.declare.mistakes import (
     report,
 )
 from opgraph.declare.node import Node
+from opgraph.declare.retry import RetryPolicy
 from opgraph.declare.signatures import P, R_co
-from opgraph.declare.unsupported import refuse
 from opgraph.declare.wires import FanIn, FromInput, FromNode, Value, Wire, joined
 from opgraph.errors import Source
 from opgraph.keys import near_misses
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from opgraph.declare.op import OpDefinition
 
 Composable = Union["OpDefinition", "GraphDefinition"]
+Said = tuple[Mapping[str, str], RetryPolicy | None, frozenset[HookDefinition]]  # of one call, beside its name
 
 _stack: ContextVar["Composition | None"] = ContextVar("opgraph_composition", default=None)
 
@@ -184,17 +187,20 @@ def _output(node: str, name: str) -> Placeholder:
 class Invocation(Generic[P, R_co]):
     """An op or a graph with an alias or tags of this one use: call it in a graph's body."""
 
-    __slots__ = ("_alias", "_tags", "definition")
+    __slots__ = ("_alias", "_hooks", "_retry", "_tags", "definition")
 
     def __init__(
         self,
         definition: "OpDefinition[P, R_co] | GraphDefinition[P, R_co]",
         alias: str = "",
         tags: Mapping[str, str] | None = None,
+        retry: RetryPolicy | None = None,
+        hooks: frozenset[HookDefinition] = frozenset(),
     ) -> None:
         self.definition = definition
         self._alias = alias
         self._tags = dict(tags or {})
+        self._retry, self._hooks = retry, hooks
 
     @property
     def name(self) -> str:
@@ -206,43 +212,51 @@ class Invocation(Generic[P, R_co]):
         composition = _stack.get()
         if composition is not None:
             composition.called(self)
-            return cast("R_co", call(self.definition, args, kwargs, alias=self._alias, tags=self._tags))
+            return cast("R_co", self._call(args, kwargs))
         return self.definition(*args, **kwargs)
+
+    def _call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        said = (self._tags, self._retry, self._hooks)
+        return call(self.definition, args, kwargs, alias=self._alias, said=said)
 
     def alias(self, name: str) -> "Invocation[P, R_co]":
         """The same under another name."""
-        return self._next(checked_name("alias", name, Source.of_caller()), self._tags)
+        return self._next(_alias=checked_name("alias", name, Source.of_caller()))
 
     def tag(self, tags: Mapping[str, str] | None) -> "Invocation[P, R_co]":
         """The same with more tags."""
         more = checked_tags(f"`{self.name}`", tags, Source.of_caller())
-        return self._next(self._alias, {**self._tags, **more})
+        return self._next(_tags={**self._tags, **more})
 
-    def _next(self, alias: str, tags: Mapping[str, str]) -> "Invocation[P, R_co]":
-        made = Invocation(self.definition, alias, tags)
+    def _next(self, **changes: Any) -> "Invocation[P, R_co]":
+        made = Invocation(self.definition, self._alias, self._tags, self._retry, self._hooks)
+        for name, value in changes.items():
+            setattr(made, name, value)
         composition = _stack.get()
         if composition is not None:
             composition.called(self)
             composition.expect(made)
         return made
 
-    def with_hooks(self, hook_defs: Any) -> "Invocation[P, R_co]":
-        """Not supported yet."""
-        refuse("node", {"hooks": hook_defs or None})
-        return self
+    def with_hooks(self, hook_defs: AbstractSet[HookDefinition]) -> "Invocation[P, R_co]":
+        """The same with functions that are called when its steps have ended."""
+        more = checked_hooks(f"`{self.name}`", "hook_defs", hook_defs, Source.of_caller())
+        return self._next(_hooks=self._hooks | more)
 
-    def with_retry_policy(self, retry_policy: Any) -> "Invocation[P, R_co]":
-        """Not supported yet."""
-        refuse("node", {"retry_policy": retry_policy})
-        return self
+    def with_retry_policy(self, retry_policy: RetryPolicy) -> "Invocation[P, R_co]":
+        """The same with a retry policy that comes before the op's own; of a graph, for its ops that have none."""
+        expect(f"`{self.name}`", Source.of_caller(), retry_policy=retry_policy)
+        return self._next(_retry=retry_policy)
 
     def to_job(self, **attributes: Any) -> Any:
         """A job that runs the graph, under the alias; see `GraphDefinition.to_job`."""
-        return cast("GraphDefinition", self.definition).to_job(**{"name": self.name, **attributes})
+        hooks = self._hooks | checked_hooks(f"`{self.name}`", "hooks", attributes.pop("hooks", None), None)
+        said: dict[str, Any] = {"name": self.name, "op_retry_policy": self._retry, **attributes, "hooks": hooks}
+        return cast("GraphDefinition", self.definition).to_job(**said)
 
     def execute_in_process(self, **options: Any) -> Any:
         """Run it in this process, as a job of its own."""
-        return ports.runner().execute(self.definition, **options)
+        return self.to_job().execute_in_process(**options)
 
 
 class Composition:
@@ -278,7 +292,7 @@ class Composition:
             warn(f"{self.owner} received an uninvoked op: nothing calls `{each.name}`; it will not run", stacklevel=2)
         return returned
 
-    def add(self, definition: Composable, alias: str, tags: Mapping[str, str], where: Source | None) -> str:
+    def add(self, definition: Composable, alias: str, said: "Said", where: Source | None) -> str:
         """A new node; returns its name."""
         known = self._definitions.setdefault(definition.name, definition)
         if known is not definition:
@@ -286,7 +300,8 @@ class Composition:
         if alias in self.nodes:
             report(AliasTwice(self.owner, alias, where=where))
         name = alias if alias and alias not in self.nodes else self._next_name(alias or definition.name)
-        self.nodes[name] = Node(name, definition, {**definition.tags, **tags}, source=where)
+        tags, retry, hooks = said
+        self.nodes[name] = Node(name, definition, {**definition.tags, **tags}, retry, hooks, where)
         return name
 
     def _next_name(self, name: str) -> str:
@@ -350,13 +365,13 @@ def call(
     kwargs: Mapping[str, Any],
     *,
     alias: str = "",
-    tags: Mapping[str, str] | None = None,
+    said: Said = ({}, None, frozenset()),
 ) -> Placeholder | Outputs | None:
     """A call in a graph's body: adds a node; returns what stands for its outputs."""
     composition = _stack.get()
     assert composition is not None
     where = Source.of_caller()
-    name = composition.add(definition, alias, tags or {}, where)
+    name = composition.add(definition, alias, said, where)
     ins = list(definition.ins)
     if len(args) > len(ins):
         report(TooManyArguments(name, len(args), ins, where=where))

@@ -1,6 +1,6 @@
 """Mistakes in fan-outs: one class each."""
 
-from opgraph.errors import InvalidDefinitionError, Source
+from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Source
 
 
 class BadMappingKey(InvalidDefinitionError):
@@ -12,6 +12,18 @@ class BadMappingKey(InvalidDefinitionError):
             f"{given!r} is no mapping key: it is a text of letters, digits, `_` and `-`, and not empty",
             where=where,
             fix="make one of it, such as `re.sub(r'[^A-Za-z0-9_-]', '_', name)`, or number the values",
+        )
+
+
+class OneDynamicOutput(InvalidDefinitionError, InvariantViolationError):
+    """A function whose annotation says that it returns a single value of a fan-out."""
+
+    def __init__(self, owner: str, *, where: Source | None) -> None:
+        self.owner = owner
+        super().__init__(
+            f"{owner} is annotated with return type DynamicOutput, and DynamicOutputs can only be returned in a list",
+            where=where,
+            fix="annotate it as `list[DynamicOutput[...]]`; for a single value use `Output`, or the value alone",
         )
 
 

@@ -1,12 +1,13 @@
 """Records that never change after they were made: what users declare is read by every room above."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, NoReturn, TypeVar
 
 from opgraph.errors import shown
 from opgraph.keys import AssetKey
 
 T = TypeVar("T", bound="Frozen")
+V = TypeVar("V")
 _set = object.__setattr__
 
 
@@ -96,6 +97,15 @@ class _Doc:
 def document(cls: type[T], of_record: Callable[[T], str | None]) -> None:
     """Make the records of a class answer `help` and `__doc__` with what the user wrote; the class keeps its own."""
     cls.__doc__ = _Doc(cls.__doc__, of_record)  # pyright: ignore[reportAttributeAccessIssue] - Python asks descriptors
+
+
+_NONE: frozenset[Any] = frozenset()
+
+
+def set_of(values: Collection[V] | None) -> frozenset[V]:
+    """The values as a frozen set. The empty one is always the same: each of thousands would be an object of its own,
+    which Python's collector of cycles looks at again and again."""
+    return frozenset(values) if values else _NONE
 
 
 def replaced(record: T, **changes: Any) -> T:

@@ -10,13 +10,15 @@ from msgspec import Struct
 from opgraph.declare import compose, ports
 from opgraph.declare.accepted import expect
 from opgraph.declare.body import Body
-from opgraph.declare.frozen import Frozen, document
+from opgraph.declare.frozen import Frozen, document, replaced
+from opgraph.declare.hooks import HookDefinition, checked_hooks
 from opgraph.declare.inputs import GraphIn
 from opgraph.declare.labels import checked_name, checked_tags
 from opgraph.declare.levels import Levels
 from opgraph.declare.mistakes import owner_of
 from opgraph.declare.node import Node
 from opgraph.declare.outputs import GraphOut
+from opgraph.declare.retry import RetryPolicy
 from opgraph.declare.run_config import checked_config
 from opgraph.declare.signatures import P, R_co
 from opgraph.declare.unsupported import refuse
@@ -221,12 +223,12 @@ class GraphDefinition(Frozen, Generic[P, R_co]):
         """This graph with more tags in a graph's body."""
         return compose.Invocation(self).tag(tags)
 
-    def with_hooks(self, hook_defs: AbstractSet[Any]) -> "compose.Invocation[P, R_co]":
-        """Not supported yet."""
+    def with_hooks(self, hook_defs: AbstractSet[HookDefinition]) -> "compose.Invocation[P, R_co]":
+        """This graph in a graph's body, with functions that are called when its steps have ended."""
         return compose.Invocation(self).with_hooks(hook_defs)
 
-    def with_retry_policy(self, retry_policy: Any) -> "compose.Invocation[P, R_co]":
-        """Not supported yet."""
+    def with_retry_policy(self, retry_policy: RetryPolicy) -> "compose.Invocation[P, R_co]":
+        """This graph in a graph's body, with a retry policy for those of its ops that have none."""
         return compose.Invocation(self).with_retry_policy(retry_policy)
 
     def to_job(self, name: str | None = None, **attributes: Any) -> "JobDefinition":
@@ -297,12 +299,14 @@ class JobDefinition(Frozen):
         tags: labels of the job.
         run_tags: labels of its runs; by default `tags`.
         metadata: facts for people.
+        hook_defs: functions that are called when its steps have ended.
+        op_retry_policy: how often a failed step is tried again, where its op does not say it.
         input_values: values for the graph's inputs.
         op_selection: the ops that it runs, with `*op`, `op+`; by default all.
     """
 
     __slots__ = (
-        "assets", "config", "description", "executor_def", "graph", "input_values", "metadata", "name",
+        "assets", "config", "description", "executor_def", "graph", "hooks", "input_values", "metadata", "name",
         "op_selection", "resource_defs", "retry_policy", "run_tags", "source", "tags",
     )  # fmt: skip
 
@@ -316,7 +320,8 @@ class JobDefinition(Frozen):
     metadata: Mapping[str, Any]
     input_values: Mapping[str, Any]
     executor_def: Any
-    retry_policy: Any
+    retry_policy: RetryPolicy | None
+    hooks: frozenset[HookDefinition]
     assets: JobAssets | None
     op_selection: Sequence[str] | None
     source: Source
@@ -335,8 +340,8 @@ class JobDefinition(Frozen):
         tags: Mapping[str, Any] | None = None,
         run_tags: Mapping[str, Any] | None = None,
         metadata: Mapping[str, Any] | None = None,
-        hook_defs: AbstractSet[Any] | None = None,
-        op_retry_policy: Any = None,
+        hook_defs: AbstractSet[HookDefinition] | None = None,
+        op_retry_policy: RetryPolicy | None = None,
         input_values: Mapping[str, object] | None = None,
         op_selection: Sequence[str] | None = None,
         owners: Sequence[str] | None = None,
@@ -347,8 +352,6 @@ class JobDefinition(Frozen):
             {
                 "logger_defs": logger_defs,
                 "partitions_def": partitions_def,
-                "hooks": hook_defs,
-                "op_retry_policy": op_retry_policy,
                 "owners": owners,
                 "automation_condition": automation_condition,
             },
@@ -356,7 +359,7 @@ class JobDefinition(Frozen):
         source = graph_def.source
         expect(
             owner_of("job", name or graph_def.name), source, resource_defs=resource_defs, description=description,
-            tags=tags, run_tags=run_tags, metadata=metadata, input_values=input_values,
+            tags=tags, run_tags=run_tags, metadata=metadata, input_values=input_values, op_retry_policy=op_retry_policy,
         )  # fmt: skip
         own = checked_name("job", name if name is not None else graph_def.name, source)
         labels = {**graph_def.tags, **checked_tags(f"job `{own}`", tags, source)}
@@ -371,7 +374,8 @@ class JobDefinition(Frozen):
             metadata=dict(metadata or {}),
             input_values=dict(input_values or {}),
             executor_def=executor_def,
-            retry_policy=None,
+            retry_policy=op_retry_policy,
+            hooks=checked_hooks(f"job `{own}`", "hooks", hook_defs, source),
             assets=None,
             op_selection=None if op_selection is None else list(op_selection),
             source=source,
@@ -398,6 +402,11 @@ class JobDefinition(Frozen):
         return self.graph.nodes
 
     nodes = node_dict
+
+    def with_hooks(self, hook_defs: AbstractSet[HookDefinition]) -> "JobDefinition":
+        """A copy with functions that are called when its steps have ended."""
+        more = checked_hooks(f"job `{self.name}`", "hook_defs", hook_defs, Source.of_caller())
+        return replaced(self, hooks=self.hooks | more)
 
     @property
     def asset_selection(self) -> AbstractSet[AssetKey] | None:

@@ -9,8 +9,10 @@ from opgraph.declare.accepted import expect
 from opgraph.declare.frozen import Frozen, made, replaced
 from opgraph.declare.graph import composed
 from opgraph.declare.graph_definition import JobDefinition
+from opgraph.declare.hooks import HookDefinition, checked_hooks
 from opgraph.declare.labels import checked_name, checked_tags, memoized_tags
 from opgraph.declare.mistakes import gathering, owner_of
+from opgraph.declare.retry import RetryPolicy
 from opgraph.declare.run_config import checked_config
 from opgraph.declare.selection import AssetSelection, CoercibleToAssetSelection, selection_of
 from opgraph.declare.unsupported import refuse
@@ -21,7 +23,8 @@ class AssetJob(Frozen):
     """A selection of assets that is run under a name. Made by `define_asset_job`."""
 
     __slots__ = (
-        "config", "description", "executor_def", "metadata", "name", "run_tags", "selection", "source", "tags",
+        "config", "description", "executor_def", "hooks", "metadata", "name", "retry_policy", "run_tags", "selection",
+        "source", "tags",
     )  # fmt: skip
 
     name: str
@@ -32,6 +35,8 @@ class AssetJob(Frozen):
     run_tags: Mapping[str, str]
     metadata: Mapping[str, Any]
     executor_def: Any
+    retry_policy: RetryPolicy | None
+    hooks: frozenset[HookDefinition]
     source: Source | None
 
     def with_metadata(self, metadata: Mapping[str, Any] | None) -> "AssetJob":
@@ -66,8 +71,8 @@ def define_asset_job(
     metadata: Mapping[str, Any] | None = None,
     partitions_def: Any = None,
     executor_def: Any = None,
-    hooks: AbstractSet[Any] | None = None,
-    op_retry_policy: Any = None,
+    hooks: AbstractSet[HookDefinition] | None = None,
+    op_retry_policy: RetryPolicy | None = None,
     owners: Sequence[str] | None = None,
     automation_condition: Any = None,
     memoize: bool | None = None,
@@ -84,8 +89,8 @@ def define_asset_job(
         metadata: facts for people.
         partitions_def: not supported yet.
         executor_def: the executor that runs it.
-        hooks: not supported yet.
-        op_retry_policy: not supported yet.
+        hooks: functions that are called when its steps have ended.
+        op_retry_policy: how often a failed step is tried again, where its op or asset does not say it.
         owners: not supported yet.
         automation_condition: not supported yet.
         memoize: whether its ops reuse stored values while code, configuration and inputs are the same, where they do
@@ -102,15 +107,13 @@ def define_asset_job(
         "define_asset_job",
         {
             "partitions_def": partitions_def,
-            "hooks": hooks,
-            "op_retry_policy": op_retry_policy,
             "owners": owners,
             "automation_condition": automation_condition,
         },
     )
     where = Source.of_caller()
     expect(owner_of("job", name), where, description=description, tags=tags, run_tags=run_tags, metadata=metadata,
-           memoize=memoize)  # fmt: skip
+           memoize=memoize, op_retry_policy=op_retry_policy)  # fmt: skip
     labels = memoized_tags(checked_tags(owner_of("job", name), tags, where), memoize)
     return made(
         AssetJob,
@@ -122,6 +125,8 @@ def define_asset_job(
         run_tags=labels if run_tags is None else checked_tags(owner_of("job", name), run_tags, where),
         metadata=dict(metadata or {}),
         executor_def=executor_def,
+        retry_policy=op_retry_policy,
+        hooks=checked_hooks(owner_of("job", name), "hooks", hooks, where),
         source=where,
     )
 
@@ -142,8 +147,8 @@ def job(
     metadata: Mapping[str, Any] | None = ...,
     logger_defs: Mapping[str, Any] | None = ...,
     executor_def: Any = ...,
-    hooks: AbstractSet[Any] | None = ...,
-    op_retry_policy: Any = ...,
+    hooks: AbstractSet[HookDefinition] | None = ...,
+    op_retry_policy: RetryPolicy | None = ...,
     partitions_def: Any = ...,
     input_values: Mapping[str, object] | None = ...,
     owners: Sequence[str] | None = ...,
@@ -163,8 +168,8 @@ def job(
     metadata: Mapping[str, Any] | None = None,
     logger_defs: Mapping[str, Any] | None = None,
     executor_def: Any = None,
-    hooks: AbstractSet[Any] | None = None,
-    op_retry_policy: Any = None,
+    hooks: AbstractSet[HookDefinition] | None = None,
+    op_retry_policy: RetryPolicy | None = None,
     partitions_def: Any = None,
     input_values: Mapping[str, object] | None = None,
     owners: Sequence[str] | None = None,
@@ -183,8 +188,8 @@ def job(
         metadata: facts for people.
         logger_defs: not supported yet.
         executor_def: the executor that runs it.
-        hooks: not supported yet.
-        op_retry_policy: not supported yet.
+        hooks: functions that are called when its steps have ended.
+        op_retry_policy: how often a failed step is tried again, where its op or asset does not say it.
         partitions_def: not supported yet.
         input_values: values for the function's parameters.
         owners: not supported yet.

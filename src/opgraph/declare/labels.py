@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple
 
+from opgraph.declare.frozen import set_of
 from opgraph.declare.mistakes import BadGroup, BadKind, BadName, BadOwner, BadTag, TooManyKinds, report
 from opgraph.errors import InvalidDefinitionError, Source, shown
 from opgraph.keys import NAME
@@ -61,7 +62,7 @@ def checked_labels(
         checked_group(owner, group_name, where) if group_name is not None else None,
         _checked_owners(owner, owners, where) if owners else (),
         _checked_asset_tags(owner, tags, where) if tags else {},
-        _checked_kinds(owner, kinds, where) if kinds else frozenset(),
+        _checked_kinds(owner, kinds, where) if kinds else set_of(()),
     )
 
 

@@ -8,9 +8,12 @@ from msgspec import Struct
 
 from opgraph.declare.asset_mistakes import ManagerTwice, NoSuchName, OneKeyTwice, UnknownInternalDep
 from opgraph.declare.attributes import CanSubset, ManyAssets, OneAsset, Shared
+from opgraph.declare.frozen import set_of
+from opgraph.declare.hooks import HookDefinition, checked_hooks
 from opgraph.declare.labels import checked_name, checked_tags, memoized_tags
 from opgraph.declare.layout_mistakes import DepsBesideSpecs, InputsOfNoSpec
 from opgraph.declare.mistakes import KeyTwice, NoSuchParameter, RepeatedDependency, report
+from opgraph.declare.retry import RetryPolicy
 from opgraph.declare.spec import AssetDep, AssetIn, AssetOut, AssetSpec, deps_of
 from opgraph.errors import Source
 from opgraph.keys import AssetKey
@@ -41,6 +44,8 @@ class Layout(Struct, frozen=True):
     resource_defs: dict[str, Any] = {}
     required_resource_keys: frozenset[str] = frozenset()
     op_tags: dict[str, str] = {}
+    retry_policy: RetryPolicy | None = None
+    hooks: frozenset[HookDefinition] = frozenset()
 
 
 def key_of(given: OneAsset, name: str, owner: str, source: Source) -> AssetKey:
@@ -115,9 +120,17 @@ def one(
         specs=[spec],
         io_manager_keys={output: manager} if manager else {},
         resource_defs=resources,
-        required_resource_keys=frozenset(given.get("required_resource_keys") or ()),
+        required_resource_keys=set_of(given.get("required_resource_keys")),
         op_tags=memoized_tags(checked_tags(owner, given.get("op_tags"), source), given.get("memoize")),
+        retry_policy=given.get("retry_policy"),
+        hooks=hooks_of(given, owner, source),
     )
+
+
+def hooks_of(given: Any, owner: str, source: Source) -> frozenset[HookDefinition]:
+    """The hooks, under both names that the parameter has."""
+    names = ("hooks", "hook_defs")
+    return set_of([hook for name in names for hook in checked_hooks(owner, name, given.get(name), source)])
 
 
 def kinds_of(given: Shared, kinds: AbstractSet[str] | None) -> AbstractSet[str] | None:
@@ -183,8 +196,10 @@ def many(
         explicit_deps=explicit,
         can_subset=given.get("can_subset", False),
         resource_defs=dict(given.get("resource_defs") or {}),
-        required_resource_keys=frozenset(given.get("required_resource_keys") or ()),
+        required_resource_keys=set_of(given.get("required_resource_keys")),
         op_tags=memoized_tags(checked_tags(owner, given.get("op_tags"), source), given.get("memoize")),
+        retry_policy=given.get("retry_policy"),
+        hooks=hooks_of(given, owner, source),
     )
 
 

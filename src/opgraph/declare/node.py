@@ -1,10 +1,12 @@
 """A node of a graph: a call of an op or a graph in a graph's body."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from opgraph.declare.hooks import HookDefinition
+from opgraph.declare.retry import RetryPolicy
 from opgraph.errors import Source
 
 if TYPE_CHECKING:
@@ -18,6 +20,6 @@ class Node(Struct, frozen=True, eq=False):
     name: str
     definition: "OpDefinition | GraphDefinition"
     tags: Mapping[str, str] = {}
-    retry_policy: Any = None
-    hooks: frozenset[Any] = frozenset()
+    retry_policy: RetryPolicy | None = None
+    hooks: frozenset[HookDefinition] = frozenset()
     source: Source | None = None  # the line of the call

@@ -9,8 +9,10 @@ from opgraph.declare import compose, ports
 from opgraph.declare.accepted import expect, only
 from opgraph.declare.body import Body
 from opgraph.declare.classes import Classes, classes_of
-from opgraph.declare.dynamic import DynamicOut
-from opgraph.declare.frozen import Frozen, document, replaced
+from opgraph.declare.dynamic import DynamicOut, DynamicOutput
+from opgraph.declare.fan_mistakes import OneDynamicOutput
+from opgraph.declare.frozen import Frozen, document, replaced, set_of
+from opgraph.declare.hooks import HookDefinition
 from opgraph.declare.inputs import NO_DEFAULT, In, says_nothing
 from opgraph.declare.labels import checked_name, checked_tags, memoized_tags
 from opgraph.declare.mistakes import (
@@ -24,6 +26,7 @@ from opgraph.declare.mistakes import (
     report,
 )
 from opgraph.declare.outputs import Out
+from opgraph.declare.retry import RetryPolicy
 from opgraph.declare.signatures import P, R_co, op_decorator
 from opgraph.declare.unsupported import refuse
 from opgraph.declare.viewed import InputView, OutputView, output_annotations, type_view
@@ -61,9 +64,14 @@ class AnnotationNotOutputs(InvalidDefinitionError, InvariantViolationError):
     def __init__(self, owner: str, outputs: Sequence[str], annotation: object, *, where: Source) -> None:
         self.owner, self.outputs, self.annotation = owner, tuple(outputs), annotation
         told = typing.get_args(annotation) if typing.get_origin(annotation) is tuple else ()
-        says = f"a tuple of {len(told)}" if told else f"`{getattr(annotation, '__name__', annotation)}`"
+        says = (
+            f" and is annotated to return a tuple of {len(told)}"
+            if told
+            else ": Expected Tuple annotation for multiple outputs, but received non-tuple annotation "
+            f"`{getattr(annotation, '__name__', annotation)}`"
+        )
         super().__init__(
-            f"{owner} has {len(self.outputs)} outputs and is annotated to return {says}",
+            f"{owner} has {len(self.outputs)} outputs{says}",
             where=where,
             fix=f"annotate it with a tuple of {len(self.outputs)}: {', '.join(f'`{o}`' for o in self.outputs)}",
         )
@@ -81,6 +89,7 @@ class OpDefinition(Frozen, Generic[P, R_co]):
         description: for people.
         required_resource_keys: the resources it uses, as `context.resources.<key>`.
         tags: labels.
+        retry_policy: how often a failed step is tried again, and after how long.
         code_version: stands for the code.
         memoize: whether stored values are reused while code, configuration and inputs are the same.
     """
@@ -99,7 +108,7 @@ class OpDefinition(Frozen, Generic[P, R_co]):
     tags: Mapping[str, str]
     code_version: str | None
     config_schema: Any  # as given: a Config class, or Python types
-    retry_policy: Any
+    retry_policy: RetryPolicy | None
     pool: str | None
     metadata: Mapping[str, Any]
     source: Source
@@ -115,17 +124,17 @@ class OpDefinition(Frozen, Generic[P, R_co]):
         required_resource_keys: AbstractSet[str] | None = None,
         tags: Mapping[str, Any] | None = None,
         version: str | None = None,
-        retry_policy: Any = None,
+        retry_policy: RetryPolicy | None = None,
         code_version: str | None = None,
         pool: str | None = None,
         *,
         memoize: bool | None = None,
         kind: str = "op",
     ) -> None:
-        refuse("op", {"pool": pool, "retry_policy": retry_policy})
+        refuse("op", {"pool": pool})
         expect(owner_of(kind, name), getattr(compute_fn, "source", None), ins=ins, outs=outs, description=description,
                required_resource_keys=required_resource_keys, tags=tags, code_version=code_version,
-               memoize=memoize)  # fmt: skip
+               memoize=memoize, retry_policy=retry_policy)  # fmt: skip
         body = compute_fn if isinstance(compute_fn, Body) else Body(compute_fn)
         owner = owner_of(kind, name)
         if body.var_positional:
@@ -144,11 +153,11 @@ class OpDefinition(Frozen, Generic[P, R_co]):
             ins=_ins(body, ins or {}, owner),
             outs={"result": Out()} if outs is None else dict(outs),
             description=description if description is not None else body.doc,
-            required_resource_keys=frozenset(required_resource_keys or ()) | body.resources.keys(),
+            required_resource_keys=set_of((*(required_resource_keys or ()), *body.resources)),
             tags=memoized_tags(checked_tags(owner, tags, body.source), memoize),
             code_version=code_version if code_version is not None else version,
             config_schema=config_schema,
-            retry_policy=None,
+            retry_policy=retry_policy,
             pool=None,
             metadata={},
             source=body.source,
@@ -254,12 +263,12 @@ class OpDefinition(Frozen, Generic[P, R_co]):
         """This op with more tags in a graph's body."""
         return compose.Invocation(self).tag(tags)
 
-    def with_hooks(self, hook_defs: AbstractSet[Any]) -> "compose.Invocation[P, R_co]":
-        """Not supported yet."""
+    def with_hooks(self, hook_defs: AbstractSet[HookDefinition]) -> "compose.Invocation[P, R_co]":
+        """This op in a graph's body, with functions that are called when its step has ended."""
         return compose.Invocation(self).with_hooks(hook_defs)
 
-    def with_retry_policy(self, retry_policy: Any) -> "compose.Invocation[P, R_co]":
-        """Not supported yet."""
+    def with_retry_policy(self, retry_policy: RetryPolicy) -> "compose.Invocation[P, R_co]":
+        """This op in a graph's body, with a retry policy that comes before its own."""
         return compose.Invocation(self).with_retry_policy(retry_policy)
 
     def with_replaced_properties(
@@ -331,6 +340,8 @@ def outs_of(body: Body, out: Out | Mapping[str, Out] | None) -> dict[str, Out]:
     if isinstance(out, Mapping):
         return dict(out)
     if out is None and "DynamicOutput" in str(body.returns_annotation):
+        if (typing.get_origin(body.returns) or body.returns) is DynamicOutput:
+            report(OneDynamicOutput(f"op `{body.inner.__name__}`", where=body.source))
         return {"result": DynamicOut()}
     single = out if out is not None else _ONE
     return {"result": _typed(single, body)}
@@ -358,7 +369,7 @@ def op(
     required_resource_keys: AbstractSet[str] | None = None,
     tags: Mapping[str, Any] | None = None,
     version: str | None = None,
-    retry_policy: Any = None,
+    retry_policy: RetryPolicy | None = None,
     code_version: str | None = None,
     pool: str | None = None,
     memoize: bool | None = None,
@@ -379,7 +390,7 @@ def op(
         required_resource_keys: the resources it uses, as `context.resources.<key>`.
         tags: labels.
         version: the old name of `code_version`.
-        retry_policy: not supported yet.
+        retry_policy: how often a failed step is tried again, and after how long.
         code_version: stands for the code.
         pool: not supported yet.
         memoize: whether its stored values are reused while code, configuration and inputs are the same; None: as the

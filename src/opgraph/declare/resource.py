@@ -24,8 +24,8 @@ class TooManyParameters(InvalidDefinitionError):
     def __init__(self, name: str, extra: list[str], where: Source | None) -> None:
         self.name, self.extra = name, tuple(extra)
         super().__init__(
-            f"the resource function `{name}` is given one argument, its context, and also asks for "
-            f"{', '.join(f'`{each}`' for each in extra)}",
+            f"the resource function `{name}` expects only a single positional required argument. "
+            f"Got required extra params {', '.join(extra)}",
             where=where,
             fix="take other resources from `context.resources`, and list them in `required_resource_keys`",
         )
@@ -34,10 +34,13 @@ class TooManyParameters(InvalidDefinitionError):
 class WrongResourceCall(InvalidInvocationError):
     """A function that makes a resource was called directly with other arguments than its context."""
 
-    def __init__(self, name: str, parameter: str, where: Source | None) -> None:
-        self.name, self.parameter = name, parameter
+    def __init__(self, name: str, parameter: str, given: int, where: Source | None) -> None:
+        self.name, self.parameter, self.given = name, parameter, given
         super().__init__(
-            f"the resource function `{name}` takes its context as the argument `{parameter}`, and no other",
+            f"Resource initialization expected argument '{parameter}', and no other: it is the context of `{name}`"
+            if given
+            else "Resource initialization function has context argument, but no context was provided when invoking: "
+            f"`{name}` takes it as `{parameter}`",
             where=where,
             fix=f"call it as `{name}(build_init_resource_context())`, or `{name}(None)` where it does not read it",
         )
@@ -134,7 +137,7 @@ class ResourceDefinition:
             return self.resource_fn()
         given = [*args, *kwargs.values()]
         if len(given) != 1 or (kwargs and self._parameter not in kwargs):
-            raise WrongResourceCall(self.name, self._parameter, _place(self.resource_fn))
+            raise WrongResourceCall(self.name, self._parameter, len(given), _place(self.resource_fn))
         context = given[0]
         if self._config is not None and isinstance(context, InitResourceContext):
             context = context.replace_config(self._config)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from opgraph.declare.config import Config
     from opgraph.declare.graph_definition import GraphDefinition
     from opgraph.declare.op import OpDefinition
+    from opgraph.declare.retry import RetryPolicy
 
     P = ParamSpec("P", default=...)  # the parameters, without the context
     T = TypeVar("T", default=Any)
@@ -65,7 +66,7 @@ class OfOp(TypedDict, total=False):
     required_resource_keys: AbstractSet[str] | None
     tags: Mapping[str, Any] | None
     version: str | None
-    retry_policy: Any
+    retry_policy: "RetryPolicy | None"
     code_version: str | None
     pool: str | None
     memoize: bool | None

@@ -1,14 +1,18 @@
 """Graphs whose wires are given as data: nodes, and for each of their inputs the output that it comes from."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from msgspec import Struct, structs
 
+from opgraph.declare.accepted import expect
+from opgraph.declare.hooks import HookDefinition, checked_hooks
 from opgraph.declare.inputs import NO_DEFAULT, GraphIn
 from opgraph.declare.mistakes import InputMissing, TwoDefinitions, UnknownInput, report
 from opgraph.declare.node import Node
 from opgraph.declare.outputs import GraphOut
+from opgraph.declare.retry import RetryPolicy
 from opgraph.declare.wires import FanIn, FromInput, FromNode, Wire
 from opgraph.declare.wiring_mistakes import NodesInCircle, NoSuchNode, NoSuchOutput, NotANode, NotDependencies
 from opgraph.errors import Source
@@ -53,8 +57,8 @@ class NodeInvocation(Struct, frozen=True):
     name: str
     alias: str | None = None
     tags: Mapping[str, str] = {}
-    hook_defs: Any = None
-    retry_policy: Any = None
+    hook_defs: AbstractSet[HookDefinition] = frozenset()
+    retry_policy: RetryPolicy | None = None
 
     def __hash__(self) -> int:
         return hash((self.name, self.alias))
@@ -172,7 +176,9 @@ def _nodes(
             continue
         used.add(each.name)
         name = each.alias or each.name
-        nodes[name] = Node(name, definition, {**definition.tags, **each.tags}, source=where)
+        hooks = checked_hooks(f"`{name}`", "hook_defs", each.hook_defs, where)
+        expect(f"`{name}`", where, retry_policy=each.retry_policy)
+        nodes[name] = Node(name, definition, {**definition.tags, **each.tags}, each.retry_policy, hooks, where)
     for name, definition in by_name.items():
         if name not in used:
             nodes[name] = Node(name, definition, dict(definition.tags), source=where)

@@ -1,5 +1,6 @@
 """Another attempt after a failed one: how often, and after how long."""
 
+from opgraph.declare.retry import wait_after
 from opgraph.engine.commands import Command, Delay
 from opgraph.engine.phases import Phase
 from opgraph.engine.state import State
@@ -15,11 +16,7 @@ def seconds_before(retry: Retry, failures: int) -> float:
         >>> [seconds_before(Retry(most=3, delay=1.0, backoff="exponential"), n) for n in (1, 2, 3)]
         [1.0, 3.0, 7.0]
     """
-    if retry.backoff == "linear":
-        return retry.delay * failures
-    if retry.backoff == "exponential":
-        return retry.delay * (2**failures - 1)
-    return retry.delay
+    return wait_after(failures, retry.delay, retry.backoff)
 
 
 def failures(state: State, step: int) -> int:
@@ -30,17 +27,16 @@ def failures(state: State, step: int) -> int:
 def wait(state: State, step: int, fact: StepFailed) -> float | None:
     """The seconds until another attempt; None: there is none.
 
-    Without a policy the op may still have asked for one, by `retry_after`: how often it may is the shell's to count.
+    `retry_after` says it where the shell has drawn the seconds by chance, or the op has asked for another attempt: how
+    often it may is the shell's to count. Otherwise the policy does.
     """
     if not fact.error.retry:
         return None
-    retry = state.program.retries.get(state.template[step])
-    if retry is None:
+    if fact.retry_after is not None:
         return fact.retry_after
+    retry = state.program.retries.get(state.template[step])
     count = failures(state, step)
-    if count > retry.most:
-        return None
-    return seconds_before(retry, count) if fact.retry_after is None else fact.retry_after
+    return seconds_before(retry, count) if retry is not None and count <= retry.most else None
 
 
 def delay(state: State, step: int, seconds: float) -> list[Command]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, cast
 
 from msgspec import structs
@@ -27,9 +28,9 @@ from opgraph.errors import (
 )
 from opgraph.events import Kept, Place, RunStatus
 from opgraph.keys import AssetKey, CoercibleToAssetKey, near_misses
-from opgraph.operate.cancel import RunCanceledError
 from opgraph.operate.asset_job import job_of_assets
 from opgraph.operate.asset_view import AssetGraphView
+from opgraph.operate.cancel import RunCanceledError
 from opgraph.operate.execute import RunOutcome, start
 from opgraph.operate.planning import past_of, row_of, trouble_in, what_failed
 from opgraph.operate.target import EVERYTHING, AssetTarget, Selection, Target, asset_target, graph_target, job_target
@@ -79,8 +80,8 @@ def materialize(
         selection: which of the assets; by default all.
         unselected: what to do with assets that come though nobody selected them: `materialize` (default), `discard` or
             `error`.
-        executor: who runs the ops: `in_process` (default), `threads`, `async`, `processes`, or one of the executors with
-            settings, such as `multiprocess_executor.configured({"max_concurrent": 4})`.
+        executor: who runs the ops: `in_process` (default), `threads`, `async`, `processes`, or one of the executors
+            with settings, such as `multiprocess_executor.configured({"max_concurrent": 4})`.
         timeout: seconds that the run may take.
 
     Returns:
@@ -291,6 +292,7 @@ def _execute(
             whole = {**assets.definitions.resources, **resources}
             assets = structs.replace(assets, definitions=replaced(assets.definitions, resources=whole))
         target = _target_of_assets(job, assets, owner, asset_selection, tags, run_config)
+        target = replace(target, hooks=job.hooks)  # more may have been put on it
     else:
         if isinstance(job, JobDefinition):  # what is given here replaces what the job brings
             resources = {**job.resource_defs, **(resources or {})}
@@ -358,7 +360,8 @@ def error_of(outcome: RunOutcome) -> BaseException:
         show_own_code_only(found)
         if isinstance(found, Exception):
             with suppress(Exception):  # a user's class may refuse
-                found.add_note(f"{_doing(outcome)} `{outcome.failed_step}` of run {outcome.run_id}")
+                step = f"{_doing(outcome)} `{outcome.failed_step}` of" if outcome.failed_step else "in"
+                found.add_note(f"{step} run {outcome.run_id}")
             return found
     text = f"{outcome.error.kind}: {outcome.error.message}" if outcome.error is not None else outcome.status.value
     failed = StepFailedError(

@@ -36,6 +36,7 @@ def job_of_assets(
     if job is not None:
         metadata = {key: MetadataValue.of(value) for key, value in job.metadata.items()}
         changes |= {"config": job.config, "tags": job.tags, "run_tags": job.run_tags, "metadata": metadata}
+        changes |= {"retry_policy": job.retry_policy, "hooks": job.hooks}
     return replaced(whole, **changes)
 
 

@@ -93,6 +93,8 @@ def materialize(
     executor: ExecutorChoice | str | None = None,
     otherwise: str | None = None,
     timeout: float | None = None,
+    who: str = "",
+    why: str = "",
 ) -> RunOutcome:
     """Materialize a selection, or run a job, in this process.
 
@@ -112,6 +114,8 @@ def materialize(
         executor: who runs the steps; None: what the job, the definitions or the project's settings say.
         otherwise: the executor where neither this call, the job nor the definitions name one.
         timeout: seconds that the run may take.
+        who: who starts it, for the list of runs.
+        why: what for.
 
     Raises:
         InvalidDefinitionError: the definitions cannot work, or the selection cannot be run (InvalidSubsetError).
@@ -129,17 +133,9 @@ def materialize(
     )
     with instance.record.planning() as gate:
         plan = target.plan(instance)
+        options: dict[str, Any] = {"listeners": listeners, "on_plan": on_plan, "forward": forward, "timeout": timeout}
         return start(
-            target,
-            plan,
-            instance,
-            gate=gate,
-            listeners=listeners,
-            on_plan=on_plan,
-            forward=forward,
-            executor=executor,
-            otherwise=otherwise,
-            timeout=timeout,
+            target, plan, instance, gate=gate, executor=executor, otherwise=otherwise, who=who, why=why, **options
         )
 
 
@@ -158,6 +154,8 @@ def resume(
     executor: ExecutorChoice | str | None = None,
     otherwise: str | None = None,
     timeout: float | None = None,
+    who: str = "",
+    why: str = "",
 ) -> RunOutcome:
     """Go on from an earlier run.
 
@@ -178,6 +176,8 @@ def resume(
         executor: who runs the steps; None: what the job, the definitions or the project's settings say.
         otherwise: the executor where neither this call, the job nor the definitions name one.
         timeout: seconds that the run may take.
+        who: who starts it, for the list of runs.
+        why: what for.
 
     Raises:
         RunNotFoundError: there is no such run.
@@ -207,7 +207,7 @@ def resume(
         row = row_of(instance, run_id)
     with instance.record.planning() as gate:
         plan = replan(target, row, instance, from_step=[from_step] if from_step else (), only=only)
-        return start(target, plan, instance, parent=row, resumed="new", gate=gate, **options)
+        return start(target, plan, instance, parent=row, resumed="new", gate=gate, who=who, why=why, **options)
 
 
 def start(
@@ -221,6 +221,8 @@ def start(
     gate: Gate | None = None,
     executor: ExecutorChoice | str | None = None,
     otherwise: str | None = None,
+    who: str = "",
+    why: str = "",
     **options: Any,
 ) -> RunOutcome:
     """Record a new run and drive it. `gate` kept clean-up away from what the plan refers to: now the run does."""
@@ -243,6 +245,8 @@ def start(
             tags=target.tags,
             created=time.time(),
             executor=choice.name,
+            who=who,
+            why=why,
         )
     )
     writer = instance.record.claim(run_id, pid=os.getpid(), host=os.uname().nodename, now=time.time())

@@ -9,6 +9,7 @@ from opgraph.events import (
     AnyFact,
     CancelRequested,
     ErrorInfo,
+    HookRan,
     Kept,
     OutputStored,
     Read,
@@ -56,9 +57,10 @@ class Fold:
 
     __slots__ = (
         "_made", "_members",
-        "attempts", "because", "before", "canceling", "compute", "counts", "ended", "epoch", "errors", "kept", "load",
+        "attempts", "because", "before", "canceling", "compute", "counts", "ended", "epoch", "errors", "hooks", "kept",
+        "load",
         "outputs", "phase", "plan", "reads", "run_ended", "run_error", "run_started", "running", "started", "status",
-        "store",
+        "store", "waits",
     )  # fmt: skip
 
     def __init__(self, plan: Plan) -> None:
@@ -75,6 +77,8 @@ class Fold:
         self.store = [0] * n
         self.running: dict[int, None] = {}  # in the order in which they started
         self.errors: dict[int, ErrorInfo] = {}  # of the last failed attempt
+        self.waits: dict[int, float] = {}  # seconds from that attempt to the next, where they are known
+        self.hooks: list[tuple[int, HookRan]] = []  # those that failed, with their steps
         self.because: dict[int, tuple[int, str]] = {}  # skipped: the step upstream, its output
         self.kept: dict[int, tuple[Kept, ...]] = {}
         self.outputs: dict[int, list[tuple[int, Stored]]] = {}  # with the number of the fact that announced it
@@ -169,7 +173,7 @@ class Fold:
             self.store[row] += self.store[step]
             self.outputs.pop(step, None)  # of thousands of steps nobody looks at the values one by one
         if step in self.errors:
-            self.errors[row] = self.errors[step]
+            self.errors[row], self.waits[row] = self.errors[step], self.waits[step]
         if step in self.because:
             self.because[row] = self.because[step]
         if step in self.kept:
@@ -259,6 +263,8 @@ class Fold:
             self.outputs.setdefault(step, []).extend((seq, stored) for stored in fact.outputs)
         if fact.reads:
             self.reads[step] = fact.reads
+        if fact.hooks:
+            self.hooks += [(step, hook) for hook in fact.hooks if hook.error is not None]
         return self._to(step, Phase.SUCCEEDED)
 
     def _failed(self, fact: StepFailed) -> int:
@@ -266,7 +272,9 @@ class Fold:
         self.ended[step] = fact.time
         self.load[step], self.compute[step], self.store[step] = fact.load, fact.compute, fact.store
         self.errors[step] = fact.error
+        self.waits[step] = fact.retry_after or 0.0
         self.outputs.pop(step, None)
+        self.hooks += [(step, hook) for hook in fact.hooks if hook.error is not None]
         retry = self.plan.steps[self.row(step)].retry
         again = fact.retry_after is not None or (retry is not None and fact.error.retry and fact.attempt <= retry.most)
         return self._to(step, Phase.RETRYING if again and not self.canceling else Phase.FAILED)

@@ -370,6 +370,7 @@ class _Build:
             reads=fold.reads.get(i, ()),
             steps={phase.name.lower(): n for phase, n in (fold.members(i) or {}).items()},
             error=fold.errors.get(i) if phase in (Phase.FAILED, Phase.RETRYING) else None,
+            hook_errors=tuple(hook for step, hook in fold.hooks if fold.row(step) == i),
         )
 
 

@@ -138,7 +138,7 @@ def note(instance: Instance, run_id: str) -> None:
 def _is_memoized(flat: FlatStep, unit: Unit | None, run_tags: Mapping[str, str], default: bool) -> bool:
     """What was said nearest to the op: of its call, itself, the graphs around it, the asset, the job or run."""
     for tags in _tags(flat, unit, run_tags):
-        said = tags.get(MEMOIZE)
+        said = tags.get(MEMOIZE) if tags else None
         if said is not None:
             return said.lower() == "true"
     return default

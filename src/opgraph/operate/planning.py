@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from opgraph.declare.definitions import Definitions
 from opgraph.declare.labels import MEMOIZE
+from opgraph.declare.sweep import unswept
 from opgraph.errors import InvalidSubsetError, RunNotFoundError
 from opgraph.operate.memo import Memoizing, Reuse
 from opgraph.operate.stored import trouble_with
@@ -90,6 +91,7 @@ def target_of(
     return replace(target, memoizing=how)
 
 
+@unswept
 def plan_resume(
     defs: Definitions,
     run_id: str,
@@ -171,11 +173,14 @@ def target_again(
             run_config=config,
             defaults=job.config if job is not None else None,
             recorded=then.config,
+            retry=job.retry_policy if job is not None else None,
+            hooks=job.hooks if job is not None else frozenset(),
         )
     except UnknownSelected as unknown:
         raise SelectionGone(row.run_id, unknown) from None
 
 
+@unswept
 def replan(
     target: Target,
     row: RunRow,

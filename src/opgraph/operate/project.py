@@ -21,6 +21,7 @@ from opgraph.declare.definitions import Definitions
 from opgraph.declare.job import AssetJob, JobDefinition
 from opgraph.declare.mistakes import collecting
 from opgraph.declare.spec import AssetSpec
+from opgraph.declare.sweep import unswept
 from opgraph.errors import Error, InvalidDefinitionError, together
 from opgraph.events import Frame
 from opgraph.operate.project_mistakes import (
@@ -244,6 +245,7 @@ def make_home(project: Location) -> Path:
     return project.home
 
 
+@unswept
 def load(project: Location) -> Definitions:
     """Import the user's module and find its definitions.
 

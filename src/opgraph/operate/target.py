@@ -10,9 +10,12 @@ import msgspec
 from opgraph.declare.definitions import Definitions
 from opgraph.declare.executor import ExecutorChoice
 from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
+from opgraph.declare.hooks import HookDefinition
 from opgraph.declare.job import AssetJob
+from opgraph.declare.retry import RetryPolicy
 from opgraph.declare.selection import All, AssetSelection, CoercibleToAssetSelection, selection_of
 from opgraph.declare.spec import AssetSpec
+from opgraph.declare.sweep import unswept
 from opgraph.errors import InvalidDefinitionError, InvalidInvocationError, InvalidSubsetError
 from opgraph.keys import AssetKey, near_misses
 from opgraph.operate.memo import AS_DECLARED, Memoizing, with_memo
@@ -20,14 +23,16 @@ from opgraph.plan.build import plan_assets
 from opgraph.plan.jobs import plan_graph
 from opgraph.plan.mistakes import UnknownStep
 from opgraph.plan.model import Do, Plan, Policy
+from opgraph.plan.retries import with_retries
 from opgraph.plan.reuse import steps_named
 from opgraph.resolve.config import Given, Settings
 from opgraph.resolve.flatten import Constant, Flat, FlatStep, flatten
+from opgraph.resolve.hooks import without_resources
 from opgraph.resolve.project import Project, refuse, resolve
 from opgraph.resolve.select import select_to_run
 from opgraph.resolve.types import disagreements
 from opgraph.resolve.verify import missing_resources, unprovided
-from opgraph.run.binding import BoundStep, bind_assets, bind_graph
+from opgraph.run.binding import BoundStep, bind_assets, bind_graph, hooked
 from opgraph.run.instance import Instance
 
 EVERYTHING = "__ASSET_JOB"  # the name of the job that stands for "some assets of the project"
@@ -81,7 +86,10 @@ class AssetTarget:
     settings: Settings
     memoizing: Memoizing = AS_DECLARED
     executor: ExecutorChoice | None = None
+    retry: RetryPolicy | None = None  # the job's
+    hooks: frozenset[HookDefinition] = frozenset()  # the job's
 
+    @unswept
     def plan(self, instance: Instance) -> Plan:
         """The plan that runs everything that was asked for, but for what is memoized.
 
@@ -95,7 +103,7 @@ class AssetTarget:
         units = {unit.name: unit for unit in self.project.graph.units if unit.name in names}
         nodes = {step.key: step for unit in units.values() for step in unit.flat.steps}
         return with_memo(
-            with_config(made, self.settings, nodes),
+            with_config(with_retries(made, nodes, units, self.retry), self.settings, nodes),
             nodes,
             how=self.memoizing,
             instance=instance,
@@ -108,7 +116,7 @@ class AssetTarget:
 
     def bind(self, plan: Plan) -> list[BoundStep]:
         """The plan's steps with their code and their configuration; environment variables are read now."""
-        return configured(bind_assets(plan, self.project), self.settings)
+        return configured(hooked(bind_assets(plan, self.project), self.hooks), self.settings)
 
     @property
     def resource_config(self) -> Mapping[str, Any]:
@@ -137,7 +145,10 @@ class GraphTarget:
     asked: tuple[str, ...] = ()
     memoizing: Memoizing = AS_DECLARED
     executor: ExecutorChoice | None = None
+    retry: RetryPolicy | None = None  # the job's
+    hooks: frozenset[HookDefinition] = frozenset()  # the job's
 
+    @unswept
     def plan(self, instance: Instance) -> Plan:
         """The plan that runs every op, but for what is memoized."""
         made = plan_graph(self.flat, job=self.job, chosen=self.chosen)
@@ -145,7 +156,7 @@ class GraphTarget:
             made = msgspec.structs.replace(made, ops=self.asked)
         nodes = {step.key: step for step in self.flat.steps}
         return with_memo(
-            with_config(made, self.settings, nodes),
+            with_config(with_retries(made, nodes, {}, self.retry), self.settings, nodes),
             nodes,
             how=self.memoizing,
             instance=instance,
@@ -158,7 +169,7 @@ class GraphTarget:
 
     def bind(self, plan: Plan) -> list[BoundStep]:
         """The plan's steps with their code and their configuration; environment variables are read now."""
-        return configured(bind_graph(plan, self.flat), self.settings)
+        return configured(hooked(bind_graph(plan, self.flat), self.hooks), self.settings)
 
     @property
     def resource_config(self) -> Mapping[str, Any]:
@@ -216,8 +227,11 @@ def asset_target(
     defaults: Any = None,
     recorded: Mapping[str, Any] | None = None,
     may_be_none: bool = False,
+    retry: RetryPolicy | None = None,
+    hooks: frozenset[HookDefinition] = frozenset(),
 ) -> AssetTarget:
-    """The assets of a selection; None: all that can be materialized. `run_config` is laid over the job's `defaults`.
+    """The assets of a selection; None: all that can be materialized. `run_config` is laid over the job's `defaults`;
+    `retry` and `hooks` are the job's.
     `may_be_none`: where there are no assets, nothing is to be done, and that is no mistake.
 
     Raises:
@@ -240,7 +254,17 @@ def asset_target(
         asked={unit.name for unit in units if not unit.definition.specs_by_key.keys().isdisjoint(keys)},
         owner=job,
     )
-    return AssetTarget(project, keys, job, how, dict(tags or {}), settings, executor=executor or definitions.executor)
+    return AssetTarget(
+        project,
+        keys,
+        job,
+        how,
+        dict(tags or {}),
+        settings,
+        executor=executor or definitions.executor,
+        retry=retry,
+        hooks=hooks,
+    )
 
 
 def job_target(
@@ -279,6 +303,8 @@ def job_target(
             run_config=run_config,
             defaults=job.config,
             recorded=recorded,
+            retry=job.retry_policy,
+            hooks=job.hooks,
         )
     return graph_target(
         job,
@@ -330,10 +356,14 @@ def graph_target(
     inputs = {**values, **settings.inputs, **(given or {})}
     chosen = _chosen(flat, selection) if selection else None
     steps = [step for step in flat.steps if chosen is None or step.key in chosen]
+    job = definition if isinstance(definition, JobDefinition) else None
+    hooks = job.hooks if job is not None else frozenset[HookDefinition]()
+    seen = set[str]()
     refuse(
         [
             *unprovided(steps, inputs, settings.inputs_by_step),
-            *missing_resources(steps, everything, {}, set()),
+            *missing_resources(steps, everything, {}, seen),
+            *without_resources(steps, [hooks], everything, seen),
             *disagreements(flat.steps, everything),
         ]
     )
@@ -349,6 +379,8 @@ def graph_target(
         chosen,
         tuple(selection or ()),
         executor=executor,
+        retry=job.retry_policy if job is not None else None,
+        hooks=hooks,
     )
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from opgraph.events import ErrorInfo, Read
+from opgraph.events import ErrorInfo, HookRan, Read
 
 
 class RunSummary(Struct, frozen=True, kw_only=True):
@@ -59,6 +59,7 @@ class StepView(Struct, frozen=True, kw_only=True):
     outputs: tuple[OutputView, ...]
     reads: tuple[Read, ...]
     error: ErrorInfo | None
+    hook_errors: tuple[HookRan, ...] = ()  # the hooks that failed
     steps: dict[str, int] = {}  # of a mapped one: how many of the steps made of it stand where
 
 

@@ -5,7 +5,7 @@ what comes after a step that runs, runs; what a running step needs is reused whe
 again where it cannot.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
@@ -40,14 +40,61 @@ def from_failure(plan: Plan, past: Past, trouble: Trouble) -> Plan:
 
 def from_steps(plan: Plan, past: Past, trouble: Trouble, selection: Sequence[str]) -> Plan:
     """The plan with these steps and everything after them run, the rest reused."""
-    asked = steps_named(plan, selection)
-    return _replan(plan, past, trouble, {i: Decision(Do.RUN, "asked") for i in asked}, only=False)
+    return _replan(plan, past, trouble, _asked(plan, past, selection), only=False)
 
 
 def only_steps(plan: Plan, past: Past, trouble: Trouble, selection: Sequence[str]) -> Plan:
     """The plan with just these steps run; what they need is reused, what comes after them is left out."""
-    asked = steps_named(plan, selection)
-    return _replan(plan, past, trouble, {i: Decision(Do.RUN, "asked") for i in asked}, only=True)
+    asked = _asked(plan, past, selection)
+    made = _replan(plan, past, trouble, asked, only=True)
+    steps = list(made.steps)
+    for source, keys in _only_of(plan, asked).items():  # of the values of a fan-out only these are taken
+        step = steps[source.step]
+        kept = [k for k in step.decision.kept if k.stored.output != source.output or k.stored.mapping_key in keys]
+        decision = msgspec.structs.replace(step.decision, kept=tuple(kept))
+        steps[source.step] = msgspec.structs.replace(step, decision=decision)
+    return msgspec.structs.replace(made, steps=tuple(steps))
+
+
+def _asked(plan: Plan, past: Past, selection: Sequence[str]) -> dict[int, Decision]:
+    """The decisions for steps that were asked for by name. Of a mapped one, `op[key]` names the steps of one key, those
+    of the others are reused where they can be, and `op[?]` all.
+
+    Raises:
+        UnknownStep: a step that the plan does not have, or a key that the earlier run did not have.
+    """
+    names = [text.replace("[?]", "") for text in selection]
+    found = {i: Decision(Do.RUN, "asked") for i in steps_named(plan, [n for n in names if "[" not in n])}
+    by_key = {step.key: i for i, step in enumerate(plan.steps) if step.over}
+    keyed: dict[int, list[str]] = {}
+    for text in (n for n in names if "[" in n):
+        name = text.strip("+*")
+        number = by_key.get(name.partition("[")[0])
+        if number is None or name not in past.steps:
+            raise UnknownStep([name], list(past.steps), near_misses(name, past.steps))
+        keyed.setdefault(number, []).append(name)
+        base = plan.steps[number]
+        for i in steps_named(plan, [text.replace(name, base.key)]) - {number} if text != name else ():
+            if plan.steps[i].over == base.over:  # what comes before or after it is that of the same key
+                keyed.setdefault(i, []).append(plan.steps[i].key + name.removeprefix(base.key))
+            else:
+                found[i] = Decision(Do.RUN, "asked")
+    for number, wanted in keyed.items():
+        found.setdefault(number, msgspec.structs.replace(_by_key(past), detail=", ".join(wanted)))
+    return found
+
+
+def _only_of(plan: Plan, asked: Mapping[int, Decision]) -> dict[FromMapped, set[str]]:
+    """Of which fan-outs only some keys are taken, where no step was asked for that is mapped over all of them."""
+    found: dict[FromMapped, set[str]] = {}
+    whole: set[FromMapped] = set()
+    for i, decision in asked.items():
+        for source in plan.steps[i].over[:1]:
+            if decision.do is Do.RUN or source.step in asked:
+                whole.add(source)
+            names = decision.detail.split(", ") if decision.detail else []
+            found.setdefault(source, set()).update(name.split("[")[1].removesuffix("]") for name in names)
+    return {source: keys for source, keys in found.items() if source not in whole}
 
 
 def upstream(step: Step) -> list[FromStep]:
@@ -119,7 +166,9 @@ def _may_change(plan: Plan, number: int, decisions: list[Decision], unsettled: A
     if decisions[number].do is not Do.DECIDE:
         return False
     step = plan.steps[number]
-    return step.key in unsettled or any(_may_change(plan, each.step, decisions, unsettled) for each in step.over)
+    if decisions[number].detail or step.key in unsettled:
+        return True
+    return any(_may_change(plan, each.step, decisions, unsettled) for each in step.over)
 
 
 def _decide(

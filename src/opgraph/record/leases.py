@@ -8,6 +8,7 @@ file is built around them: closing any descriptor of the file drops all its lock
 process can't see its own locks, so it remembers them.
 """
 
+import errno
 import fcntl
 import os
 import time
@@ -23,11 +24,22 @@ _TRIES = 20  # another process that looks whether a lease is held takes it for s
 
 
 class Leases:
-    """The leases of the runs in one database; one object for each file and process, shared by all who open it."""
+    """The leases of the runs in one database; one object for each file and process, shared by all who open it.
+
+    Attributes:
+        read_only: whether the file cannot be written. Then nothing can be leased, and it can still be seen who has one.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.read_only = False
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as refused:
+            if refused.errno not in (errno.EACCES, errno.EPERM, errno.EROFS) or not path.exists():
+                raise
+            self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self.read_only = True
         self._held: set[int] = set()
         self._lock = RLock()
         self.users = 0
@@ -38,7 +50,7 @@ class Leases:
     def opening(self) -> Generator[None]:
         """While the database is opened: one process, and in it one thread, at a time."""
         with self._lock:
-            fcntl.lockf(self._file, fcntl.LOCK_EX, 1, _OPENING)
+            fcntl.lockf(self._file, fcntl.LOCK_SH if self.read_only else fcntl.LOCK_EX, 1, _OPENING)
             try:
                 yield
             finally:

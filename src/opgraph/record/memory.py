@@ -145,11 +145,14 @@ class MemoryRecord:
         run = self._runs.get(run_id)
         return run.values.get(seq) if run is not None else None
 
-    def logs(self, run_id: str, step: int | None = None, after: int = 0) -> list[tuple[int, LogLine]]:
+    def logs(
+        self, run_id: str, step: int | None = None, after: int = 0, limit: int | None = None
+    ) -> list[tuple[int, LogLine]]:
         run = self._runs.get(run_id)
         if run is None:
             return []
-        return [(i, line) for i, line in enumerate(run.logs[after:], after + 1) if step is None or line.step == step]
+        lines = ((i, line) for i, line in enumerate(run.logs[after:], after + 1) if step is None or line.step == step)
+        return list(islice(lines, limit))
 
     def latest(self, assets: Sequence[str]) -> dict[str, Materialized]:
         return {asset: self._assets[asset][-1] for asset in assets if asset in self._assets}

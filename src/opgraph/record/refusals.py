@@ -52,6 +52,18 @@ class ClosedRecordError(RecordError):
         )
 
 
+class ReadOnlyRecordError(RecordError):
+    """The database is where nothing can be written, and what was asked for needs that."""
+
+    def __init__(self, path: Path, why: str = "and this would write to it") -> None:
+        self.path = path
+        self.why = why
+        super().__init__(
+            f"the record {path} is read-only, {why}",
+            fix="do it where the folder can be written: copy the folder there, or set OPGRAPH_HOME to another one",
+        )
+
+
 class UnusableRecordError(RecordError):
     """The database can't be opened, read or written. `cause` is what the system said."""
 

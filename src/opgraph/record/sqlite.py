@@ -19,7 +19,13 @@ from opgraph.events import AnyFact, Kept, LogLine, RunStatus, Stored, encode_fac
 from opgraph.record import leases, views
 from opgraph.record.database import connect
 from opgraph.record.queries import queries
-from opgraph.record.refusals import ClosedRecordError, RunHeldError, SupersededError, UnusableRecordError
+from opgraph.record.refusals import (
+    ClosedRecordError,
+    ReadOnlyRecordError,
+    RunHeldError,
+    SupersededError,
+    UnusableRecordError,
+)
 from opgraph.record.rows import Materialized, Memoized, RunRow
 
 _encode = encode_fact  # an encoder of anything; a row's facts go in as one list
@@ -140,6 +146,8 @@ class SqliteWriter:
 class SqliteRecord:
     """A record in a SQLite file; see `Record`. The file and its folder are made where they are missing.
 
+    Where they are there and cannot be written, what is recorded can be read, and every write is refused.
+
     It belongs to the process that made it: a forked child makes its own.
 
     Args:
@@ -188,6 +196,7 @@ class SqliteRecord:
             connection.execute(_SQL["create_plan"], {"number": number, "plan": row.plan})
 
     def claim(self, run_id: str, *, pid: int, host: str, now: float) -> SqliteWriter:
+        self._refuse_to_write()
         number = self._number(run_id)
         if number is None:
             raise RunNotFoundError(f"no run has the id {run_id}")
@@ -229,6 +238,11 @@ class SqliteRecord:
             self.connection.close()
             leases.give_back(self.leases)
 
+    def stamp(self) -> int:
+        """A number that is another one once anybody else has written to the file."""
+        with self.lock:
+            return self.connection.execute("pragma data_version").fetchone()[0]
+
     def refusal(self, cause: sqlite3.Error) -> RecordError:
         """What to raise for an error of the database."""
         return ClosedRecordError(self.path) if self._closed else UnusableRecordError(self.path, cause)
@@ -242,8 +256,10 @@ class SqliteRecord:
         rows = self._read("value", run_id=run_id, seq=seq)
         return rows[0][0] if rows else None
 
-    def logs(self, run_id: str, step: int | None = None, after: int = 0) -> list[tuple[int, LogLine]]:
-        rows = self._read("logs", run_id=run_id, step=step, after=after)
+    def logs(
+        self, run_id: str, step: int | None = None, after: int = 0, limit: int | None = None
+    ) -> list[tuple[int, LogLine]]:
+        rows = self._read("logs", run_id=run_id, step=step, after=after, limit=-1 if limit is None else limit)
         return [(row[0], LogLine(*row[1:])) for row in rows]
 
     def latest(self, assets: Sequence[str]) -> dict[str, Materialized]:
@@ -306,6 +322,7 @@ class SqliteRecord:
 
     @contextmanager
     def cleaning(self, wait: float = 0.0) -> Generator[bool]:
+        self._refuse_to_write()
         ends = clock.monotonic() + wait
         while not (got := self.leases.begin_cleaning()) and clock.monotonic() < ends:
             clock.sleep(0.02)
@@ -346,6 +363,7 @@ class SqliteRecord:
     @contextmanager
     def transaction(self, *, durable: bool = False) -> Generator[sqlite3.Connection]:
         """One write transaction: what is done within holds together, or not at all."""
+        self._refuse_to_write()
         connection = self.connection
         with self.lock:
             try:
@@ -364,6 +382,10 @@ class SqliteRecord:
                         connection.execute("pragma synchronous = normal")
             except sqlite3.Error as cause:
                 raise self.refusal(cause) from cause
+
+    def _refuse_to_write(self) -> None:
+        if self.leases.read_only:
+            raise ReadOnlyRecordError(self.path)
 
     def _read(self, query: str, **parameters: Any) -> list[Any]:
         with self.lock:

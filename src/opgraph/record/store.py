@@ -109,8 +109,10 @@ class Log(Protocol):
         """The inline bytes of a fact; None if it has none, or they were cleaned away."""
         ...
 
-    def logs(self, run_id: str, step: int | None = None, after: int = 0) -> list[tuple[int, LogLine]]:
-        """The lines numbered above `after`, of one step or of all. The numbers rise, with gaps."""
+    def logs(
+        self, run_id: str, step: int | None = None, after: int = 0, limit: int | None = None
+    ) -> list[tuple[int, LogLine]]:
+        """The lines numbered above `after`, of one step or of all, the first so many. The numbers rise, with gaps."""
         ...
 
 

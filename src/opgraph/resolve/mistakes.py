@@ -145,7 +145,7 @@ class MissingResource(InvalidDefinitionError):
         self.name, self.who, self.known = name, who, tuple(known)
         meant = f". Did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""
         super().__init__(
-            f"{who} requires resource `{name}`, which is not among the resources{meant}",
+            f"resource with key '{name}' required by {who} was not provided{meant or '.'}",
             where=where,
             fix=f'add it: `Definitions(resources={{"{name}": …}})`. There are: {listed(known) if known else "none"}',
         )
@@ -158,7 +158,7 @@ class MissingIOManager(InvalidDefinitionError):
         self.name, self.who, self.known = name, who, tuple(known)
         meant = f". Did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""
         super().__init__(
-            f"{who} names I/O manager `{name}`, which is not among the resources{meant}",
+            f"io manager with key '{name}' required by {who} was not provided{meant or '.'}",
             where=where,
             fix=f'add it: `Definitions(resources={{"{name}": …}})`, or leave the default by removing the name',
         )

@@ -8,9 +8,11 @@ from opgraph.declare.assets_definition import AssetsDefinition
 from opgraph.declare.definitions import Definitions
 from opgraph.declare.job import AssetJob, JobDefinition
 from opgraph.declare.spec import AssetSpec, SourceAsset
+from opgraph.declare.sweep import unswept
 from opgraph.errors import InvalidDefinitionError, together
 from opgraph.keys import AssetKey
 from opgraph.resolve.assets import AssetGraph
+from opgraph.resolve.hooks import missing_for
 from opgraph.resolve.mistakes import DuplicateJob
 from opgraph.resolve.verify import mistakes_in
 
@@ -30,6 +32,9 @@ class Project:
                 self.problems.append(DuplicateJob(job.name, getattr(job, "source", None)))
             self.jobs[job.name] = job
         self.problems += mistakes_in(self.graph, definitions.resources)
+        of_jobs = [(hook, each) for each in definitions.jobs if isinstance(each, AssetJob) for hook in each.hooks]
+        for hook, each in of_jobs:
+            self.problems += missing_for(hook, f"job `{each.name}`", self.resources, set())
 
     @cached_property
     def resources(self) -> Mapping[str, Any]:
@@ -52,6 +57,7 @@ class Project:
         return node.unit.manager_at.get(place) or out.io_manager_key or "io_manager"
 
 
+@unswept
 def resolve(definitions: Definitions) -> Project:
     """The project that definitions mean.
 

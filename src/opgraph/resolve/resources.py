@@ -11,6 +11,7 @@ from opgraph.declare.recipe import is_recipe
 from opgraph.declare.spec import SourceAsset
 from opgraph.errors import InvalidInvocationError, Source, together
 from opgraph.resolve.flatten import flatten
+from opgraph.resolve.hooks import hooks_of, without_resources
 from opgraph.resolve.verify import missing_resources
 
 
@@ -86,6 +87,7 @@ def _with_all(assets: AssetsDefinition, given: Mapping[str, Any]) -> AssetsDefin
     steps = flatten(assets.node_def).steps
     managers = {(0, name): key for name, key in assets.io_manager_keys.items()}
     problems = [*missing_resources(steps, both, managers if isinstance(assets.node_def, OpDefinition) else {}, set())]
+    problems += without_resources(steps, [assets.hooks], both, set())
     keys = _needed(assets, both)
     if problems:
         raise together(problems)
@@ -94,8 +96,10 @@ def _with_all(assets: AssetsDefinition, given: Mapping[str, Any]) -> AssetsDefin
 
 def _needed(assets: AssetsDefinition, given: Mapping[str, Any]) -> set[str]:
     node = assets.node_def
+    hooks = {hook for step in flatten(node).steps for hook in hooks_of(step, [assets.hooks])}
     ops: list[Any] = [op for _, op in node.ops()] if isinstance(node, GraphDefinition) else [node]
     todo = {"io_manager", *assets.io_manager_keys.values(), *assets.resource_defs}
+    todo = todo.union(*(hook.required_resource_keys for hook in hooks))
     for op in ops:
         todo |= {*op.required_resource_keys, *(out.io_manager_key for out in op.outs.values() if out.io_manager_key)}
         todo |= {each.input_manager_key for each in op.ins.values() if each.input_manager_key}

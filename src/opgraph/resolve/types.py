@@ -92,14 +92,22 @@ def disagreements(
     """
     flat = list(steps)
     judge = _Judge(resources)
+    fine: set[tuple[int, str, int, str]] = set()  # what each op takes from each, where it is right
     for step in flat:
         for name, origin in step.inputs.items():
             for source, one_of_many in _sources(origin):
                 if isinstance(source, StepOut) and not source.mapping:
                     maker = flat[source.step]
+                    wire = (id(step.op), name, id(maker.op), source.output)
+                    if wire in fine and not one_of_many:
+                        continue
                     key = (managers or {}).get((source.step, source.output))
-                    if judge.carries(maker.op, source.output, key):
-                        yield from judge.wire(step, name, _Made(maker, source.output), one_of_many=one_of_many)
+                    if not judge.carries(maker.op, source.output, key):
+                        continue
+                    wrong = list(judge.wire(step, name, _Made(maker, source.output), one_of_many=one_of_many))
+                    yield from wrong
+                    if not wrong and not one_of_many:
+                        fine.add(wire)
 
 
 def asset_disagreements(graph: AssetGraph, resources: Mapping[str, object]) -> Iterator[InvalidDefinitionError]:

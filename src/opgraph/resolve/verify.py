@@ -7,6 +7,7 @@ from opgraph.errors import InvalidDefinitionError, Source
 from opgraph.keys import AssetKey, near_misses
 from opgraph.resolve.assets import AssetGraph, Unit
 from opgraph.resolve.flatten import FlatStep, Many, OuterInput, StepOut, Unwired
+from opgraph.resolve.hooks import without_resources
 from opgraph.resolve.mistakes import (
     AssetCycle,
     ConflictingResource,
@@ -38,7 +39,9 @@ def mistakes_in(graph: AssetGraph, resources: Mapping[str, object]) -> list[Inva
             unit.mistakes = tuple(_wiring(unit))
         found += unit.mistakes
         own = unit.definition.resource_defs
-        found += missing_resources(unit.flat.steps, {**resources, **own} if own else resources, unit.manager_at, seen)
+        there = {**resources, **own} if own else resources
+        found += missing_resources(unit.flat.steps, there, unit.manager_at, seen)
+        found += without_resources(unit.flat.steps, [unit.definition.hooks], there, seen)
     found += _conflicts(graph.units)
     found += asset_disagreements(graph, resources)
     return found
@@ -104,29 +107,33 @@ def missing_resources(
         seen: those reported already; grows.
     """
     asked: dict[str, None] = {}
+    looked_at: set[tuple[int, tuple[str | None, ...]]] = set()
     for number, step in enumerate(steps):
+        same = (id(step.op), tuple([managers.get((number, output)) for output in step.op.outs]))
+        if same in looked_at:  # it asks for nothing else
+            continue
+        looked_at.add(same)
         asked.update(dict.fromkeys(sorted(step.op.required_resource_keys)))
         for name in sorted(step.op.required_resource_keys):
             if name not in resources and name not in seen:
                 seen.add(name)
-                yield MissingResource(name, f"op `{step.key}`", place_of(step, None), *_known(name, resources))
+                yield MissingResource(name, f"op '{step.key}'", place_of(step, None), *_known(name, resources))
         for output, out in step.op.outs.items():
             name = managers.get((number, output)) or out.io_manager_key
             asked[name or DEFAULT_MANAGER] = None
-            who = f"output `{output}` of op `{step.key}`"
+            who = f"output '{output}' of op '{step.key}'"
             yield from _no_manager(name or DEFAULT_MANAGER, who, step, resources, seen)
             if name and name not in resources and name != DEFAULT_MANAGER and name not in seen:
                 seen.add(name)
-                who = f"output `{output}` of op `{step.key}`"
                 yield MissingIOManager(name, who, place_of(step, None), *_known(name, resources))
         for input_name, declared in step.op.ins.items():
             name = declared.input_manager_key
+            who = f"input '{input_name}' of op '{step.key}'"
             if name:
                 asked[name] = None
-                yield from _no_manager(name, f"input `{input_name}` of op `{step.key}`", step, resources, seen)
+                yield from _no_manager(name, who, step, resources, seen)
             if name and name not in resources and name != DEFAULT_MANAGER and name not in seen:
                 seen.add(name)
-                who = f"input `{input_name}` of op `{step.key}`"
                 yield MissingIOManager(name, who, place_of(step, None), *_known(name, resources))
     yield from inner_mistakes(resources, asked, seen)
 

@@ -31,8 +31,10 @@ from opgraph.run.captured import Captured
 from opgraph.run.context import AssetExecutionContext, AssetSide, OpExecutionContext, RunSide
 from opgraph.run.executors.protocol import Emit, Ended, Missing, Stopped, Task
 from opgraph.run.failure import error_info
+from opgraph.run.hooks import Witness, with_hooks
 from opgraph.run.loop import EventLoop
 from opgraph.run.mistakes import InputNotGiven
+from opgraph.run.retries import judged
 from opgraph.run.shelf import Lost, Shelf
 from opgraph.run.sources import Found, Sources, put_together
 from opgraph.values.problems import ValueLostError
@@ -99,6 +101,8 @@ class Attempts:
         bound = self._bound[task.step] = task.bound
         token = self.said.enter(task.step, task.attempt)
         going = _Going(task, emit, _clock())
+        if bound.hooks:
+            going.witness = Witness()
         try:
             ins = self._load(bound, going)
             if self.shelf.heard and self.shelf.reported:
@@ -109,28 +113,17 @@ class Attempts:
             if bound.flat.op.body.takes_context:
                 context = self._contexts[task.step] = self._context(bound, task.attempt, selected)
             items: Iterable[Any] = bound.call.outputs(ins, context, selected, loop)
+            if going.witness is not None:
+                items = going.witness.of(items)
             outputs, blob = self._store(bound, going, items)
             if self._contexts:
                 self._report_logged(going)
-            loaded, storing = going.loaded, going.storing
-            return Ended(
-                StepSucceeded(
-                    task.step,
-                    task.attempt,
-                    _now(),
-                    (loaded - going.began) // 1000,
-                    (_clock() - loaded - storing) // 1000,
-                    storing // 1000,
-                    outputs,
-                    tuple(going.reads),
-                ),
-                blob,
-            )
+            return self._succeeded(going, outputs, blob)
         except NotRecorded:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever the user's code raises, SystemExit too, is its step's failure
             self._report_logged(going)
-            return _ended_badly(going, error)
+            return self._ended_badly(going, error)
         finally:
             self._contexts.pop(task.step, None)
             self._bound.pop(task.step, None)
@@ -146,6 +139,8 @@ class Attempts:
         bound = self._bound[task.step] = task.bound
         token = self.said.enter(task.step, task.attempt)
         going = _Going(task, emit, _clock())
+        if bound.hooks:
+            going.witness = Witness()
         try:
             ins = self._load(bound, going)
             if self.shelf.heard and self.shelf.reported:
@@ -158,6 +153,8 @@ class Attempts:
             started = bound.call.start(ins, context)
             if bound.flat.op.body.kind == "async":
                 items = bound.call.returned(await started, context, selected, loop)
+                if going.witness is not None:
+                    items = going.witness.of(items)
                 outputs, blob = self._store(bound, going, items)
             else:
                 outputs, blob = await self._store_as_they_come(
@@ -165,17 +162,59 @@ class Attempts:
                 )
             if self._contexts:
                 self._report_logged(going)
-            return _succeeded(going, outputs, blob)
+            return self._succeeded(going, outputs, blob)
         except BaseException as error:  # noqa: BLE001 - as above
             task_of_loop = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task_of_loop is not None and task_of_loop.cancelling():
                 return Stopped(task.step, task.attempt, error_info(error))
             self._report_logged(going)
-            return _ended_badly(going, error)
+            return self._ended_badly(going, error)
         finally:
             self._contexts.pop(task.step, None)
             self._bound.pop(task.step, None)
             self.said.leave(token)
+
+    # -- ends -------------------------------------------------------------------------
+
+    def _succeeded(self, going: "_Going", outputs: tuple[Stored, ...], blob: bytes | None) -> Ended:
+        task, loaded, storing = going.task, going.loaded, going.storing
+        fact = StepSucceeded(
+            task.step,
+            task.attempt,
+            _now(),
+            (loaded - going.began) // 1000,
+            (_clock() - loaded - storing) // 1000,
+            storing // 1000,
+            outputs,
+            tuple(going.reads),
+        )
+        return Ended(fact if going.witness is None else with_hooks(fact, task.bound, self.side, going.witness), blob)
+
+    def _ended_badly(self, going: "_Going", error: BaseException) -> Ended | Missing | Stopped:
+        task = going.task
+        during, cause = ("compute" if going.loaded else "load"), error
+        about = getattr(error, "__opgraph_input__", "")
+        if isinstance(error, _InStore):
+            during, cause, about = "store", error.cause, error.output
+        if isinstance(error, Lost):
+            info = error_info(error.cause, during="load", about=error.output)
+            return Missing(task.step, task.attempt, error.step, error.output, info, error.cause, error.mapping_key)
+        if isinstance(cause, KeyboardInterrupt):
+            return Stopped(task.step, task.attempt, error_info(cause, during=during, about=about))
+        ended, loaded, bound = _clock(), going.loaded, task.bound
+        told, wait = judged(cause, error_info(cause, during=during, about=about), bound.step.retry, task.count)
+        fact = StepFailed(
+            task.step,
+            task.attempt,
+            _now(),
+            told,
+            ((loaded or ended) - going.began) // 1000,
+            (ended - loaded - going.storing) // 1000 if loaded else 0,
+            going.storing // 1000,
+            tuple(going.reads),
+            wait,
+        )
+        return Ended(with_hooks(fact, bound, self.side, going.witness, cause), None, cause)
 
     # -- inputs -----------------------------------------------------------------------
 
@@ -328,7 +367,8 @@ class Attempts:
         """
         if self._contexts:
             self._report_logged(going)
-        if type(items) is tuple and going.task.asked is None and bound.selected is None:  # one plain value, and wanted
+        kind = type(items)
+        if kind is tuple and going.task.asked is None and bound.selected is None:  # one plain value, and wanted
             (item,) = items
             began = _clock()
             try:
@@ -343,7 +383,7 @@ class Attempts:
             if self.shelf.heard and self.shelf.reported:
                 _report(going, self.shelf.reported)
             return (stored,), blob
-        streaming = type(items) is not tuple and type(items) is not list
+        streaming = kind is not tuple and kind is not list
         if bound.whole:
             items = self._refuse_unselected(bound, list(items))
             streaming = False
@@ -365,6 +405,8 @@ class Attempts:
         kept = _Outputs()
         try:
             async for item in items:
+                if going.witness is not None:
+                    going.witness.of((item,))
                 if self._store_one(bound, going, item, kept, streaming=True):
                     await pause()
         except BaseException:
@@ -490,6 +532,7 @@ class _Going(Struct, eq=False, gc=False):
     reads: list[Read] = []
     loaded: int = 0
     storing: int = 0
+    witness: Witness | None = None
 
 
 class _Outputs:
@@ -506,53 +549,6 @@ class _Outputs:
         if not self.blobs:
             return tuple(self.outputs), None
         return tuple(self.outputs), self.blobs[0] if len(self.blobs) == 1 else b"".join(self.blobs)
-
-
-def _succeeded(going: _Going, outputs: tuple[Stored, ...], blob: bytes | None) -> Ended:
-    task, loaded, storing = going.task, going.loaded, going.storing
-    computed = _clock() - loaded - storing
-    return Ended(
-        StepSucceeded(
-            task.step,
-            task.attempt,
-            _now(),
-            (loaded - going.began) // 1000,
-            computed // 1000,
-            storing // 1000,
-            outputs,
-            tuple(going.reads),
-        ),
-        blob,
-    )
-
-
-def _ended_badly(going: _Going, error: BaseException) -> Ended | Missing | Stopped:
-    task = going.task
-    during, cause = ("compute" if going.loaded else "load"), error
-    about = getattr(error, "__opgraph_input__", "")
-    if isinstance(error, _InStore):
-        during, cause, about = "store", error.cause, error.output
-    if isinstance(error, Lost):
-        info = error_info(error.cause, during="load", about=error.output)
-        return Missing(task.step, task.attempt, error.step, error.output, info, error.cause, error.mapping_key)
-    if isinstance(cause, KeyboardInterrupt):
-        return Stopped(task.step, task.attempt, error_info(cause, during=during, about=about))
-    ended = _clock()
-    loaded = going.loaded
-    return Ended(
-        StepFailed(
-            task.step,
-            task.attempt,
-            _now(),
-            error_info(cause, during=during, about=about),
-            ((loaded or ended) - going.began) // 1000,
-            (ended - loaded - going.storing) // 1000 if loaded else 0,
-            going.storing // 1000,
-            tuple(going.reads),
-        ),
-        None,
-        cause,
-    )
 
 
 def _report(going: _Going, said: list[tuple[float, Any]]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from opgraph.declare.hooks import HookDefinition
 from opgraph.declare.op import OpDefinition
 from opgraph.errors import Error
 from opgraph.keys import AssetKey
@@ -14,6 +15,7 @@ from opgraph.plan.model import Do, FromCaller, FromMany, Plan, Policy, Role, Ste
 from opgraph.resolve.assets import Unit
 from opgraph.resolve.config import OpConfig
 from opgraph.resolve.flatten import Constant, Flat, FlatStep, Many
+from opgraph.resolve.hooks import hooks_of
 from opgraph.resolve.project import Project
 from opgraph.run.body import OpCall
 from opgraph.run.mistakes import InputNotGiven
@@ -45,6 +47,7 @@ class BoundStep:
     constants: dict[str, Any]  # values written in the graph's body, by input
     whole: bool  # whether all outputs must be seen before any is stored
     config: OpConfig | None = None
+    hooks: tuple[HookDefinition, ...] = ()
 
     def mapped(self, number: int, key: str) -> "BoundStep":
         """The step that was made of this one for a value of a fan-out."""
@@ -160,6 +163,14 @@ def _internal_order(unit: Unit, assets: Mapping[AssetKey, str]) -> Mapping[str, 
     return order
 
 
+def hooked(bound: list[BoundStep], of_job: frozenset[HookDefinition]) -> list[BoundStep]:
+    """Bound steps with the hooks that are called when they have ended."""
+    for each in bound:
+        around = (each.unit.definition.hooks, of_job) if each.unit is not None else (of_job,)
+        each.hooks = hooks_of(each.flat, around)
+    return bound
+
+
 def keys_of_running(bound: Sequence[BoundStep]) -> frozenset[str]:
     """The keys of the resources and I/O managers that the steps use which run."""
     found: set[str] = set()
@@ -168,6 +179,8 @@ def keys_of_running(bound: Sequence[BoundStep]) -> frozenset[str]:
         step, op = each.step, each.flat.op
         if step.decision.do is not Do.RUN and step.decision.do is not Do.DECIDE:
             continue
+        for hook in each.hooks:
+            found |= hook.required_resource_keys
         if id(op) not in ops:
             ops.add(id(op))
             found |= op.required_resource_keys

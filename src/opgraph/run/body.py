@@ -266,6 +266,9 @@ class OpCall:
         items = cast("list[Any]", value)
         if _class_of(value) is not list or not all(type(item) is DynamicOutput for item in items):
             raise mistakes.NotDynamicOutputs(self.op.name, name, _class_of(value).__qualname__, where=self.op.source)
+        for item in items:
+            if item.output_name not in ("result", name):
+                self._placed(item, self._names.index(name))  # refuses
         return items
 
     def _placed(self, item: Any, position: int) -> str:
@@ -281,7 +284,7 @@ class OpCall:
             plain = _plain(self.op, position)
             if plain:
                 raise mistakes.OutputForPlain(self.op.name, name, plain, where=self.op.source)
-        if kind is Output and item.output_name not in ("result", name):
+        if (kind is Output or kind is DynamicOutput) and item.output_name not in ("result", name):
             if item.output_name not in self._outs:
                 raise mistakes.UnknownOutput(self.op.name, item.output_name, self._names, where=self.op.source)
             raise mistakes.WrongPosition(self.op.name, position, name, item.output_name, where=self.op.source)

@@ -31,6 +31,7 @@ from opgraph.engine import (
     new,
 )
 from opgraph.engine import program as programs
+from opgraph.engine.retry import failures
 from opgraph.errors import Error, RecordError
 from opgraph.events import (
     AnyFact,
@@ -76,7 +77,9 @@ from opgraph.run.executors.protocol import (
     is_value_of_fan,
 )
 from opgraph.run.failure import error_info
+from opgraph.run.hooks import with_hooks
 from opgraph.run.memo import LookUps
+from opgraph.run.retries import judged
 from opgraph.run.shelf import Shelf
 from opgraph.run.sources import Sources
 from opgraph.run.stopping import Stopping
@@ -95,8 +98,7 @@ _WINDOW = 50  # values that a generator may yield before it waits until fewer ma
 class _Wish(Struct):
     """What the driver wants of an attempt: that it ends in time, or that it stops."""
 
-    step: int
-    attempt: int
+    task: Task
     due: float  # when to act next
     limit: float = 0.0
     of_run: bool = False  # the limit is the run's
@@ -143,7 +145,7 @@ class Driver:
     ) -> None:
         self.state: State = new(programs.compile(plan), writer.run_id)
         self._steps, self._writer, self._shelf, self._said, self._listeners = steps, writer, shelf, said, listeners
-        self._look_ups, self._lookup = look_ups, lookup or _nothing_known
+        self._look_ups, self._lookup, self._side = look_ups, lookup or _nothing_known, side
         self._planned = len(plan.steps)  # what is numbered from here on is mapped
         policy = plan.besides[0].policy if plan.besides else Policy.MATERIALIZE
         self._sources = Sources(self.state)
@@ -258,7 +260,8 @@ class Driver:
         if limit is not None or self._run_due is not _NEVER:
             limit = self._seconds_for(limit)
         asked = state.asked(number) if state.wanted else None
-        task = self._under_way[number] = Task(number, attempt, asked, bound, template, 0, None, limit)
+        count = failures(state, number) if state.uncounted else attempt
+        task = self._under_way[number] = Task(number, attempt, asked, bound, template, 0, count, None, limit)
         if limit is not None:
             self._set_limit(task, limit)
         self._stopping.doing = bound.step.key
@@ -287,7 +290,7 @@ class Driver:
         self._executor.start(task)
 
     def _let_generators_go_on(self) -> None:
-        """Those that wait, where the steps that wait for a place are few again and there is a place for the generator."""
+        """Those that wait, where few mapped steps are left to start and there is a place for the generator."""
         for number, lane in list(self._paused.items()):
             if self._mapped < _WINDOW and self._places[lane] > 0:
                 self._places[lane] -= 1
@@ -305,7 +308,7 @@ class Driver:
 
     def _set_limit(self, task: Task, limit: float) -> None:
         due = _clock() + limit
-        wish = _Wish(task.step, task.attempt, due, limit)
+        wish = _Wish(task, due, limit)
         if self._timeout is not None and due >= self._run_due - 0.001:
             wish.limit, wish.of_run = self._timeout, True
         self._wishes[task.step] = wish
@@ -319,7 +322,8 @@ class Driver:
         taken, limit = self._sources.taken(number, bound.step), self._seconds_for(bound.step.timeout)
         asked = state.asked(number) if state.wanted else None
         window = _WINDOW if self._executor.places(lane) > 1 else 1
-        return Task(number, attempt, asked, bound, template, lane, taken, limit, window)
+        count = failures(state, number)
+        return Task(number, attempt, asked, bound, template, lane, count, taken, limit, window)
 
     def _bound(self, number: int) -> tuple[int, BoundStep]:
         """A step with its code, and the step of the plan of which it is made."""
@@ -336,7 +340,7 @@ class Driver:
         return left if limit is None else min(limit, left)
 
     def _take(self, report: Report) -> None:
-        if type(report) is Ended:
+        if isinstance(report, Ended):
             fact = report.fact
             number = fact.step
             if not self._is_current(number, fact.attempt):
@@ -357,7 +361,7 @@ class Driver:
                 if report.error is not None:
                     self.errors[number] = report.error
             self._tell(fact, report.blob)
-        elif type(report) is Happened:
+        elif isinstance(report, Happened):
             fact: Any = report.fact
             if self._is_current(fact.step, fact.attempt):
                 self._tell(fact, report.blob)
@@ -394,7 +398,7 @@ class Driver:
                 elif wish is not None and wish.why == "cancel":
                     self._tell(StepInterrupted(number, attempt, _now(), f"cancelled; its worker {report.how}"))
                 else:
-                    self._fail(number, attempt, WorkerDied(task.bound.step.key, report.how), during="worker")
+                    self._fail(task, WorkerDied(task.bound.step.key, report.how), during="worker")
             case Dropped():
                 self._tell(StepInterrupted(number, attempt, _now(), report.why))
 
@@ -419,8 +423,8 @@ class Driver:
             if report.cause is not None:
                 self.errors[number] = report.cause
             # Another attempt would not find it either.
-            error = msgspec.structs.replace(report.error, retry=False)
-            self.failures[number] = StepFailed(number, attempt, _now(), error)
+            fact = StepFailed(number, attempt, _now(), msgspec.structs.replace(report.error, retry=False))
+            self.failures[number] = with_hooks(fact, task.bound, self._side, error=report.cause)
             self._tell(self.failures[number])
 
     def _was_made_again(self, task: Task, report: Missing) -> bool:
@@ -434,18 +438,20 @@ class Driver:
         now = state.at(slot)
         return now is not None and was is not None and was.kept is not None and now != was.kept
 
-    def _fail(
-        self, number: int, attempt: int, error: Error, *, during: str = "compute", cause: ErrorInfo | None = None
-    ) -> None:
+    def _fail(self, task: Task, error: Error, *, during: str = "compute", cause: ErrorInfo | None = None) -> None:
+        """An attempt ended without a word of its own: another may follow, or the step's hooks are called here."""
+        number = task.step
         self.errors[number] = error
         info = msgspec.structs.replace(error_info(error, during=during), cause=cause, frames=())
-        self.failures[number] = StepFailed(number, attempt, _now(), info)
+        told, wait = judged(error, info, task.bound.step.retry, task.count)
+        fact = StepFailed(number, task.attempt, _now(), told, retry_after=wait)
+        self.failures[number] = with_hooks(fact, task.bound, self._side, error=error)
         self._tell(self.failures[number])
 
     def _time_is_up(self, wish: _Wish, cause: ErrorInfo | None = None) -> None:
-        error = StepTimedOut(self.state.key(wish.step), wish.limit, of_run=wish.of_run)
+        error = StepTimedOut(wish.task.bound.step.key, wish.limit, of_run=wish.of_run)
         self._run_timed_out = self._run_timed_out or (wish.of_run and not self._canceled)
-        self._fail(wish.step, wish.attempt, error, cause=cause)
+        self._fail(wish.task, error, cause=cause)
         if wish.of_run and self.state.final is None:
             self._end_run_early()
 
@@ -488,17 +494,17 @@ class Driver:
         for wish in [each for each in self._wishes.values() if each.due <= now]:
             if not wish.why:
                 wish.why, wish.due = "limit", now + _GRACE_OF_LIMIT
-                self._executor.order(wish.step, wish.attempt, Order.STOP)
+                self._executor.order(wish.task.step, wish.task.attempt, Order.STOP)
             else:
                 wish.due = _NEVER
-                self._executor.order(wish.step, wish.attempt, Order.KILL)
+                self._executor.order(wish.task.step, wish.task.attempt, Order.KILL)
         self._soonest = min((each.due for each in self._wishes.values()), default=_NEVER)
         if self._delayed:
             self._soonest = min(self._soonest, now + self._delayed[0][0] - wall)
 
     def _stop(self, task: Task) -> None:
         """The engine wants an attempt stopped: the run is being cancelled."""
-        wish = self._wishes.setdefault(task.step, _Wish(task.step, task.attempt, _NEVER))
+        wish = self._wishes.setdefault(task.step, _Wish(task, _NEVER))
         if wish.why:
             return
         wish.why, wish.due = "cancel", _clock() + _GRACE_OF_CANCEL
@@ -553,16 +559,17 @@ class Driver:
         So values never pile up, and a chain inside one key comes before the next key. The fact is recorded together
         with the start of the first of these steps.
         """
-        others, self._ready[0] = self._ready[0], []
+        others, mine = self._ready[0], list[int]()
+        self._ready[0] = mine
         try:
             self._tell(fact, blob)
-            while self._ready[0] and not self._stopping.asked and not self._canceled:
-                self._run(heapq.heappop(self._ready[0]))
+            while mine and not self._stopping.asked and not self._canceled:
+                self._run(heapq.heappop(mine))
             if len(self._facts) >= _MOST_UNRECORDED:
                 self._commit()
         finally:
             for number in others if not self._canceled else ():
-                heapq.heappush(self._ready[0], number)
+                heapq.heappush(mine, number)
         if self._canceled and not self._stopping.asked:
             raise KeyboardInterrupt("cancelled")
 
@@ -576,7 +583,7 @@ class Driver:
             if blob is not None:
                 self._shelf.remember(seq, blob)
             for command in advance(self.state, fact, seq):
-                if type(command) is Start:
+                if type(command) is Start:  # the commonest
                     self._make_ready(command.step)
                 else:
                     self._obey(command)
@@ -595,6 +602,8 @@ class Driver:
 
     def _obey(self, command: Command) -> None:
         match command:
+            case Start():
+                self._make_ready(command.step)
             case Reuse():
                 planned = command.step < self._planned  # mapped steps are reused from the parent run only
                 current = planned and self.state.program.plan.steps[command.step].decision.why != "recorded"

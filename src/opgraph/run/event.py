@@ -36,6 +36,9 @@ class EventType(enum.StrEnum):
     STEP_SKIPPED = "STEP_SKIPPED"
     STEP_UP_FOR_RETRY = "STEP_UP_FOR_RETRY"
     STEP_RESTARTED = "STEP_RESTARTED"
+    HOOK_COMPLETED = "HOOK_COMPLETED"
+    HOOK_ERRORED = "HOOK_ERRORED"
+    HOOK_SKIPPED = "HOOK_SKIPPED"  # the hook said that there was nothing to do
     LOADED_INPUT = "LOADED_INPUT"
     HANDLED_OUTPUT = "HANDLED_OUTPUT"
     ASSET_MATERIALIZATION_PLANNED = "ASSET_MATERIALIZATION_PLANNED"
@@ -45,7 +48,8 @@ class EventType(enum.StrEnum):
 
 
 _OF_RUNS = frozenset(kind for kind in EventType if kind.name.startswith("RUN_"))
-_OF_NO_STEP = _OF_RUNS | {EventType.ENGINE_EVENT, EventType.ASSET_MATERIALIZATION_PLANNED}
+_OF_HOOKS = frozenset({EventType.HOOK_COMPLETED, EventType.HOOK_ERRORED, EventType.HOOK_SKIPPED})
+_OF_NO_STEP = _OF_RUNS | _OF_HOOKS | {EventType.ENGINE_EVENT, EventType.ASSET_MATERIALIZATION_PLANNED}
 _OF_STEPS = frozenset(EventType) - _OF_NO_STEP
 _FAILURES = frozenset({EventType.STEP_FAILURE, EventType.RUN_FAILURE, EventType.RUN_CANCELED})
 
@@ -121,6 +125,12 @@ class StepRetryData(Struct, frozen=True, kw_only=True):
 
     error: EventError
     seconds_to_wait: float
+
+
+class HookErroredData(Struct, frozen=True, kw_only=True):
+    """Why a hook failed."""
+
+    error: EventError
 
 
 class StepSuccessData(Struct, frozen=True, kw_only=True):
@@ -229,6 +239,7 @@ class JobFailureData(Struct, frozen=True, kw_only=True):
 Details: TypeAlias = (
     StepFailureData
     | StepRetryData
+    | HookErroredData
     | StepSuccessData
     | StepOutputData
     | StepInputData
@@ -362,6 +373,26 @@ class Event(Struct, frozen=True, kw_only=True, eq=False):
         return self.event_type is EventType.ASSET_MATERIALIZATION
 
     @property
+    def is_hook_event(self) -> bool:
+        """Whether it is about a hook."""
+        return self.event_type in _OF_HOOKS
+
+    @property
+    def is_hook_completed(self) -> bool:
+        """Whether a hook did what it was to do."""
+        return self.event_type is EventType.HOOK_COMPLETED
+
+    @property
+    def is_hook_errored(self) -> bool:
+        """Whether a hook failed."""
+        return self.event_type is EventType.HOOK_ERRORED
+
+    @property
+    def is_hook_skipped(self) -> bool:
+        """Whether a hook said that there was nothing to do."""
+        return self.event_type is EventType.HOOK_SKIPPED
+
+    @property
     def is_asset_observation(self) -> bool:
         """Whether an asset was observed."""
         return self.event_type is EventType.ASSET_OBSERVATION
@@ -450,6 +481,11 @@ class Event(Struct, frozen=True, kw_only=True, eq=False):
     def step_retry_data(self) -> StepRetryData:
         """Why it is tried again."""
         return self._details(StepRetryData, "step_retry_data")
+
+    @property
+    def hook_errored_data(self) -> HookErroredData:
+        """Why a hook failed."""
+        return self._details(HookErroredData, "hook_errored_data")
 
     @property
     def job_failure_data(self) -> JobFailureData:

@@ -54,6 +54,7 @@ from opgraph.run.event import (
     EventError,
     EventType,
     HandledOutputData,
+    HookErroredData,
     JobFailureData,
     LoadedInputData,
     StepFailureData,
@@ -347,6 +348,7 @@ class _View:
         took = (fact.load + fact.compute + fact.store) / 1000
         message = f'Finished execution of step "{self.keys[fact.step]}" in {took:.3g}ms.'
         self._add(EventType.STEP_SUCCESS, fact.time, message, fact.step, StepSuccessData(duration_ms=took))
+        self._hooks(fact)
 
     def _step_failed(self, seq: int, fact: StepFailed) -> None:
         error, key = fact.error, self.keys[fact.step]
@@ -370,6 +372,18 @@ class _View:
         details = StepFailureData(error=shown, user_failure_data=said)
         message = f'Execution of step "{key}" failed.'
         self.failed.append(self._add(EventType.STEP_FAILURE, fact.time, message, fact.step, details))
+        self._hooks(fact)
+
+    def _hooks(self, fact: StepSucceeded | StepFailed) -> None:
+        for hook in fact.hooks:
+            of = f'hook "{hook.name}" for "{self.keys[fact.step]}"'
+            if hook.error is not None:
+                details = HookErroredData(error=error_of(hook.error))
+                self._add(EventType.HOOK_ERRORED, hook.time, f"Error in the {of}.", fact.step, details)
+            elif hook.skipped:
+                self._add(EventType.HOOK_SKIPPED, hook.time, f"Skipped the {of}.", fact.step)
+            else:
+                self._add(EventType.HOOK_COMPLETED, hook.time, f"Finished the {of}.", fact.step)
 
 
 def _loading(loaded: LoadedInputData) -> str:

@@ -43,6 +43,17 @@ class NoHome(Error):
         )
 
 
+class BadHome(Error):
+    """The folder in which runs are to be recorded cannot be made, or is none."""
+
+    def __init__(self, home: Path, cause: OSError) -> None:
+        self.home, self.cause = home, cause
+        super().__init__(
+            f"runs cannot be recorded in {home}: {cause.strerror}",
+            fix=f"name a folder that can be written, in code or by {HOME_VARIABLE}",
+        )
+
+
 class Instance:
     """A record of runs and a store of values.
 
@@ -75,7 +86,10 @@ class Instance:
             self._files: FileStore | None = None
             self.intermediates = self.assets = OwnValues(FileStore(""), limit=None)
         else:
-            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as cause:
+                raise BadHome(self.home, cause) from cause
             self.record = SqliteRecord(self.home / DATABASE)
             self._files = FileStore(self.home / VALUES)
             self.intermediates = OwnValues(self._files)
@@ -258,7 +272,7 @@ class Instance:
         _ = self.storage
 
     def after_fork(self) -> None:
-        """In a forked child: a connection to the database is its parent's, so the child opens its own when it needs one.
+        """In a forked child: a connection to the database is its parent's, so the child opens its own when it needs it.
 
         An instance in memory stays as it was at that time.
         """

@@ -22,10 +22,13 @@ class PastValues:
 
     def find(self, state: State, step: int) -> tuple[tuple[Kept, ...] | None, str]:
         """The values that stand for a step, or None and the reason."""
-        before = self._past.steps.get(state.key(step))
+        key, template = state.key(step), state.program.plan.steps[state.template[step]]
+        before = self._past.steps.get(key)
         if before is None:
             return None, "new"
-        kept = kept_for(state.program.plan.steps[state.template[step]], before)
+        if key in template.decision.detail.split(", "):
+            return None, "asked"
+        kept = kept_for(template, before)
         if kept is None:
             return None, "failed" if before.ending == "failed" else "not reached"
         if not all(self._is_the_same(state, slot) for slot in slots_read(state, step)):

@@ -97,7 +97,7 @@ class EventLoop:
 
 
 async def _whole(coroutine: Coroutine[Any, Any, Any]) -> tuple[Any, BaseException | None]:
-    """What a coroutine came to. SystemExit and KeyboardInterrupt as values: raised in a task, they would end the loop."""
+    """What a coroutine came to. SystemExit and KeyboardInterrupt are values: raised in a task, they end the loop."""
     try:
         return await coroutine, None
     except (SystemExit, KeyboardInterrupt) as error:

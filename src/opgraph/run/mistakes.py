@@ -264,7 +264,8 @@ class OutputMissing(StepOutputNotFoundError):
     def __init__(self, op: str, output: str, came: Iterable[str], *, where: Source | None) -> None:
         self.op, self.output, self.came = op, output, tuple(sorted(came))
         super().__init__(
-            f"`{op}` ended without its required output `{output}`; what came: {listed(self.came)}",
+            f'Core compute for op "{op}" did not return an output for non-optional output "{output}"; what came: '
+            f"{listed(self.came)}",
             where=where,
             fix=f"yield it in every case, or declare it optional: `{output!r}: Out(is_required=False)`",
         )
@@ -276,7 +277,8 @@ class OutputMissingInCall(InvariantViolationError):
     def __init__(self, op: str, output: str, came: Iterable[str], *, where: Source | None) -> None:
         self.op, self.output, self.came = op, output, tuple(sorted(came))
         super().__init__(
-            f"`{op}` ended without its required output `{output}`; what came: {listed(self.came)}",
+            f'Invocation of op "{op}" did not return an output for non-optional output "{output}"; what came: '
+            f"{listed(self.came)}",
             where=where,
             fix=f"yield it in every case, or declare it optional: `{output!r}: Out(is_required=False)`",
         )

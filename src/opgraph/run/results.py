@@ -44,20 +44,24 @@ _ENDINGS = {
 class NoSuchNode(InvariantViolationError):
     """A node is named that the run does not have."""
 
-    def __init__(self, name: str, known: Sequence[str]) -> None:
-        self.name, self.near = name, tuple(near_misses(name, known))
+    def __init__(self, job: str, name: str, known: Sequence[str]) -> None:
+        self.job, self.name, self.near = job, name, tuple(near_misses(name, known))
         meant = f". Did you mean {' or '.join(f'`{each}`' for each in self.near)}?" if self.near else ""
-        super().__init__(f"the run has no node `{name}`{meant}", fix="`result.plan.steps` lists the steps by `key`")
+        super().__init__(
+            f"{'the run' if job.startswith('__') else job} has no op named {name}{meant}",
+            fix="`result.plan.steps` lists the steps by `key`",
+        )
 
 
 class NoSuchOutput(InvariantViolationError):
     """A node has no output of this name."""
 
-    def __init__(self, node: str, output: str, known: Sequence[str]) -> None:
+    def __init__(self, node: str, output: str, known: Sequence[str], *, top: bool = False) -> None:
         self.node, self.output, self.known = node, output, tuple(known)
         listed = ", ".join(f"`{name}`" for name in known)
         super().__init__(
-            f"{node} has no output `{output}`", fix=f"it has {listed}" if known else "it returns nothing: return it"
+            f"Could not find top-level output '{output}' of {node}" if top else f"{node} has no output `{output}`",
+            fix=f"it has {listed}" if known else "it returns nothing: return it",
         )
 
 
@@ -296,7 +300,7 @@ class ExecuteInProcessResult:
             NoOutput: the run did not make it.
         """
         if self._graph is None:
-            raise NoSuchOutput(f"the run of `{self._plan.job}`", output_name, ())
+            raise NoSuchOutput(f"the run of `{self._plan.job}`", output_name, (), top=True)
         return self._returned(((self._graph, ""),), output_name)
 
     def output_for_node(self, node_str: str, output_name: str = "result") -> Any:
@@ -320,12 +324,12 @@ class ExecuteInProcessResult:
         path = first
         for name in inner:
             if not isinstance(definition, GraphDefinition) or name not in definition.nodes:
-                raise NoSuchNode(node_str, [*self._steps, *self._top])
+                raise NoSuchNode(self._plan.job, node_str, [*self._steps, *self._top])
             graphs.append((definition, path))
             definition = definition.nodes[name].definition
             path = f"{path}.{name}"
         if definition is None:
-            raise NoSuchNode(node_str, [*self._steps, *self._top])
+            raise NoSuchNode(self._plan.job, node_str, [*self._steps, *self._top])
         if isinstance(definition, OpDefinition):
             return self._value(path, (), output_name)
         return self._returned((*graphs, (definition, path)), output_name)
@@ -394,7 +398,7 @@ class ExecuteInProcessResult:
         graph = graphs[-1][0]
         wire = graph.returns.get(output)
         if wire is None:
-            raise NoSuchOutput(f"graph `{graph.name}`", output, list(graph.returns))
+            raise NoSuchOutput(f"graph `{graph.name}`", output, list(graph.returns), top=not graphs[-1][1])
         return self._carried(graphs, wire, output)
 
     def _carried(self, graphs: Sequence[tuple[GraphDefinition, str]], wire: Wire, output: str) -> Any:

@@ -1,11 +1,13 @@
 """Whether values are of the types that were declared: plain classes and unions of them; of `list[int]`, the list."""
 
 import types
+import typing
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
 
 from opgraph.declare.classes import Classes, classes_of
+from opgraph.declare.dynamic import DynamicOutput
 from opgraph.declare.inputs import NO_DEFAULT
 from opgraph.declare.metadata import MetadataValue
 from opgraph.declare.op import OpDefinition
@@ -72,12 +74,17 @@ def output_types(op: OpDefinition) -> dict[str, Classes]:
         annotated = output_annotations(op.body.annotations.get("return", ...), list(op.outs))
         for name, annotation in zip(op.outs, annotated, strict=True):
             if told[name] is NO_DEFAULT:
-                told[name] = annotation
-    found = {
-        name: () if op.outs[name].is_nothing or op.outs[name].is_dynamic else classes_of(each)
-        for name, each in told.items()
-    }
+                told[name] = _each_of(annotation) if op.outs[name].is_dynamic else annotation
+    found = {name: () if op.outs[name].is_nothing else classes_of(each) for name, each in told.items()}
     return {name: classes for name, classes in found.items() if classes and not is_result(classes)}
+
+
+def _each_of(annotation: Any) -> Any:
+    """What one value of a returned fan-out is: `int` of `list[DynamicOutput[int]]`; `...`: it does not say."""
+    for inner in typing.get_args(annotation) if typing.get_origin(annotation) is list else ():
+        if typing.get_origin(inner) is DynamicOutput:
+            return typing.get_args(inner)[0]
+    return ...
 
 
 def is_result(classes: Classes) -> bool:

@@ -25,7 +25,8 @@ class RunTimedOut(Error):
     def __init__(self, limit: float) -> None:
         self.limit = limit
         super().__init__(
-            f"the run's limit of {limit:g} s was over before its steps were", fix="resume it: what it stored is reused"
+            f"the run's limit of {limit:g} s was over before its steps were",
+            fix="resume it: what it stored is reused",
         )
 
 
@@ -36,8 +37,8 @@ class WorkerDied(Error):
         self.step, self.how = step, how
         super().__init__(
             f"the worker process that ran step `{step}` died: {how}",
-            fix="SIGKILL often means that the machine ran out of memory; after a crash in native code the step's output "
-            "shows where",
+            fix="SIGKILL often means that the machine ran out of memory; after a crash in native code the step's "
+            "output shows where",
         )
 
 
@@ -63,7 +64,7 @@ class NotSharedBetweenProcesses(InvalidInvocationError):
     def __init__(self, step: str, output: str, key: str) -> None:
         self.step, self.output, self.key = step, output, key
         super().__init__(
-            f"output `{output}` of step `{step}` is kept in memory by I/O manager `{key}`, where the other processes of "
-            "the executor `processes` cannot see it",
+            f"output `{output}` of step `{step}` is kept in memory by I/O manager `{key}`, where the other processes "
+            "of the executor `processes` cannot see it",
             fix="use the executor `threads` or `in_process`, or an I/O manager that writes somewhere",
         )

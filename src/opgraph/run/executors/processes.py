@@ -8,6 +8,7 @@ import socket
 import time
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from mmap import mmap
 from typing import Any
 
@@ -69,7 +70,10 @@ class Processes:
         if any(bound.step.executor for bound in attempts.steps):
             for _ in range(most):  # before user code runs in this process, in a thread whose locks they would inherit
                 self._idle.append(self._fork())
-            self._here = Threads(attempts, most=1, most_async=1, wake=lambda: os.write(self._wake, b"."))
+            self._here = Threads(attempts, most=1, most_async=1, wake=self._be_woken)
+
+    def _be_woken(self) -> None:
+        os.write(self._wake, b".")
 
     def lane(self, step: int, template: int) -> int:
         """See `Executor.lane`."""
@@ -301,6 +305,7 @@ class Processes:
             task.asked,
             task.template,
             task.bound.step.key,
+            task.count,
             task.window,
             task.taken,
             [(run, seq, blob) for (run, seq), blob in lent.items()],
@@ -329,10 +334,8 @@ class _Worker:
 
     def dismiss(self) -> None:
         """Nothing more will be asked of it."""
-        try:
+        with suppress(OSError):  # it is dead already
             self.line.shutdown(socket.SHUT_WR)
-        except OSError:  # it is dead already
-            pass
 
     def flush(self) -> bool:
         """Send what is to be sent; False: not all went."""

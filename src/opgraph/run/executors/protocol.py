@@ -25,6 +25,7 @@ class Task(Struct, frozen=True, eq=False, gc=False):
         bound: the step with its code.
         template: the step of the plan of which it is made; itself, unless it is mapped.
         lane: the queue that it waited in.
+        count: how many attempts there were, this one with them, without those that were interrupted.
         taken: where the values are that it takes; None: the executor looks into the run's state.
         limit: seconds that it may take; None: as long as it likes.
         window: after so many values of a fan-out the attempt waits, until it is told that there may be as many more.
@@ -35,7 +36,8 @@ class Task(Struct, frozen=True, eq=False, gc=False):
     asked: frozenset[str] | None
     bound: BoundStep
     template: int
-    lane: int = 0
+    lane: int
+    count: int
     taken: Taken | None = None
     limit: float | None = None
     window: int = 0

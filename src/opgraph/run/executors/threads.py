@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from opgraph.events import AnyFact
 from opgraph.run.attempt import Attempts
@@ -100,7 +100,7 @@ class Threads:
         return came
 
     def order(self, step: int, attempt: int, order: Order) -> None:
-        """See `Executor.order`: an exception at the next bytecode, or at the next `await`. What is stuck is abandoned."""
+        """See `Executor.order`: an exception at the next bytecode, or at the next `await`. What is stuck is left."""
         key = (step, attempt)
         if key not in self._under_way:
             return

@@ -25,6 +25,7 @@ class Ask(Struct, frozen=True, array_like=True, tag=1):
     asked: frozenset[str] | None
     template: int
     key: str
+    count: int
     window: int
     taken: Taken | None
     lent: list[tuple[str, int, bytes]]
@@ -35,7 +36,9 @@ class Ask(Struct, frozen=True, array_like=True, tag=1):
         bound = steps[self.template]
         if self.step != self.template:
             bound = bound.mapped(self.step, self.key)
-        return Task(self.step, self.attempt, self.asked, bound, self.template, 0, self.taken, None, self.window)
+        return Task(
+            self.step, self.attempt, self.asked, bound, self.template, 0, self.count, self.taken, None, self.window
+        )
 
 
 class Halt(Struct, frozen=True, array_like=True, tag=2):

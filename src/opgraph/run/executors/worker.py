@@ -59,8 +59,8 @@ def be_worker(
             worker.serve()
         attempts.shelf.put_away()
         worker.send_lines()
-    except BaseException:  # noqa: BLE001 - nothing of the driver's may run on in this process
-        sys.excepthook(*sys.exc_info())
+    except BaseException as error:  # noqa: BLE001 - nothing of the driver's may run on in this process
+        sys.excepthook(type(error), error, error.__traceback__)
         os._exit(70)
     os._exit(0)
 
@@ -209,7 +209,7 @@ class _Worker:
         self._in_user_code = before
         self._obey()
 
-    def _wait_for_more(self, interruptible: bool) -> None:  # noqa: FBT001 - as it was around the wait
+    def _wait_for_more(self, interruptible: bool) -> None:
         self._in_user_code = interruptible
         self._obey()
         select.select([self._line], [], [])

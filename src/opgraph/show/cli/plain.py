@@ -3,7 +3,7 @@
 import shutil
 import sys
 
-from opgraph.events import AnyFact
+from opgraph.events import AnyFact, StepFailed
 from opgraph.operate.fold import Fold, Phase
 from opgraph.plan.model import Plan
 from opgraph.record.store import Log
@@ -61,8 +61,9 @@ class PlainLines:
             if fold.status is not before and not self._quiet:
                 self._interrupted(fold)
             return
-        word = _WORDS.get(Phase(fold.phase[step]))
-        if word is not None:
+        phase = Phase(fold.phase[step])
+        word = _WORDS.get(phase)
+        if word is not None and (phase is not Phase.RETRYING or isinstance(fact, StepFailed)):
             self._write(word, step)
 
     def _write(self, word: str, step: int) -> None:

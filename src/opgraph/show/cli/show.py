@@ -24,7 +24,7 @@ from opgraph.show.cli.options import Chosen, json_option, print_json, project_op
 from opgraph.show.cli.runs import MARKS, times
 from opgraph.show.cli.tree import RunTree, tally
 from opgraph.show.cli.value import readable
-from opgraph.show.cli.watch import failures, remaining, unasked
+from opgraph.show.cli.watch import failed_hooks, failures, remaining, unasked
 
 _ROWS = 200  # of a run's tree, unless all is asked for
 
@@ -105,6 +105,7 @@ def _show_run(chosen: Chosen, instance: Instance, run_id: str, *, logs: bool, ev
     rows = tree.full(now, split=True) if everything or tree.rows_in_full <= _ROWS else tree.folded(_ROWS, now)
     lines = [*_run_head(view, disk_of_run(instance, run_id)), [], *rows]
     lines += unasked(fold, inspect.discarded(instance.record, run_id, plan))
+    lines += failed_hooks(fold)
     if rows and tree.rows_in_full > _ROWS and not everything:
         lines += [[(f"finished graphs are folded: `opgraph show {run_id[:8]} --all` shows every op", FAINT)]]
     for block in failures(instance, run_id, fold):

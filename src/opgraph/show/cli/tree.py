@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 
+from opgraph.errors import RetryRequested
 from opgraph.operate.fold import ENDED, Branch, Fold, Phase, branches
 from opgraph.operate.inspect import together
 from opgraph.plan.model import WHY, Do
@@ -254,11 +255,15 @@ class RunTree:
         fold, each = self.fold, self.plan.steps[step]
         if phase in (Phase.FAILED, Phase.RETRYING):
             error = fold.errors.get(step)
+            if error is not None and error.kind == RetryRequested.__name__:
+                error = error.cause or error  # what it asked for is said; why is worth more
             text = (
                 f"{error.kind}: {error.message}" if error is not None and error.message else error.kind if error else ""
             )
             text = text.split("\n", 1)[0]
-            again = f"attempt {fold.attempts[step]} failed, trying again: " if phase is Phase.RETRYING else ""
+            wait = fold.waits.get(step, 0.0)
+            when = f"again in {ink.seconds(wait)}" if wait else "again"
+            again = f"attempt {fold.attempts[step]} failed, trying {when}: " if phase is Phase.RETRYING else ""
             return [(again, NOTE), (text, BAD)]
         if phase is Phase.BLOCKED:
             because = fold.because[step][0]

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any, Protocol
 
 from opgraph.errors import RecordError
-from opgraph.events import AnyFact, RunStatus
+from opgraph.events import AnyFact, ErrorInfo, RunStatus
 from opgraph.operate import inspect
 from opgraph.operate.clean import disk_of_run
 from opgraph.operate.execute import RunOutcome
@@ -25,6 +25,7 @@ from opgraph.show.cli.plan import changes, headline, missing, named
 from opgraph.show.cli.tree import RunTree, tally
 
 _IN_FULL = 3  # failures shown with their code
+_HOOKS = 5  # kinds of failures of hooks shown
 
 Listener = Callable[[int, AnyFact], None]
 OnPlan = Callable[[Plan, str], None]
@@ -106,6 +107,7 @@ def _ending(chosen: Chosen, instance: Instance, outcome: RunOutcome, fold: Fold)
     if outcome.error is not None and not fold.errors:
         lines += [[], *failed(outcome.error)]
     lines += unasked(fold, inspect.discarded(instance.record, outcome.run_id, fold.plan))
+    lines += failed_hooks(fold)
     took = ink.seconds(max(fold.run_ended - fold.run_started, 0)) if fold.run_ended else ""
     made = sum(1 for outputs in fold.outputs.values() for _, stored in outputs if stored.asset)
     if outcome.status is RunStatus.SUCCESS:
@@ -168,6 +170,24 @@ def failures(instance: Instance, run_id: str, fold: Fold) -> list[list[Line]]:
             )
         )
     return blocks
+
+
+def failed_hooks(fold: Fold) -> list[Line]:
+    """The hooks that failed. The run does not mind, but whoever was to be told of it was not."""
+    alike: dict[tuple[str, str, str], tuple[ErrorInfo, list[str]]] = {}
+    for step, hook in fold.hooks:
+        error = hook.error
+        assert error is not None  # the fold keeps no others
+        alike.setdefault((hook.name, error.kind, error.message), (error, []))[1].append(fold.key(step))
+    lines: list[Line] = []
+    for (name, *_), (error, steps) in list(alike.items())[:_HOOKS]:
+        more = f" and {len(steps) - 1:,} more" if len(steps) > 1 else ""
+        what = f" failed, which changes nothing in the run: {error.kind}: {error.message}"
+        of = ink.shortened(f" of {steps[0]}{more}{what}", 300)
+        lines += [[], [("! ", NOTE), (f"hook {name}", STRONG), (of, PLAIN)]]
+        own = [frame for frame in error.frames if frame.own]
+        lines += [[(f"  {own[-1].file}:{own[-1].line} in {own[-1].function}", FAINT)]] if own else []
+    return lines
 
 
 def unasked(fold: Fold, discarded: AbstractSet[str]) -> list[Line]:

@@ -71,7 +71,7 @@ select value from facts where id = (select (number << 32) + :seq from runs where
 -- name: logs
 select l.id, l.step, l.attempt, l.time, l.level, l.logger, l.text from runs r join logs l on l.run = r.number
 where r.id = :run_id and l.id > :after and (:step is null or l.step = :step)
-order by l.id
+order by l.id limit :limit
 
 -- name: latest
 select m.asset, r.id, m.seq, m.step, m.time, m.stored

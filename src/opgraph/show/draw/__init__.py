@@ -1,0 +1,1 @@
+"""One layered drawing of assets, graphs, plans and runs: for notebooks, SVG files and the web."""

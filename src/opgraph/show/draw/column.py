@@ -1,0 +1,70 @@
+"""A graph cut into columns: its vertices and, where an edge passes a column, a lane kept free for it.
+
+All edges from one source share one row of lanes up to where they part: fewer lines, and fewer lanes to place.
+"""
+
+from collections.abc import Sequence
+
+Ends = tuple[int, float, int, float]  # vertex, where on its side, vertex, where: measured from its middle
+
+
+class Columns:
+    """Vertices 0 ... n-1 are the graph's own; those behind them are lanes."""
+
+    __slots__ = ("after", "before", "beside", "edges", "height", "lanes", "layers", "own", "rank", "share")
+
+    def __init__(self, height: Sequence[float], rank: Sequence[int]) -> None:
+        self.own = len(rank)
+        self.rank = list(rank)
+        self.height = list(height)
+        self.edges: list[Ends] = []  # each from a column to the next
+        self.lanes: list[list[int]] = []  # by edge of the graph: the lanes that it takes
+        self.beside: list[tuple[int, int, float]] = []  # a lane that turns, at which vertex, how much further down
+        self.layers: list[list[int]] = []  # by column, its vertices from above
+        self.before: list[list[tuple[int, float, float]]] = []  # by vertex: the other one, where here, where there
+        self.after: list[list[tuple[int, float, float]]] = []
+        self.share: list[float] = []  # what one pixel is of a vertex's height, no more than fits between two positions
+
+    def lead(self, edges: Sequence[Ends], sources: Sequence[int], closing: set[int]) -> None:
+        """Cuts the edges up.
+
+        Args:
+            edges: of the graph.
+            sources: by edge, whose lanes it shares.
+            closing: edges that go back, by number: they get lanes of their own, from the column they begin in to the
+                one they end in.
+        """
+        rank, rows, seen = self.rank, dict[int, list[int]](), set[Ends]()
+        for i, (u, here, v, there) in enumerate(edges):
+            if i in closing:
+                lanes = [self._lane(r) for r in range(rank[u], rank[v] - 1, -1)]
+                self.edges += [(b, 0.0, a, 0.0) for a, b in zip(lanes, lanes[1:], strict=False)]
+                self.lanes.append(lanes)
+                down = self.height[u] / 2 + 13.0, self.height[v] / 2 + 13.0
+                self.beside += [(lanes[0], u, down[0]), (lanes[-1], v, down[1])]
+                continue
+            row = rows.setdefault(sources[i], [])
+            while len(row) < rank[v] - rank[u] - 1:
+                lane = self._lane(rank[u] + 1 + len(row))
+                self.edges.append((row[-1], 0.0, lane, 0.0) if row else (u, here, lane, 0.0))
+                row.append(lane)
+            lanes = row[: rank[v] - rank[u] - 1]
+            end = (lanes[-1], 0.0, v, there) if lanes else (u, here, v, there)
+            if end not in seen:
+                seen.add(end)
+                self.edges.append(end)
+            self.lanes.append(lanes)
+        n = len(rank)
+        self.before, self.after = [[] for _ in range(n)], [[] for _ in range(n)]
+        for u, here, v, there in self.edges:
+            self.after[u].append((v, here, there))
+            self.before[v].append((u, there, here))
+        self.layers = [[] for _ in range(max(rank, default=-1) + 1)]
+        for v, r in enumerate(rank):
+            self.layers[r].append(v)
+        self.share = [0.9 / height if height else 0.0 for height in self.height]
+
+    def _lane(self, rank: int) -> int:
+        self.rank.append(rank)
+        self.height.append(0.0)
+        return len(self.rank) - 1

@@ -1,0 +1,135 @@
+"""Plans and runs as nodes and edges: each op with what is to become of it, or what became of it."""
+
+from collections.abc import Container, Sequence
+
+from opgraph.operate.fold import Branch, Fold, Phase, branches
+from opgraph.operate.inspect import together
+from opgraph.plan.model import FromAsset, FromCollected, FromMany, FromMapped, InputSource, Plan, outputs_in
+from opgraph.show.cli.ink import seconds
+from opgraph.show.draw.model import Node, Scene
+from opgraph.show.draw.opened import EVERYTHING, Arrows, Leaf, Opened, counted
+
+_PHASES = {phase.name.lower(): phase for phase in Phase}
+
+
+def run_scene(plan: Plan, fold: Fold | None = None, *, opened: Container[str] = EVERYTHING) -> Scene:
+    """A plan, or a run of it.
+
+    Args:
+        plan: the plan.
+        fold: where the steps of its run stand; None: only what is planned is shown.
+        opened: the ids of assets and graphs (`unit:totals`, `graph:totals.clean`) that are shown in place.
+    """
+    stands = [""] * len(plan.steps)
+    nodes: list[Node] = []
+    for unit in branches(plan):
+        nodes += _unit(plan, fold, unit, opened, stands)
+    arrows = Arrows()
+    stored: dict[str, Node] = {}
+    for number, step in enumerate(plan.steps):
+        for each in step.inputs:
+            for source in each.source.items if isinstance(each.source, FromMany) else (each.source,):
+                for output in outputs_in(source):
+                    arrows.add(stands[output.step], stands[number], each.name, _kind(source, nothing=each.nothing))
+                if isinstance(source, FromAsset):
+                    node = stored.setdefault(source.asset, _stored(source))
+                    arrows.add(node.id, stands[number], each.name)
+        for output in step.after:
+            arrows.add(stands[output.step], stands[number], "", "order")
+    return Scene((*stored.values(), *nodes), arrows.edges())
+
+
+def _unit(plan: Plan, fold: Fold | None, unit: Branch, opened: Container[str], stands: list[str]) -> list[Node]:
+    id = f"unit:{unit.path}"  # noqa: A001 - the field's name
+    kind = unit.kind if unit.kind == "asset" else "graph"
+    states = [_state(plan, fold, number) for number in unit.steps]
+    if unit.is_leaf:
+        stands[unit.step] = id
+        return [_step(plan, fold, unit.step, id, unit.name, kind)]
+    box = Node(
+        id=id,
+        label=unit.name,
+        kind=kind,
+        ref=unit.path,
+        badge=counted(len(unit.steps), "op"),
+        title=unit.path,
+        state=_together(states),
+        opens=True,
+    )
+    if id not in opened:
+        for number in unit.steps:
+            stands[number] = id
+        return [box]
+    leaves: list[Leaf] = []
+    for number in unit.steps:
+        key = plan.steps[number].key
+        path = tuple(key.removeprefix(f"{unit.path}.").split("."))
+        leaves.append(Leaf(path, _step(plan, fold, number, f"op:{key}", path[-1], "op")))
+    shown = Opened(leaves, unit.path, id, opened, _together)
+    for number, place in zip(unit.steps, shown.stands, strict=True):
+        stands[number] = place
+    return [box, *shown.nodes]
+
+
+def _step(plan: Plan, fold: Fold | None, number: int, id: str, label: str, kind: str) -> Node:  # noqa: A002 - the same
+    step = plan.steps[number]
+    told = [step.key, step.decision.reason]
+    detail = step.decision.do.value
+    if fold is not None:
+        detail = _passed(fold, number)
+        if number in fold.errors:
+            told.append(fold.errors[number].message)
+    return Node(
+        id=id,
+        label=label,
+        kind=kind,
+        ref=step.key,
+        detail=detail,
+        title="\n".join(told),
+        badge="fan-out" if any(output.dynamic for output in step.outputs) else "",
+        state=_state(plan, fold, number),
+        mapped=bool(step.over),
+    )
+
+
+def _state(plan: Plan, fold: Fold | None, number: int) -> str:
+    return plan.steps[number].decision.do.value if fold is None else Phase(fold.phase[number]).name.lower()
+
+
+def _together(states: Sequence[str]) -> str:
+    """One state for several: that of a run by what is worst, that of a plan where all agree."""
+    if all(state in _PHASES for state in states):
+        return together(_PHASES[state] for state in states).name.lower()
+    return states[0] if len(set(states)) == 1 else ""
+
+
+def _passed(fold: Fold, number: int) -> str:
+    """How a step stands, and how long it took."""
+    phase = Phase(fold.phase[number])
+    members = fold.members(number)
+    if members:
+        done, total = members.get(Phase.SUCCEEDED, 0) + members.get(Phase.REUSED, 0), sum(members.values())
+        return f"{done:,} of {total:,}"
+    if phase in (Phase.SUCCEEDED, Phase.FAILED):
+        took = seconds(fold.ended[number] - fold.started[number])
+        return took if phase is Phase.SUCCEEDED else f"failed after {took}"
+    return phase.name.lower()
+
+
+def _kind(source: InputSource, *, nothing: bool) -> str:
+    if isinstance(source, FromMapped):
+        return "map"
+    if isinstance(source, FromCollected):
+        return "collect"
+    return "order" if nothing else "value"
+
+
+def _stored(source: FromAsset) -> Node:
+    return Node(
+        id=f"stored:{source.asset}",
+        label=source.asset,
+        kind="external",
+        ref=source.asset,
+        detail="stored" if source.recorded else "not stored",
+        title=f"{source.asset}\n{'loaded from storage' if source.recorded else 'no materialization is recorded'}",
+    )

@@ -1,0 +1,5 @@
+"""Answers the questions of the routes."""
+
+
+class Desk:
+    """What the routes ask."""

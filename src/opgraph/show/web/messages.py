@@ -1,0 +1,717 @@
+"""What the web API says and is told: the one contract between the server, the pages and scripts.
+
+Times are seconds since 1970 (UTC); durations are microseconds where their name ends in `_us`, else seconds. Ids are
+opaque: an asset's is a short hash of its key, a run's is the run id, a step's its number in the run. Fields are only
+ever added.
+"""
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+AssetStatus: TypeAlias = Literal["never", "fresh", "stale", "failed", "running", "external"]
+StepStatus: TypeAlias = Literal[
+    "pending", "running", "retrying", "succeeded", "failed", "skipped", "blocked", "reused", "interrupted"
+]
+RunState: TypeAlias = Literal[
+    "QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING", "SUCCESS", "FAILURE", "CANCELED", "DIED"
+]
+Decided: TypeAlias = Literal["run", "reuse", "skip", "decide"]
+AssetKind: TypeAlias = Literal["asset", "multi_asset", "graph", "external"]
+Level: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "STDOUT", "STDERR"]
+
+AssetId: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+RunId: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
+Text: TypeAlias = Annotated[str, StringConstraints(max_length=10_000)]
+Word: TypeAlias = Annotated[str, StringConstraints(max_length=500)]
+Count: TypeAlias = Annotated[int, Field(ge=0)]
+
+
+class Reply(BaseModel):
+    """The base of what the server says."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+
+class Request(BaseModel):
+    """The base of what the server is told: nothing else may be in it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+# -- mistakes ---------------------------------------------------------------------
+
+
+class Frame(Reply):
+    """A line of a traceback, the outermost first. `is_framework`: not the user's own code."""
+
+    file: str
+    line: int
+    function: str
+    text: str
+    is_framework: bool = False
+
+
+class Mistake(Reply):
+    """One thing that is wrong: what, where, and what to do."""
+
+    kind: str
+    text: str
+    file: str = ""
+    line: int = 0
+    fix: str = ""
+
+
+class Problem(Reply):
+    """The body of every reply that is not 2xx. `text` is for people; `problems` has every mistake that was found."""
+
+    kind: str
+    text: str
+    problems: list[Mistake] = []
+
+
+# -- the session and the project ----------------------------------------------------
+
+
+class Session(Reply):
+    """Who serves what."""
+
+    version: str
+    mode: Literal["dev", "serve"]
+    project: str  # the file or module of the definitions
+    home: str  # the folder of the state
+    pid: int
+    started: float
+    executors: list[str] = []
+    policies: list[str] = []
+
+
+class ProjectError(Reply):
+    """Why the definitions cannot be used: the user's file and line first."""
+
+    kind: str
+    text: str
+    file: str = ""
+    line: int = 0
+    fix: str = ""
+    frames: list[Frame] = []
+    problems: list[Mistake] = []
+
+
+class Job(Reply):
+    """A job of the project."""
+
+    name: str
+    kind: Literal["assets", "ops"]
+    description: str = ""
+    file: str = ""
+    line: int = 0
+
+
+class Project(Reply):
+    """The definitions as they were loaded last. `broken`: they do not load any more; the last good manifest stays."""
+
+    status: Literal["ready", "loading", "broken"]
+    error: ProjectError | None = None
+    manifest: str = ""  # changes with the definitions
+    name: str = ""
+    loaded_at: float | None = None
+    assets: int = 0
+    jobs: list[Job] = []
+
+
+# -- assets -----------------------------------------------------------------------
+
+
+class Progress(Reply):
+    """How far the run is that makes an asset: ops of its definition."""
+
+    done: int
+    failed: int
+    running: int = 0
+    total: int
+
+
+class LatestRun(Reply):
+    """The latest materialization in short. `duration` is in seconds, over the ops that made it."""
+
+    run_id: str
+    at: float
+    duration: float | None = None
+
+
+class AssetState(Reply):
+    """What changes about an asset while runs go on."""
+
+    id: str
+    key: str
+    status: AssetStatus
+    why: str = ""  # in words, where it is stale, failed or running
+    latest: LatestRun | None = None
+    progress: Progress | None = None
+    run_id: str | None = None  # the run that makes it now, or that failed to
+
+
+class AssetSummary(AssetState):
+    """An asset in the list and in the graph."""
+
+    kind: AssetKind
+    group: str
+    kinds: list[str] = []
+    owners: list[str] = []
+    tags: dict[str, str] = {}
+    description: str = ""
+    graph_backed: bool = False
+    op_count: int = 0
+    unit: str = ""  # the definition that makes it; its steps' keys begin so
+    upstream: list[str] = []  # ids
+    downstream: list[str] = []
+
+
+class Assets(Reply):
+    """The assets that a selection means, upstream first."""
+
+    manifest: str
+    assets: list[AssetSummary]
+    total: int  # of the project
+
+
+class Meta(Reply):
+    """One entry of metadata. `kind` says how to show the value: int, float, text, md, url, path, json, table, …"""
+
+    name: str
+    kind: str
+    value: Any
+
+
+class Preview(Reply):
+    """What a stored value looks like, made when it was stored, bounded in size."""
+
+    kind: Literal["text", "table", "image", "markdown"]
+    text: str | None = None  # of text and Markdown
+    columns: list[str] | None = None  # of a table, with
+    rows: list[list[str]] | None = None  # its head
+    shape: list[int] | None = None
+    image: str | None = None  # PNG, in base 64
+
+
+class InputVersion(Reply):
+    """The exact version of an asset that went into a materialization."""
+
+    asset: str  # the key
+    id: str
+    run_id: str  # empty: not known
+    data_version: str
+    newer_exists: bool
+
+
+class Materialization(Reply):
+    """One version of an asset."""
+
+    run_id: str
+    at: float
+    step: str  # the step's key
+    n: int  # and number
+    asked: bool
+    size: int
+    data_version: str
+    io_manager: str
+    place: str
+    type_name: str = ""
+    path: str = ""
+    metadata: list[Meta] = []
+    preview: Preview | None = None
+    inputs: list[InputVersion] = []
+
+
+class Times(Reply):
+    """Where a step's time went, in microseconds: waiting for a worker, loading inputs, computing, storing."""
+
+    queue_us: int = 0
+    load_us: int = 0
+    compute_us: int = 0
+    store_us: int = 0
+
+
+class AssetOp(Reply):
+    """An op of an asset, with what the last run of it did."""
+
+    key: str  # the step's key
+    path: str  # below the definition
+    op: str
+    takes: list[str] = []  # ops by path, assets as `asset:key`
+    mapped: bool = False
+    status: StepStatus | None = None  # None: it never ran
+    run_id: str | None = None
+    n: int | None = None
+    at: float | None = None
+    times: Times | None = None
+    size: int = 0  # bytes of its outputs
+    trend: list[float] = []  # seconds, of the last runs, oldest first
+    disk: int = 0  # bytes of its values that are still kept
+
+
+class Disk(Reply):
+    """Bytes on disk: the asset's own values in all versions, and what is kept between its ops."""
+
+    values: int = 0
+    intermediates: int = 0
+
+
+class Neighbour(Reply):
+    """An asset next to another."""
+
+    id: str
+    key: str
+    status: AssetStatus
+
+
+class AssetDetail(AssetSummary):
+    """An asset's page."""
+
+    file: str = ""
+    line: int = 0
+    materialization: Materialization | None = None
+    parents: list[Neighbour] = []
+    children: list[Neighbour] = []
+    ops: list[AssetOp] = []
+    disk: Disk
+
+
+class History(Reply):
+    """Materializations, the newest first. `cursor` asks for the next page; None: this is the last."""
+
+    materializations: list[Materialization]
+    cursor: str | None = None
+
+
+class CleanRequest(Request):
+    """Remove what is kept between the ops of an asset's runs."""
+
+    dry_run: bool = True
+
+
+class Cleaned(Reply):
+    """What was removed, or would be. A run that failed can be resumed from there no more where `runs` names it."""
+
+    dry_run: bool
+    count: int
+    size: int
+    runs: list[str] = []
+
+
+# -- the drawing --------------------------------------------------------------------
+
+
+class DrawnNode(Reply):
+    """A box, with the place of its upper left corner. Boxes inside another have absolute places too."""
+
+    id: str
+    kind: str  # asset | external | graph | op | group | job
+    label: str
+    detail: str = ""
+    parent: str | None = None
+    x: float
+    y: float
+    width: float
+    height: float
+    asset: str | None = None  # the asset's id, to which a status belongs
+    step: str | None = None  # the step's key, to which a status belongs
+    open: bool = False  # shown with what is in it
+    opens: bool = False  # has something in it
+    count: int = 0  # of ops or assets in it
+    mapped: bool = False
+
+
+class DrawnEdge(Reply):
+    """A line from one box to another through points, or along Bézier curves where `curved`."""
+
+    source: str
+    target: str
+    kind: str = "value"  # value | order
+    label: str = ""
+    points: list[tuple[float, float]]
+    curved: bool = False
+
+
+class Drawing(Reply):
+    """A laid out graph, left to right."""
+
+    manifest: str
+    width: float
+    height: float
+    nodes: list[DrawnNode]
+    edges: list[DrawnEdge]
+
+
+# -- launching ----------------------------------------------------------------------
+
+
+class RunRequest(Request):
+    """What is to be run, or planned.
+
+    For a new run: `selection` or `job`. To go on from an earlier one: `parent` and `mode`.
+    `config` has flat keys: `revenue.clean.threshold`.
+    """
+
+    selection: Text | None = None
+    job: Word | None = None
+    steps: list[Word] = Field(default=[], max_length=1000)  # for the modes `from` and `only`
+    config: dict[Word, Any] = Field(default={}, max_length=1000)
+    executor: Word | None = None
+    workers: Annotated[int, Field(ge=1, le=1024)] | None = None
+    tags: dict[Word, Word] = Field(default={}, max_length=100)
+    policy: Literal["materialize", "discard", "error"] | None = None
+    reuse: Literal["", "all", "none", "only"] = ""
+    parent: RunId | None = None
+    mode: Literal["failed", "from", "only", "all"] | None = None
+    why: Word = ""
+
+
+class ResumeRequest(Request):
+    """Go on from a run: what did not succeed, from one op on, some ops only, or all again."""
+
+    mode: Literal["failed", "from", "only", "all"] = "failed"
+    steps: list[Word] = Field(default=[], max_length=1000)
+    config: dict[Word, Any] = Field(default={}, max_length=1000)
+    policy: Literal["materialize", "discard", "error"] | None = None
+    executor: Word | None = None
+    workers: Annotated[int, Field(ge=1, le=1024)] | None = None
+    why: Word = ""
+
+
+class PlannedStep(Reply):
+    """What a plan says of a step, and why."""
+
+    n: int
+    key: str
+    op: str
+    unit: str
+    path: list[str]  # of names, from the unit down
+    assets: list[str] = []  # that come out here and were asked for
+    decision: Decided
+    why: str  # a word of a fixed vocabulary
+    reason: str  # a sentence's part
+    reused_from: str | None = None  # a run
+    mapped: bool = False
+    config: Any = None
+    after: list[int] = []
+
+
+class Besides(Reply):
+    """An asset that a run also materializes, though nobody asked for it."""
+
+    asset: str
+    step: str
+    output: str
+    certain: bool
+    policy: str
+    remedy: str
+    came: bool = False
+    discarded: bool = False
+
+
+class PlanReply(Reply):
+    """What a run would do."""
+
+    job: str
+    selection: list[str]
+    steps: list[PlannedStep]
+    besides: list[Besides]
+    missing: list[str] = []  # assets to be loaded of which nothing is recorded
+    counts: dict[str, int]
+    changes: dict[str, list[str]] = {}
+    parent: str | None = None
+    problems: list[Mistake] = []
+    same_run: bool = False  # the run goes on under its own id
+
+
+class FormRequest(Request):
+    """Which ops' configuration to ask for."""
+
+    selection: Text | None = None
+    job: Word | None = None
+
+
+class FormField(Reply):
+    """A setting. Unset means its default. `path` is the flat key."""
+
+    path: str
+    op: str  # the step's key
+    name: str
+    type: str  # int | float | bool | str | enum | json
+    required: bool
+    default: Any = None
+    description: str = ""
+    choices: list[Any] = []
+    secret: bool = False
+    type_text: str = ""  # as it is written in Python
+
+
+class FormReply(Reply):
+    """The settings of the ops of a selection, in the order of their steps."""
+
+    fields: list[FormField]
+    problems: list[Mistake] = []
+
+
+class Launched(Reply):
+    """The run has begun, in a process of its own."""
+
+    run_id: str
+
+
+# -- runs ---------------------------------------------------------------------------
+
+
+class RunSummary(Reply):
+    """A run in the list."""
+
+    run_id: str
+    status: RunState
+    job: str
+    created: float
+    started: float | None
+    ended: float | None
+    who: str = ""
+    why: str = ""
+    parent: str | None
+    root: str | None
+    tags: dict[str, str] = {}
+    executor: str = ""
+    selection: list[str] = []  # the first of them
+    selected: int = 0  # how many
+
+
+class Runs(Reply):
+    """Runs, the newest first. `cursor` asks for the next page."""
+
+    runs: list[RunSummary]
+    cursor: str | None = None
+
+
+class Error(Reply):
+    """An exception. `at` is the user's line that it came from; the frames are outermost first."""
+
+    kind: str
+    message: str
+    at: Frame | None = None
+    frames: list[Frame] = []
+    during: str = "compute"
+    about: str = ""
+    notes: list[str] = []
+    metadata: list[Meta] = []
+    cause: "Error | None" = None
+
+
+class FailedStep(Reply):
+    """A step that failed, in short."""
+
+    n: int
+    key: str
+    error: Error
+
+
+class RunDetail(RunSummary):
+    """A run's page, but for its tree."""
+
+    counts: dict[str, int]  # steps by status
+    total: int
+    epoch: int
+    pid: int = 0
+    assets: list[str] = []  # keys that were asked for
+    besides: list[Besides] = []
+    changes: dict[str, list[str]] = {}
+    error: Error | None = None  # where no step is to blame
+    failures: list[FailedStep] = []  # the first ones
+    failed: int = 0
+    config: dict[str, Any] = {}
+    disk: Disk
+    children: list[str] = []  # runs that went on from this one
+    seq: int = 0  # facts seen: where a stream may begin
+
+
+class TreeRow(Reply):
+    """A row of a run's tree. Of a row with rows below it, the times are sums and the counts say where its steps stand.
+    A fan-out is one row until it is opened: its rows are asked for with its id as `parent`."""
+
+    id: str
+    parent: str | None
+    depth: int
+    kind: Literal["asset", "graph", "job", "op", "key"]
+    name: str
+    path: str
+    n: int | None = None  # of a step
+    key: str = ""  # the step's key
+    assets: list[str] = []
+    status: StepStatus
+    decision: Decided | None = None
+    reason: str = ""
+    counts: dict[str, int] = {}
+    expandable: bool = False
+    mapped: bool = False  # a fan-out: `counts` are of the steps made of it
+    attempts: int = 0
+    started: float | None = None
+    ended: float | None = None
+    times: Times
+    reused_from: str | None = None
+    because: str = ""
+    message: str = ""  # the first line of what it failed with
+
+
+class Tree(Reply):
+    """Rows below one row, or the tree without the keys of fan-outs, in the order of the plan."""
+
+    rows: list[TreeRow]
+    cursor: str | None = None
+    total: int
+    seq: int  # facts seen
+
+
+class Output(Reply):
+    """An output that was stored."""
+
+    output: str
+    asset: str | None
+    asked: bool
+    mapping_key: str | None
+    place: str
+    size: int
+    data_version: str
+    io_manager: str
+    type_name: str
+    path: str = ""
+    kept: bool = True  # False: cleaned up since
+    metadata: list[Meta] = []
+    preview: Preview | None = None
+
+
+class StepRead(Reply):
+    """An input and where its value came from: another step of this run, or a version of an asset."""
+
+    input: str
+    step: str = ""
+    n: int | None = None
+    output: str = ""
+    asset: str = ""
+    run_id: str = ""
+    data_version: str = ""
+    given: str = ""  # `default`, `caller`, …
+
+
+class Attempt(Reply):
+    """One attempt at a step."""
+
+    attempt: int
+    started: float | None
+    ended: float | None
+    status: StepStatus
+    worker: str = ""
+    times: Times
+    error: Error | None = None
+
+
+class StepDetail(Reply):
+    """A step's panel."""
+
+    n: int
+    key: str
+    op: str
+    unit: str
+    status: StepStatus
+    decision: Decided
+    why: str
+    reason: str
+    because: str = ""
+    started: float | None
+    ended: float | None
+    times: Times
+    attempts: list[Attempt] = []
+    error: Error | None = None
+    inputs: list[StepRead] = []
+    outputs: list[Output] = []
+    config: Any = None
+    reused_from: str | None = None
+    tags: dict[str, str] = {}
+    code_version: str = ""
+
+
+class LogLine(Reply):
+    """A line that a step said, or what the engine did where `kind` is `event`."""
+
+    id: int
+    kind: Literal["log", "stdout", "stderr", "event"]
+    time: float
+    step: str
+    n: int  # -1: the run itself
+    attempt: int
+    level: Level
+    logger: str
+    text: str
+
+
+class Logs(Reply):
+    """Lines in order. `after` asks for what follows; `more`: there is some already."""
+
+    lines: list[LogLine]
+    after: str
+    more: bool
+
+
+class CancelRequest(Request):
+    """Ask a run to stop: an empty object."""
+
+
+class Canceling(Reply):
+    """A run was asked to stop. `False`: it had ended, or nobody drives it."""
+
+    asked: bool
+    status: RunState
+
+
+class Lane(Reply):
+    """A run on the timeline."""
+
+    run_id: str
+    job: str
+    status: RunState
+    started: float
+    ended: float | None
+    selection: list[str] = []
+    selected: int = 0
+
+
+class Timeline(Reply):
+    """The runs of a stretch of time. `truncated`: there are more than are shown."""
+
+    start: float
+    end: float
+    lanes: list[Lane]
+    truncated: bool = False
+
+
+# -- live ---------------------------------------------------------------------------
+
+
+class RunDelta(Reply):
+    """What changed in a run since the delta before: event `run` of a stream. Rows are whole, not differences."""
+
+    run: RunSummary
+    seq: int
+    counts: dict[str, int]
+    total: int
+    rows: list[TreeRow] = []
+    lines: list[LogLine] = []
+    lagging: bool = False  # more lines were said than fit: ask for the logs
+
+
+class AssetsDelta(Reply):
+    """Assets whose state changed: event `assets` of the global stream."""
+
+    assets: list[AssetState]
+
+
+class StreamReset(Reply):
+    """What happened since the id that was sent is not known here any more: event `reset`. Ask for everything anew."""
+
+    why: str

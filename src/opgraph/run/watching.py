@@ -1,5 +1,6 @@
 """One thread for the whole process that looks after the runs whose own threads are busy with users' functions."""
 
+import atexit
 import os
 import threading
 from collections.abc import Callable
@@ -39,31 +40,38 @@ class _Watcher:
         self._lock = threading.Lock()
         self._watches: list[Watch] = []
         self._some = threading.Event()
-        self._runs = False
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def add(self, watch: Watch) -> None:
         with self._lock:
             self._watches.append(watch)
             self._some.set()
-            if not self._runs:
-                self._runs = True
-                threading.Thread(target=self._keep_on, name="opgraph watch", daemon=True).start()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._keep_on, name="opgraph watch", daemon=True)
+                self._thread.start()
 
     def remove(self, watch: Watch) -> None:
         with self._lock:
             self._watches.remove(watch)
 
+    def end(self) -> None:
+        """The process ends. A thread that woke up while the interpreter is taken down could bring it to a crash."""
+        self._over.set()
+        self._some.set()
+        if self._thread is not None:
+            self._thread.join()
+
     def _keep_on(self) -> None:
-        pause = threading.Event()
-        while True:
+        while not self._over.is_set():
             with self._lock:
                 watches = list(self._watches)
-                if not watches:
+                if not watches and not self._over.is_set():
                     self._some.clear()
             for watch in watches:
                 watch.look()
             if watches:
-                pause.wait(_TICK)
+                self._over.wait(_TICK)
             else:
                 self._some.wait()
 
@@ -76,4 +84,9 @@ def _begin_anew() -> None:
     _watcher = _Watcher()
 
 
+def _end() -> None:
+    _watcher.end()
+
+
+atexit.register(_end)
 os.register_at_fork(after_in_child=_begin_anew)

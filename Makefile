@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 DEMO := $(VENV)-demo
 PIP := -m pip --disable-pip-version-check --quiet
 
-.PHONY: help env demo test check bench soak clean
+.PHONY: help env ui demo test check bench soak clean
 
 help:
 	@echo "make demo   real data becomes assets: run, subset, failure, resume"
 	@echo "make test   the tests"
+	@echo "make ui     the web UI, built into the package"
 	@echo "make check  format, lint, types, import floors, code lines, tests with coverage"
 	@echo "make bench  opgraph beside the loop a careful person would write by hand"
 	@echo "make soak   the property and fault tests, many times over"
@@ -28,10 +29,14 @@ $(DEMO)/installed: pyproject.toml
 
 env: $(VENV)/installed
 
+# Builds the web UI into the package, unless it was built from these sources.
+ui: env
+	$(BIN)/python tools/build_ui.py
+
 demo: $(DEMO)/installed
 	$(DEMO)/bin/python examples/flights/demo.py
 
-test: env
+test: env ui
 	$(BIN)/python -m pytest -n 2
 
 check: env

@@ -5,6 +5,7 @@
 `graph_floor` is the same for declaring: functions in a dict, their parameters as edges, sorted by the standard library.
 """
 
+import gc
 import inspect
 import os
 import pickle
@@ -89,6 +90,7 @@ def cpu(action: Callable[[], object], times: int = 5) -> float:
     """Seconds of CPU of an action: the median of several."""
     spent: list[float] = []
     for _ in range(times):
+        gc.collect()  # what the one before left is not this one's
         began = time.process_time()
         action()
         spent.append(time.process_time() - began)

@@ -262,7 +262,12 @@ def _runner() -> Any:
     return import_module("opgraph.operate.api").InProcess()
 
 
+def _painter() -> Any:
+    return import_module("opgraph.show.draw.notebook").Notebook()
+
+
 ports.bind(_runner)
+ports.bind_painter(_painter)
 
 
 def _show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

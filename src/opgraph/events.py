@@ -71,6 +71,7 @@ class Stored(Struct, frozen=True, array_like=True, gc=False):
     io_manager: str = ""  # the resource key of the manager that stored it
     metadata: Metadata = {}
     type_name: str = ""
+    tags: dict[str, str] = {}  # those given with the value
 
 
 class Kept(Struct, frozen=True, array_like=True, gc=False):
@@ -118,12 +119,12 @@ class ErrorInfo(Struct, frozen=True, array_like=True, gc=False):
 
 
 class HookRan(Struct, frozen=True, array_like=True, gc=False):
-    """A hook was called when an attempt had ended. What it did never changes how the step ended."""
+    """A hook of a step that has ended. What it did never changes how the step ended."""
 
     name: str
     time: float
     error: ErrorInfo | None = None
-    skipped: bool = False  # it said itself that there was nothing to do
+    skipped: bool = False  # it is for the other end, or said itself that there was nothing to do
 
 
 class Fact(Struct, frozen=True, array_like=True, gc=False):

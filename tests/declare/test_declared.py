@@ -9,6 +9,7 @@ import pytest
 from opgraph.declare.asset import AssetsDefinition, asset, graph_asset, graph_multi_asset, multi_asset
 from opgraph.declare.definitions import Definitions
 from opgraph.declare.graph import graph
+from opgraph.declare.hooks import success_hook
 from opgraph.declare.inputs import In, Nothing
 from opgraph.declare.job import define_asset_job, job
 from opgraph.declare.load import load_assets_from_package_name
@@ -278,3 +279,42 @@ def test_many_assets_are_cheap():
 
     seconds(100)
     assert seconds(5000) < 20 * max(seconds(500), 0.001)
+
+
+def test_inputs_without_a_value_have_a_key_too():
+    """`keys_by_input_name` has the inputs that `deps` and `Nothing` make, and follows when keys are renamed."""
+
+    @asset(ins={"after": AssetIn("x/y", dagster_type=Nothing)}, deps=["d"])
+    def it(a): ...
+
+    def texts(definition):
+        return {name: key.text for name, key in definition.keys_by_input_name.items()}
+
+    assert texts(it) == {"a": "a", "after": "x/y", "d": "d"}
+    assert list(it.node_def.ins) == ["a", "after", "d"]
+    assert texts(it.with_attributes(asset_key_replacements={AssetKey("d"): AssetKey("e")}))["d"] == "e"
+    assert "d" not in texts(it.map_asset_specs(lambda spec: spec.replace_attributes(deps=["a", "x/y"])))
+
+
+def test_resources_that_are_needed():
+    """A definition names the resources of its ops, nested ones too, of their I/O managers and of its hooks."""
+
+    @success_hook(required_resource_keys={"chat"})
+    def tell(context): ...
+
+    @success_hook(required_resource_keys={"mail"})
+    def write(context): ...
+
+    @op(required_resource_keys={"database"}, out=Out(io_manager_key="files"))
+    def read():
+        return 1
+
+    @graph
+    def inner():
+        return read.with_hooks({write})()
+
+    @graph_asset(hooks={tell})
+    def it():
+        return inner()
+
+    assert it.required_resource_keys == {"chat", "mail", "database", "files", "io_manager"}

@@ -83,7 +83,7 @@ def test_a_function_that_returns_something_else():
     def wrong():
         return 1
 
-    with pytest.raises(og.InvalidDefinitionError, match=r"returned a int\n  at .*test_folders"):
+    with pytest.raises(og.InvalidDefinitionError, match=r"returned 1 \(an int\)\n  at .*test_folders"):
         wrong()
 
 

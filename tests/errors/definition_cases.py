@@ -11,6 +11,7 @@ from opgraph import (
     AssetOut,
     AssetsDefinition,
     AssetSpec,
+    Backoff,
     Config,
     ConfigMapping,
     Definitions,
@@ -23,8 +24,10 @@ from opgraph import (
     MetadataValue,
     Nothing,
     Out,
+    RetryPolicy,
     TableRecord,
     asset,
+    build_hook_context,
     config_mapping,
     define_asset_job,
     definitions,
@@ -37,6 +40,7 @@ from opgraph import (
     multi_asset,
     op,
     resource,
+    success_hook,
 )
 from opgraph.declare.wiring import DependencyDefinition
 from opgraph.operate.project import load, locate
@@ -598,14 +602,22 @@ def cannot_split():
 def takes_its_own():
     @multi_asset(
         outs={"first": AssetOut(), "last": AssetOut()},
-        internal_asset_deps={"first": set(), "last": {AssetSpec("first").key}},
+        internal_asset_deps={"first": set(), "last": {AssetSpec("between").key}},
+        can_subset=True,
     )
     def it(between): ...
 
     @asset
     def between(first): ...
 
-    materialize([it, between])
+    materialize([it, between], selection="first or between")
+
+
+@case("declare.layout_mistakes.InputsOfNoOutput")
+def inputs_of_no_output():
+    @multi_asset(outs={"flights": AssetOut()}, internal_asset_deps={"flights": set()})
+    def it(airports):
+        return len(airports)
 
 
 @case("plan.mistakes.UnselectedAssetsRefused")
@@ -867,3 +879,33 @@ def fan_out_as_asset():
         return many().map(plus)
 
     materialize([whole])
+
+
+@case("declare.retry.NoDelay")
+def no_delay():
+    RetryPolicy(max_retries=3, backoff=Backoff.EXPONENTIAL)
+
+
+@case("declare.hooks.HookParameters")
+def hook_parameters():
+    @success_hook
+    def tell(context, message):
+        return None
+
+
+@case("declare.hooks.HookNeedsResource")
+def hook_needs_resource():
+    @success_hook(required_resource_keys={"chat"})
+    def tell(context):
+        return None
+
+    tell(build_hook_context())
+
+
+@case("declare.asset_mistakes.NoPart")
+def no_part():
+    @multi_asset(outs={"early": AssetOut(), "late": AssetOut()})
+    def it():
+        return 1, 2
+
+    it.subset_for({"late"})

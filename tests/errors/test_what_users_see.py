@@ -155,7 +155,7 @@ def test_a_name_is_suggested_that_is_valid():
 def test_a_name_that_is_not_built_says_once_what_to_do():
     """The fix says what to do meanwhile, and nothing else."""
     with pytest.raises(package.NotYetSupportedError) as caught:
-        package.RetryPolicy(max_retries=1)
+        package.FreshnessPolicy(max_age=1)
     assert str(caught.value).count("leave it out") == 1
 
 

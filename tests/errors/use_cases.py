@@ -31,9 +31,11 @@ from opgraph import (
     OpExecutionContext,
     Out,
     Output,
+    RetryRequested,
     UPathIOManager,
     asset,
     build_asset_context,
+    build_hook_context,
     build_op_context,
     build_output_context,
     execute_job,
@@ -47,6 +49,7 @@ from opgraph import (
     op,
     reconstructable,
     resource,
+    success_hook,
     threads_executor,
     with_resources,
 )
@@ -574,6 +577,11 @@ def bad_home(tmp_path):
     Instance(tmp_path / "taken")
 
 
+@case("run.logs.BadLogSettings")
+def bad_log_settings():
+    Instance(python_logs={"handler_config": {"handlers": {"file": {"class": "logging.FilesHandler"}}}})
+
+
 @case("record.refusals.ReadOnlyRecordError")
 def read_only(tmp_path):
     with Instance(tmp_path) as instance:
@@ -721,6 +729,13 @@ def cannot_print():
     from opgraph.show.cli.ink import CannotPrintError
 
     raise CannotPrintError(OSError(errno.ENOSPC, "No space left on device"))
+
+
+@case("show.cli.draw.PictureNotWritten")
+def picture_not_written(tmp_path):
+    from opgraph.show.cli.draw import PictureNotWritten
+
+    raise PictureNotWritten(tmp_path / "no" / "such.svg", FileNotFoundError(errno.ENOENT, "No such file or directory"))
 
 
 @case("show.cli.init.DirectoryNotEmptyError")
@@ -1182,3 +1197,34 @@ def cleaning_refused(tmp_path):
 
     with Instance(tmp_path / "home") as instance, instance.record.planning():
         clean(instance, wait=0.0)
+
+
+@case("errors.BadRetryRequest")
+def bad_retry_request():
+    @op
+    def fetch():
+        raise RetryRequested(max_retries="three")
+
+    @job
+    def it():
+        fetch()
+
+    it.execute_in_process()
+
+
+@case("declare.hooks.HookCalledWrongly")
+def hook_called_wrongly():
+    @success_hook
+    def tell(context):
+        return None
+
+    tell()
+
+
+@case("run.hooks.NotInHookTests")
+def not_in_hook_tests():
+    @success_hook
+    def tell(context):
+        return context.run_id
+
+    tell(build_hook_context())

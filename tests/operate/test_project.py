@@ -185,6 +185,32 @@ def test_one_of_several_is_named(project, tmp_path):
         load(find(tmp_path, None, None, "gone"))
 
 
+LAZY = """from opgraph import Definitions, asset, definitions
+
+@definitions
+def defs():
+    @asset
+    def numbers():
+        return [1]
+
+    return Definitions(assets=[numbers])
+"""
+
+
+def test_a_function_that_makes_the_definitions(project, tmp_path):
+    """A function under `@definitions` is called, and stands for what it returns, also by its name."""
+    project("definitions.py", LAZY)
+    assert [each.key.text for each in load(find(tmp_path)).assets] == ["numbers"]
+    assert len(load(find(tmp_path, None, None, "defs")).assets) == 1
+
+
+def test_a_function_that_makes_the_definitions_and_fails(project, tmp_path):
+    """What it raises is told as what the file raises: with the user's line."""
+    project("definitions.py", LAZY.replace("    @asset", "    1 / 0\n\n    @asset"))
+    with pytest.raises(mistakes.DefinitionsFailedError, match=r"ZeroDivisionError[\s\S]*definitions.py:5 in defs"):
+        load(find(tmp_path))
+
+
 def test_nothing_defined(project, tmp_path):
     """A file with nothing for opgraph is an error that says what it has."""
     project("definitions.py", "def helper(): ...\n")

@@ -16,6 +16,7 @@ from opgraph import (
     Output,
     ReexecutionOptions,
     execute_job,
+    failure_hook,
     graph,
     graph_asset,
     job,
@@ -552,6 +553,23 @@ def test_a_value_lost_again_and_again(instance):
     assert (outcome.error.kind, outcome.error.during) == ("ValueLostError", "load")
     assert resume(defs, outcome.run_id, instance=instance).success
     assert ran() == ["b", "c", "d"]
+
+
+def test_a_step_that_misses_a_value_for_good_tells_its_hooks(instance):
+    """A step that was never called, because what it needs was lost twice, has its failure hooks called."""
+    told = []
+
+    @failure_hook
+    def warn(context):
+        told.append((context.step_key, type(context.op_exception).__name__))
+
+    def lose(_seq, fact):
+        if isinstance(fact, StepSucceeded) and fact.step == 1:
+            (Path(instance.storage) / fact.outputs[0].location).unlink()
+
+    defs = Definitions(assets=[each.with_hooks({warn}) for each in chain(wide=WIDE).assets])
+    assert not materialize(defs, instance=instance, listeners=[lose]).success
+    assert told == [("out.c", "ValueLostError")]
 
 
 def test_one_of_two_outputs_lost(instance):

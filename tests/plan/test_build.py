@@ -282,16 +282,18 @@ def test_a_graph_whose_op_would_have_to_run_twice():
 
 
 def test_an_op_that_takes_its_own_without_saying_so():
-    """A multi-asset that takes what is made from its own asset, and names none that depends on it, is refused."""
+    """A multi-asset that takes what is made from its own asset, of which nothing selected depends on that, is
+    refused."""
+    b_alone = {"a": set[dg.AssetKey](), "b": {dg.AssetKey("between")}}
 
-    @dg.multi_asset(outs=outs("a", "b"), internal_asset_deps={"a": set(), "b": set()}, can_subset=True)
+    @dg.multi_asset(outs=outs("a", "b"), internal_asset_deps=b_alone, can_subset=True)
     def it(between): ...
 
     with pytest.raises(TakesItsOwn) as caught:
-        planned(asset("start"), it, asset("between", "a"), asset("after", "between"))
+        planned(asset("start"), it, asset("between", "a"), asset("after", "between"), select="a between")
     assert caught.value.what == (
-        "`it` takes `between`, which is made from what `it` makes itself, and none of its assets is said to depend on "
-        "it"
+        "`it` takes `between`, which is made from what `it` makes itself, and none of its assets that are selected "
+        "depends on it"
     )
     assert caught.value.where.file == __file__
 

@@ -275,6 +275,22 @@ def test_a_failing_hook_changes_nothing(error, tmp_path):
         assert lines[1].startswith("hook `bad` failed: ")
 
 
+def test_the_other_end():
+    """A failure hook of a step that succeeded is recorded as skipped, and not called; so is a success hook of one that
+    failed."""
+
+    @job(hooks={done, failed})
+    def both():
+        one()
+        breaks()
+
+    result = both.execute_in_process(raise_on_error=False)
+    told = [(event.step_key, event.event_type) for event in result.all_events if event.is_hook_event]
+    kinds = EventType.HOOK_COMPLETED, EventType.HOOK_SKIPPED
+    assert told == [("one", kinds[0]), ("one", kinds[1]), ("breaks", kinds[1]), ("breaks", kinds[0])]
+    assert calls == [("done", "one"), ("failed", "breaks")]
+
+
 def test_a_hook_may_have_nothing_to_do():
     """A hook that returns a skipped result is recorded as skipped."""
 

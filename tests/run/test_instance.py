@@ -5,7 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from opgraph import AssetKey, EventType, Instance, Output, RunStatus, asset, job, materialize, op
+from opgraph import (
+    AssetKey,
+    AssetMaterialization,
+    DynamicOut,
+    DynamicOutput,
+    EventType,
+    Instance,
+    Output,
+    RunStatus,
+    asset,
+    job,
+    materialize,
+    op,
+)
 from opgraph.errors import RunNotFoundError
 from opgraph.run.instance import HOME_VARIABLE, NoHome
 from opgraph.run.views import RunsFilter
@@ -152,3 +165,38 @@ def test_whether_an_asset_is_recorded():
         materialize([numbers], instance=instance)
         assert instance.has_asset_key(AssetKey("numbers"))
         assert not instance.has_asset_key("others")
+
+
+def test_lines_of_log_stand_among_the_events():
+    """What steps log is in `all_logs` where it was said, with its step and level, and is no event; prints are not."""
+
+    @op
+    def speaks(context):
+        print("printed")
+        context.log_event(AssetMaterialization("before"))
+        context.log.warning("few rows")
+        return 1
+
+    @op(out=DynamicOut())
+    def many():
+        yield DynamicOutput(1, mapping_key="one")
+
+    @op
+    def each(context, x):
+        context.log.debug("one of them")
+
+    @job
+    def talk():
+        speaks()
+        many().map(each)
+
+    with Instance.ephemeral() as instance:
+        run_id = talk.execute_in_process(instance=instance).run_id
+        logs = instance.all_logs(run_id)
+        said = [(e.step_key, e.level, e.user_message) for e in logs if e.dagster_event is None]
+        assert said == [("speaks", 30, "few rows"), ("each[one]", 10, "one of them")]
+        kinds = [e.event_type for e in logs if e.step_key == "speaks"]
+        at = kinds.index(None)
+        assert kinds.index(EventType.ASSET_MATERIALIZATION) < at < kinds.index(EventType.STEP_SUCCESS)
+        assert all(e.is_dagster_event for e in instance.all_logs(run_id, of_type=set(EventType)))
+        assert len(instance.get_records_for_run(run_id)) == len(logs) - 2

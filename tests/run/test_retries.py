@@ -193,6 +193,7 @@ def test_the_op_asks():
     data = result.failure_data_for_node("more")
     assert data.error.cls_name == "RetryRequested"
     assert "503" in data.error_display_string
+    assert "Exceeded max_retries of 3" in data.error_display_string
 
 
 @pytest.mark.parametrize("given", [{"max_retries": -1}, {"max_retries": "2"}, {"seconds_to_wait": -1}])
@@ -342,6 +343,52 @@ def _dying(folder):
         return 1
 
     return Definitions(assets=[table])
+
+
+def test_a_dead_process_uses_up_no_retry(tmp_path):
+    """An attempt whose process died does not count, neither for a policy nor for what the op asks for."""
+
+    def attempt(name):
+        file = tmp_path / name
+        file.write_text(file.read_text() + "." if file.exists() else ".")
+        if file.read_text() == ".":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return len(file.read_text())
+
+    @op
+    def asking():
+        if attempt("asking") == 2:
+            raise RetryRequested(max_retries=1)
+        return 1
+
+    @op(retry_policy=RetryPolicy(max_retries=1, delay=0.01, jitter=Jitter.FULL))
+    def patient(n):
+        if attempt("patient") == 2:
+            raise ValueError
+        return n
+
+    @graph_asset
+    def table():
+        return patient(asking())
+
+    defs = Definitions(assets=[table])
+    for start in (lambda home: execute.materialize(defs, instance=home), lambda home: _resume_last(defs, home)):
+        child = os.fork()
+        if child == 0:
+            with Instance(tmp_path / "home") as home:
+                start(home)
+            os._exit(0)
+        assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    with Instance(tmp_path / "home") as home:
+        outcome = _resume_last(defs, home)
+        assert outcome.success
+        starts = [(f.step, f.attempt) for _, f in home.record.facts(outcome.run_id) if isinstance(f, StepStarted)]
+    assert starts == [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3)]
+
+
+def _resume_last(defs, instance):
+    (row,) = instance.record.runs()
+    return execute.resume(defs, row.run_id, instance=instance)
 
 
 # -- fan-outs ---------------------------------------------------------------------

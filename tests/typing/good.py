@@ -13,21 +13,29 @@ from opgraph import (
     AssetsDefinition,
     AssetSelection,
     AssetSpec,
+    Backoff,
     Config,
     ConfigurableResource,
     Definitions,
+    HookContext,
+    HookExecutionResult,
     In,
     Instance,
+    Jitter,
     MaterializeResult,
     Nothing,
     OpDefinition,
     OpExecutionContext,
     Out,
     Output,
+    RetryPolicy,
+    RetryRequested,
     asset,
     build_asset_context,
+    build_hook_context,
     build_op_context,
     define_asset_job,
+    failure_hook,
     graph,
     graph_asset,
     graph_multi_asset,
@@ -35,6 +43,7 @@ from opgraph import (
     materialize,
     multi_asset,
     op,
+    success_hook,
 )
 
 
@@ -189,12 +198,49 @@ assert_type(both([1]), tuple[int, str])
 assert_type(total(build_asset_context(resources={"warehouse": Warehouse(url="db")}), [1]), int)
 
 
+# -- retries and hooks -------------------------------------------------------------
+
+patient = RetryPolicy(max_retries=3, delay=0.5, backoff=Backoff.EXPONENTIAL, jitter=Jitter.PLUS_MINUS)
+assert_type(patient.calculate_delay(2), float)
+
+
+@success_hook
+def tell(context: HookContext) -> None:
+    context.log.info("%s: %s", context.step_key, context.op_output_values)
+
+
+@failure_hook(required_resource_keys={"limit"})
+def warn(context: HookContext) -> HookExecutionResult:
+    return HookExecutionResult("warn", is_skipped=context.op_exception is None)
+
+
+@op(retry_policy=patient)
+def busy(rows: list[int]) -> int:
+    if not rows:
+        raise RetryRequested(max_retries=2, seconds_to_wait=1)
+    return len(rows)
+
+
+@graph_asset(retry_policy=patient, hooks={tell, warn})
+def patiently(flights: list[int]) -> int:
+    once = busy.with_retry_policy(RetryPolicy()).with_hooks({tell}).alias("once")(flights)
+    return assert_type(once, int)
+
+
+@job(hooks={tell}, op_retry_policy=patient)
+def patient_job() -> None:
+    one.with_hooks({warn})()
+
+
+tell(build_hook_context(op=one, run_id="1"))
+
+
 # -- definitions -----------------------------------------------------------------
 
 selection = AssetSelection.groups("reports").upstream(depth=2) & AssetSelection.all() - AssetSelection.keys("a")
 defs = Definitions(
-    assets=[flights, delays, stored, both, total, pages, sizes, AssetSpec("other")],
-    jobs=[nightly, define_asset_job("reports", selection=selection | AssetSelection.key_prefixes("raw"))],
+    assets=[flights, delays, stored, both, total, pages, sizes, patiently, AssetSpec("other")],
+    jobs=[nightly, patient_job, define_asset_job("reports", selection=selection | AssetSelection.key_prefixes("raw"))],
     resources={"limit": 3, "warehouse": Warehouse(url="db")},
 )
 

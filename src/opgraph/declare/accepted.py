@@ -21,7 +21,9 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_mapping(value: Any) -> bool:
-    return isinstance(value, Mapping) and all(isinstance(key, str) for key in cast("Mapping[Any, Any]", value))
+    if not isinstance(value, (dict, Mapping)):  # most are a dict, and asking an abstract class costs
+        return False
+    return not value or all(isinstance(key, str) for key in cast("Mapping[Any, Any]", value))
 
 
 def _is_by_key(value: Any) -> bool:

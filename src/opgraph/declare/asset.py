@@ -17,7 +17,6 @@ from opgraph.declare.outputs import GraphOut, Out
 from opgraph.declare.parameters import list_parameters
 from opgraph.declare.signatures import AssetDecorator, GraphAssetDecorator, P, T
 from opgraph.declare.spec import AssetOut, AssetSpec
-from opgraph.keys import NAME
 
 if TYPE_CHECKING:
     from opgraph.declare.signatures import GraphAsset
@@ -141,16 +140,13 @@ def _op(body: Body, attributes: Mapping[str, Any], of: layout.Layout, outs: dict
         name: In(
             declared.dagster_type,
             metadata=declared.metadata,
-            asset_key=of.upstream.keys_by_input_name[name],
+            asset_key=of.upstream.argument_keys[name],
             input_manager_key=declared.input_manager_key,
         )
-        for name, declared in layout.op_ins(attributes.get("ins"), of.upstream.keys_by_input_name).items()
+        for name, declared in layout.op_ins(attributes.get("ins"), of.upstream.argument_keys).items()
     }
     # What `deps` name is an input without a value. `resolve` reads the order from the specs; these are for who asks.
-    for key in sorted(of.upstream.keys - set(of.upstream.keys_by_input_name.values())):
-        name = key.to_python_identifier()
-        if name not in of.upstream.keys_by_input_name and NAME.fullmatch(name):
-            ins[name] = In(Nothing, asset_key=key)
+    ins |= {name: In(Nothing, asset_key=key) for name, key in of.upstream.ordering_keys.items()}
     return OpDefinition(
         body,
         of.node_name,
@@ -160,6 +156,7 @@ def _op(body: Body, attributes: Mapping[str, Any], of: layout.Layout, outs: dict
         attributes.get("config_schema"),
         required_resource_keys=of.required_resource_keys.union(of.resource_defs),  # what it brings it may use
         tags=of.op_tags,
+        retry_policy=of.retry_policy,
         code_version=attributes.get("code_version"),
         kind="asset",
     )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from opgraph.declare.mistakes import did_you_mean, given_as, named
-from opgraph.errors import InvalidDefinitionError, Source
+from opgraph.errors import InvalidDefinitionError, InvalidSubsetError, Source
 from opgraph.keys import AssetKey
 
 
@@ -98,6 +98,23 @@ class SeveralOutputs(InvalidDefinitionError):
             f"{owner} is one asset, and its function returns {count or 'no'} output{'s' if count != 1 else ''}",
             where=where,
             fix="return one output" if not count else "use `@graph_multi_asset(outs=...)` for several",
+        )
+
+
+class NoPart(InvalidSubsetError):
+    """A definition was asked for a copy with some of its assets that it does not have, or cannot have alone."""
+
+    def __init__(
+        self, node: str, wanted: Sequence[AssetKey], keys: Sequence[AssetKey], kept: object, *, where: Source | None
+    ) -> None:
+        self.node, self.wanted, self.keys = node, tuple(wanted), tuple(keys)
+        why = "cannot be made in parts" if kept else f"makes none of them, only {named(key.text for key in keys)}"
+        super().__init__(
+            f"`subset_for` was asked for {named(key.text for key in wanted)} of `{node}`, which {why}",
+            where=where,
+            fix="declare it with `can_subset=True`, or ask for all its assets"
+            if kept
+            else "ask for some of its assets",
         )
 
 

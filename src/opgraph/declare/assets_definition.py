@@ -1,13 +1,13 @@
 """A definition of one or more assets: the op or graph that makes them, and which input and output is which asset."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Generic, Unpack, cast
 
 from msgspec import structs
 
 from opgraph.declare import compose, layout, ports
-from opgraph.declare.asset_mistakes import NoAssets, SeveralOutputs
+from opgraph.declare.asset_mistakes import NoAssets, NoPart, SeveralOutputs
 from opgraph.declare.attributes import CanSubset, OfNode, check
 from opgraph.declare.frozen import Frozen, document, fields_of, made, replaced
 from opgraph.declare.graph_definition import GraphDefinition
@@ -42,20 +42,20 @@ class AssetsDefinition(Frozen, Generic[P, R_co]):
 
     __slots__ = (
         "__weakref__",  # what is worked out from a definition is kept as long as it is
-        "can_subset", "explicit_deps", "hooks", "io_manager_keys", "is_executable", "keys_by_input_name",
-        "keys_by_output_name", "node_def", "node_name", "op_tags", "pool", "required_resource_keys", "resource_defs",
+        "argument_keys", "can_subset", "explicit_deps", "hooks", "io_manager_keys", "is_executable",
+        "keys_by_output_name", "node_def", "node_name", "op_tags", "ordering_keys", "pool", "resource_defs",
         "retry_policy", "source", "specs_by_key",
     )  # fmt: skip
 
     node_def: OpDefinition | GraphDefinition
     node_name: str  # the key of its step, or what stands before the keys of its steps
-    keys_by_input_name: Mapping[str, AssetKey]
+    argument_keys: Mapping[str, AssetKey]  # the inputs that have a value
+    ordering_keys: Mapping[str, AssetKey]  # those that have none
     keys_by_output_name: Mapping[str, AssetKey]
     specs_by_key: Mapping[AssetKey, AssetSpec]  # in the order of the outputs; deps: everything declared upstream
     explicit_deps: Mapping[AssetKey, AbstractSet[AssetKey]] | None  # what each depends on, where it was said
     io_manager_keys: Mapping[str, str]  # by output name, where given
     can_subset: CanSubset
-    required_resource_keys: frozenset[str]  # said of the definition; its ops have their own
     resource_defs: Mapping[str, Any]
     retry_policy: RetryPolicy | None
     hooks: frozenset[HookDefinition]
@@ -144,14 +144,14 @@ class AssetsDefinition(Frozen, Generic[P, R_co]):
             AssetsDefinition,
             node_def=node_def,
             node_name=of.node_name,
-            keys_by_input_name=of.upstream.keys_by_input_name,
+            argument_keys=of.upstream.argument_keys,
+            ordering_keys=of.upstream.ordering_keys,
             keys_by_output_name=of.keys_by_output_name,
             specs_by_key={spec.key: spec for spec in of.specs},
             explicit_deps=of.explicit_deps,
             io_manager_keys=of.io_manager_keys,
             can_subset=of.can_subset,
             resource_defs=of.resource_defs,
-            required_resource_keys=of.required_resource_keys,
             op_tags=of.op_tags,
             retry_policy=of.retry_policy,
             hooks=of.hooks,
@@ -250,10 +250,43 @@ class AssetsDefinition(Frozen, Generic[P, R_co]):
             self,
             node_name=name,
             specs_by_key={spec.key: spec for spec in specs},
-            keys_by_input_name={name: new(key) for name, key in self.keys_by_input_name.items()},
+            argument_keys={name: new(key) for name, key in self.argument_keys.items()},
+            ordering_keys={name: new(key) for name, key in self.ordering_keys.items()},
             keys_by_output_name={name: new(key) for name, key in self.keys_by_output_name.items()},
             explicit_deps=None if explicit is None else {new(k): {new(d) for d in ds} for k, ds in explicit.items()},
             hooks=self.hooks | checked_hooks(f"`{self.node_name}`", "hook_defs", hook_defs, self.source),
+        )
+
+    def subset_for(
+        self, selected_asset_keys: AbstractSet[CoercibleToAssetKey], selected_asset_check_keys: object = None
+    ) -> "AssetsDefinition":
+        """A copy that makes only some of its assets. What its ops make of the others, where they must, is intermediate:
+        not stored as an asset, and not recorded as one.
+
+        Args:
+            selected_asset_keys: the assets to keep; keys of others are passed over.
+            selected_asset_check_keys: checks are not supported yet, so there is none to keep.
+
+        Raises:
+            InvalidSubsetError: none of its assets is kept, or not all are and it has no `can_subset`.
+
+        Example:
+            >>> sorted_out.subset_for({"good"})
+        """
+        refuse("AssetsDefinition.subset_for", {"selected_asset_check_keys": selected_asset_check_keys or None})
+        wanted = {AssetKey.from_coercible(key) for key in selected_asset_keys}
+        kept = {key: spec for key, spec in self.specs_by_key.items() if key in wanted}
+        if len(kept) == len(self.specs_by_key):
+            return self
+        if not kept or not self.can_subset:
+            report(NoPart(self.node_name, sorted(wanted), list(self.specs_by_key), kept, where=Source.of_caller()))
+            return self
+        explicit = self.explicit_deps
+        return replaced(
+            self,
+            specs_by_key=kept,
+            keys_by_output_name={name: key for name, key in self.keys_by_output_name.items() if key in kept},
+            explicit_deps=None if explicit is None else {key: deps for key, deps in explicit.items() if key in kept},
         )
 
     def with_hooks(self, hook_defs: AbstractSet[HookDefinition]) -> "AssetsDefinition":
@@ -312,6 +345,25 @@ class AssetsDefinition(Frozen, Generic[P, R_co]):
         """
         wanted = AssetKey.from_coercible(key) if key is not None else self.key
         return next(each for each in self.to_source_assets() if each.key == wanted)
+
+    @property
+    def keys_by_input_name(self) -> Mapping[str, AssetKey]:
+        """The asset that each input is, those without a value too."""
+        ordering = {name: key for name, key in self.ordering_keys.items() if name in self.node_def.ins}
+        return {**self.argument_keys, **ordering}
+
+    @property
+    def required_resource_keys(self) -> AbstractSet[str]:
+        """The resources that its ops, their I/O managers and its hooks use."""
+        node = self.node_def
+        ops = list(node.iterate_op_defs()) if isinstance(node, GraphDefinition) else [node]
+        outs = [out for op in ops for out in op.outs.values()]
+        hooks = self.hooks.union(*_hooks_in(node))
+        return {
+            *(self.io_manager_keys.get(name, "io_manager") for name in self.keys_by_output_name),
+            *(out.io_manager_key or "io_manager" for out in outs),
+            *(key for user in (*ops, *hooks) for key in user.required_resource_keys),
+        }
 
     @property
     def op(self) -> OpDefinition:
@@ -419,6 +471,10 @@ class AssetsDefinition(Frozen, Generic[P, R_co]):
         told = f"{ops} op{'s' if ops != 1 else ''}" if self.is_executable else "external"
         return f"AssetsDefinition({', '.join([*listed, told])})"
 
+    def _repr_html_(self) -> str:
+        """What notebooks show: a drawing."""
+        return ports.painter().html(self)
+
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """What the function returns; in a graph's body, a node of it."""
         if compose.composing():
@@ -428,6 +484,13 @@ class AssetsDefinition(Frozen, Generic[P, R_co]):
     @property
     def __name__(self) -> str:
         return self.node_def.name
+
+
+def _hooks_in(node: OpDefinition | GraphDefinition) -> Iterator[AbstractSet[HookDefinition]]:
+    """The hooks of the nodes of a graph, nested ones too."""
+    for each in node.nodes.values() if isinstance(node, GraphDefinition) else ():
+        yield each.hooks
+        yield from _hooks_in(each.definition)
 
 
 def _own_key(node: OpDefinition | GraphDefinition, output: str) -> AssetKey:

@@ -93,6 +93,10 @@ class Definitions(Frozen):
         assets = len(self.resolve_all_asset_keys())
         return f"Definitions(assets={assets}, jobs={len(self.jobs)}, resources={list(self.resources)})"
 
+    def _repr_html_(self) -> str:
+        """What notebooks show: a drawing."""
+        return ports.painter().html(self)
+
     @staticmethod
     def merge(*def_sets: "Definitions") -> "Definitions":
         """One from several. The same object may be in more than one.

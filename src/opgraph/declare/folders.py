@@ -13,6 +13,7 @@ from opgraph.declare.definitions import Definitions
 from opgraph.declare.graph_definition import JobDefinition
 from opgraph.declare.job import AssetJob
 from opgraph.declare.load import modules_below
+from opgraph.declare.mistakes import given_as
 from opgraph.declare.spec import AssetSpec
 from opgraph.errors import InvalidDefinitionError, Source
 
@@ -36,7 +37,7 @@ class NotDefinitions(InvalidDefinitionError):
     def __init__(self, name: str, got: object, where: Source) -> None:
         self.name, self.got = name, got
         super().__init__(
-            f"`{name}` is decorated with `@definitions` and returned a {type(got).__name__}",
+            f"`{name}` is decorated with `@definitions` and returned {given_as(got)}",
             where=where,
             fix="return `Definitions(...)`",
         )

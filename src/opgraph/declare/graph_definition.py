@@ -99,6 +99,10 @@ class GraphDefinition(Frozen, Generic[P, R_co]):
     def __repr__(self) -> str:
         return f"GraphDefinition({self.name!r}, ins={list(self.ins)}, outs={list(self.outs)}, {_count(self)})"
 
+    def _repr_html_(self) -> str:
+        """What notebooks show: a drawing."""
+        return ports.painter().html(self)
+
     @property
     def node_defs(self) -> list[Any]:
         """The definitions of its nodes, each once."""
@@ -383,6 +387,10 @@ class JobDefinition(Frozen):
 
     def __repr__(self) -> str:
         return f"JobDefinition({self.name!r}, {_count(self.graph)})"
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: a drawing."""
+        return ports.painter().html(self)
 
     @property
     def __name__(self) -> str:

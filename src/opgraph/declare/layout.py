@@ -11,19 +11,20 @@ from opgraph.declare.attributes import CanSubset, ManyAssets, OneAsset, Shared
 from opgraph.declare.frozen import set_of
 from opgraph.declare.hooks import HookDefinition, checked_hooks
 from opgraph.declare.labels import checked_name, checked_tags, memoized_tags
-from opgraph.declare.layout_mistakes import DepsBesideSpecs, InputsOfNoSpec
+from opgraph.declare.layout_mistakes import DepsBesideSpecs, InputsOfNoOutput, InputsOfNoSpec
 from opgraph.declare.mistakes import KeyTwice, NoSuchParameter, RepeatedDependency, report
 from opgraph.declare.retry import RetryPolicy
 from opgraph.declare.spec import AssetDep, AssetIn, AssetOut, AssetSpec, deps_of
 from opgraph.errors import Source
-from opgraph.keys import AssetKey
+from opgraph.keys import NAME, AssetKey
 
 
 class Upstream(Struct, frozen=True):
     """What a definition reads: arguments by name, and everything else it comes after."""
 
-    keys_by_input_name: dict[str, AssetKey]
+    argument_keys: dict[str, AssetKey]
     deps: tuple[AssetDep, ...]  # all: those of arguments first
+    ordering_keys: dict[str, AssetKey] = {}  # what only orders, by the name of an input without a value
 
     @property
     def keys(self) -> set[AssetKey]:
@@ -91,7 +92,13 @@ def upstream_of(
             report(RepeatedDependency(owner, dep.asset_key, where=source))
         said.add(dep.asset_key)
         deps[dep.asset_key] = dep  # of an argument, too: it may say more of it
-    return Upstream(by_name, tuple(deps.values()))
+    ordering = {name: declared.key_for(name) for name, declared in ins.items() if name not in by_name}
+    taken = {*by_name.values(), *ordering.values()}
+    for key in deps:
+        name = key.to_python_identifier()
+        if key not in taken and name not in by_name and NAME.fullmatch(name):
+            ordering.setdefault(name, key)
+    return Upstream(by_name, tuple(deps.values()), ordering)
 
 
 def one(
@@ -245,6 +252,10 @@ def explicit_deps(
             report(UnknownInternalDep(owner, name, unknown, where=source))
         if name in keys:
             explicit[keys[name]] = deps & known
+    claimed = set[AssetKey]().union(*explicit.values())
+    loose = {name: key for name, key in upstream.argument_keys.items() if key not in claimed}
+    if loose:
+        report(InputsOfNoOutput(owner, loose, where=source))
     return explicit
 
 
@@ -256,7 +267,7 @@ def check_specs(given: ManyAssets, specs: Sequence[AssetSpec], upstream: Upstrea
         if given.get(name):
             report(DepsBesideSpecs(owner, name, where=source))
     told = {dep.asset_key for spec in specs for dep in spec.deps}
-    loose = {name: key for name, key in upstream.keys_by_input_name.items() if key not in told}
+    loose = {name: key for name, key in upstream.argument_keys.items() if key not in told}
     if loose:
         report(InputsOfNoSpec(owner, loose, where=source))
 

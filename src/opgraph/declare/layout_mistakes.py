@@ -18,6 +18,20 @@ class DepsBesideSpecs(InvalidDefinitionError):
         )
 
 
+class InputsOfNoOutput(InvalidDefinitionError):
+    """Inputs that `internal_asset_deps` says no asset depends on."""
+
+    def __init__(self, owner: str, inputs: Mapping[str, AssetKey], *, where: Source) -> None:
+        self.owner, self.inputs = owner, dict(inputs)
+        shown = ", ".join(f"`{name}` (asset `{key.text}`)" for name, key in inputs.items())
+        super().__init__(
+            f"by its `internal_asset_deps` no asset of {owner} depends on what it takes, and inputs must be associated "
+            f"with an output: {shown}",
+            where=where,
+            fix="add them to `internal_asset_deps` for the outputs that are made from them, or take the parameters out",
+        )
+
+
 class InputsOfNoSpec(InvalidDefinitionError):
     """Inputs of a function whose assets are specs, none of which depends on them."""
 

@@ -44,7 +44,7 @@ def map_asset_specs(fn: Callable[[AssetSpec], AssetSpec], iterable: Iterable[Any
 def mapped(definition: "AssetsDefinition", fn: Callable[[AssetSpec], AssetSpec]) -> "AssetsDefinition":
     """A definition with what is said of its assets changed by a function."""
     changed = {key: fn(spec) for key, spec in definition.specs_by_key.items()}
-    arguments = {key: name for name, key in definition.keys_by_input_name.items()}
+    arguments = {key: name for name, key in definition.argument_keys.items()}
     for key, spec in changed.items():
         before = {dep.asset_key for dep in definition.specs_by_key[key].deps}
         for lost in sorted(before - {dep.asset_key for dep in spec.deps}):
@@ -55,4 +55,10 @@ def mapped(definition: "AssetsDefinition", fn: Callable[[AssetSpec], AssetSpec])
     explicit = moved.explicit_deps
     if explicit is not None:
         explicit = {**explicit, **{spec.key: {dep.asset_key for dep in spec.deps} for spec in changed.values()}}
-    return replaced(moved, specs_by_key={spec.key: spec for spec in changed.values()}, explicit_deps=explicit)
+    named = {dep.asset_key for spec in changed.values() for dep in spec.deps}
+    return replaced(
+        moved,
+        specs_by_key={spec.key: spec for spec in changed.values()},
+        explicit_deps=explicit,
+        ordering_keys={name: key for name, key in moved.ordering_keys.items() if key in named},
+    )

@@ -11,7 +11,7 @@ from keyword import iskeyword
 from typing import Final, ParamSpec, TypeVar
 from unicodedata import normalize
 
-from opgraph.errors import InvalidDefinitionError, Source, shown, together
+from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Source, shown, together
 from opgraph.keys import AssetKey, near_misses
 
 P = ParamSpec("P")
@@ -189,10 +189,16 @@ class BadGroup(InvalidDefinitionError):
         self.owner = owner
         self.group = group
         super().__init__(
-            f"{shown(group)} of {owner} is not a valid asset group name: it has ASCII letters, digits, "
+            f"Empty asset group name was provided, which is not permitted: {owner}"
+            if group == ""
+            else f"{shown(group)} of {owner} is not a valid asset group name: it has ASCII letters, digits, "
             "underscores and slashes",
             where=where,
-            fix=f"name it `{_sane(group)}`" if _sane(group) else "write it with ASCII letters",
+            fix="give it a name, or leave `group_name` out: the group is then `default`"
+            if group == ""
+            else f"name it `{_sane(group)}`"
+            if _sane(group)
+            else "write it with ASCII letters",
         )
 
 
@@ -308,7 +314,7 @@ class InputTwice(InvalidDefinitionError):
 # -- graphs -------------------------------------------------------------------
 
 
-class UsedAsValue(InvalidDefinitionError):
+class UsedAsValue(InvalidDefinitionError, InvariantViolationError):
     """A graph's body that looks into a value which does not exist yet."""
 
     def __init__(self, described: str, doing: str, *, where: Source | None) -> None:

@@ -1,4 +1,4 @@
-"""What declarations ask of the rooms above: to run something, to load a value."""
+"""What declarations ask of the rooms above: to run something, to load a value, to draw what was declared."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -47,3 +47,28 @@ def bind(loader: Callable[[], Runner]) -> None:
 def runner() -> Runner:
     """The runner that was bound."""
     return _bound[0]()
+
+
+class Painter(Protocol):
+    """Draws what was declared, planned or run, for notebooks. Implemented above; `opgraph/__init__` binds it."""
+
+    def html(self, thing: Any) -> str:
+        """The drawing of Definitions, an asset, a graph, a job or a plan, to stand in a page."""
+        ...
+
+    def html_of_run(self, plan: Any, record: Any, run_id: str) -> str:
+        """The drawing of a recorded run."""
+        ...
+
+
+_painters: list[Callable[[], Painter]] = []
+
+
+def bind_painter(loader: Callable[[], Painter]) -> None:
+    """Say how to get the painter: a function, so that nothing is imported before something is to be drawn."""
+    _painters[:] = [loader]
+
+
+def painter() -> Painter:
+    """The painter that was bound."""
+    return _painters[0]()

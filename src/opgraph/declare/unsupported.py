@@ -35,6 +35,7 @@ NOT_YET: Final[dict[str, tuple[str, ...]]] = {
     "AssetsDefinition": ("backfill_policy", "partition_mappings", "partitions_def"),
     "AssetsDefinition.from_graph": _OF_NODE,
     "AssetsDefinition.from_op": (*_OF_NODE, "config"),
+    "AssetsDefinition.subset_for": ("selected_asset_check_keys",),
     "AssetsDefinition.with_attributes": ("automation_condition", "backfill_policy"),
     "AssetSpec": ("automation_condition", "freshness_policy", "is_virtual", "partitions_def"),
     "SourceAsset": ("observe_fn",),

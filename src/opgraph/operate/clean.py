@@ -17,6 +17,7 @@ from opgraph.events import AnyFact, Found, Kept, OutputStored, Place, RunStatus,
 from opgraph.plan.model import decode_plan
 from opgraph.record.rows import Memoized, RunRow
 from opgraph.run.instance import Instance
+from opgraph.run.made import Made
 from opgraph.run.retention import DAY, Retention
 from opgraph.values.files import safe_name
 
@@ -330,3 +331,95 @@ def disk_of_asset(instance: Instance, asset: str) -> Disk:
         elif stored.place is Place.INLINE and instance.record.value(run_id, seq) is not None:
             record += stored.size
     return Disk(record, files)
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """A value that is kept between two ops of a definition.
+
+    Attributes:
+        run_id: the run that stored it.
+        seq: the number of the fact that announced it.
+        node: the op, by the key of its node.
+        size: bytes.
+        resumable: whether the run did not succeed, so that a resume would take it up.
+    """
+
+    run_id: str
+    seq: int
+    node: str
+    size: int
+    resumable: bool
+
+
+def between_ops(instance: Instance, unit: str, *, runs: int = 100) -> list[Between]:
+    """What is kept between the ops of an asset definition, of its newest runs.
+
+    Args:
+        instance: where they are recorded.
+        unit: the definition's name.
+        runs: how many runs are looked at.
+    """
+    return [each for each, _ in _between(instance, unit, runs)]
+
+
+def clean_between(instance: Instance, unit: str, *, dry: bool = False, runs: int = 100) -> list[Between]:
+    """Remove what is kept between the ops of an asset definition. Values of assets stay, and runs that go on keep
+    everything.
+
+    Raises:
+        CleaningRefusedError: a plan is being made all the time.
+    """
+    if dry:
+        return between_ops(instance, unit, runs=runs)
+    with instance.record.cleaning(_WAIT) as alone:
+        if not alone:
+            raise CleaningRefusedError
+        found = list(_between(instance, unit, runs))
+        for run_id in dict.fromkeys(each.run_id for each, _ in found):
+            mine = [(each.seq, stored) for each, stored in found if each.run_id == run_id]
+            inline = {seq for seq, stored in mine if stored.place is Place.INLINE}
+            instance.record.forget_values(run_id, instance.record.inline_sizes(run_id).keys() - inline, time.time())
+            for _, stored in mine:
+                if stored.place is Place.FILE:
+                    instance.intermediates.remove(stored)
+    return [each for each, _ in found]
+
+
+def _between(instance: Instance, unit: str, runs: int) -> Iterator[tuple[Between, Stored]]:
+    record = instance.record
+    rows = record.runs(limit=runs)
+    going = [row for row in rows if not row.status.is_final and record.alive(row.run_id)]
+    needed = {
+        address for row in going for address in _references(record.run(row.run_id) or row, record.facts(row.run_id))
+    }
+    for row in rows:
+        full = record.run(row.run_id)
+        if row in going or full is None or not full.plan:
+            continue
+        plan = decode_plan(full.plan)
+        if not any(step.unit == unit for step in plan.steps):
+            continue
+        sizes = record.inline_sizes(row.run_id)
+        facts = record.facts(row.run_id)
+        made = Made(plan)
+        for seq, fact in facts:
+            made.add(seq, fact)
+        for seq, fact in facts:
+            if not isinstance(fact, (StepSucceeded, OutputStored)) or (row.run_id, seq) in needed:
+                continue
+            step = plan.steps[made.templates[fact.step]]
+            if step.unit != unit:
+                continue
+            outputs = fact.outputs if isinstance(fact, StepSucceeded) else (fact.stored,)
+            if any(stored.place is Place.INLINE and stored.asset is not None for stored in outputs):
+                continue  # the bytes of one fact go together
+            for stored in outputs:
+                there = seq in sizes if stored.place is Place.INLINE else stored.place is Place.FILE
+                if (
+                    stored.asset is None
+                    and there
+                    and (stored.place is Place.INLINE or instance.intermediates.has(stored))
+                ):
+                    resumable = row.status is not RunStatus.SUCCESS
+                    yield Between(row.run_id, seq, step.node, stored.size, resumable), stored

@@ -277,7 +277,8 @@ def _drive(
     steps: list[BoundStep] | None = None,
     hold: bool = False,
 ) -> RunOutcome:
-    said = Captured(forward=forward)
+    told = {"run_id": writer.run_id, "job_name": plan.job}
+    said = Captured(forward=forward, logs=instance.logs, told=told)
     row = instance.record.run(writer.run_id)
     assert row is not None
     run = Run(row)
@@ -330,6 +331,7 @@ def _drive(
         timeout=timeout if timeout is not None else _limit_of(target),
         canceled=lambda: instance.cancel_requested(writer.run_id),
     )
+    said.key_of = driver.state.key
     if on_plan is not None:
         on_plan(plan, writer.run_id)
     try:

@@ -10,14 +10,15 @@ import re
 import sys
 import tomllib
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from opgraph.declare.assets_definition import AssetsDefinition
 from opgraph.declare.definitions import Definitions
+from opgraph.declare.folders import LazyDefinitions
 from opgraph.declare.job import AssetJob, JobDefinition
 from opgraph.declare.mistakes import collecting
 from opgraph.declare.spec import AssetSpec
@@ -42,6 +43,7 @@ from opgraph.resolve.project import Project, refuse
 from opgraph.run.executors.names import NAMES
 from opgraph.run.retention import DEFAULTS, Retention
 
+T = TypeVar("T")
 _SETTINGS = ("file", "module", "attribute", "on_unselected", "durability", "memoize", "retention", "executor")
 _CHOICES = {
     "on_unselected": ("materialize", "discard", "error"),
@@ -264,7 +266,8 @@ def load(project: Location) -> Definitions:
     with collecting() as problems:
         try:
             module = _import(project)
-            definitions = _pick(module, project)
+            found = _pick(module, project)
+            definitions = _run(found) if isinstance(found, LazyDefinitions) else found
         except InvalidDefinitionError as last:  # what was found before it is said too
             if problems:
                 raise together([*problems, *last.problems]) from last.__cause__
@@ -281,8 +284,14 @@ def _said(problem: InvalidDefinitionError, before: Sequence[InvalidDefinitionErr
 
 
 def _import(project: Location) -> ModuleType:
+    file = project.file
+    return _run(lambda: _import_file(file) if file is not None else _import_module(project))
+
+
+def _run(users: Callable[[], T]) -> T:
+    """What the user's code gives; what it raises is an error that shows the user's lines."""
     try:
-        return _import_file(project.file) if project.file is not None else _import_module(project)
+        return users()
     except Error:
         raise
     except SyntaxError as problem:
@@ -335,14 +344,15 @@ def user_frames(problem: BaseException) -> list[Frame]:
     ]
 
 
-def _pick(module: ModuleType, project: Location) -> Definitions:
-    """The one `Definitions` of a module; loose assets and jobs where it has none."""
+def _pick(module: ModuleType, project: Location) -> Definitions | LazyDefinitions:
+    """The one `Definitions` of a module, or the function that makes it; loose assets and jobs where it has none."""
     values = {name: value for name, value in vars(module).items() if not name.startswith("__")}
-    found = {id(value): name for name, value in reversed(values.items()) if isinstance(value, Definitions)}
+    whole = (Definitions, LazyDefinitions)
+    found = {id(value): name for name, value in reversed(values.items()) if isinstance(value, whole)}
     names = sorted(found.values())
     if project.attribute:
         value = values.get(project.attribute)
-        if not isinstance(value, Definitions):
+        if not isinstance(value, whole):
             kind = type(value).__name__ if project.attribute in values else ""
             raise NoSuchAttributeError(project.origin, project.attribute, kind, names)
         return value

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import Struct
 
+from opgraph.declare import ports
 from opgraph.events import Kept
 
 VERSION = 1  # of the serialized form
@@ -339,6 +340,10 @@ class Plan(Struct, frozen=True, omit_defaults=True):
                 return {"collected": self.steps[source.step].key, "output": source.output, "levels": levels}
             case _:
                 return msgspec.to_builtins(source)
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: a drawing."""
+        return ports.painter().html(self)
 
     def index(self) -> dict[str, int]:
         """Step numbers by key."""

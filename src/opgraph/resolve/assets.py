@@ -27,7 +27,7 @@ class Unit:
         self.mistakes: Sequence[InvalidDefinitionError] | None = None  # in how it is wired, once `verify` has looked
         self.name = name or definition.node_name
         self.flat: Flat = collected(flatten(definition.node_def, (self.name,)))
-        self.key_of_input: Mapping[str, AssetKey] = definition.keys_by_input_name
+        self.key_of_input: Mapping[str, AssetKey] = definition.argument_keys
         self.at: dict[AssetKey, tuple[int, str]] = {}  # asset -> (step, output)
         self.key_at: dict[tuple[int, str], AssetKey] = {}
         self.manager_at: dict[tuple[int, str], str] = {}  # (step, output) -> the I/O manager given for the asset

@@ -187,7 +187,7 @@ class ConflictingResource(InvalidDefinitionError):
     def __init__(self, name: str, units: Sequence[str], where: Source | None) -> None:
         self.name, self.units = name, tuple(units)
         super().__init__(
-            f"resource `{name}` is given with different values by {listed(units)}",
+            f"Conflicting versions of resource with key '{name}' were provided to different assets: {listed(units)}",
             where=where,
             fix="use one object for both, or two keys",
         )
@@ -301,15 +301,14 @@ class CannotSplit(InvalidSubsetError):
 
 
 class TakesItsOwn(InvalidSubsetError):
-    """A definition takes an asset that is made from what it makes itself, and none of its assets is said to be made
+    """A definition takes an asset that is made from what it makes itself, and no asset that is selected of it is made
     from that one."""
 
     def __init__(self, unit: str, taken: AssetKey, where: Source | None) -> None:
         self.unit, self.taken = unit, taken
         super().__init__(
-            f"`{unit}` takes `{taken.text}`, which is made from what `{unit}` makes itself, and none of its assets is "
-            "said to depend on it",
+            f"`{unit}` takes `{taken.text}`, which is made from what `{unit}` makes itself, and none of its assets "
+            "that are selected depends on it",
             where=where,
-            fix=f"say in `internal_asset_deps` which of the assets depend on `{taken.text}`, or make them by two "
-            "definitions",
+            fix=f"leave `{taken.text}` for a later run, or make the assets by two definitions",
         )

@@ -25,8 +25,8 @@ class Part:
 
     @property
     def is_subset(self) -> bool:
-        """Whether it leaves out an asset of the unit."""
-        return len(self.selected) != len(self.unit.definition.specs_by_key)
+        """Whether it leaves out an output of the unit, also one that `subset_for` left out before."""
+        return len(self.selected) != len(self.unit.definition.node_def.outs)
 
 
 def part_of(unit: Unit, selected: AbstractSet[AssetKey]) -> Part:

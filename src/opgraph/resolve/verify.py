@@ -61,9 +61,9 @@ def _wiring(unit: Unit) -> Iterable[InvalidDefinitionError]:
     yield from unprovided(unit.flat.steps)
     if isinstance(unit.definition.node_def, OpDefinition):
         return
-    leads = [False] * len(unit.flat.steps)
-    for step, _ in unit.at.values():
-        leads[step] = True
+    # All that the graph returns: one output may be no asset of a part that `subset_for` made.
+    returned = {origin.step for origin in unit.flat.returns.values() if isinstance(origin, StepOut)}
+    leads = [number in returned for number in range(len(unit.flat.steps))]
     fed = [False] * len(unit.flat.steps)  # whether another op takes something from it
     for number in range(len(leads) - 1, -1, -1):
         for origin in unit.flat.steps[number].inputs.values():

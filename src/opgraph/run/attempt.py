@@ -483,6 +483,11 @@ class Attempts:
             self._contexts[step] = self._context(bound, attempt, bound.selected)
         return self._contexts[step]
 
+    def key_of(self, step: int) -> str:
+        """The key of a step under way; empty for another."""
+        bound = self._bound.get(step)
+        return bound.step.key if bound is not None else ""
+
     def _load_asset(self, bound: BoundStep, attempt: int, key: AssetKey) -> Any:
         return self.shelf.load_asset(FromAsset(key.text), bound, "", "", attempt)[0]
 
@@ -517,7 +522,7 @@ class Attempts:
                 keys=frozenset(definition.specs_by_key),
                 selected=frozenset(AssetKey(text) for text in chosen),
                 by_output=bound.keys,
-                by_input=_inputs_of(bound) if definition.is_graph else dict(definition.keys_by_input_name),
+                by_input=_inputs_of(bound) if definition.is_graph else dict(definition.argument_keys),
                 definition=definition,
             )
         return side

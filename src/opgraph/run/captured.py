@@ -10,18 +10,21 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar, Token
+from inspect import currentframe
 from typing import Any, Self, TextIO, TypeAlias
 
 from opgraph.declare.secrets import hide
 from opgraph.events import LogLine
 from opgraph.run.failure import writable
+from opgraph.run.logs import NONE, LogSettings
 
 STEP_LIMIT = 10_000_000  # characters kept of a step: the first half, and the last
 LINE_LIMIT = 32_000  # a longer line is kept as several
 _OVERHEAD = 100  # what a line costs besides its text, so that empty lines end too
 
+_NOTHING: Mapping[str, str] = {}
 Speaker: TypeAlias = "tuple[Captured, int, int] | None"
 _speaker: ContextVar[Speaker] = ContextVar("opgraph_speaker", default=None)
 
@@ -32,12 +35,24 @@ class Captured:
     Args:
         forward: whether lines also go where they would have gone without us.
         limit: characters kept of each attempt of a step.
+        logs: what the instance does with log lines.
+        told: facts that each record of `logging` gets: of which run it is.
     """
 
-    __slots__ = ("_limit", "_lines", "_lock", "_voices", "context_of", "forward", "on_line")
+    __slots__ = ("_limit", "_lines", "_lock", "_voices", "context_of", "forward", "key_of", "logs", "on_line", "told")
 
-    def __init__(self, *, forward: bool = False, limit: int = STEP_LIMIT) -> None:
+    def __init__(
+        self,
+        *,
+        forward: bool = False,
+        limit: int = STEP_LIMIT,
+        logs: LogSettings = NONE,
+        told: Mapping[str, str] = _NOTHING,
+    ) -> None:
         self.forward = forward
+        self.logs = logs
+        self.told = told
+        self.key_of: Callable[[int], str] | None = None  # set by who knows the steps
         self.context_of: Callable[[int, int], Any] | None = None  # set by who runs the steps
         self._limit = limit
         self._lock = threading.Lock()
@@ -122,6 +137,24 @@ class Captured:
         if self.on_line is not None:
             self.on_line()
 
+    def hand_on(self, record: logging.LogRecord, step: int) -> None:
+        """Give what `context.log` said to handlers: the instance's, and those that the program gave to `logging`."""
+        text = record.getMessage()
+        if (masked := hide(text)) != text:
+            record.msg, record.args = masked, ()
+        record.__dict__.update(self.told, step_key=self.key_of(step) if self.key_of and step >= 0 else "", opgraph=True)
+        logger = logging.getLogger("opgraph")
+        heard = logger.isEnabledFor(record.levelno)
+        token = _speaker.set(None)  # what a handler prints is not the step's
+        try:
+            self.logs.hand(record)
+            if heard and logger.hasHandlers():
+                logger.handle(record)
+        finally:
+            _speaker.reset(token)
+        if self.forward and heard and record.levelno >= logging.INFO and not _shown(record, self.logs.handlers):
+            _original("stderr").write(f"{record.levelname} {record.getMessage()}\n")
+
     def _voice(self, step: int, attempt: int) -> "_Voice":
         voice = self._voices.get((step, attempt))
         if voice is None:
@@ -199,17 +232,33 @@ class StepLog:
         self._attempt = attempt
         self.name = name
 
-    def log(self, level: int | str, msg: object, *args: object, exc_info: Any = None, **_: Any) -> None:
+    def log(
+        self,
+        level: int | str,
+        msg: object,
+        *args: object,
+        exc_info: Any = None,
+        extra: Mapping[str, Any] = _NOTHING,
+        **_: Any,
+    ) -> None:
         """Say something at a level: a number or a name of `logging`."""
         number = level if isinstance(level, int) else logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
         if exc_info is True:
             exc_info = sys.exc_info()
         elif isinstance(exc_info, BaseException):
             exc_info = (type(exc_info), exc_info, exc_info.__traceback__)
-        record = logging.LogRecord(self.name, number, "", 0, msg, args, exc_info or None)
+        if number < self._said.logs.level:
+            return
+        frame = currentframe()
+        while frame is not None and frame.f_code.co_filename == __file__:
+            frame = frame.f_back
+        file, line, function = (
+            (frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name) if frame is not None else ("", 0, "")
+        )
+        record = logging.LogRecord(self.name, number, file, line, msg, args, exc_info or None, function)
+        record.__dict__.update(extra)
         self._said.say(self._step, self._attempt, record.levelname, self.name, _format(record))
-        if self._said.forward and number >= logging.INFO:
-            _original("stderr").write(f"{record.levelname} {record.getMessage()}\n")
+        self._said.hand_on(record, self._step)
 
     def debug(self, msg: object, *args: object, **more: Any) -> None:
         """Say something for whoever looks for a mistake."""
@@ -285,11 +334,15 @@ class _Logged(logging.Handler):
     """Keeps what steps say by `logging`."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        if "opgraph" in record.__dict__:
+            return  # `context.log` has kept it
         speaker = _speaker.get()
         if speaker is not None:
             try:
                 said, step, attempt = speaker
                 said.say(step, attempt, record.levelname, record.name, _format(record))
+                if said.logs.manages(record.name):
+                    said.logs.hand(record)
             except Exception:  # noqa: BLE001 - a bad format string is reported as `logging` does, and fails no step
                 self.handleError(record)
         if speaker is None or speaker[0].forward:
@@ -307,7 +360,7 @@ class _AsBefore(logging.Filter):
         self._level = level
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.levelno >= self._level:
+        if record.levelno >= self._level or "opgraph" in record.__dict__:
             return True
         logger = logging.getLogger(record.name)
         while logger.parent is not None:
@@ -375,6 +428,17 @@ def _original(name: str) -> TextIO:
     """The stream that ours stands for, or the stream itself."""
     stream: Any = getattr(sys, name)
     return stream.original if isinstance(stream, _Printed) else stream
+
+
+def _shown(record: logging.LogRecord, handlers: Iterable[logging.Handler]) -> bool:
+    """Whether one of the handlers has written it to the terminal."""
+    logger: logging.Logger | None = logging.getLogger("opgraph")
+    found = list(handlers)
+    while logger is not None:
+        found += logger.handlers
+        logger = logger.parent if logger.propagate else None
+    terminal = {id(stream) for name in ("stdout", "stderr") for stream in (getattr(sys, name), _original(name))}
+    return any(each.level <= record.levelno and id(getattr(each, "stream", None)) in terminal for each in found)
 
 
 def current_context() -> Any:

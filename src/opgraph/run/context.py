@@ -1,6 +1,5 @@
 """The context that an op's function is given, if it asks for one."""
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
@@ -14,7 +13,7 @@ from opgraph.declare.op import OpDefinition
 from opgraph.declare.signatures import Context
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 from opgraph.run import mistakes
-from opgraph.run.captured import Captured, StepLog, current_context
+from opgraph.run.captured import Captured, StepLog, current_context, get_logger
 from opgraph.run.resources import Resources, Scope
 from opgraph.values.context import InputContext, OutputContext
 from opgraph.values.problems import UnpartitionedError
@@ -165,7 +164,7 @@ class OpExecutionContext(Context):
         """A logger whose lines are kept with the step."""
         if self._log is None:
             said = self._side.said
-            self._log = StepLog(said, self._step, self._attempt) if said is not None else logging.getLogger("opgraph")
+            self._log = StepLog(said, self._step, self._attempt) if said is not None else get_logger()
         return self._log
 
     @property

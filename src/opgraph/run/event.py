@@ -38,7 +38,7 @@ class EventType(enum.StrEnum):
     STEP_RESTARTED = "STEP_RESTARTED"
     HOOK_COMPLETED = "HOOK_COMPLETED"
     HOOK_ERRORED = "HOOK_ERRORED"
-    HOOK_SKIPPED = "HOOK_SKIPPED"  # the hook said that there was nothing to do
+    HOOK_SKIPPED = "HOOK_SKIPPED"  # it is for the other end of a step, or said that there was nothing to do
     LOADED_INPUT = "LOADED_INPUT"
     HANDLED_OUTPUT = "HANDLED_OUTPUT"
     ASSET_MATERIALIZATION_PLANNED = "ASSET_MATERIALIZATION_PLANNED"
@@ -389,7 +389,7 @@ class Event(Struct, frozen=True, kw_only=True, eq=False):
 
     @property
     def is_hook_skipped(self) -> bool:
-        """Whether a hook said that there was nothing to do."""
+        """Whether a hook had nothing to do: it is for the other end of a step, or said so."""
         return self.event_type is EventType.HOOK_SKIPPED
 
     @property

@@ -31,6 +31,7 @@ from opgraph.events import (
     ValueLost,
 )
 from opgraph.keys import AssetKey
+from opgraph.plan.memo import address
 from opgraph.plan.model import (
     Do,
     FromAsset,
@@ -101,7 +102,7 @@ def materialization_event(row: RunRow, found: Materialized) -> Event:
         timestamp=found.time,
         message=f"Materialized {found.asset}.",
         step_key=step_key,
-        event_specific_data=_materialized(found.stored),
+        event_specific_data=_materialized(found.stored, row.run_id, found.seq),
     )
 
 
@@ -119,9 +120,9 @@ def _plan_of(row: RunRow) -> Plan:
     return decode_plan(row.plan) if row.plan else Plan(job=row.job, steps=())
 
 
-def _materialized(stored: Stored) -> StepMaterializationData:
+def _materialized(stored: Stored, run: str, seq: int) -> StepMaterializationData:
     assert stored.asset is not None
-    tags = {_DATA_VERSION: stored.data_version} if stored.data_version else {}
+    tags = {**stored.tags, _DATA_VERSION: stored.data_version or address(run, seq, stored.asset)}
     materialization = AssetMaterialization(stored.asset, metadata=_metadata(stored.metadata), tags=tags)
     return StepMaterializationData(materialization=materialization, asked=stored.asked)
 
@@ -222,12 +223,12 @@ class _View:
                 self._add(EventType.STEP_RESTARTED, fact.time, message, step)
             case OutputStored():
                 self._feed(fact.step, fact.attempt, fact.time)
-                self._output(fact.step, fact.time, fact.stored)
+                self._output(seq, fact.step, fact.time, fact.stored)
             case AssetReported():
                 self._feed(fact.step, fact.attempt, fact.time)
                 self._reported(fact)
             case StepSucceeded():
-                self._succeeded(fact)
+                self._succeeded(seq, fact)
             case StepFailed():
                 self._step_failed(seq, fact)
             case _:
@@ -310,7 +311,7 @@ class _View:
             )
         return None
 
-    def _output(self, step: int, time: float, stored: Stored) -> None:
+    def _output(self, seq: int, step: int, time: float, stored: Stored) -> None:
         self.came.add((step, stored.output))
         name, metadata = stored.output, _metadata(stored.metadata)
         handle = StepOutputHandle(step_key=self.keys[step], output_name=name, mapping_key=stored.mapping_key)
@@ -318,7 +319,7 @@ class _View:
         self._add(EventType.STEP_OUTPUT, time, f'Yielded output "{name}".', step, details)
         if stored.asset is not None:
             message = f"Materialized value {stored.asset}."
-            self._add(EventType.ASSET_MATERIALIZATION, time, message, step, _materialized(stored))
+            self._add(EventType.ASSET_MATERIALIZATION, time, message, step, _materialized(stored, self.row.run_id, seq))
         if stored.place is not Place.NONE:
             manager = stored.io_manager or _MANAGER
             message = f'Handled output "{name}" using IO manager "{manager}"'
@@ -341,10 +342,10 @@ class _View:
             message = f"Materialized value {fact.asset}."
             self._add(EventType.ASSET_MATERIALIZATION, fact.time, message, fact.step, details)
 
-    def _succeeded(self, fact: StepSucceeded) -> None:
+    def _succeeded(self, seq: int, fact: StepSucceeded) -> None:
         self._feed(fact.step, fact.attempt, fact.time)
         for stored in fact.outputs:
-            self._output(fact.step, fact.time, stored)
+            self._output(seq, fact.step, fact.time, stored)
         took = (fact.load + fact.compute + fact.store) / 1000
         message = f'Finished execution of step "{self.keys[fact.step]}" in {took:.3g}ms.'
         self._add(EventType.STEP_SUCCESS, fact.time, message, fact.step, StepSuccessData(duration_ms=took))

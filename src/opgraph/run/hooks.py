@@ -181,8 +181,7 @@ def with_hooks(
 ) -> Any:
     """The end of an attempt with what its hooks did, which are called here. Nothing that they raise goes further."""
     after = "success" if isinstance(fact, StepSucceeded) else "failure"
-    hooks = [hook for hook in bound.hooks if hook.after == after]
-    if not hooks or (isinstance(fact, StepFailed) and fact.retry_after is not None):
+    if not bound.hooks or (isinstance(fact, StepFailed) and fact.retry_after is not None):
         return fact
     said = side.said
     log = StepLog(said, bound.number, fact.attempt) if said is not None else logging.getLogger("opgraph")
@@ -196,7 +195,11 @@ def with_hooks(
         "values": witness.values if witness is not None else {},
         "metadata": witness.metadata if witness is not None else {},
     }
-    return structs.replace(fact, hooks=tuple(_called(hook, side, facts, log) for hook in hooks))
+    ran = [
+        _called(hook, side, facts, log) if hook.after == after else HookRan(hook.name, _now(), skipped=True)
+        for hook in bound.hooks
+    ]
+    return structs.replace(fact, hooks=tuple(ran))
 
 
 def _called(hook: HookDefinition, side: RunSide, facts: dict[str, Any], log: Any) -> HookRan:

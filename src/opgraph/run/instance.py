@@ -6,6 +6,7 @@ import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from heapq import merge
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -15,12 +16,13 @@ from opgraph.errors import Error, RunNotFoundError
 from opgraph.events import RunStatus
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 from opgraph.record.memory import MemoryRecord
-from opgraph.record.rows import Materialized
+from opgraph.record.rows import Materialized, RunRow
 from opgraph.record.sqlite import SqliteRecord
 from opgraph.run.event import EventType
 from opgraph.run.event_view import events_of, materialization_event
+from opgraph.run.logs import LogSettings, log_settings
 from opgraph.run.retention import DEFAULTS, Retention
-from opgraph.run.views import EventRecord, EventRecords, Run, RunsFilter
+from opgraph.run.views import EventRecord, EventRecords, LogEntry, Run, RunsFilter, lines_of
 from opgraph.values.files import FileStore
 from opgraph.values.store import OwnValues
 
@@ -62,6 +64,7 @@ class Instance:
         durability: `power` (default): an asset's value and event survive a power cut; `process`: they survive a killed
             process, as intermediates do.
         retention: what clean-up keeps, and for how long; None: nothing is cleaned up after runs.
+        python_logs: what else is done with what its runs log; see `log_settings`.
 
     Example:
         >>> with Instance.ephemeral() as instance:
@@ -75,8 +78,10 @@ class Instance:
         *,
         durability: str = "power",
         retention: Retention | None = DEFAULTS,
+        python_logs: Mapping[str, Any] | None = None,
     ) -> None:
         self.retention = retention
+        self.logs: LogSettings = log_settings(python_logs or {})
         self.home: Path | None = Path(home).absolute() if home is not None else None
         self.durable = durability == "power" and self.home is not None
         self._folder = ""  # a temporary one, where one was made
@@ -119,12 +124,15 @@ class Instance:
 
     @staticmethod
     def local_temp(tempdir: str | Path | None = None, overrides: Mapping[str, Any] | None = None) -> "Instance":
-        """An instance on disk, in a folder given or in a temporary one that goes when the instance is closed."""
-        del overrides
+        """An instance on disk, in a folder given or in a temporary one that goes when the instance is closed.
+
+        Of `overrides`, which code written for Dagster gives, `python_logs` is read.
+        """
+        logs = (overrides or {}).get("python_logs")
         if tempdir is not None:
-            return Instance(tempdir)
+            return Instance(tempdir, python_logs=logs)
         folder = tempfile.mkdtemp(prefix="opgraph-")
-        instance = Instance(folder)
+        instance = Instance(folder, python_logs=logs)
         instance._keep_until_the_end(folder)
         return instance
 
@@ -179,21 +187,29 @@ class Instance:
         """Whether there is a run of this id."""
         return self.record.run(run_id) is not None
 
-    def all_logs(self, run_id: str, of_type: EventType | AbstractSet[EventType] | None = None) -> Sequence[EventRecord]:
-        """Everything that happened in a run, in order.
+    def all_logs(
+        self, run_id: str, of_type: EventType | AbstractSet[EventType] | None = None
+    ) -> Sequence[EventRecord | LogEntry]:
+        """Everything that happened in a run and, unless kinds of events are named, what its steps logged, in order.
 
         Raises:
             RunNotFoundError: there is no such run.
         """
+        row, events = self._events(run_id, of_type)
+        if of_type is not None:
+            return events
+        lines = lines_of(row, self.record.facts(run_id), self.record.logs(run_id))
+        return list(merge(events, lines, key=lambda each: each.timestamp)) if lines else events
+
+    def _events(
+        self, run_id: str, of_type: EventType | AbstractSet[EventType] | None
+    ) -> tuple[RunRow, list[EventRecord]]:
         row = self.record.run(run_id)
         if row is None:
             raise RunNotFoundError(f"no run has the id {run_id}")
         kinds = {of_type} if isinstance(of_type, EventType) else of_type
-        return [
-            EventRecord(event, run_id, event.timestamp)
-            for event in events_of(row, self.record.facts(run_id))
-            if kinds is None or event.event_type in kinds
-        ]
+        found = events_of(row, self.record.facts(run_id))
+        return row, [EventRecord(e, run_id, e.timestamp) for e in found if kinds is None or e.event_type in kinds]
 
     def get_records_for_run(
         self,
@@ -207,7 +223,7 @@ class Instance:
         Raises:
             RunNotFoundError: there is no such run.
         """
-        found = self.all_logs(run_id, of_type)
+        _, found = self._events(run_id, of_type)
         ordered = found if ascending else found[::-1]
         return EventRecords(ordered[:limit], limit is not None and len(ordered) > limit)
 

@@ -180,7 +180,7 @@ def _assets_of(assets: AssetsDefinition | None) -> AssetSide | None:
     if assets is None:
         return None
     keys = frozenset(assets.keys)
-    return AssetSide(keys, keys, assets.keys_by_output_name, assets.keys_by_input_name, assets)
+    return AssetSide(keys, keys, assets.keys_by_output_name, assets.argument_keys, assets)
 
 
 def _order(assets: AssetsDefinition | None, by_key: Mapping[AssetKey, str]) -> dict[str, frozenset[str]]:

@@ -373,9 +373,11 @@ class ContextMissing(InvalidInvocationError):
 
     def __init__(self, op: str, builder: str, got: str = "", *, where: Source | None) -> None:
         self.op = op
-        came = f", and got a value of type {got} in its place" if got else ", and got none"
         super().__init__(
-            f"`{op}` takes a context as its first argument{came}",
+            f"`{op}` takes a context as its first argument, and got a value of type {got} in its place"
+            if got
+            else f"Decorated function '{op}' has context argument, but no context was provided when invoking: it comes "
+            "first",
             where=where,
             fix=f"call it with `{builder}()` first",
         )
@@ -387,7 +389,8 @@ class TooManyArguments(InvalidInvocationError):
     def __init__(self, op: str, given: int, params: Sequence[str], *, where: Source | None) -> None:
         self.op, self.given, self.params = op, given, tuple(params)
         super().__init__(
-            f"`{op}` was called with {given} positional arguments and takes {len(self.params)}: {listed(params)}",
+            f"Too many input arguments were provided for op '{op}': {given} by position, and it takes "
+            f"{len(self.params)}: {listed(params)}",
             where=where,
             fix="inputs that only order (`Nothing`) are not given in a direct call, nor are resources",
         )
@@ -437,8 +440,10 @@ class ResourcesOnBoth(InvalidInvocationError):
 
     def __init__(self, owner: str, keys: Sequence[str], *, where: Source | None) -> None:
         self.owner, self.keys = owner, tuple(keys)
+        told = ", ".join(f"'{key}'" for key in keys)
         super().__init__(
-            f"`{owner}` brings the resources {listed(keys)} with it, and its context has them too",
+            f"`{owner}` was called with resource{'s' if len(keys) > 1 else ''} {told} "
+            "provided on both the definition and invocation context, and one of them would be left out",
             where=where,
             fix="take them out of the context, or out of the definition's `resource_defs`",
         )
@@ -449,8 +454,11 @@ class MissingArguments(InvalidInvocationError):
 
     def __init__(self, op: str, names: Sequence[str], *, where: Source | None) -> None:
         self.op, self.names = op, tuple(names)
+        told = ", ".join(f'"{name}"' for name in names)
         super().__init__(
-            f"`{op}` was called without {listed(names)}", where=where, fix="give a value for each of its inputs"
+            f"No value provided for required input {told} of `{op}`",
+            where=where,
+            fix="give a value for each of its inputs",
         )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Set as AbstractSet
 from functools import cached_property
 from typing import Any, Self
 
+from opgraph.declare import ports
 from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
 from opgraph.declare.materialization import AssetMaterialization, AssetObservation
 from opgraph.declare.op import OpDefinition
@@ -124,6 +125,10 @@ class ExecuteInProcessResult:
         steps = len(self._plan.steps)
         told = f"{self._row.status.value}, {steps} step{'s' if steps != 1 else ''}"
         return f"{type(self).__name__}({self._plan.job!r}, {told}, run_id={self.run_id!r})"
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: a drawing."""
+        return ports.painter().html_of_run(self._plan, self._log, self.run_id)
 
     def __enter__(self) -> Self:
         return self

@@ -21,7 +21,9 @@ def judged(error: BaseException, info: ErrorInfo, retry: Retry | None, failures:
     """
     if isinstance(error, RetryRequested):
         if failures > error.max_retries:
-            return structs.replace(info, retry=False), None
+            note = f"Exceeded max_retries of {error.max_retries}: the op asked once more"
+            error.add_note(note)
+            return structs.replace(info, retry=False, notes=(*info.notes, note)), None
         return info, error.seconds_to_wait or 0.0
     if retry is None or not info.retry or failures > retry.most:
         return info, None

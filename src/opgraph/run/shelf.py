@@ -167,6 +167,12 @@ class Shelf:
         self, bound: BoundStep, output: StepOutput, came: Came, attempt: int, offset: int, *, asked: bool
     ) -> tuple[Stored, bytes | None]:
         """Store one output. Returns what to record, and the bytes that go into the record with it."""
+        stored, blob = self._put(bound, output, came, attempt, offset, asked=asked)
+        return (msgspec.structs.replace(stored, tags=dict(came.tags)) if came.tags else stored), blob
+
+    def _put(
+        self, bound: BoundStep, output: StepOutput, came: Came, attempt: int, offset: int, *, asked: bool
+    ) -> tuple[Stored, bytes | None]:
         metadata: Metadata = all_to_wire(came.metadata) if came.metadata else {}
         if not came.has_value or not output.stored:
             return Stored(

@@ -1,13 +1,14 @@
 """What the instance knows of runs, as users read it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
 
 from opgraph.declare.materialization import AssetMaterialization, AssetObservation
-from opgraph.events import RunStatus
+from opgraph.events import AnyFact, LogLine, RunStatus
 from opgraph.keys import AssetKey
 from opgraph.plan.model import Plan, decode_plan
 from opgraph.record.rows import RunRow
@@ -18,8 +19,9 @@ from opgraph.run.event import (
     StepMaterializationData,
 )
 from opgraph.run.event_view import events_of, materialization_event
+from opgraph.run.made import Made
 
-__all__ = ["EventRecord", "EventRecords", "Run", "RunsFilter", "events_of", "materialization_event"]
+__all__ = ["EventRecord", "EventRecords", "LogEntry", "Run", "RunsFilter", "events_of", "materialization_event"]
 
 _RESUMABLE = frozenset({RunStatus.FAILURE, RunStatus.CANCELED})
 
@@ -206,7 +208,7 @@ class EventRecord(Struct, frozen=True, eq=False):
 
     @property
     def is_dagster_event(self) -> bool:
-        """Always: lines of log are kept apart."""
+        """Always: a line of log is a `LogEntry`."""
         return True
 
     @property
@@ -259,6 +261,57 @@ class EventRecord(Struct, frozen=True, eq=False):
         """What was observed, if it is an observation."""
         details = self.event.event_specific_data
         return details.asset_observation if isinstance(details, AssetObservationData) else None
+
+
+class LogEntry(Struct, frozen=True, eq=False):
+    """A line that a step logged, among the events of its run. It is no event, and says so."""
+
+    run_id: str
+    job_name: str
+    step_key: str | None  # None: the run itself, or a resource of it
+    timestamp: float  # seconds since 1970
+    level: int  # as in `logging`
+    message: str
+    logger: str
+
+    @property
+    def user_message(self) -> str:
+        """The line."""
+        return self.message
+
+    @property
+    def event(self) -> None:
+        """Nothing: it is no event."""
+
+    dagster_event = event_type = asset_key = event
+
+    @property
+    def is_dagster_event(self) -> bool:
+        """It is not."""
+        return False
+
+
+def lines_of(row: RunRow, facts: Iterable[tuple[int, AnyFact]], lines: Iterable[tuple[int, LogLine]]) -> list[LogEntry]:
+    """What the steps of a run logged, in order; not what they printed."""
+    logged = [line for _, line in lines if line.level not in ("STDOUT", "STDERR")]
+    if not logged:
+        return []
+    made = Made(decode_plan(row.plan))
+    for seq, fact in facts:
+        made.add(seq, fact)
+    levels = logging.getLevelNamesMapping()
+    return [
+        LogEntry(
+            row.run_id,
+            row.job,
+            made.keys[line.step] if line.step >= 0 else None,
+            line.time,
+            levels.get(line.level, logging.INFO),
+            line.text,
+            line.logger,
+        )
+        for line in logged
+    ]
 
 
 class EventRecords(Struct, frozen=True):

@@ -74,6 +74,7 @@ def _settle(attempts: Attempts, out: int, err: int, parent: int) -> None:
     os.dup2(out, 1)
     os.dup2(err, 2)
     attempts.said.renew()
+    attempts.said.key_of = attempts.key_of  # the driver's state has stayed as it was
     # The old ones may be locked, by a thread that does not exist here.
     sys.stdout = sys.__stdout__ = open(1, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
     sys.stderr = sys.__stderr__ = open(2, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115

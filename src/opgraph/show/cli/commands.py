@@ -28,7 +28,10 @@ _COMMANDS = {
     "resume": "go on with a run that failed, was cancelled or died",
     "cancel": "stop a run that is under way",
     "lineage": "what an asset is made from and what is made from it",
+    "draw": "the assets, a job or a run as a picture (SVG)",
     "clean": "remove what runs left behind and nobody will ask for again",
+    "dev": "the web UI, with the definitions loaded again when files change",
+    "serve": "the web UI, without looking for changes",
     "init": "a new project in an empty directory",
 }
 _EPILOG = """\b

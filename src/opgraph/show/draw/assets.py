@@ -130,11 +130,11 @@ class _Assets:
                     key = unit.key_of_input.get(origin.name)
                 else:
                     key = unit.key_at.get((origin.step, origin.output))
-                    if key is None or len(unit.at) == 1:
-                        self._arrows.add(place[origin.step], place[number], name, kind)
-                        continue
-                if key in self._source:
-                    self._arrows.add(self._source[key], place[number], name, kind)
+                source = self._source.get(key) if key is not None else None
+                if source is None and isinstance(origin, StepOut):
+                    source = place.get(origin.step)
+                if source is not None:
+                    self._arrows.add(source, place[number], name, kind)
         for key in keys:
             box = f"asset:{key.text}"
             for parent in unit.only_named(key):

@@ -4,6 +4,7 @@ All edges from one source share one row of lanes up to where they part: fewer li
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 Ends = tuple[int, float, int, float]  # vertex, where on its side, vertex, where: measured from its middle
 
@@ -38,7 +39,7 @@ class Columns:
         for i, (u, here, v, there) in enumerate(edges):
             if i in closing:
                 lanes = [self._lane(r) for r in range(rank[u], rank[v] - 1, -1)]
-                self.edges += [(b, 0.0, a, 0.0) for a, b in zip(lanes, lanes[1:], strict=False)]
+                self.edges += [(b, 0.0, a, 0.0) for a, b in pairwise(lanes)]
                 self.lanes.append(lanes)
                 down = self.height[u] / 2 + 13.0, self.height[v] / 2 + 13.0
                 self.beside += [(lanes[0], u, down[0]), (lanes[-1], v, down[1])]

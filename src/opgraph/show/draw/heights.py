@@ -13,7 +13,12 @@ from opgraph.show.draw.straight import straighten
 
 _SMALL = 20_000  # vertices and edges, up to which there is time to look at everything several times
 _STEPS = 500_000  # about half a second: edges looked at in all passes together
-_LANE, _END, _PLAIN, _BESIDE = 16.0, 4.0, 1.0, 0.2  # how much an edge wants to be straight: between lanes, at their ends, else
+_LANE, _END, _PLAIN, _BESIDE = (
+    16.0,
+    4.0,
+    1.0,
+    0.2,
+)  # how much an edge wants to be straight: between lanes, at their ends, else
 
 
 def heights(columns: Columns, apart: float, lane: float) -> list[float]:

@@ -16,6 +16,7 @@ MARGIN = 16.0  # around the whole
 _SIDE, _TITLE = 18.0, 34.0  # within a box: at its sides, and above for its name
 _NARROWEST, _WIDEST = 64.0, 240.0  # of a leaf
 LABEL, DETAIL, BADGE = 13.0, 11.0, 10.0  # sizes of letters
+_DOT = 13.0  # what shows a state, before the name
 _OUTSIDE = -1
 _TWICE = 3_000  # nodes and edges, up to which there is time to lay all out twice
 
@@ -23,7 +24,20 @@ _TWICE = 3_000  # nodes and edges, up to which there is time to lay all out twic
 class _Level:
     """The graph in one box, or the outermost."""
 
-    __slots__ = ("edges", "height", "hints", "ins", "lefts", "members", "numbers", "outs", "parts", "tops", "ways", "width")
+    __slots__ = (
+        "edges",
+        "height",
+        "hints",
+        "ins",
+        "lefts",
+        "members",
+        "numbers",
+        "outs",
+        "parts",
+        "tops",
+        "ways",
+        "width",
+    )
 
     def __init__(self) -> None:
         self.members: list[int] = []  # nodes: vertices 0, 1, ...
@@ -62,7 +76,8 @@ def lay_out(nodes: Iterable[Node], edges: Iterable[Edge]) -> Drawing:
         KeyError: a parent or an edge's end is not among the nodes.
 
     Example:
-        >>> drawing = lay_out([Node(id="a", label="a", kind="op"), Node(id="b", label="b", kind="op")], [Edge("a", "b")])
+        >>> nodes = [Node(id=each, label=each, kind="op") for each in "ab"]
+        >>> drawing = lay_out(nodes, [Edge("a", "b")])
         >>> drawing.boxes[0].x < drawing.boxes[1].x
         True
     """
@@ -219,7 +234,8 @@ class _Layout:
         return vertices, edges, Placed(plane)
 
     def _shelve(self, level: _Level, parts: "list[_Part]", side: float, above: float) -> float:
-        """Puts what does not hang together on shelves; what reaches a border gets one for itself. How wide it became."""
+        """Puts what does not hang together on shelves; what reaches a border gets one for itself.
+        Gives how wide it became."""
         level.parts = []
         y, widest = above, side
         own = len(level.members)
@@ -313,14 +329,15 @@ def _parts(level: _Level, count: int) -> list[tuple[list[int], list[int]]]:
 
 def _title_width(node: Node) -> float:
     badge = text_width(node.badge, BADGE) + 30 if node.badge else 0.0
-    return min(text_width(node.label, LABEL) * BOLD, 2 * _WIDEST) + badge + 2 * _SIDE
+    return min(text_width(node.label, LABEL) * BOLD, 2 * _WIDEST) + badge + 2 * _SIDE + (_DOT if node.state else 0.0)
 
 
 def _wide(node: Node) -> float:
     if node.width:
         return node.width
     badge = text_width(node.badge, BADGE) + 22 if node.badge else 0.0
-    own = max(text_width(node.label, LABEL) * BOLD + badge, text_width(node.detail, DETAIL)) + 26
+    dot = _DOT if node.state else 0.0
+    own = max(text_width(node.label, LABEL) * BOLD + badge + dot, text_width(node.detail, DETAIL)) + 26
     return min(_WIDEST, max(_NARROWEST, own))
 
 

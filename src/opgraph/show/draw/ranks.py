@@ -60,8 +60,7 @@ def ranks(n: int, edges: Sequence[tuple[int, int]], first: Sequence[int], last: 
     for u in order:
         below = rank[u] if pinned[u] else rank[u] + 1
         for v in after[u]:
-            if rank[v] < below:
-                rank[v] = below
+            rank[v] = max(rank[v], below)
             waiting[v] -= 1
             if not waiting[v]:
                 order.append(v)

@@ -109,7 +109,8 @@ def _passed(fold: Fold, number: int) -> str:
     members = fold.members(number)
     if members:
         done, total = members.get(Phase.SUCCEEDED, 0) + members.get(Phase.REUSED, 0), sum(members.values())
-        return f"{done:,} of {total:,}"
+        failed = f", {members[Phase.FAILED]:,} failed" if Phase.FAILED in members else ""
+        return f"{done:,} of {total:,}{failed}"
     if phase in (Phase.SUCCEEDED, Phase.FAILED):
         took = seconds(fold.ended[number] - fold.started[number])
         return took if phase is Phase.SUCCEEDED else f"failed after {took}"

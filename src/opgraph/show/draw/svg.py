@@ -36,7 +36,7 @@ def to_svg(drawing: Drawing, title: str = "") -> str:
     leaves = [box for box in drawing.boxes if not box.holds]
     size = f'width="{_n(drawing.width)}" height="{_n(drawing.height)}"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="opgraph" role="img" aria-label="{_safe(title or "a graph")}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="opgraph" role="img" aria-label="{_safe(title or "a graph")}"',
         f'{size} viewBox="0 0 {_n(drawing.width)} {_n(drawing.height)}">',
         f"<style>{STYLE}</style>",
         f'<rect class="page" {size} rx="10"/>',
@@ -69,9 +69,7 @@ def _group(box: Box, classes: str, inside: Iterable[str]) -> str:
 
 
 def _rect(x: float, y: float, width: float, height: float, radius: float, name: str = "box") -> str:
-    return (
-        f'<rect class="{name}" x="{_n(x)}" y="{_n(y)}" width="{_n(width)}" height="{_n(height)}" rx="{_n(radius)}"/>'
-    )
+    return f'<rect class="{name}" x="{_n(x)}" y="{_n(y)}" width="{_n(width)}" height="{_n(height)}" rx="{_n(radius)}"/>'
 
 
 def _text(x: float, y: float, name: str, text: str) -> str:
@@ -123,9 +121,7 @@ def _leaf(box: Box) -> str:
     label = shortened(box.label, LABEL * BOLD, room)
     inside.append(_text(x, middle + (-3.5 if box.detail else 4.5), "name", label))
     if box.detail:
-        inside.append(
-            _text(box.x + 13, middle + 13.5, "detail", shortened(box.detail, DETAIL, box.width - 24))
-        )
+        inside.append(_text(box.x + 13, middle + 13.5, "detail", shortened(box.detail, DETAIL, box.width - 24)))
     return _group(box, _classes(box), inside)
 
 
@@ -134,8 +130,7 @@ def _line(line: Line) -> str:
     # The last stretch ends where the arrow's head begins. It always comes from the left: lines enter there.
     x, y = points[-2] - _AWAY, points[-1]
     points[-2] = x - _TIP + 1
-    if points[-4] > points[-2]:
-        points[-4] = points[-2]
+    points[-4] = min(points[-4], points[-2])
     numbers = [_n(each) for each in points]
     path = f"M{numbers[0]} {numbers[1]}" + "".join(
         f"C{' '.join(numbers[i : i + 6])}" for i in range(2, len(numbers), 6)
@@ -144,4 +139,5 @@ def _line(line: Line) -> str:
     head = f"M{_n(x)} {_n(y)}l{_n(-_TIP)} {_n(-_HALF)}v{_n(2 * _HALF)}z"
     tip = f"{line.label}: " if line.label else ""
     told = f"{tip}{line.source.partition(':')[2]} \u2192 {line.target.partition(':')[2]}"
-    return f'<g class="{kind}"><title>{_safe(told)}</title><path class="way" d="{path}"/><path class="tip" d="{head}"/></g>'
+    drawn = f'<path class="way" d="{path}"/><path class="tip" d="{head}"/>'
+    return f'<g class="{kind}"><title>{_safe(told)}</title>{drawn}</g>'

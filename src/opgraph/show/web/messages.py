@@ -177,7 +177,7 @@ class Assets(Reply):
 
 
 class Meta(Reply):
-    """One entry of metadata. `kind` says how to show the value: int, float, text, md, url, path, json, table, …"""
+    """One entry of metadata. `kind` says how to show the value: int, float, text, md, url, path, json, table."""
 
     name: str
     kind: str
@@ -252,10 +252,13 @@ class AssetOp(Reply):
 
 
 class Disk(Reply):
-    """Bytes on disk: the asset's own values in all versions, and what is kept between its ops."""
+    """Bytes on disk. Of an asset: its own values in all versions, and what is kept between its ops. Of a run: what it
+    takes up in the record, and in files."""
 
     values: int = 0
     intermediates: int = 0
+    record: int = 0
+    files: int = 0
 
 
 class Neighbour(Reply):
@@ -307,10 +310,13 @@ class DrawnNode(Reply):
     """A box, with the place of its upper left corner. Boxes inside another have absolute places too."""
 
     id: str
-    kind: str  # asset | external | graph | op | group | job
+    kind: str  # asset | external | graph | op | group | job | input | output
     label: str
     detail: str = ""
+    title: str = ""  # what is said of it in full
+    badge: str = ""  # `7 ops`
     parent: str | None = None
+    depth: int = 0  # how many boxes it lies in
     x: float
     y: float
     width: float
@@ -324,11 +330,12 @@ class DrawnNode(Reply):
 
 
 class DrawnEdge(Reply):
-    """A line from one box to another through points, or along Bézier curves where `curved`."""
+    """A line from one box to another. Where `curved`, the points are where it begins, then for each cubic Bézier curve
+    its two control points and its end; else those of a polyline."""
 
     source: str
     target: str
-    kind: str = "value"  # value | order
+    kind: str = "value"  # value | order (nothing flows) | map (one value at a time) | collect (all together)
     label: str = ""
     points: list[tuple[float, float]]
     curved: bool = False

@@ -67,10 +67,11 @@ def drawing(
     desk: At,
     query: Selection = "",
     opened: Annotated[list[m.Word], Query(alias="open", max_length=1000)] = [],  # noqa: B006 - FastAPI's way
+    folded: Annotated[list[m.Word], Query(alias="fold", max_length=1000)] = [],  # noqa: B006 - FastAPI's way
 ) -> Any:
     """The graph of a selection, laid out; `open`: asset ids, or ids of the drawing's nodes, shown with what is in
-    them."""
-    return desk.drawing(query, opened)
+    them; `fold`: ids of groups (`group:raw`) that are shown as one node."""
+    return desk.drawing(query, opened, folded)
 
 
 @router.get("/assets/{id}")

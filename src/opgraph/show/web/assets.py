@@ -1,0 +1,162 @@
+"""What the page of an asset shows: its versions, what they were made from, its ops and what is kept of them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from opgraph.operate import inspect
+from opgraph.operate.clean import Between, between_ops, clean_between, disk_of_asset
+from opgraph.operate.fold import Phase
+from opgraph.record.rows import Materialized
+from opgraph.run.instance import Instance
+from opgraph.show.web import messages as m
+from opgraph.show.web.followed import Followed, Following
+from opgraph.show.web.ids import asset_id
+from opgraph.show.web.reports import Refused, metas
+from opgraph.show.web.runs import path_of, times_of
+
+_TREND = 10  # runs whose durations are compared
+
+Json = dict[str, Any]
+
+
+class AssetPages:
+    """Answers questions about one asset.
+
+    Args:
+        instance: where its runs are recorded.
+        following: the runs that are kept up with.
+    """
+
+    def __init__(self, instance: Instance, following: Following) -> None:
+        self._instance, self._record, self._following = instance, instance.record, following
+
+    def detail(self, asset: Json, by_id: Mapping[str, Json], states: Mapping[str, m.AssetState]) -> m.AssetDetail:
+        """An asset's page."""
+        view = inspect.asset_view(self._instance, asset["key"], limit=1)
+        latest = self._record.latest([asset["key"]]).get(asset["key"])
+        shown = self._shown(latest) if latest is not None else None
+        if shown is not None and view.latest is not None:
+            now = self._record.latest([read.asset for read in view.latest.reads])
+            shown.inputs = [
+                m.InputVersion(
+                    asset=read.asset,
+                    id=asset_id(read.asset),
+                    run_id=read.run,
+                    data_version=read.data_version,
+                    newer_exists=read.asset in now
+                    and (now[read.asset].run_id, now[read.asset].seq) != (read.run, read.seq)
+                    and (not read.data_version or now[read.asset].stored.data_version != read.data_version),
+                )
+                for read in view.latest.reads
+            ]
+        disk = disk_of_asset(self._instance, asset["key"])
+        kept = between_ops(self._instance, asset["unit"]) if asset["unit"] else []
+        return m.AssetDetail(
+            **{**summary(asset), **states[asset["id"]].model_dump()},
+            file=asset["file"],
+            line=asset["line"],
+            materialization=shown,
+            parents=[_neighbour(by_id[i], states) for i in asset["upstream"]],
+            children=[_neighbour(by_id[i], states) for i in asset["downstream"]],
+            ops=self._ops(asset, kept),
+            disk=m.Disk(
+                values=disk.record + disk.files,
+                intermediates=sum(each.size for each in kept),
+                record=disk.record,
+                files=disk.files,
+            ),
+        )
+
+    def history(self, asset: Json, cursor: str, limit: int) -> m.History:
+        """Its materializations, newest first."""
+        skip = int(cursor) if cursor.isdigit() and len(cursor) < 10 else 0
+        if cursor and not skip:
+            raise Refused.of(400, "BadCursor", "the cursor is not one that was given out")
+        found = self._record.history(asset["key"], skip + limit + 1)[skip:]
+        more = str(skip + limit) if len(found) > limit else None
+        return m.History(materializations=[self._shown(each) for each in found[:limit]], cursor=more)
+
+    def clean(self, asset: Json, *, dry: bool) -> m.Cleaned:
+        """Remove what is kept between its ops, or say what would go."""
+        gone = clean_between(self._instance, asset["unit"], dry=dry) if asset["unit"] else []
+        return m.Cleaned(
+            dry_run=dry,
+            count=len(gone),
+            size=sum(each.size for each in gone),
+            runs=list(dict.fromkeys(each.run_id for each in gone if each.resumable)),
+        )
+
+    def _shown(self, made: Materialized) -> m.Materialization:
+        stored = made.stored
+        run = self._following.head(made.run_id)
+        del run
+        return m.Materialization(
+            run_id=made.run_id,
+            at=made.time,
+            step=self._key(made),
+            n=made.step,
+            asked=stored.asked,
+            size=stored.size,
+            data_version=stored.data_version,
+            io_manager=stored.io_manager,
+            place=stored.place.value,
+            type_name=stored.type_name,
+            path=path_of(self._instance, stored),
+            metadata=metas(stored.metadata),
+        )
+
+    def _key(self, made: Materialized) -> str:
+        run = self._following.run(made.run_id)
+        with run.lock:
+            return run.fold.key(made.step) if made.step < run.size else ""
+
+    def _ops(self, asset: Json, kept: list[Between]) -> list[m.AssetOp]:
+        ops: list[Json] = asset["ops"] or (
+            [{"key": asset["unit"], "path": "", "op": asset["unit"], "takes": [], "mapped": False}]
+            if asset["unit"]
+            else []
+        )
+        rows: dict[str, m.AssetOp] = {op["key"]: m.AssetOp(**op) for op in ops}
+        for run in self._runs_of(asset):
+            with run.lock:
+                for n, step in enumerate(run.plan.steps):
+                    if step.node in rows and run.fold.started[n]:
+                        _tell(rows[step.node], run, n)
+        for each in kept:
+            if each.node in rows:
+                rows[each.node].disk += each.size
+        for row in rows.values():
+            row.trend.reverse()
+        return list(rows.values())
+
+    def _runs_of(self, asset: Json) -> list[Followed]:
+        """The last runs that were asked for the asset, newest first."""
+        found: list[Followed] = []
+        for row in self._record.runs(limit=500):
+            if asset["key"] in self._following.head(row.run_id).selection:
+                found.append(self._following.run(row.run_id))
+                if len(found) == _TREND:
+                    break
+        return found
+
+
+def _tell(op: m.AssetOp, run: Followed, n: int) -> None:
+    fold = run.fold
+    if op.run_id is None:
+        op.run_id, op.n, op.at = run.run_id, n, fold.started[n]
+        op.status = Phase(fold.phase[n]).name.lower()  # pyright: ignore[reportAttributeAccessIssue] - of Phase
+        op.times = times_of(run, n)
+        op.size = sum(stored.size for _, stored in fold.outputs.get(n, ()))
+    if fold.phase[n] == Phase.SUCCEEDED:
+        spent = fold.load[n] + fold.compute[n] + fold.store[n]
+        op.trend.append(round(spent / 1e6, 6))
+
+
+def summary(asset: Json) -> Json:
+    """What the list has of an asset, as it is declared."""
+    names = m.AssetSummary.model_fields.keys() - m.AssetState.model_fields.keys()
+    return {name: asset[name] for name in names}
+
+
+def _neighbour(asset: Json, states: Mapping[str, m.AssetState]) -> m.Neighbour:
+    return m.Neighbour(id=asset["id"], key=asset["key"], status=states[asset["id"]].status)

@@ -1,0 +1,172 @@
+"""Runs as the server follows them: their plans and where their steps stand, kept up with the record."""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
+
+import msgspec
+
+from opgraph.events import AnyFact, RunStarted
+from opgraph.operate.fold import Branch, Fold, Phase, branches
+from opgraph.operate.inspect import NoSuchRunError, together
+from opgraph.plan.model import Plan, decode_plan, outputs_in
+from opgraph.record.store import Record
+
+_STEPS = 25_000  # in all runs that are kept, but for the one in use
+_UNUSED = 120.0  # seconds after which a run is forgotten
+
+
+class Head(msgspec.Struct):
+    """The beginning of a plan: what a list of runs needs of it."""
+
+    job: str
+    selection: tuple[str, ...] = ()
+    ops: tuple[str, ...] = ()
+
+
+_decode_head = msgspec.msgpack.Decoder(Head).decode
+
+
+class Row:
+    """A row of a run's tree: a branch of its plan."""
+
+    __slots__ = ("branch", "depth", "id", "parent")
+
+    def __init__(self, branch: Branch, depth: int, parent: str | None) -> None:
+        self.branch, self.depth, self.parent = branch, depth, parent
+        self.id = f"s{branch.step}" if branch.is_leaf else f"b:{branch.path}"
+
+
+class Followed:
+    """One run.
+
+    Args:
+        run_id: the run.
+        plan: its plan.
+    """
+
+    def __init__(self, run_id: str, plan: Plan) -> None:
+        self.run_id, self.plan = run_id, plan
+        self.fold = Fold(plan)
+        self.seq = 0
+        self.lock = threading.RLock()
+        self.used = time.monotonic()
+        self.rows: list[Row] = []
+        self.above: list[list[int]] = [[] for _ in plan.steps]  # by step: its row and those around it, as indexes
+        for branch in branches(plan):
+            self._add(branch, 0, None, ())
+        self.upstream = [
+            sorted({o.step for i in step.inputs for o in outputs_in(i.source)} | {o.step for o in step.after})
+            for step in plan.steps
+        ]
+
+    def _add(self, branch: Branch, depth: int, parent: str | None, around: tuple[int, ...]) -> None:
+        row = Row(branch, depth, parent)
+        path = (*around, len(self.rows))
+        self.rows.append(row)
+        if branch.is_leaf:
+            self.above[branch.step] = list(path)
+        for child in branch.children.values():
+            self._add(child, depth + 1, row.id, path)
+
+    @property
+    def size(self) -> int:
+        """Steps, those of fan-outs too."""
+        return len(self.fold.phase)
+
+    def catch_up(self, record: Record) -> None:
+        """Take in what was recorded since."""
+        with self.lock:
+            self.used = time.monotonic()
+            for seq, fact in record.facts(self.run_id, self.seq):
+                self.fold.add(seq, fact)
+                self.seq = seq
+
+    def changed_by(self, facts: Iterable[tuple[int, AnyFact]]) -> set[int] | None:
+        """The steps that facts were about; None: it may be any of them."""
+        steps: set[int] = set()
+        for _, fact in facts:
+            step = getattr(fact, "step", None)
+            if isinstance(step, int):
+                steps.add(step)
+            elif not isinstance(fact, RunStarted) or fact.epoch > 1:
+                return None
+        return steps
+
+    def members(self, template: int) -> list[int]:
+        """The steps that were made of a mapped one."""
+        return [i for i in range(len(self.plan.steps), self.size) if self.fold.row(i) == template]
+
+    def queued(self, step: int) -> int:
+        """How long a step waited, in microseconds, from when all that it needs was there."""
+        fold = self.fold
+        began = fold.started[step]
+        if not began:
+            return 0
+        ends = [fold.ended[up] for up in self.upstream[fold.row(step)]]
+        ready = max([fold.run_started, *(end for end in ends if end and end <= began)])
+        return max(0, int((began - ready) * 1_000_000)) if ready else 0
+
+    def status_of_row(self, row: Row) -> Phase:
+        """How the steps of a row stand as one."""
+        return together({Phase(self.fold.phase[i]) for i in row.branch.steps})
+
+
+class Following:
+    """The runs that are followed: the ones used last.
+
+    Args:
+        record: where they are recorded.
+    """
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self._runs: OrderedDict[str, Followed] = OrderedDict()
+        self._heads: OrderedDict[str, Head] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def run(self, run_id: str) -> Followed:
+        """A run, as it stands now.
+
+        Raises:
+            NoSuchRunError: there is none of this id.
+        """
+        with self._lock:
+            found = self._runs.get(run_id)
+            if found is not None:
+                self._runs.move_to_end(run_id)
+        if found is None:
+            row = self._record.run(run_id)
+            if row is None:
+                raise NoSuchRunError(run_id)
+            found = Followed(run_id, decode_plan(row.plan))
+            with self._lock:
+                found = self._runs.setdefault(run_id, found)
+                self._shrink()
+        found.catch_up(self._record)
+        return found
+
+    def head(self, run_id: str) -> Head:
+        """What a run was asked for."""
+        with self._lock:
+            head = self._heads.get(run_id)
+        if head is None:
+            row = self._record.run(run_id)
+            head = _decode_head(row.plan) if row is not None and row.plan else Head("")
+            with self._lock:
+                self._heads[run_id] = head
+                while len(self._heads) > 5_000:
+                    self._heads.popitem(last=False)
+        return head
+
+    def forget_unused(self) -> None:
+        """Give back the memory of runs that nobody looks at."""
+        with self._lock:
+            now = time.monotonic()
+            for run_id in [each for each, run in self._runs.items() if now - run.used > _UNUSED]:
+                del self._runs[run_id]
+
+    def _shrink(self) -> None:
+        while len(self._runs) > 1 and sum(run.size for run in self._runs.values()) > _STEPS:
+            self._runs.popitem(last=False)

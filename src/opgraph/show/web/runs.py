@@ -1,0 +1,641 @@
+"""What the pages of runs show: the list, a run, its tree, its steps, what they said."""
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from opgraph.events import (
+    AnyFact,
+    CancelRequested,
+    ErrorInfo,
+    Found,
+    Kept,
+    LogLine,
+    NotFound,
+    OutputStored,
+    Place,
+    RetryDue,
+    RunEnded,
+    RunStarted,
+    RunStatus,
+    StepFailed,
+    StepInterrupted,
+    StepReused,
+    StepSkipped,
+    StepStarted,
+    StepSucceeded,
+    Stored,
+    ValueLost,
+)
+from opgraph.events import Read as ReadFact
+from opgraph.operate import inspect
+from opgraph.operate.clean import disk_of_run
+from opgraph.operate.fold import Phase
+from opgraph.operate.target import EVERYTHING
+from opgraph.plan.model import FromAsset, FromCaller, FromCollected, FromDefault, FromMany, FromMapped, FromStep
+from opgraph.record.rows import RunRow
+from opgraph.run.instance import Instance
+from opgraph.show.web import messages as m
+from opgraph.show.web.followed import Followed, Following, Row
+from opgraph.show.web.reports import Refused, error_of, metas
+
+_SHOWN = 20  # assets of a selection, failures of a run
+_SCANNED = 5_000  # runs that one request for a filtered list looks at
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_KINDS = {"STDOUT": "stdout", "STDERR": "stderr"}
+
+
+class RunPages:
+    """Answers questions about runs.
+
+    Args:
+        instance: where they are recorded.
+        following: the runs that are kept up with.
+    """
+
+    def __init__(self, instance: Instance, following: Following) -> None:
+        self._instance, self._record, self._following = instance, instance.record, following
+
+    # -- lists ------------------------------------------------------------------------
+
+    def row(self, run_id: str) -> RunRow:
+        """A run's row.
+
+        Raises:
+            Refused: there is no such run.
+        """
+        row = self._record.run(run_id)
+        if row is None:
+            raise Refused.of(404, "NoSuchRun", f"there is no run {run_id}")
+        return row
+
+    def summary(self, row: RunRow) -> m.RunSummary:
+        """A run in the list."""
+        return m.RunSummary(**self._summary(row))
+
+    def _summary(self, row: RunRow) -> dict[str, Any]:
+        head = self._following.head(row.run_id)
+        return {
+            "run_id": row.run_id,
+            "status": inspect.status_of(self._record, row),
+            "job": "" if row.job == EVERYTHING else row.job,
+            "created": row.created,
+            "started": row.started,
+            "ended": row.ended,
+            "who": row.who,
+            "why": row.why,
+            "parent": row.parent,
+            "root": row.root,
+            "tags": dict(row.tags),
+            "executor": row.executor,
+            "selection": list(head.selection[:_SHOWN]),
+            "selected": len(head.selection),
+        }
+
+    def runs(self, *, status: Sequence[str], asset: str, by: str, cursor: str, limit: int) -> m.Runs:
+        """The runs that fit, newest first."""
+        found: list[m.RunSummary] = []
+        before = cursor or None
+        if before is not None and self._record.run(before) is None:
+            raise Refused.of(400, "BadCursor", "the cursor is not one that was given out, or its run is gone")
+        wanted = [s for s in RunStatus if not status or s.value in status or ("DIED" in status and not s.is_final)]
+        scanned = 0
+        while len(found) < limit and scanned < _SCANNED:
+            rows = self._record.runs(status=wanted, limit=200, before=before)
+            for row in rows:
+                scanned += 1
+                before = row.run_id
+                if (not by or by.lower() in row.who.lower()) and (
+                    not asset or asset in self._following.head(row.run_id).selection
+                ):
+                    each = self.summary(row)
+                    if not status or each.status in status:
+                        found.append(each)
+                if len(found) == limit:
+                    break
+            if len(rows) < 200 and len(found) < limit:
+                before = None
+                break
+        return m.Runs(runs=found, cursor=before)
+
+    def timeline(self, start: float | None, end: float | None) -> m.Timeline:
+        """The runs that went on in a stretch of time."""
+        end = time.time() if end is None else end
+        start = end - 86_400 if start is None else start
+        lanes: list[m.Lane] = []
+        for row in self._record.runs(limit=_SCANNED):
+            began = row.started or row.created
+            if began > end or (row.ended is not None and row.ended < start):
+                continue
+            each = self.summary(row)
+            if row.ended is None and each.status == inspect.DIED and began < start:
+                continue
+            lanes.append(
+                m.Lane(
+                    run_id=row.run_id,
+                    job=each.job,
+                    status=each.status,
+                    started=began,
+                    ended=row.ended,
+                    selection=each.selection,
+                    selected=each.selected,
+                )
+            )
+            if len(lanes) == 500:
+                return m.Timeline(start=start, end=end, lanes=lanes, truncated=True)
+        return m.Timeline(start=start, end=end, lanes=lanes)
+
+    # -- one run ----------------------------------------------------------------------
+
+    def followed(self, run_id: str) -> Followed:
+        """A run, kept up with.
+
+        Raises:
+            Refused: there is no such run.
+        """
+        try:
+            return self._following.run(run_id)
+        except inspect.NoSuchRunError:
+            raise Refused.of(404, "NoSuchRun", f"there is no run {run_id}") from None
+
+    def detail(self, run_id: str) -> m.RunDetail:
+        """A run's page."""
+        row, run = self.row(run_id), self.followed(run_id)
+        with run.lock:
+            fold, plan = run.fold, run.plan
+            failed = fold.failed()
+            failures = [
+                m.FailedStep(n=n, key=fold.key(n), error=error_of(fold.errors[n]))
+                for n in failed[:_SHOWN]
+                if n in fold.errors
+            ]
+            came = {s.asset for outputs in fold.outputs.values() for _, s in outputs if not s.asked}
+            counts, total, error, seq = counts_of(run), fold.total, fold.run_error, run.seq
+        dropped = inspect.discarded(self._record, run_id, plan)
+        others = self._record.runs(limit=_SCANNED)
+        summary = self._summary(row)
+        pid = driver_of(self._record.facts(run_id))[0] if not row.status.is_final else 0
+        return m.RunDetail(
+            **summary,
+            counts=counts,
+            total=total,
+            epoch=row.epoch,
+            pid=pid,
+            assets=list(plan.selection[:500]),
+            besides=[
+                m.Besides(
+                    asset=each.asset,
+                    step=each.step,
+                    output=each.output,
+                    certain=each.certain,
+                    policy=each.policy.value,
+                    remedy=each.remedy,
+                    came=each.asset in came,
+                    discarded=each.asset in dropped,
+                )
+                for each in plan.besides
+            ],
+            changes={kind: list(names) for kind, names in plan.changes.items()},
+            error=error_of(error) if error is not None else None,
+            failures=failures,
+            failed=len(failed),
+            config=plan.config,
+            disk=self._disk(run_id),
+            children=[other.run_id for other in others if other.parent == run_id],
+            seq=seq,
+        )
+
+    def _disk(self, run_id: str) -> m.Disk:
+        disk = disk_of_run(self._instance, run_id)
+        return m.Disk(record=disk.record, files=disk.files)
+
+    # -- its tree ---------------------------------------------------------------------
+
+    def tree(self, run_id: str, parent: str, cursor: str, limit: int) -> m.Tree:
+        """Rows of its tree: below one, or all but the keys of fan-outs."""
+        run = self.followed(run_id)
+        with run.lock:
+            at = _number(cursor)
+            if not parent:
+                shown = run.rows[at : at + limit]
+                more = str(at + limit) if at + limit < len(run.rows) else None
+                return m.Tree(rows=[tree_row(run, row) for row in shown], cursor=more, total=len(run.rows), seq=run.seq)
+            template = _number(parent.removeprefix("s"), -1)
+            if not 0 <= template < len(run.plan.steps) or not parent.startswith("s"):
+                rows = [row for row in run.rows if row.parent == parent]
+                if not rows:
+                    raise Refused.of(404, "NoSuchRow", "there is nothing below a row of this id")
+                shown, total = [tree_row(run, row) for row in rows[at : at + limit]], len(rows)
+            else:
+                members = run.members(template)
+                depth = next(row.depth for row in run.rows if row.id == parent) + 1
+                shown = [member_row(run, n, template, depth) for n in members[at : at + limit]]
+                total = len(members)
+            return m.Tree(rows=shown, cursor=str(at + limit) if at + limit < total else None, total=total, seq=run.seq)
+
+    # -- a step -----------------------------------------------------------------------
+
+    def step(self, run_id: str, n: int) -> m.StepDetail:
+        """One step, with all its attempts."""
+        run = self.followed(run_id)
+        with run.lock:
+            if n >= run.size:
+                raise Refused.of(404, "NoSuchStep", f"the run has no step {n}")
+            template = run.fold.row(n)
+            facts = [(seq, fact) for seq, fact in self._record.facts(run_id) if getattr(fact, "step", None) == n]
+            attempts, outputs, kept, reads = self._attempts(run, n, facts)
+            step, fold = run.plan.steps[template], run.fold
+            phase = Phase(fold.phase[n])
+            because = fold.because.get(n, (-1, ""))[0]
+            error = fold.errors.get(n) if phase in (Phase.FAILED, Phase.RETRYING) else None
+            return m.StepDetail(
+                n=n,
+                key=fold.key(n),
+                op=step.op,
+                unit=step.unit or run.plan.job,
+                status=_status(phase),
+                decision=step.decision.do.value,
+                why=step.decision.why,
+                reason=step.decision.reason,
+                because=fold.key(because) if because >= 0 else "",
+                started=fold.started[n] or None,
+                ended=fold.ended[n] or None,
+                times=times_of(run, n),
+                attempts=attempts,
+                error=error_of(error) if error is not None else None,
+                inputs=_inputs(run, template, reads),
+                outputs=[
+                    *(self._output(run_id, seq, stored) for seq, stored in outputs),
+                    *(self._output(each.run, each.seq, each.stored) for each in kept),
+                ],
+                config=step.config,
+                reused_from=kept[0].run if kept else None,
+                tags=step.tags,
+                code_version=step.code_version,
+            )
+
+    def _attempts(
+        self, run: Followed, n: int, facts: Iterable[tuple[int, AnyFact]]
+    ) -> tuple[list[m.Attempt], list[tuple[int, Stored]], tuple[Kept, ...], tuple[ReadFact, ...]]:
+        made: list[m.Attempt] = []
+        outputs: list[tuple[int, Stored]] = []
+        kept: tuple[Kept, ...] = ()
+        reads: tuple[ReadFact, ...] = ()
+
+        def end(fact: Any, status: m.StepStatus, error: ErrorInfo | None = None) -> None:
+            if made:
+                times = m.Times(
+                    queue_us=made[-1].times.queue_us,
+                    load_us=getattr(fact, "load", 0),
+                    compute_us=getattr(fact, "compute", 0),
+                    store_us=getattr(fact, "store", 0),
+                )
+                shown = error_of(error) if error is not None else None
+                made[-1] = made[-1].model_copy(
+                    update={"ended": fact.time, "status": status, "times": times, "error": shown}
+                )
+
+        for seq, fact in facts:
+            match fact:
+                case StepStarted():
+                    outputs = []
+                    queue = run.queued(n) if fact.time == run.fold.started[n] else 0
+                    made.append(
+                        m.Attempt(
+                            attempt=fact.attempt,
+                            started=fact.time,
+                            ended=None,
+                            status="running",
+                            worker=fact.worker,
+                            times=m.Times(queue_us=queue),
+                        )
+                    )
+                case OutputStored():
+                    outputs.append((seq, fact.stored))
+                case StepSucceeded():
+                    outputs += [(seq, stored) for stored in fact.outputs]
+                    reads = fact.reads
+                    end(fact, "succeeded")
+                case StepFailed():
+                    reads = fact.reads
+                    end(fact, "failed", fact.error)
+                case StepInterrupted():
+                    end(fact, "interrupted")
+                case StepReused():
+                    kept = fact.kept
+                case _:
+                    pass
+        return made, outputs[:500], kept, reads
+
+    def _output(self, run_id: str, seq: int, stored: Stored) -> m.Output:
+        return m.Output(
+            output=stored.output,
+            asset=stored.asset,
+            asked=stored.asked,
+            mapping_key=stored.mapping_key,
+            place=stored.place.value,
+            size=stored.size,
+            data_version=stored.data_version,
+            io_manager=stored.io_manager,
+            type_name=stored.type_name,
+            path=path_of(self._instance, stored),
+            kept=is_kept(self._instance, run_id, seq, stored),
+            metadata=metas(stored.metadata),
+        )
+
+    # -- what was said ----------------------------------------------------------------
+
+    def logs(
+        self,
+        run_id: str,
+        *,
+        step: int | None,
+        after: str,
+        search: str,
+        level: str | None,
+        kinds: Sequence[str],
+        limit: int,
+    ) -> m.Logs:
+        """Lines in the order in which they were said; `after` is made of the numbers of the last line and fact."""
+        self.row(run_id)
+        run = self.followed(run_id)
+        line_after, fact_after = cursor_of(after)
+        wanted = None if step is None else {step, *(run.members(step) if step < len(run.plan.steps) else ())}
+        lowest = _LEVELS.index(level) if level in _LEVELS else 0
+        needle = search.lower()
+        one = step if wanted is not None and len(wanted) == 1 else None
+        lines = self._record.logs(run_id, one, line_after, limit * 4 + 1) if set(kinds) - {"event"} else []
+        facts = self._record.facts(run_id, fact_after) if "event" in kinds else []
+        found: list[m.LogLine] = []
+        i = j = 0
+        while len(found) < limit and (i < len(lines) or j < len(facts)):
+            if i < len(lines) and (j == len(facts) or lines[i][1].time <= _time(facts[j][1])):
+                line_after, line = lines[i]
+                i += 1
+                each = line_of(run, line_after, line)
+                below = each.kind == "log" and line.level in _LEVELS and _LEVELS.index(line.level) < lowest
+                if each.kind not in kinds or below:
+                    continue
+            else:
+                fact_after, fact = facts[j]
+                j += 1
+                each = event_of(run, fact_after, fact)
+            if (wanted is None or each.n in wanted) and (
+                not needle or needle in each.text.lower() or needle in each.step.lower()
+            ):
+                found.append(each)
+        more = i < len(lines) or j < len(facts) or len(lines) > limit * 4
+        return m.Logs(lines=found, after=f"{line_after}.{fact_after}", more=more)
+
+
+def cursor_of(text: str) -> tuple[int, int]:
+    """The two numbers of a cursor; zeros for an empty one.
+
+    Raises:
+        Refused: it is none.
+    """
+    first, _, second = text.partition(".")
+    try:
+        return (int(first), int(second or 0)) if text else (0, 0)
+    except ValueError:
+        raise Refused.of(400, "BadCursor", "the cursor is not one that was given out") from None
+
+
+def _number(text: str, otherwise: int | None = None) -> int:
+    if not text:
+        return 0
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return int(text)
+    if otherwise is not None:
+        return otherwise
+    raise Refused.of(400, "BadCursor", "the cursor is not one that was given out")
+
+
+def _time(fact: AnyFact) -> float:
+    return fact.time
+
+
+def _status(phase: Phase) -> m.StepStatus:
+    return phase.name.lower()  # pyright: ignore[reportReturnType] - the names are those of Phase
+
+
+def driver_of(facts: Iterable[tuple[int, AnyFact]]) -> tuple[int, str]:
+    """The process that drove a run last, and its host; 0: none has said so."""
+    begun = [fact for _, fact in facts if isinstance(fact, RunStarted)]
+    return (begun[-1].pid, begun[-1].host) if begun else (0, "")
+
+
+def path_of(instance: Instance, stored: Stored) -> str:
+    """Where a value's file is, for people; empty: it has none."""
+    if stored.place is Place.FILE:
+        return f"{instance.storage}/{stored.location}"
+    return stored.location if stored.place is Place.MANAGER else ""
+
+
+def is_kept(instance: Instance, run_id: str, seq: int, stored: Stored) -> bool:
+    """Whether a value of our own store is still there."""
+    if stored.place is Place.FILE:
+        return instance.intermediates.has(stored)
+    return stored.place is not Place.INLINE or instance.record.value(run_id, seq) is not None
+
+
+def counts_of(run: Followed) -> dict[str, int]:
+    """How many steps of a run stand where."""
+    return {phase.name.lower(): run.fold.counts[phase] for phase in Phase if run.fold.counts[phase]}
+
+
+def times_of(run: Followed, n: int) -> m.Times:
+    """Where a step's time went."""
+    fold = run.fold
+    queue = run.queued(n) if fold.members(n) is None else 0
+    return m.Times(queue_us=queue, load_us=fold.load[n], compute_us=fold.compute[n], store_us=fold.store[n])
+
+
+def tree_row(run: Followed, row: Row) -> m.TreeRow:
+    """A row of a run's tree, as it stands."""
+    branch, fold = row.branch, run.fold
+    shared: dict[str, Any] = {
+        "id": row.id,
+        "parent": row.parent,
+        "depth": row.depth,
+        "kind": branch.kind if branch.kind in ("asset", "graph", "job") and not branch.is_leaf else "op",
+        "name": branch.name,
+        "path": branch.path,
+        "assets": list(branch.assets),
+    }
+    if branch.is_leaf:
+        n = branch.step
+        if row.depth == 0 and branch.kind == "asset":
+            shared["kind"] = "asset"
+        return m.TreeRow(**shared, **_of_step(run, n, n))
+    started = [fold.started[i] for i in branch.steps if fold.started[i]]
+    counts: dict[str, int] = {}
+    for i in branch.steps:
+        for phase, count in (fold.members(i) or {Phase(fold.phase[i]): 1}).items():
+            counts[phase.name.lower()] = counts.get(phase.name.lower(), 0) + count
+    phase = run.status_of_row(row)
+    failed = next((i for i in branch.steps if fold.phase[i] == Phase.FAILED and i in fold.errors), None)
+    return m.TreeRow(
+        **shared,
+        status=_status(phase),
+        counts=counts,
+        expandable=True,
+        started=min(started, default=None),
+        ended=max((fold.ended[i] for i in branch.steps if fold.ended[i]), default=None)
+        if phase not in (Phase.RUNNING, Phase.PENDING, Phase.RETRYING)
+        else None,
+        times=m.Times(
+            load_us=sum(fold.load[i] for i in branch.steps),
+            compute_us=sum(fold.compute[i] for i in branch.steps),
+            store_us=sum(fold.store[i] for i in branch.steps),
+        ),
+        message=_first_line(fold.errors[failed]) if failed is not None else "",
+    )
+
+
+def member_row(run: Followed, n: int, template: int, depth: int) -> m.TreeRow:
+    """The row of one step of a fan-out."""
+    key = run.fold.key(n)
+    return m.TreeRow(
+        id=f"s{n}",
+        parent=f"s{template}",
+        depth=depth,
+        kind="key",
+        name=key.removeprefix(run.plan.steps[template].key),
+        path=key,
+        **_of_step(run, n, template),
+    )
+
+
+def _of_step(run: Followed, n: int, template: int) -> dict[str, Any]:
+    fold, step = run.fold, run.plan.steps[template]
+    members = fold.members(n)
+    kept = fold.kept.get(n, ())
+    phase = Phase(fold.phase[n])
+    because = fold.because.get(n, (-1, ""))[0]
+    going = phase in (Phase.RUNNING, Phase.PENDING)
+    return {
+        "n": n,
+        "key": fold.key(n),
+        "status": _status(phase),
+        "decision": step.decision.do.value,
+        "reason": step.decision.reason,
+        "counts": {p.name.lower(): count for p, count in (members or {}).items()},
+        "expandable": bool(members),
+        "mapped": members is not None,
+        "attempts": fold.attempts[n],
+        "started": fold.started[n] or None,
+        "ended": (fold.ended[n] or None) if not going else None,
+        "times": times_of(run, n),
+        "reused_from": kept[0].run if kept else None,
+        "because": fold.key(because) if because >= 0 else "",
+        "message": _first_line(fold.errors[n]) if n in fold.errors and phase in (Phase.FAILED, Phase.RETRYING) else "",
+    }
+
+
+def _first_line(error: ErrorInfo) -> str:
+    text = f"{error.kind}: {error.message}".strip()
+    return (text.splitlines() or [""])[0][:500]
+
+
+def _inputs(run: Followed, template: int, reads: Sequence[ReadFact]) -> list[m.StepRead]:
+    step, plan = run.plan.steps[template], run.plan
+    read = {each.input: each for each in reads}
+    found: list[m.StepRead] = []
+
+    def add(name: str, source: Any) -> None:
+        if isinstance(source, FromMany):
+            for item in source.items:
+                add(name, item)
+        elif isinstance(source, (FromStep, FromMapped, FromCollected)):
+            key = plan.steps[source.step].key
+            found.append(m.StepRead(input=name, step=key, n=source.step, output=source.output))
+        elif isinstance(source, FromAsset):
+            fact = read.get(name)
+            found.append(
+                m.StepRead(
+                    input=name,
+                    asset=source.asset,
+                    run_id=fact.run if fact is not None else "",
+                    data_version=fact.data_version if fact is not None else "",
+                )
+            )
+        elif isinstance(source, FromCaller):
+            found.append(m.StepRead(input=name, given="caller"))
+        elif isinstance(source, FromDefault):
+            found.append(m.StepRead(input=name, given="default"))
+
+    for each in step.inputs:
+        add(each.name, each.source)
+    return found
+
+
+def line_of(run: Followed, number: int, line: LogLine) -> m.LogLine:
+    """A line that a step said."""
+    return m.LogLine(
+        id=number,
+        kind=_KINDS.get(line.level, "log"),  # pyright: ignore[reportArgumentType] - of the three there are
+        time=line.time,
+        step=run.fold.key(line.step) if 0 <= line.step < run.size else "",
+        n=line.step,
+        attempt=line.attempt,
+        level=line.level if line.level in _KINDS or line.level in _LEVELS else "INFO",  # pyright: ignore[reportArgumentType]
+        logger=line.logger,
+        text=line.text,
+    )
+
+
+def event_of(run: Followed, seq: int, fact: AnyFact) -> m.LogLine:
+    """What the engine did, as a line. Its id is negative: facts are counted apart from lines."""
+    step = getattr(fact, "step", -1)
+    level = "ERROR" if isinstance(fact, (StepFailed, ValueLost)) else "INFO"
+    return m.LogLine(
+        id=-seq,
+        kind="event",
+        time=_time(fact),
+        step=run.fold.key(step) if 0 <= step < run.size else "",
+        n=step,
+        attempt=getattr(fact, "attempt", 0),
+        level=level,
+        logger="opgraph",
+        text=_told(run, fact),
+    )
+
+
+def _told(run: Followed, fact: AnyFact) -> str:  # noqa: C901, PLR0911, PLR0912 - one line a kind
+    match fact:
+        case RunStarted():
+            again = f", taken up for the {fact.epoch}. time" if fact.epoch > 1 else ""
+            return f"run started by process {fact.pid}{again}"
+        case CancelRequested():
+            return f"asked to stop{f' by {fact.by}' if fact.by else ''}"
+        case RunEnded():
+            return f"run ended: {fact.status.value}"
+        case StepStarted():
+            return "started" if fact.attempt == 1 else f"started, attempt {fact.attempt}"
+        case OutputStored():
+            key = f" [{fact.stored.mapping_key}]" if fact.stored.mapping_key is not None else ""
+            return f"stored {fact.stored.output}{key}, {fact.stored.size:,} bytes"
+        case StepSucceeded():
+            stored = ", ".join(f"{s.asset or s.output} ({s.size:,} bytes)" for s in fact.outputs[:10])
+            return f"succeeded{f'; stored {stored}' if stored else ''}"
+        case StepFailed():
+            return f"failed: {_first_line(fact.error)}"
+        case StepSkipped():
+            upstream = run.fold.key(fact.because) if 0 <= fact.because < run.size else ""
+            what = f"`{fact.output}` of {upstream} did not come" if fact.output else f"{upstream} did not succeed"
+            return f"{'blocked' if fact.blocked else 'skipped'}: {what}"
+        case StepReused():
+            return f"reused values of run {fact.kept[0].run}" if fact.kept else "reused"
+        case StepInterrupted():
+            return f"interrupted{f': {fact.reason}' if fact.reason else ''}"
+        case RetryDue():
+            return "is tried again"
+        case Found():
+            return f"found stored values{f': {fact.reason}' if fact.reason else ''}"
+        case NotFound():
+            return f"found no stored values{f': {fact.reason}' if fact.reason else ''}"
+        case ValueLost():
+            return f"its stored output `{fact.output}` is gone or damaged, so it runs again"
+        case _:
+            return f"reported {'an observation' if getattr(fact, 'observation', False) else 'a materialization'}"

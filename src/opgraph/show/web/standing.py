@@ -1,0 +1,252 @@
+"""Where each asset stands: never made, fresh, stale and why, failed, or being made.
+
+An asset is stale where its code is not what made it, where one that it is made from has a newer version, or where one
+of those is stale itself.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from opgraph.events import Read, RunStatus
+from opgraph.operate import inspect
+from opgraph.operate.fold import Phase
+from opgraph.plan.model import Do
+from opgraph.record.rows import Materialized, RunRow
+from opgraph.record.store import Record
+from opgraph.show.web import messages as m
+from opgraph.show.web.followed import Followed, Following
+
+_RUNS = 200  # the newest runs, of which it is asked whether they failed or go on
+_DIGESTS = 1_000
+_DONE = (Phase.SUCCEEDED, Phase.REUSED, Phase.SKIPPED)
+
+Json = dict[str, Any]
+
+
+class Digest:
+    """What is kept of a run that made something: of each definition the code it ran and the versions it read.
+
+    Args:
+        run: the run, as it stands.
+    """
+
+    __slots__ = ("code", "reads", "spent")
+
+    def __init__(self, run: Followed) -> None:
+        self.code: dict[str, dict[str, tuple[str, str]]] = {}  # by unit and node: hash and version
+        self.reads: dict[str, dict[str, Read]] = {}  # by unit and asset
+        self.spent: dict[str, float] = {}  # by unit: seconds from the first start to the last end
+        fold, began, ended = run.fold, dict[str, float](), dict[str, float]()
+        for i, step in enumerate(run.plan.steps):
+            self.code.setdefault(step.unit, {})[step.node] = (step.code, step.code_version)
+            if fold.started[i] and fold.ended[i] and step.decision.do is not Do.SKIP:
+                began[step.unit] = min(began.get(step.unit, fold.started[i]), fold.started[i])
+                ended[step.unit] = max(ended.get(step.unit, 0.0), fold.ended[i])
+        self.spent = {unit: max(ended[unit] - start, 0.0) for unit, start in began.items()}
+        for i, reads in fold.reads.items():
+            into = self.reads.setdefault(run.plan.steps[fold.row(i)].unit, {})
+            for read in reads:
+                into[read.asset] = read
+
+
+class Standing:
+    """Where the assets of a manifest stand.
+
+    Args:
+        record: the runs.
+        following: those that are kept up with.
+    """
+
+    def __init__(self, record: Record, following: Following) -> None:
+        self._record, self._following = record, following
+        self._digests: dict[str, Digest] = {}
+
+    def states(self, manifest: Json) -> dict[str, m.AssetState]:
+        """The state of every asset, by id."""
+        assets: list[Json] = manifest["assets"]
+        by_id = {each["id"]: each for each in assets}
+        latest = self._record.latest([each["key"] for each in assets])
+        going = self._going({each["key"] for each in assets})
+        found: dict[str, m.AssetState] = {}
+        for each in assets:  # upstream first
+            found[each["id"]] = self._state(each, manifest["units"], by_id, latest, going.get(each["key"]), found)
+        return found
+
+    def _state(
+        self,
+        asset: Json,
+        units: Json,
+        by_id: Mapping[str, Json],
+        latest: Mapping[str, Materialized],
+        going: RunRow | None,
+        found: Mapping[str, m.AssetState],
+    ) -> m.AssetState:
+        key = asset["key"]
+        made = latest.get(key)
+        state = m.AssetState(id=asset["id"], key=key, status="never")
+        if made is not None:
+            digest = self._digest(made.run_id)
+            spent = digest.spent.get(asset["unit"]) if digest is not None else None
+            state.latest = m.LatestRun(run_id=made.run_id, at=made.time, duration=spent)
+        if asset["kind"] == "external":
+            state.status = "external"
+            return state
+        if going is not None and (made is None or made.run_id != going.run_id):
+            told = self._under_way(asset, going)
+            if told is not None:
+                status, why, progress = told
+                state.status, state.why, state.run_id, state.progress = status, why, going.run_id, progress
+                return state
+        if made is None:
+            return state
+        state.why = self._stale(asset, made, units, by_id, latest, found)
+        state.status = "stale" if state.why else "fresh"
+        return state
+
+    def _going(self, keys: set[str]) -> dict[str, RunRow]:
+        """The newest run that was asked for each asset, where it did not go well or goes on."""
+        newest: dict[str, RunRow] = {}
+        seen: set[str] = set()
+        for row in self._record.runs(limit=_RUNS):
+            asked = self._following.head(row.run_id).selection
+            for key in asked:
+                if key in seen or key not in keys:
+                    continue
+                seen.add(key)
+                if row.status is not RunStatus.SUCCESS:
+                    newest[key] = row
+            if len(seen) == len(keys):
+                break
+        return newest
+
+    def _under_way(self, asset: Json, row: RunRow) -> tuple[m.AssetStatus, str, m.Progress | None] | None:
+        status = inspect.status_of(self._record, row)
+        run = self._following.run(row.run_id)
+        with run.lock:
+            fold, unit = run.fold, asset["unit"]
+            steps = [i for i, step in enumerate(run.plan.steps) if step.unit == unit]
+            failed = [i for i in steps if fold.phase[i] == Phase.FAILED]
+            if failed:
+                error = fold.errors.get(failed[0])
+                text = f"{error.kind}: {error.message}" if error is not None else "it failed"
+                where = "" if len(steps) == 1 else f"`{fold.key(failed[0])}` failed: "
+                return "failed", f"{where}{(text.splitlines() or [''])[0]}"[:500], _progress(run, steps)
+            if status in (RunStatus.STARTED.value, RunStatus.STARTING.value, RunStatus.CANCELING.value):
+                if all(fold.phase[i] in _DONE for i in steps) and steps:
+                    return None
+                if any(fold.phase[i] == Phase.BLOCKED for i in steps):
+                    return None
+                return "running", "", _progress(run, steps)
+            if status == inspect.DIED and any(fold.phase[i] == Phase.RUNNING for i in steps):
+                return "failed", "the process of its run died", _progress(run, steps)
+            if status == RunStatus.FAILURE.value and fold.run_error is not None:
+                return "failed", f"{fold.run_error.kind}: {fold.run_error.message}"[:500], None
+        return None
+
+    def _stale(
+        self,
+        asset: Json,
+        made: Materialized,
+        units: Json,
+        by_id: Mapping[str, Json],
+        latest: Mapping[str, Materialized],
+        found: Mapping[str, m.AssetState],
+    ) -> str:
+        digest = self._digest(made.run_id)
+        if digest is None:
+            return ""
+        changed = _code_changed(asset, digest.code.get(asset["unit"], {}), units.get(asset["unit"], {}))
+        if changed:
+            return changed
+        reads = digest.reads.get(asset["unit"], {})
+        for other in asset["upstream"]:
+            above = by_id[other]
+            now = latest.get(above["key"])
+            if now is None or above["kind"] == "external":
+                continue
+            if is_newer(now, reads.get(above["key"]), made):
+                return f"`{above['key']}` has a newer version"
+            if found[other].status == "stale" if other in found else False:
+                return f"it is made from `{above['key']}`, which is stale"
+        return ""
+
+    def _digest(self, run_id: str) -> Digest | None:
+        found = self._digests.get(run_id)
+        if found is None:
+            row = self._record.run(run_id)
+            if row is None or not row.plan:
+                return None
+            run = self._following.run(run_id)
+            with run.lock:
+                found = Digest(run)
+            if row.status.is_final:
+                while len(self._digests) >= _DIGESTS:
+                    del self._digests[next(iter(self._digests))]
+                self._digests[run_id] = found
+        return found
+
+
+def is_newer(now: Materialized, read: Read | None, made: Materialized) -> bool:
+    """Whether the latest version of an asset is another than the one that went into something.
+
+    Args:
+        now: its latest version.
+        read: what was read; None: it came from the same run, or nothing was read of it.
+        made: what it went into.
+    """
+    if read is not None:
+        if (now.run_id, now.seq) == (read.run, read.seq):
+            return False
+        return not now.stored.data_version or now.stored.data_version != read.data_version
+    return now.run_id != made.run_id and now.time > made.time
+
+
+def _code_changed(asset: Json, then: Mapping[str, tuple[str, str]], today: Mapping[str, Json]) -> str:
+    wanted = {op["key"] for op in asset["ops"]} or today.keys()
+    for node in wanted:
+        code = today.get(node)
+        if code is None:
+            continue
+        if node not in then:
+            return f"op `{node}` is new" if len(today) > 1 and then else ""
+        before, version = then[node]
+        same = version == code["version"] if version or code["version"] else before == code["code"]
+        if not same:
+            return "its code has changed" if len(today) == 1 else f"the code of `{node}` has changed"
+    return ""
+
+
+def _progress(run: Followed, steps: list[int]) -> m.Progress:
+    done = failed = running = total = 0
+    for i in steps:
+        for phase, count in (run.fold.members(i) or {Phase(run.fold.phase[i]): 1}).items():
+            total += count
+            done += count if phase in _DONE else 0
+            failed += count if phase == Phase.FAILED else 0
+            running += count if phase in (Phase.RUNNING, Phase.RETRYING) else 0
+    return m.Progress(done=done, failed=failed, running=running, total=total)
+
+
+class Board:
+    """The states as they were worked out last; anew once something has changed.
+
+    Args:
+        standing: works them out.
+    """
+
+    def __init__(self, standing: Standing) -> None:
+        self._standing = standing
+        self._of: tuple[str, int] = ("", -1)
+        self._states: dict[str, m.AssetState] = {}
+        self._until = 0.0
+        self.cost = 0.0  # seconds that it took
+
+    def states(self, manifest: Json, version: int) -> dict[str, m.AssetState]:
+        """The states, at this version of the record."""
+        if self._of != (manifest["id"], version):
+            began = time.perf_counter()
+            self._states = self._standing.states(manifest)
+            self._of = (manifest["id"], version)
+            self.cost = time.perf_counter() - began
+        return self._states

@@ -1,0 +1,225 @@
+"""Where things are put: nothing overlaps, lines go to the right and through no box."""
+
+import time
+from itertools import combinations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opgraph.show.draw.layout import lay_out
+from opgraph.show.draw.model import Edge, Node
+
+NEAR = 0.35  # pixels: places are rounded to a tenth
+
+
+@st.composite
+def scenes(draw, *, circles=False):
+    """Nodes nested in one another up to four deep, and edges between leaves and boxes of any depth."""
+    count = draw(st.integers(1, 16))
+    parents, depth = [None] * count, [0] * count
+    for i in range(1, count):
+        parent = draw(st.one_of(st.none(), st.integers(0, i - 1)))
+        if parent is not None and depth[parent] < 3:
+            parents[i], depth[i] = parent, depth[parent] + 1
+    nodes = [
+        Node(
+            id=str(i),
+            label="n" * draw(st.integers(1, 40)),
+            kind="op",
+            parent=None if parents[i] is None else str(parents[i]),
+            detail=draw(st.sampled_from(["", "detail"])),
+            badge=draw(st.sampled_from(["", "3 ops"])),
+            state=draw(st.sampled_from(["", "run"])),
+        )
+        for i in range(count)
+    ]
+    pairs = draw(st.lists(st.tuples(st.integers(0, count - 1), st.integers(0, count - 1)), max_size=24))
+    if not circles:  # leaves only, by number, so that neither they nor the boxes around them form a circle
+        tops = [_top(parents, i) for i in range(count)]
+        leaves = set(range(count)) - set(parents)
+        pairs = [(a, b) for a, b in pairs if {a, b} <= leaves and a < b and tops[a] <= tops[b]]
+        pairs = [(a, b) for a, b in pairs if tops[a] < tops[b] or parents[a] == parents[b]]
+    return nodes, [Edge(str(a), str(b)) for a, b in pairs]
+
+
+def _top(parents, i):
+    while parents[i] is not None:
+        i = parents[i]
+    return i
+
+
+def _around(boxes, box):
+    """The ids of the boxes that a box lies in, and its own."""
+    found = {box.id}
+    while box.parent is not None:
+        box = boxes[box.parent]
+        found.add(box.id)
+    return found
+
+
+def _on(line):
+    """Points on a line, sixteen for each of its curves."""
+    p = line.points
+    for i in range(2, len(p), 6):
+        x0, y0, x1, y1, x2, y2, x3, y3 = p[i - 2 : i + 6]
+        for step in range(17):
+            t = step / 16
+            a, b, c, d = (1 - t) ** 3, 3 * (1 - t) ** 2 * t, 3 * (1 - t) * t * t, t**3
+            yield a * x0 + b * x1 + c * x2 + d * x3, a * y0 + b * y1 + c * y2 + d * y3
+
+
+def _check_boxes(drawing):
+    boxes = {box.id: box for box in drawing.boxes}
+    for box in drawing.boxes:
+        outer = boxes.get(box.parent)
+        left, top, right, bottom = (
+            (outer.x, outer.y, outer.x + outer.width, outer.y + outer.height)
+            if outer
+            else (0, 0, drawing.width, drawing.height)
+        )
+        assert left < box.x
+        assert top < box.y
+        assert box.x + box.width < right
+        assert box.y + box.height < bottom
+    for a, b in combinations(drawing.boxes, 2):
+        if a.parent == b.parent:
+            beside = a.x + a.width < b.x or b.x + b.width < a.x
+            assert beside or a.y + a.height < b.y or b.y + b.height < a.y
+
+
+def _check_lines(drawing):
+    boxes = {box.id: box for box in drawing.boxes}
+    for line in drawing.lines:
+        ends = _around(boxes, boxes[line.source]) | _around(boxes, boxes[line.target])
+        points = list(_on(line))
+        for box in drawing.boxes:
+            if box.id not in ends:
+                inside = [
+                    (x, y)
+                    for x, y in points
+                    if box.x + NEAR < x < box.x + box.width - NEAR and box.y + NEAR < y < box.y + box.height - NEAR
+                ]
+                assert not inside, (line, box)
+
+
+@given(scenes(circles=True))
+@settings(max_examples=150, deadline=None)
+def test_boxes_have_their_own_place(scene):
+    """Boxes of one parent never overlap, and lie inside it, whatever the edges are."""
+    _check_boxes(lay_out(*scene))
+
+
+@given(scenes(circles=True))
+@settings(max_examples=150, deadline=None)
+def test_no_line_runs_through_a_box(scene):
+    """A line touches no box but those at its ends and around them, also where it goes back."""
+    _check_lines(lay_out(*scene))
+
+
+@given(scenes())
+@settings(max_examples=150, deadline=None)
+def test_lines_go_to_the_right(scene):
+    """Without circles, a line begins at its source's right side, never goes back, and ends at its target's left."""
+    drawing = lay_out(*scene)
+    boxes = {box.id: box for box in drawing.boxes}
+    for line in drawing.lines:
+        xs = [x for x, _ in _on(line)]
+        assert all(b >= a - NEAR for a, b in zip(xs, xs[1:], strict=False)), line
+        source, target = boxes[line.source], boxes[line.target]
+        assert abs(line.points[0] - source.x - source.width) < NEAR
+        assert source.y <= line.points[1] <= source.y + source.height
+        assert abs(line.points[-2] - target.x) < NEAR
+        assert target.y <= line.points[-1] <= target.y + target.height
+
+
+@given(scenes(circles=True))
+@settings(max_examples=50, deadline=None)
+def test_the_same_again(scene):
+    """The same nodes and edges give the same drawing."""
+    nodes, edges = scene
+    assert lay_out(nodes, edges) == lay_out(list(nodes), list(edges))
+
+
+def _op(name, parent=None):
+    return Node(id=name, label=name, kind="op", parent=parent)
+
+
+def test_a_chain_is_straight():
+    """A chain is one row, and so is what leads into a nested box and out of it."""
+    nodes = [_op("a"), _op("box"), _op("b", "box"), _op("inner", "box"), _op("c", "inner"), _op("d")]
+    drawing = lay_out(nodes, [Edge("a", "b"), Edge("b", "c"), Edge("c", "d")])
+    assert len({round(y) for line in drawing.lines for y in line.points[1::2]}) == 1
+
+
+def test_few_crossings():
+    """Two rows whose edges are given crosswise are drawn without a crossing."""
+    nodes = [_op(f"{side}{i}") for side in "ab" for i in range(6)]
+    drawing = lay_out(nodes, [Edge(f"a{i}", f"b{5 - i}") for i in range(6)])
+    assert all(len(set(line.points[1::2])) == 1 for line in drawing.lines)
+
+
+def test_lines_of_one_source_run_together():
+    """Edges from one source into one box cross its border at one place."""
+    nodes = [_op("a"), _op("box"), *(_op(f"b{i}", "box") for i in range(5))]
+    drawing = lay_out(nodes, [Edge("a", f"b{i}") for i in range(5)])
+    left = next(box.x for box in drawing.boxes if box.id == "box")
+    at = {p for line in drawing.lines for p in zip(line.points[::2], line.points[1::2], strict=True) if p[0] == left}
+    assert len(at) == 1
+
+
+def test_a_circle_goes_back_outside_the_boxes():
+    """An edge that closes a circle leaves to the right and comes in from the left, as the others do."""
+    drawing = lay_out([_op("a"), _op("b")], [Edge("a", "b"), Edge("b", "a"), Edge("a", "a")])
+    _check_boxes(drawing)
+    _check_lines(drawing)
+    boxes = {box.id: box for box in drawing.boxes}
+    back = drawing.lines[1]
+    assert back.points[0] == boxes["b"].x + boxes["b"].width
+    assert back.points[-2] == boxes["a"].x
+
+
+def test_loose_things_fill_a_page():
+    """Things without edges stand in rows, not in one long column."""
+    drawing = lay_out([_op(f"op{i}") for i in range(100)], [])
+    assert 0.5 < drawing.width / drawing.height < 4
+
+
+def test_nothing():
+    """Nothing at all is a small empty picture."""
+    drawing = lay_out([], [])
+    assert (drawing.boxes, drawing.lines) == ((), ())
+    assert drawing.width < 50
+
+
+def _chain(n):
+    return [_op(str(i)) for i in range(n)], [Edge(str(i), str(i + 1)) for i in range(n - 1)]
+
+
+def _fan(n):
+    inner = [str(i) for i in range(1, n - 1)]
+    ends = [Edge("0", each) for each in inner] + [Edge(each, str(n - 1)) for each in inner]
+    return [_op(str(i)) for i in range(n)], ends
+
+
+def _nested(n):
+    nodes, edges = [], []
+    for g in range(n // 10):
+        nodes.append(_op(f"g{g}"))
+        nodes += [_op(f"{g}.{i}", f"g{g}") for i in range(9)]
+        edges += [Edge(f"{g}.{i // 2}", f"{g}.{i}") for i in range(1, 9)]
+        edges += [Edge(f"{g // 2}.8", f"{g}.0")] if g else []
+    return nodes, edges
+
+
+def _took(scene):
+    start = time.process_time()
+    lay_out(*scene)
+    return time.process_time() - start
+
+
+def test_time_grows_with_size_only():
+    """Five times the nodes take no more than about five times as long; a graph of 5,000 is a matter of a second."""
+    _took(_chain(200))
+    for make in (_chain, _fan, _nested):
+        small = min(_took(make(1000)) for _ in range(3))
+        assert _took(make(5000)) < 5 * small * 4

@@ -1,0 +1,74 @@
+"""What notebooks show."""
+
+import subprocess
+import sys
+
+from opgraph import Definitions, asset, graph, graph_asset, job, materialize, op
+
+
+@asset
+def rows():
+    return [1]
+
+
+@op
+def add(rows):
+    return sum(rows)
+
+
+@op
+def one():
+    return 1
+
+
+@graph_asset
+def total(rows):
+    return add(rows)
+
+
+@graph
+def outer():
+    return one()
+
+
+@job
+def nightly():
+    one()
+
+
+def test_drawings_of_everything():
+    """Definitions, assets, graphs, jobs, plans and results draw themselves, without script, and keep their text."""
+    result = materialize([rows, total])
+    for thing, name in (
+        (Definitions(assets=[rows, total]), "total"),
+        (total, "rows"),
+        (rows, "rows"),
+        (outer, "one"),
+        (nightly, "one"),
+        (result.plan, "add"),
+        (result, "add"),
+    ):
+        page = thing._repr_html_()
+        assert page.count("<svg") == page.count("</svg>") == 1
+        assert f">{name}</text>" in page
+        assert "<script" not in page
+        assert "<" not in repr(thing)[:1]
+
+
+def test_definitions_with_mistakes_are_drawn():
+    """A picture helps to find a mistake, so one is drawn of definitions that would be refused."""
+
+    @asset
+    def lonely(rosw):
+        return rosw
+
+    assert ">lonely</text>" in Definitions(assets=[rows, lonely])._repr_html_()
+
+
+def test_what_is_not_drawn_costs_nothing():
+    """Importing opgraph and declaring assets imports nothing that draws."""
+    code = (
+        "import opgraph, sys\n@opgraph.asset\ndef a(): ...\nopgraph.Definitions(assets=[a])\n"
+        "assert not [name for name in sys.modules if 'draw' in name]"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

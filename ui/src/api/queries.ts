@@ -1,0 +1,262 @@
+import { QueryClient, keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
+import { isOver } from "../logic/status";
+import { type RunTree, NOTHING, folded, joined } from "../logic/tree";
+import { ApiError, get, post } from "./client";
+import { useStream } from "./live";
+import type {
+  AssetDetail,
+  Assets,
+  AssetsDelta,
+  Drawing,
+  FormReply,
+  FormRequest,
+  History,
+  LogLine,
+  Logs,
+  PlanReply,
+  Project,
+  RunDelta,
+  RunDetail,
+  RunRequest,
+  Runs,
+  Session,
+  StepDetail,
+  Timeline,
+  Tree,
+} from "./types";
+
+export function newClient(): QueryClient {
+  return new QueryClient({
+    defaultOptions: {
+      queries: {
+        staleTime: 30_000,
+        retry: (n, error) => n < 2 && (!(error instanceof ApiError) || error.status === 0 || error.status >= 500),
+        retryDelay: (n) => 400 * 2 ** n,
+      },
+    },
+  });
+}
+
+export const useSession = () =>
+  useQuery({ queryKey: ["session"], queryFn: ({ signal }) => get<Session>("/session", {}, signal), staleTime: Infinity });
+
+export const useProject = () =>
+  useQuery({
+    queryKey: ["project"],
+    queryFn: ({ signal }) => get<Project>("/project", {}, signal),
+    refetchInterval: (query) => (query.state.data?.status === "loading" ? 500 : 15_000),
+  });
+
+export const useAssets = (query: string) =>
+  useQuery({
+    queryKey: ["assets", query],
+    queryFn: ({ signal }) => get<Assets>("/assets", { query }, signal),
+    placeholderData: keepPreviousData,
+  });
+
+export const useDrawing = (query: string, open: string[]) =>
+  useQuery({
+    queryKey: ["drawing", query, open],
+    queryFn: ({ signal }) => get<Drawing>("/drawing", { query, open }, signal),
+    placeholderData: keepPreviousData,
+  });
+
+export const useAsset = (id: string | null) =>
+  useQuery({
+    queryKey: ["asset", id],
+    queryFn: ({ signal }) => get<AssetDetail>(`/assets/${id}`, {}, signal),
+    enabled: id !== null,
+    staleTime: 2000,
+  });
+
+export const useHistory = (id: string) =>
+  useQuery({ queryKey: ["history", id], queryFn: ({ signal }) => get<History>(`/assets/${id}/history`, { limit: 100 }, signal) });
+
+export const usePlan = (body: RunRequest | null) =>
+  useQuery({
+    queryKey: ["plan", body],
+    queryFn: ({ signal }) => post<PlanReply>("/plan", body, signal),
+    enabled: body !== null,
+    placeholderData: keepPreviousData,
+    staleTime: 0,
+    retry: false,
+  });
+
+export const useForm = (body: FormRequest | null) =>
+  useQuery({
+    queryKey: ["form", body],
+    queryFn: ({ signal }) => post<FormReply>("/form", body, signal),
+    enabled: body !== null,
+    retry: false,
+  });
+
+export interface RunFilters {
+  status: string;
+  asset: string;
+  by: string;
+}
+
+export const useRuns = (filters: RunFilters, cursor: string, limit = 50) =>
+  useQuery({
+    queryKey: ["runs", filters, cursor, limit],
+    queryFn: ({ signal }) => get<Runs>("/runs", { ...filters, cursor, limit }, signal),
+    placeholderData: keepPreviousData,
+    staleTime: 2000,
+  });
+
+export const useTimeline = (from: number, to: number) =>
+  useQuery({
+    queryKey: ["timeline", from, to],
+    queryFn: ({ signal }) => get<Timeline>("/timeline", { from, to }, signal),
+    placeholderData: keepPreviousData,
+    staleTime: 2000,
+  });
+
+export const useStep = (run: string, n: number | null, stamp: string) =>
+  useQuery({
+    queryKey: ["step", run, n, stamp],
+    queryFn: ({ signal }) => get<StepDetail>(`/runs/${run}/steps/${n}`, {}, signal),
+    enabled: n !== null,
+    placeholderData: (old) => (old?.n === n ? old : undefined),
+  });
+
+export const useRun = (id: string) =>
+  useQuery({ queryKey: ["run", id], queryFn: ({ signal }) => get<RunDetail>(`/runs/${id}`, {}, signal), enabled: id !== "", staleTime: 2000 });
+
+/** Keeps what is on every page true while runs go on and definitions change. */
+export function useGlobalStream(on: boolean): boolean {
+  const client = useQueryClient();
+  const renew = (...names: string[]) => {
+    for (const name of names) void client.invalidateQueries({ queryKey: [name] });
+  };
+  return useStream(on ? "/api/stream" : null, {
+    assets: (delta: AssetsDelta) => {
+      const states = new Map(delta.assets.map((asset) => [asset.id, asset]));
+      client.setQueriesData<Assets>({ queryKey: ["assets"] }, (old) =>
+        old && { ...old, assets: old.assets.map((asset) => ({ ...asset, ...states.get(asset.id) })) },
+      );
+      for (const id of states.keys()) {
+        void client.invalidateQueries({ queryKey: ["asset", id] });
+        void client.invalidateQueries({ queryKey: ["history", id] });
+      }
+    },
+    run: (delta: RunDelta) => {
+      let known = false;
+      client.setQueriesData<Runs>({ queryKey: ["runs"] }, (old) => {
+        if (!old) return old;
+        known ||= old.runs.some((run) => run.run_id === delta.run.run_id);
+        return { ...old, runs: old.runs.map((run) => (run.run_id === delta.run.run_id ? delta.run : run)) };
+      });
+      if (!known || isOver(delta.run.status)) renew("runs", "timeline");
+    },
+    project: (project: Project) => {
+      const old = client.getQueryData<Project>(["project"]);
+      client.setQueryData(["project"], project);
+      if (old?.manifest !== project.manifest) renew("assets", "drawing", "asset", "plan", "form");
+    },
+    reset: () => void client.invalidateQueries(),
+  });
+}
+
+const MOST_LINES = 20_000;
+
+export interface LiveRun {
+  tree: RunTree;
+  /** How many rows there are to come while the first pages are fetched; null: all are here. */
+  loading: boolean;
+  lines: LogLine[];
+  error: unknown;
+  openBelow: (id: string) => Promise<void>;
+}
+
+async function pages(run: string, parent: string, each: (page: Tree) => void, signal: AbortSignal): Promise<void> {
+  let cursor: string | null = null;
+  do {
+    const page: Tree = await get<Tree>(`/runs/${run}/tree`, { parent, cursor, limit: 1000 }, signal);
+    each(page);
+    cursor = page.cursor;
+  } while (cursor !== null);
+}
+
+/** A run's rows and lines, kept true by its stream until it is over. */
+export function useLiveRun(run: string, detail: RunDetail | undefined): LiveRun {
+  const client = useQueryClient();
+  const [tree, setTree] = useState<RunTree>(NOTHING);
+  const [lines, setLines] = useState<LogLine[]>([]);
+  const [loading, setLoading] = useState(true);
+  const [error, setError] = useState<unknown>(null);
+  const [round, setRound] = useState(0);
+  const [queue] = useState<RunDelta[]>([]);
+
+  useEffect(() => {
+    const stop = new AbortController();
+    const fetchAll = async () => {
+      let fresh = NOTHING;
+      await pages(
+        run,
+        "",
+        (page) => {
+          fresh = folded(fresh, page.rows, "");
+          setTree(fresh);
+        },
+        stop.signal,
+      );
+      setLoading(false);
+      let after = "";
+      let all: LogLine[] = [];
+      for (let more = true; more && all.length < MOST_LINES; ) {
+        const page = await get<Logs>(`/runs/${run}/logs`, { after, limit: 1000 }, stop.signal);
+        all = [...all, ...page.lines];
+        setLines(all);
+        more = page.more;
+        after = page.after;
+      }
+    };
+    setLoading(true);
+    setError(null);
+    fetchAll().catch((problem: unknown) => {
+      if (stop.signal.aborted) return;
+      setError(problem);
+      setLoading(false);
+    });
+    return () => stop.abort();
+  }, [run, round]);
+
+  const take = () => {
+    const delta = joined(queue.splice(0));
+    if (!delta) return;
+    setTree((old) => folded(old, delta.rows));
+    if (delta.lines.length) {
+      setLines((old) => {
+        const last = old.at(-1)?.id ?? -1;
+        const fresh = delta.lines.filter((line) => line.id > last);
+        return fresh.length ? [...old, ...fresh].slice(-MOST_LINES) : old;
+      });
+    }
+    client.setQueryData<RunDetail>(["run", run], (old) => old && { ...old, ...delta.run, counts: delta.counts, total: delta.total, seq: delta.seq });
+    if (delta.lagging) setRound((n) => n + 1);
+    const failed = delta.counts["failed"] ?? 0;
+    if (isOver(delta.run.status) || failed) void client.invalidateQueries({ queryKey: ["run", run] });
+    if (isOver(delta.run.status)) void client.invalidateQueries({ queryKey: ["asset"] });
+  };
+
+  const live = detail !== undefined && !isOver(detail.status);
+  useStream(live && !loading ? `/api/runs/${run}/stream` : null, {
+    run: (delta: RunDelta) => {
+      queue.push(delta);
+      if (queue.length === 1) window.setTimeout(take, 60);
+    },
+    reset: () => {
+      setRound((n) => n + 1);
+      void client.invalidateQueries({ queryKey: ["run", run] });
+    },
+  });
+
+  const openBelow = async (id: string) => {
+    if (tree.below.has(id)) return;
+    setTree((old) => folded(old, [], id));
+    await pages(run, id, (page) => setTree((old) => folded(old, page.rows, id)), new AbortController().signal);
+  };
+  return { tree, loading, lines, error, openBelow };
+}

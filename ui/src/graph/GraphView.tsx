@@ -1,0 +1,302 @@
+import { type KeyboardEvent, type PointerEvent, type ReactNode, memo, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import type { Drawing, PlacedNode } from "../api/types";
+import { type Camera, type Direction, fitting, neighbour, opening, pan, seen, showing, zoom } from "../logic/camera";
+import { Icon } from "../parts/icons";
+import { useSize } from "../parts/parts";
+import { useThemeStamp } from "../parts/theme";
+import { type Tone } from "../logic/status";
+import { type Palette, paint, readPalette } from "./paint";
+import { leafAt, related, sceneOf, visible } from "./scene";
+
+const MOST_ELEMENTS = 260; // more boxes than this are painted instead
+const LEAST_SCALE = 0.34; // below it words cannot be read
+
+export interface Face {
+  tone: Tone;
+  /** What a screen reader says after the name. */
+  spoken: string;
+  className?: string;
+  body: ReactNode;
+}
+
+interface Props {
+  drawing: Drawing;
+  label: string;
+  /** How a node looks; must change when what it shows changes. */
+  face: (node: PlacedNode) => Face;
+  tone: (id: string) => Tone;
+  /** The node to begin at when the whole is too large to read. */
+  first?: string | null;
+  title: (node: PlacedNode) => ReactNode;
+  picked: string | null;
+  matches?: Set<string> | null;
+  onPick: (id: string | null) => void;
+  onEnter: (id: string) => void;
+  onToggle: (id: string) => void;
+  note?: ReactNode;
+}
+
+/** A drawing that one can move about in: only what is in view is drawn, as elements when they can be read. */
+export function GraphView({ drawing, label, face, tone, title, picked, matches = null, first: firstId = null, onPick, onEnter, onToggle, note }: Props) {
+  const scene = useMemo(() => sceneOf(drawing), [drawing]);
+  const [sized, view] = useSize<HTMLDivElement>();
+  const host = useRef<HTMLDivElement | null>(null);
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const [camera, setCamera] = useState<Camera | null>(null);
+  const anchor = useRef<{ id: string; x: number; y: number } | null>(null);
+  const pointers = useRef(new Map<number, { x: number; y: number }>());
+  const moved = useRef(0);
+  const [dragging, setDragging] = useState(false);
+  const stamp = useThemeStamp();
+  const [palette, setPalette] = useState<Palette | null>(null);
+
+  useLayoutEffect(() => {
+    if (host.current) setPalette(readPalette(host.current));
+  }, [stamp]);
+
+  const fit = useCallback(() => {
+    if (view.width) setCamera(fitting({ x: 0, y: 0, width: drawing.width, height: drawing.height }, view));
+  }, [drawing, view]);
+
+  // The first picture is the whole; afterwards what was opened or closed stays where it was on the screen.
+  const shown = useRef<Drawing | null>(null);
+  useLayoutEffect(() => {
+    if (!view.width || shown.current === drawing) return;
+    const before = anchor.current;
+    anchor.current = null;
+    const now = before ? scene.byId.get(before.id) : undefined;
+    if (shown.current && camera && before && now) {
+      const kept = { ...camera, x: camera.x + now.x - before.x, y: camera.y + now.y - before.y };
+      setCamera(showing(kept, { ...now, width: Math.min(now.width, view.width / kept.scale - 80), height: Math.min(now.height, view.height / kept.scale - 80) }, view));
+    } else setCamera(opening({ x: 0, y: 0, width: drawing.width, height: drawing.height }, view, (firstId && scene.byId.get(firstId)) || null));
+    shown.current = drawing;
+  }, [drawing, scene, view, camera, firstId]);
+
+  const lit = useMemo(() => matches ?? (picked && scene.byId.has(picked) ? related(scene, picked) : null), [matches, picked, scene]);
+  const inView = useMemo(() => (camera ? seen(camera, view) : null), [camera, view]);
+  const leaves = useMemo(() => (inView ? visible(scene.leaves, inView) : []), [scene, inView]);
+  const asBoxes = camera !== null && (camera.scale < LEAST_SCALE || leaves.length > MOST_ELEMENTS);
+  const holders = useMemo(() => (inView && !asBoxes ? visible(scene.holders, inView) : []), [scene, inView, asBoxes]);
+
+  useLayoutEffect(() => {
+    if (canvas.current && camera && palette && view.width) {
+      paint(canvas.current, scene, camera, view, { palette, lit, picked, tone, boxes: asBoxes });
+    }
+  }, [scene, camera, palette, view, lit, picked, tone, asBoxes]);
+
+  const toggle = useCallback(
+    (id: string) => {
+      const node = scene.byId.get(id);
+      if (node) anchor.current = { id, x: node.x, y: node.y };
+      onToggle(id);
+    },
+    [scene, onToggle],
+  );
+
+  // Listened to by hand, because React's wheel listeners cannot keep the page from scrolling.
+  useEffect(() => {
+    const element = host.current;
+    if (!element) return;
+    const wheel = (event: WheelEvent) => {
+      event.preventDefault();
+      const box = element.getBoundingClientRect();
+      const lines = event.deltaMode === 1 ? 16 : 1;
+      const isMouse = event.deltaX === 0 && Math.abs(event.deltaY * lines) >= 48;
+      setCamera((old) => {
+        if (!old) return old;
+        if (event.ctrlKey || isMouse)
+          return zoom(old, Math.exp(-event.deltaY * lines * (isMouse ? 0.0016 : 0.01)), event.clientX - box.left, event.clientY - box.top);
+        return pan(old, -event.deltaX, -event.deltaY);
+      });
+    };
+    element.addEventListener("wheel", wheel, { passive: false });
+    return () => element.removeEventListener("wheel", wheel);
+  }, []);
+
+  const down = (event: PointerEvent) => {
+    pointers.current.set(event.pointerId, { x: event.clientX, y: event.clientY });
+    if (pointers.current.size === 1) moved.current = 0;
+  };
+  const move = (event: PointerEvent) => {
+    const before = pointers.current.get(event.pointerId);
+    if (!before) return;
+    const dx = event.clientX - before.x;
+    const dy = event.clientY - before.y;
+    const other = [...pointers.current].find(([id]) => id !== event.pointerId)?.[1];
+    pointers.current.set(event.pointerId, { x: event.clientX, y: event.clientY });
+    moved.current += Math.abs(dx) + Math.abs(dy);
+    if (moved.current < 5) return;
+    if (!dragging) {
+      setDragging(true);
+      event.currentTarget.setPointerCapture(event.pointerId);
+    }
+    const box = event.currentTarget.getBoundingClientRect();
+    setCamera((old) => {
+      if (!old) return old;
+      if (!other) return pan(old, dx, dy);
+      const was = Math.hypot(before.x - other.x, before.y - other.y);
+      const is = Math.hypot(event.clientX - other.x, event.clientY - other.y);
+      const mx = (event.clientX + other.x) / 2 - box.left;
+      const my = (event.clientY + other.y) / 2 - box.top;
+      return zoom(pan(old, dx / 2, dy / 2), is / Math.max(was, 1), mx, my);
+    });
+  };
+  const up = (event: PointerEvent) => {
+    pointers.current.delete(event.pointerId);
+    if (pointers.current.size === 0) setDragging(false);
+  };
+
+  const clicked = (event: { clientX: number; clientY: number; target: EventTarget }) => {
+    if (moved.current >= 5 || !camera || (event.target as Element).closest(".node,.title,.zoomers")) return;
+    const box = host.current?.getBoundingClientRect();
+    if (!box) return;
+    const x = camera.x + (event.clientX - box.left) / camera.scale;
+    const y = camera.y + (event.clientY - box.top) / camera.scale;
+    const hit = asBoxes ? leafAt(scene, x, y) : null;
+    onPick(hit?.id ?? null);
+    if (hit && camera.scale < LEAST_SCALE) setCamera(zoom(camera, 0.8 / camera.scale, event.clientX - box.left, event.clientY - box.top));
+  };
+
+  const focusNode = useCallback((id: string) => {
+    requestAnimationFrame(() => host.current?.querySelector<HTMLElement>(`[data-node="${CSS.escape(id)}"]`)?.focus({ preventScroll: true }));
+  }, []);
+
+  const keys = (event: KeyboardEvent) => {
+    if (!camera) return;
+    const middle = [view.width / 2, view.height / 2] as const;
+    const arrows: Record<string, Direction> = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down" };
+    const way = arrows[event.key];
+    if (event.key === "+" || event.key === "=") setCamera(zoom(camera, 1.25, ...middle));
+    else if (event.key === "-") setCamera(zoom(camera, 0.8, ...middle));
+    else if (event.key === "0") fit();
+    else if (event.key === "Escape") onPick(null);
+    else if (way) {
+      event.preventDefault();
+      const from = picked ? scene.byId.get(picked) : undefined;
+      const next = from ? neighbour(from, scene.leaves, way) : (leaves[0] ?? scene.leaves[0] ?? null);
+      if (!next) return;
+      onPick(next.id);
+      setCamera(showing(camera, next, view));
+      focusNode(next.id);
+    } else if (picked && event.key === "Enter" && !(event.target as Element).closest(".badge,.title")) onEnter(picked);
+    else if (picked && event.key.toLowerCase() === "o") toggle(picked);
+    else return;
+    event.preventDefault();
+  };
+
+  const first = leaves.find((n) => n.id === picked)?.id ?? leaves[0]?.id;
+  return (
+    <div
+      ref={(element) => {
+        host.current = element;
+        sized(element);
+      }}
+      className={`canvas${dragging ? " dragging" : ""}`}
+      role="group"
+      aria-label={label}
+      aria-roledescription="graph"
+      tabIndex={asBoxes ? 0 : -1}
+      onPointerDown={down}
+      onPointerMove={move}
+      onPointerUp={up}
+      onPointerCancel={up}
+      onClick={clicked}
+      onKeyDown={keys}
+    >
+      <canvas ref={canvas} aria-hidden="true" style={{ zIndex: asBoxes ? 0 : 1, pointerEvents: "none" }} />
+      {camera && !asBoxes && (
+        <>
+          <div className="world" style={{ transform: placed(camera) }}>
+            {holders.map((node) => (
+              <div
+                key={node.id}
+                className={`boxed ${node.kind}${node.kind === "group" ? "" : " asset-open"}`}
+                data-tone={tone(node.id)}
+                style={{ left: node.x, top: node.y, width: node.width, height: node.height }}
+              >
+                <button type="button" className="title" aria-expanded="true" onClick={() => moved.current < 5 && toggle(node.id)}>
+                  {title(node)}
+                </button>
+              </div>
+            ))}
+          </div>
+          <div className="world" style={{ transform: placed(camera), zIndex: 2 }}>
+            {leaves.map((node) => (
+              <NodeBox
+                key={node.id}
+                node={node}
+                face={face}
+                picked={node.id === picked}
+                dim={lit !== null && !lit.has(node.id)}
+                focusable={node.id === first}
+                moved={moved}
+                onPick={onPick}
+                onEnter={onEnter}
+                onToggle={toggle}
+              />
+            ))}
+          </div>
+        </>
+      )}
+      {note && <div className="canvas-note">{note}</div>}
+      <div className="zoomers" style={{ zIndex: 3 }}>
+        <button type="button" className="button small bare" aria-label="Zoom in" onClick={() => camera && setCamera(zoom(camera, 1.3, view.width / 2, view.height / 2))}>
+          <Icon name="plus" />
+        </button>
+        <button type="button" className="button small bare" aria-label="Zoom out" onClick={() => camera && setCamera(zoom(camera, 1 / 1.3, view.width / 2, view.height / 2))}>
+          <Icon name="minus" />
+        </button>
+        <button type="button" className="button small bare" aria-label="Show all" title="Show all (0)" onClick={fit}>
+          <Icon name="fit" />
+        </button>
+      </div>
+    </div>
+  );
+}
+
+function placed(camera: Camera): string {
+  return `translate(${-camera.x * camera.scale}px, ${-camera.y * camera.scale}px) scale(${camera.scale})`;
+}
+
+interface NodeProps {
+  node: PlacedNode;
+  face: (node: PlacedNode) => Face;
+  picked: boolean;
+  dim: boolean;
+  focusable: boolean;
+  moved: { current: number };
+  onPick: (id: string) => void;
+  onEnter: (id: string) => void;
+  onToggle: (id: string) => void;
+}
+
+const NodeBox = memo(function NodeBox({ node, face, picked, dim, focusable, moved, onPick, onEnter, onToggle }: NodeProps) {
+  const { tone, spoken, className = "", body } = face(node);
+  return (
+    <div
+      className={`node ${className}${picked ? " picked" : ""}${dim ? " dim" : ""}`}
+      data-node={node.id}
+      data-tone={tone}
+      role="button"
+      aria-pressed={picked}
+      aria-label={`${node.label}, ${spoken}`}
+      tabIndex={focusable ? 0 : -1}
+      title={node.label}
+      style={{ left: node.x, top: node.y, width: node.width, height: node.height }}
+      onClick={(event) => {
+        if (moved.current >= 5) return;
+        if ((event.target as Element).closest(".badge")) onToggle(node.id);
+        else onPick(node.id);
+      }}
+      onDoubleClick={() => onEnter(node.id)}
+      onKeyDown={(event) => {
+        if (event.key === " ") {
+          event.preventDefault();
+          onPick(node.id);
+        }
+      }}
+    >
+      {body}
+    </div>
+  );
+});

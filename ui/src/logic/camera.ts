@@ -1,0 +1,113 @@
+/** Where one looks at a drawing: a point of the drawing at the view's left upper corner, and how large it is drawn. */
+
+export interface Camera {
+  x: number;
+  y: number;
+  scale: number;
+}
+
+export interface Box {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+export const CLOSEST = 2.5;
+export const FARTHEST = 0.02;
+
+export function fitting(content: Box, view: { width: number; height: number }, margin = 28): Camera {
+  const scale = Math.min(
+    1.15,
+    Math.max(
+      FARTHEST,
+      Math.min(
+        (view.width - 2 * margin) / Math.max(content.width, 1),
+        (view.height - 2 * margin) / Math.max(content.height, 1),
+      ),
+    ),
+  );
+  return {
+    x: content.x - (view.width / scale - content.width) / 2,
+    y: content.y - (view.height / scale - content.height) / 2,
+    scale,
+  };
+}
+
+const READABLE = 0.62;
+
+/** The first look at a drawing: all of it if it can be read so, else its beginning, or `first`, at a size to read. */
+export function opening(content: Box, view: { width: number; height: number }, first: Box | null = null): Camera {
+  const all = fitting(content, view);
+  if (all.scale >= READABLE) return all;
+  const scale = Math.max(READABLE, Math.min(0.8, (view.height - 56) / Math.max(content.height, 1)));
+  const at = first ?? content;
+  const x = Math.min(at.x - 28 / scale, Math.max(content.x - 28 / scale, content.x + content.width - (view.width - 28) / scale));
+  const y = at.y + Math.min(at.height, view.height / scale) / 2 - view.height / scale / 2;
+  if (content.height * scale <= view.height - 56) return { x, y: content.y - (view.height / scale - content.height) / 2, scale };
+  return { x, y, scale };
+}
+
+/** The camera zoomed by `factor` around a point of the view, in pixels. */
+export function zoom(camera: Camera, factor: number, px: number, py: number): Camera {
+  const scale = Math.min(CLOSEST, Math.max(FARTHEST, camera.scale * factor));
+  return {
+    x: camera.x + px / camera.scale - px / scale,
+    y: camera.y + py / camera.scale - py / scale,
+    scale,
+  };
+}
+
+export function pan(camera: Camera, dx: number, dy: number): Camera {
+  return { ...camera, x: camera.x - dx / camera.scale, y: camera.y - dy / camera.scale };
+}
+
+/** What part of the drawing is seen, with a margin in pixels. */
+export function seen(camera: Camera, view: { width: number; height: number }, margin = 80): Box {
+  return {
+    x: camera.x - margin / camera.scale,
+    y: camera.y - margin / camera.scale,
+    width: (view.width + 2 * margin) / camera.scale,
+    height: (view.height + 2 * margin) / camera.scale,
+  };
+}
+
+export function overlap(a: Box, b: Box): boolean {
+  return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
+}
+
+/** The camera moved as little as needed for a box to be in view. */
+export function showing(camera: Camera, box: Box, view: { width: number; height: number }, margin = 40): Camera {
+  const w = view.width / camera.scale;
+  const h = view.height / camera.scale;
+  const m = margin / camera.scale;
+  let { x, y } = camera;
+  if (box.x - m < x) x = box.x - m;
+  else if (box.x + box.width + m > x + w) x = Math.min(box.x - m, box.x + box.width + m - w);
+  if (box.y - m < y) y = box.y - m;
+  else if (box.y + box.height + m > y + h) y = Math.min(box.y - m, box.y + box.height + m - h);
+  return { ...camera, x, y };
+}
+
+export type Direction = "left" | "right" | "up" | "down";
+
+/** The box to go to from another with an arrow key: the nearest whose centre lies that way, sideways counting double. */
+export function neighbour<T extends Box>(from: Box, boxes: readonly T[], way: Direction): T | null {
+  const cx = from.x + from.width / 2;
+  const cy = from.y + from.height / 2;
+  let best: T | null = null;
+  let least = Infinity;
+  for (const box of boxes) {
+    const dx = box.x + box.width / 2 - cx;
+    const dy = box.y + box.height / 2 - cy;
+    const along = way === "left" ? -dx : way === "right" ? dx : way === "up" ? -dy : dy;
+    if (along <= 1) continue;
+    const across = Math.abs(way === "left" || way === "right" ? dy : dx);
+    const cost = along + 2 * across;
+    if (cost < least) {
+      least = cost;
+      best = box;
+    }
+  }
+  return best;
+}

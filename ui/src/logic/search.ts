@@ -1,0 +1,21 @@
+import type { AssetSummary } from "../api/types";
+
+type Searched = Pick<AssetSummary, "key" | "group" | "kinds" | "owners" | "description">;
+
+/** The assets that a few letters could mean, those whose key begins so first. */
+export function matching<T extends Searched>(assets: readonly T[], text: string): T[] {
+  const wanted = text.trim().toLowerCase();
+  if (!wanted) return [...assets];
+  const rank = (asset: T): number => {
+    const key = asset.key.toLowerCase();
+    if (key.startsWith(wanted)) return 0;
+    if (key.includes(wanted)) return 1;
+    if ([asset.group, ...asset.kinds, ...asset.owners].some((word) => word.toLowerCase().includes(wanted))) return 2;
+    return 9;
+  };
+  return assets
+    .map((asset) => ({ asset, at: rank(asset) }))
+    .filter(({ at }) => at < 9)
+    .sort((a, b) => a.at - b.at)
+    .map(({ asset }) => asset);
+}

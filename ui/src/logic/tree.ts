@@ -1,0 +1,95 @@
+import type { RunDelta, TreeRow } from "../api/types";
+
+/** The rows of a run as far as they are known. `below` has a key for each row whose rows were asked for; "" the top. */
+export interface RunTree {
+  rows: Map<string, TreeRow>;
+  below: Map<string, string[]>;
+}
+
+export const NOTHING: RunTree = { rows: new Map(), below: new Map() };
+
+/** The tree with rows as they are now. A row below a fan-out that was not opened is left out. */
+export function folded(tree: RunTree, rows: readonly TreeRow[], opened?: string): RunTree {
+  if (rows.length === 0 && opened === undefined) return tree;
+  const known = new Map(tree.rows);
+  const below = new Map(tree.below);
+  const own = new Set<string>(); // lists that were copied here already
+  const listOf = (parent: string) => {
+    const list = below.get(parent);
+    if (list && own.has(parent)) return list;
+    const copy = [...(list ?? [])];
+    own.add(parent);
+    below.set(parent, copy);
+    return copy;
+  };
+  if (opened !== undefined) listOf(opened);
+  for (const row of rows) {
+    const parent = row.parent ?? "";
+    if (known.has(row.id)) {
+      known.set(row.id, row);
+      continue;
+    }
+    const above = row.parent === null ? null : known.get(row.parent);
+    if (above === undefined) continue; // a row of something not on the page
+    if (above?.mapped && !below.has(parent)) continue;
+    known.set(row.id, row);
+    listOf(parent).push(row.id);
+  }
+  return { rows: known, below };
+}
+
+/** The rows on the screen, top to bottom: those whose parents are all open. */
+export function shown(tree: RunTree, open: ReadonlySet<string>): TreeRow[] {
+  const out: TreeRow[] = [];
+  const walk = (parent: string) => {
+    for (const id of tree.below.get(parent) ?? []) {
+      const row = tree.rows.get(id);
+      if (!row) continue;
+      out.push(row);
+      if (open.has(id)) walk(id);
+    }
+  };
+  walk("");
+  return out;
+}
+
+/** Rows above a row, the nearest first. */
+export function above(tree: RunTree, id: string): string[] {
+  const out: string[] = [];
+  for (let row = tree.rows.get(id); row?.parent; row = tree.rows.get(row.parent)) out.push(row.parent);
+  return out;
+}
+
+const FEW = 40;
+
+/** What is open at first: everything when that is not much, else what failed, and the top when it is alone. */
+export function openAtFirst(tree: RunTree): Set<string> {
+  const open = new Set<string>();
+  const all = [...tree.rows.values()];
+  const tops = tree.below.get("") ?? [];
+  for (const row of all) {
+    if (row.mapped || !row.expandable) continue;
+    if (all.length <= FEW || (tops.length === 1 && row.id === tops[0])) open.add(row.id);
+  }
+  for (const row of all) if (row.status === "failed" && row.n !== null) for (const id of above(tree, row.id)) open.add(id);
+  return open;
+}
+
+/** Several deltas as one, so that a screen is drawn once for them. */
+export function joined(deltas: readonly RunDelta[]): RunDelta | null {
+  const last = deltas.at(-1);
+  if (!last) return null;
+  const rows = new Map<string, TreeRow>();
+  for (const delta of deltas) for (const row of delta.rows) rows.set(row.id, row);
+  return { ...last, rows: [...rows.values()], lines: deltas.flatMap((d) => d.lines), lagging: deltas.some((d) => d.lagging) };
+}
+
+/** A line of words for the counts of a fan-out or of a run: what went wrong first. */
+export function counted(counts: Record<string, number>): string {
+  const order = ["failed", "running", "retrying", "succeeded", "reused", "interrupted", "blocked", "skipped", "pending"];
+  const words: Record<string, string> = { succeeded: "done", blocked: "not reached", pending: "waiting", retrying: "to be tried again" };
+  return order
+    .filter((name) => counts[name])
+    .map((name) => `${counts[name]} ${words[name] ?? name}`)
+    .join(" · ");
+}

@@ -1,0 +1,347 @@
+import { useQueries } from "@tanstack/react-query";
+import { type FormEvent, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { get } from "../api/client";
+import { useAssets, useDrawing, useProject } from "../api/queries";
+import type { AssetDetail, AssetOp, AssetSummary, PlacedNode } from "../api/types";
+import { type Face, GraphView } from "../graph/GraphView";
+import { ago, duration, plural } from "../logic/format";
+import { matching } from "../logic/search";
+import { type Tone, look } from "../logic/status";
+import { Icon } from "../parts/icons";
+import { Command, Empty, Loading, Meter, Problem, Status, useNow } from "../parts/parts";
+import { Link, at, useParam, useRouter } from "../parts/router";
+import { AssetsList } from "./AssetsList";
+import { AssetSide, OpSide } from "./AssetSide";
+
+export function AssetsPage() {
+  const [query, setQuery] = useParam("q");
+  const [opened, setOpened] = useParam("open");
+  const [view, setView] = useParam("view", "graph");
+  const [picked, setPicked] = useState<string | null>(null);
+  const [typed, setTyped] = useState(query);
+  const { go } = useRouter();
+  const project = useProject();
+  const open = useMemo(() => opened.split(",").filter(Boolean), [opened]);
+  const assets = useAssets(query);
+  const drawing = useDrawing(query, open);
+  const now = useNow();
+  useEffect(() => setTyped(query), [query]);
+
+  const byId = useMemo(() => new Map((assets.data?.assets ?? []).map((a) => [a.id, a])), [assets.data]);
+  const shownOpen = useMemo(() => {
+    const ids = new Set((drawing.data?.nodes ?? []).filter((n) => n.step !== null || n.open).map((n) => n.asset ?? ""));
+    return [...byId.values()].filter((a) => a.graph_backed && ids.has(a.id)).map((a) => a.id);
+  }, [drawing.data, byId]);
+  const details = useQueries({
+    queries: shownOpen.slice(0, 40).map((id) => ({
+      queryKey: ["asset", id],
+      queryFn: ({ signal }: { signal: AbortSignal }) => get<AssetDetail>(`/assets/${id}`, {}, signal),
+      staleTime: 2000,
+    })),
+    combine: (results) => results.map((r) => r.data).filter((d) => d !== undefined),
+  });
+  const ops = useMemo(() => new Map(details.flatMap((d) => d.ops.map((op) => [op.key, op] as const))), [details]);
+
+  const nodes = useMemo(() => new Map((drawing.data?.nodes ?? []).map((n) => [n.id, n])), [drawing.data]);
+  const tone = useCallback(
+    (id: string): Tone => {
+      const node = nodes.get(id);
+      if (!node) return "idle";
+      const status = node.step ? ops.get(node.step)?.status : node.asset && node.kind !== "graph" ? byId.get(node.asset)?.status : null;
+      return status ? look(status).tone : "idle";
+    },
+    [nodes, ops, byId],
+  );
+  const matches = useMemo(() => {
+    if (typed === query || typed.trim().length < 2 || !drawing.data) return null;
+    const wanted = new Set(matching([...byId.values()], typed).map((a) => a.id));
+    return new Set(drawing.data.nodes.filter((n) => (n.asset !== null && wanted.has(n.asset)) || n.label.includes(typed.trim())).map((n) => n.id));
+  }, [typed, query, byId, drawing.data]);
+
+  const minute = Math.floor(now / 15);
+  const face = useCallback((node: PlacedNode): Face => {
+    const asset = node.asset ? byId.get(node.asset) : undefined;
+    if (node.step) return opFace(node, ops.get(node.step));
+    if (asset && (node.kind === "asset" || node.kind === "external")) return assetFace(node, asset, Date.now() / 1000);
+    return { tone: "idle", spoken: node.kind, className: node.kind, body: <Plain node={node} /> };
+  }, [byId, ops, minute]);
+
+  const toggle = useCallback(
+    (id: string) => {
+      const node = nodes.get(id);
+      if (!node || (!node.opens && !node.open)) return;
+      const name = node.kind === "asset" && node.asset ? node.asset : id;
+      const next = open.includes(name) ? open.filter((each) => each !== name) : open.includes(id) ? open.filter((each) => each !== id) : [...open, name];
+      setOpened(next.join(","));
+    },
+    [nodes, open, setOpened],
+  );
+  const enter = useCallback(
+    (id: string) => {
+      const node = nodes.get(id);
+      const op = node?.step ? ops.get(node.step) : undefined;
+      if (op?.run_id) go(at.run(op.run_id, op.n === null ? "" : String(op.n)));
+      else if (node?.asset) go(at.asset(node.asset, node.step ? "ops" : ""));
+    },
+    [nodes, ops, go],
+  );
+
+  const title = useCallback(
+    (node: PlacedNode) => {
+      const asset = node.asset && node.kind !== "graph" ? byId.get(node.asset) : undefined;
+      return (
+        <>
+          <Icon name="down" />
+          <span className="cut">{node.label}</span>
+          {node.count > 0 && <span className="faint">{plural(node.count, node.kind === "group" ? "asset" : "op")}</span>}
+          {asset && <Status of={asset.status} word={asset.progress ? `${asset.progress.done} of ${asset.progress.total}` : undefined} />}
+        </>
+      );
+    },
+    [byId],
+  );
+
+  const backed = useMemo(() => [...byId.values()].filter((a) => a.graph_backed), [byId]);
+  const pickedNode = picked ? nodes.get(picked) : undefined;
+  const pickedAsset = pickedNode?.asset ? byId.get(pickedNode.asset) : undefined;
+  const pickedOp = pickedNode?.step ? ops.get(pickedNode.step) : undefined;
+  const nothing = assets.data?.total === 0;
+  const selection = pickedAsset && !pickedNode?.step ? pickedAsset.key : query;
+
+  return (
+    <>
+      <h1 className="unseen">Assets</h1>
+      <div className="assets-tools">
+        <SearchBox typed={typed} onType={setTyped} applied={query} onApply={setQuery} assets={[...byId.values()]} error={assets.error ?? drawing.error} />
+        <span className="quiet hide-narrow">
+          {assets.data && (query ? `${assets.data.assets.length} of ${plural(assets.data.total, "asset")}` : plural(assets.data.total, "asset"))}
+        </span>
+        <span className="grow hide-narrow" />
+        {view === "graph" && backed.length > 0 && (
+          <button
+            type="button"
+            className="button bare"
+            onClick={() => setOpened(open.length ? "" : backed.slice(0, 200).map((a) => a.id).join(","))}
+          >
+            {open.length ? "Close all" : "Open all"}
+          </button>
+        )}
+        <button type="button" className="button" aria-pressed={view === "list"} onClick={() => setView(view === "list" ? "graph" : "list")}>
+          List
+        </button>
+        <Link to={at.launch(selection)} className="button main-action">
+          <Icon name="play" />
+          {selection ? (
+            <>
+              Materialize <small className="cut" style={{ maxWidth: 140 }}>{pickedAsset && !pickedNode?.step ? pickedAsset.key : "selection"}</small>
+            </>
+          ) : (
+            "Materialize all"
+          )}
+        </Link>
+      </div>
+      <div className="assets">
+        {nothing && project.data?.status === "ready" ? (
+          <NoAssets />
+        ) : view === "list" ? (
+          assets.data ? <AssetsList assets={assets.data.assets} typed={typed === query ? "" : typed} now={now} /> : <Loading what="assets" />
+        ) : drawing.data ? (
+          <GraphView
+            drawing={drawing.data}
+            label={`Graph of ${plural(byId.size, "asset")}. Arrow keys move, Enter goes in, O opens a graph-backed asset.`}
+            face={face}
+            tone={tone}
+            title={title}
+            picked={picked}
+            first={[...nodes.values()].find((n) => n.open && n.asset === open[0])?.id ?? null}
+            matches={matches}
+            onPick={setPicked}
+            onEnter={enter}
+            onToggle={toggle}
+          />
+        ) : drawing.error || assets.error ? (
+          <div className="page">
+            <Problem error={drawing.error ?? assets.error} />
+          </div>
+        ) : (
+          <Loading what="the graph" />
+        )}
+        {view === "graph" && pickedNode?.step ? (
+          <OpSide opKey={pickedNode.step} op={pickedOp} asset={pickedAsset} onClose={() => setPicked(null)} />
+        ) : (
+          view === "graph" && pickedAsset && <AssetSide asset={pickedAsset} all={byId} now={now} onClose={() => setPicked(null)} />
+        )}
+      </div>
+    </>
+  );
+}
+
+function assetFace(node: PlacedNode, asset: AssetSummary, now: number): Face {
+  const { tone, icon, word } = look(asset.status);
+  const { latest, progress } = asset;
+  const ops = asset.op_count > 1 || asset.graph_backed ? plural(asset.op_count, "op") : "";
+  const words =
+    progress && asset.status === "running"
+      ? `${progress.done} of ${progress.total} ops`
+      : asset.status === "fresh" && latest
+        ? [ago(latest.at, now), duration(latest.duration)].filter(Boolean).join(" · ")
+        : latest && asset.status === "stale"
+          ? `stale · ${ago(latest.at, now)}`
+          : word;
+  return {
+    tone,
+    spoken: [asset.graph_backed ? `graph-backed asset, ${ops}` : asset.kind.replace("_", "-"), word, asset.why].filter(Boolean).join(", "),
+    className: asset.kind === "external" ? "external" : "asset",
+    body: (
+      <>
+        <span className="name">
+          <span className="cut">{node.label}</span>
+          {node.opens && (
+            <button type="button" className="badge" tabIndex={-1} aria-expanded="false" aria-label={`Open ${node.label} into its ${ops}`}>
+              {ops}
+              <Icon name="right" />
+            </button>
+          )}
+        </span>
+        <span className="sub" title={asset.why || undefined}>
+          <span data-tone={tone} className="row" style={{ gap: 4 }}>
+            <Icon name={asset.status === "running" ? "spin" : icon} />
+          </span>
+          <span className="cut">{words}</span>
+          {asset.kinds.slice(0, 2).map((kind) => (
+            <span key={kind} className="faint">
+              {kind}
+            </span>
+          ))}
+        </span>
+        {progress && asset.status === "running" && (
+          <Meter
+            total={progress.total}
+            label={`${progress.done} of ${progress.total} ops done`}
+            shares={[
+              { tone: "ok", n: progress.done },
+              { tone: "bad", n: progress.failed },
+              { tone: "run", n: progress.running },
+            ]}
+          />
+        )}
+      </>
+    ),
+  };
+}
+
+function opFace(node: PlacedNode, op: AssetOp | undefined): Face {
+  const status = op?.status ?? null;
+  const { tone, icon, word } = look(status ?? "never");
+  const times = op?.times;
+  const took = times && status !== "reused" ? duration((times.load_us + times.compute_us + times.store_us) / 1e6) : "";
+  return {
+    tone,
+    spoken: ["op", status ? word : "never ran", took].filter(Boolean).join(", "),
+    className: "op",
+    body: (
+      <>
+        <span className="name">
+          <span className="cut">{node.label}</span>
+          {node.mapped && <span className="tag" title="Runs once for each value of a fan-out">× n</span>}
+        </span>
+        {node.height > 34 && (
+          <span className="sub">
+            <Icon name={icon} />
+            <span className="cut">{status ? [status === "succeeded" ? "" : word, took].filter(Boolean).join(" · ") || word : "never ran"}</span>
+          </span>
+        )}
+      </>
+    ),
+  };
+}
+
+function Plain({ node }: { node: PlacedNode }) {
+  return (
+    <>
+      <span className="name">
+        <span className="cut">{node.label}</span>
+        {node.opens && (
+          <button type="button" className="badge" tabIndex={-1} aria-label={`Open ${node.label}`}>
+            {node.count || ""}
+            <Icon name="right" />
+          </button>
+        )}
+      </span>
+      <span className="sub">{node.kind === "group" ? "group" : node.detail || node.kind}</span>
+    </>
+  );
+}
+
+interface SearchProps {
+  typed: string;
+  onType: (text: string) => void;
+  applied: string;
+  onApply: (text: string) => void;
+  assets: AssetSummary[];
+  error: unknown;
+}
+
+function SearchBox({ typed, onType, applied, onApply, assets, error }: SearchProps) {
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    const slash = (event: KeyboardEvent) => {
+      const target = event.target as HTMLElement;
+      if (event.key !== "/" || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName)) return;
+      event.preventDefault();
+      input.current?.focus();
+    };
+    window.addEventListener("keydown", slash);
+    return () => window.removeEventListener("keydown", slash);
+  }, []);
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    const text = typed.trim();
+    const found = matching(assets, text);
+    const isPlain = /^[\w/. -]+$/.test(text) && !/\b(and|or|not)\b/.test(text);
+    const exact = assets.some((a) => a.key === text);
+    onApply(isPlain && !exact && found.length > 0 && found.length <= 50 ? found.map((a) => `key:"${a.key}"`).join(" or ") : text);
+  };
+  const wrong = error !== null && error !== undefined && typed === applied && applied !== "";
+  return (
+    <form className="searchbox" role="search" onSubmit={submit}>
+      <Icon name="search" />
+      <input
+        ref={input}
+        className="field"
+        type="text"
+        list="selections"
+        value={typed}
+        placeholder="Search or select: totals · +totals · group:raw · kind:csv and not key:&quot;raw/*&quot;"
+        aria-label="Search, or a selection"
+        aria-invalid={wrong}
+        spellCheck={false}
+        autoComplete="off"
+        onChange={(event) => {
+          onType(event.target.value);
+          if (event.target.value === "") onApply("");
+        }}
+        onKeyDown={(event) => event.key === "Escape" && (onType(""), onApply(""))}
+      />
+      {wrong && (
+        <div className="problem" role="alert">
+          <pre>{error instanceof Error ? error.message : String(error)}</pre>
+        </div>
+      )}
+    </form>
+  );
+}
+
+function NoAssets() {
+  return (
+    <Empty title="There are no assets in this file yet">
+      <p>An asset is a function with a name. Add one, save the file, and it appears here.</p>
+      <pre className="card" style={{ textAlign: "left", padding: "10px 14px" }}>
+        {"from opgraph import Definitions, asset\n\n\n@asset\ndef orders():\n    return [1, 2, 3]\n\n\ndefs = Definitions(assets=[orders])"}
+      </pre>
+      <p>Or let a starting point be written:</p>
+      <Command text="opgraph init" />
+    </Empty>
+  );
+}
+

@@ -1,0 +1,77 @@
+import { useState } from "react";
+import type { Error as Failed, RunDetail } from "../api/types";
+import { Frames } from "../parts/Broken";
+import { Link, at } from "../parts/router";
+
+/** What went wrong in a run: the user's exception and line first, the rest folded. */
+export function Failure({ run }: { run: RunDetail }) {
+  const [all, setAll] = useState(false);
+  const failures = run.failures.map((failed) => ({ ...failed, label: failed.key }));
+  if (failures.length === 0 && !run.error) return null;
+  const rest = run.failed - 1;
+  return (
+    <section className="failure" aria-label="What failed">
+      {failures.length === 0 && run.error && <ErrorBox error={run.error} />}
+      {failures.slice(0, all ? failures.length : 1).map((failed) => (
+        <ErrorBox key={failed.n} error={failed.error} run={run.run_id} step={failed} />
+      ))}
+      {rest > 0 && (
+        <button type="button" className="button small bare" style={{ margin: "0 8px 6px" }} aria-expanded={all} onClick={() => setAll(!all)}>
+          {all ? "Only the first" : `${rest} more ${rest === 1 ? "op" : "ops"} failed`}
+        </button>
+      )}
+    </section>
+  );
+}
+
+const DURING: Record<string, string> = { load: " while loading its inputs", store: " while storing its outputs", setup: " while setting up a resource" };
+
+export function ErrorBox({ error, run, step }: { error: Failed; run?: string; step?: { n: number; key: string } }) {
+  const { at: line } = error;
+  return (
+    <div className="oneerror">
+      <div className="what">
+        <b>
+          {error.kind}
+          {error.message && `: ${error.message.split("\n")[0]}`}
+        </b>
+        {error.message.includes("\n") && <pre>{error.message.split("\n").slice(1).join("\n").trim()}</pre>}
+        <div className="row wrap" style={{ gap: "4px 12px" }}>
+          {line?.text && <pre className="theline">{line.text}</pre>}
+          <span className="where">
+            {line && (
+              <>
+                <code>
+                  {line.file}:{line.line}
+                </code>{" "}
+                in {line.function}
+              </>
+            )}
+            {step && run && (
+              <>
+                {line ? ", " : ""}op <Link to={at.run(run, String(step.n))}>{step.key}</Link>
+                {DURING[error.during] ?? ""}
+                {error.about && ` (${error.about})`}
+              </>
+            )}
+          </span>
+        </div>
+        {error.notes.map((note, i) => (
+          <p key={i} className="quiet">{note}</p>
+        ))}
+      </div>
+      {(error.frames.length > 1 || error.cause) && (
+        <details>
+          <summary>Traceback</summary>
+          <Frames frames={error.frames} />
+          {error.cause && (
+            <>
+              <p className="quiet" style={{ padding: "6px 14px 0" }}>caused by</p>
+              <ErrorBox error={error.cause} />
+            </>
+          )}
+        </details>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,101 @@
+import { useCallback, useMemo, useState } from "react";
+import { useAssets, useDrawing } from "../api/queries";
+import type { PlacedNode, RunDetail, TreeRow } from "../api/types";
+import { type Face, GraphView } from "../graph/GraphView";
+import { duration } from "../logic/format";
+import { type Tone, look } from "../logic/status";
+import { type RunTree, counted } from "../logic/tree";
+import { Icon } from "../parts/icons";
+import { Empty, Loading, Problem } from "../parts/parts";
+
+/** The graph of what a run makes, opened into its ops, each as it stands in this run. */
+export function RunGraph({ run, tree, selected, onPick }: { run: RunDetail; tree: RunTree; selected: string | null; onPick: (n: number | null) => void }) {
+  const query = useMemo(() => {
+    const text = run.assets.map((key) => `key:"${key}"`).join(" or ");
+    return text.length < 8000 ? text : "";
+  }, [run.assets]);
+  const assets = useAssets(query);
+  const [closed, setClosed] = useState<ReadonlySet<string>>(new Set());
+  const open = useMemo(() => (assets.data?.assets ?? []).filter((a) => a.graph_backed && !closed.has(a.id)).map((a) => a.id), [assets.data, closed]);
+  const drawing = useDrawing(query, open);
+  const byStep = useMemo(() => new Map([...tree.rows.values()].filter((row) => row.kind !== "key" && row.key).map((row) => [row.key, row])), [tree]);
+  const byAsset = useMemo(() => {
+    const out = new Map<string, TreeRow>();
+    for (const row of tree.rows.values()) for (const key of row.assets) if (!out.has(key) || row.kind === "asset") out.set(key, row);
+    return out;
+  }, [tree]);
+  const keys = useMemo(() => new Map((assets.data?.assets ?? []).map((a) => [a.id, a.key])), [assets.data]);
+  const nodes = useMemo(() => new Map((drawing.data?.nodes ?? []).map((n) => [n.id, n])), [drawing.data]);
+  const rowOf = useCallback(
+    (node: PlacedNode | undefined): TreeRow | undefined => {
+      if (!node) return undefined;
+      if (node.step) return byStep.get(node.step);
+      return node.asset && node.kind !== "graph" ? byAsset.get(keys.get(node.asset) ?? "") : undefined;
+    },
+    [byStep, byAsset, keys],
+  );
+  const tone = useCallback((id: string): Tone => look(rowOf(nodes.get(id))?.status ?? "skip").tone, [rowOf, nodes]);
+  const face = useCallback(
+    (node: PlacedNode): Face => {
+      const row = rowOf(node);
+      const { tone: colour, icon, word } = look(row?.status ?? "skip");
+      const took = row && row.started !== null && row.ended !== null ? duration(row.ended - row.started) : "";
+      return {
+        tone: colour,
+        spoken: [row ? word : "not in this run", took].filter(Boolean).join(", "),
+        className: `${node.step ? "op" : node.kind}${row ? "" : " dim"}`,
+        body: (
+          <>
+            <span className="name">
+              <span className="cut">{node.label}</span>
+              {node.opens && !node.open && <button type="button" className="badge" tabIndex={-1} aria-label={`Open ${node.label}`}>{node.count || ""}<Icon name="right" /></button>}
+            </span>
+            <span className="sub">
+              <Icon name={icon} />
+              <span className="cut">{row?.mapped ? counted(row.counts) : row ? [row.status === "succeeded" ? "" : word, took].filter(Boolean).join(" · ") || word : "not in this run"}</span>
+            </span>
+          </>
+        ),
+      };
+    },
+    [rowOf],
+  );
+  const picked = useMemo(() => (selected ? ([...nodes.values()].find((n) => n.step === selected)?.id ?? null) : null), [nodes, selected]);
+  const failed = useMemo(() => [...nodes.values()].find((n) => n.step !== null && byStep.get(n.step)?.status === "failed")?.id ?? null, [nodes, byStep]);
+  const toggle = (id: string) => {
+    const asset = nodes.get(id)?.asset;
+    if (!asset) return;
+    const next = new Set(closed);
+    if (next.has(asset)) next.delete(asset);
+    else next.add(asset);
+    setClosed(next);
+  };
+  const pick = (id: string | null) => {
+    const row = rowOf(id ? nodes.get(id) : undefined);
+    if (row && row.n !== null) onPick(row.n);
+  };
+  if (run.assets.length === 0) return <Empty title="A job of ops has no asset graph">Its timetable shows how its ops follow each other.</Empty>;
+  if (drawing.error) return <div className="grow" style={{ padding: 16 }}><Problem error={drawing.error} /></div>;
+  if (!drawing.data) return <Loading what="the graph" />;
+  return (
+    <div className="assets">
+      <GraphView
+        drawing={drawing.data}
+        label="Graph of the run"
+        face={face}
+        tone={tone}
+        title={(node) => (
+          <>
+            <Icon name="down" />
+            <span className="cut">{node.label}</span>
+          </>
+        )}
+        picked={picked}
+        first={failed}
+        onPick={pick}
+        onEnter={pick}
+        onToggle={toggle}
+      />
+    </div>
+  );
+}

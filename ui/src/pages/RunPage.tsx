@@ -1,0 +1,215 @@
+import { useCallback, useEffect, useMemo, useState } from "react";
+import { post } from "../api/client";
+import { useLiveRun, usePlan, useRun } from "../api/queries";
+import type { Launched, RunDetail, RunRequest } from "../api/types";
+import { ago, duration, moment, plural, short } from "../logic/format";
+import { summed } from "../logic/plan";
+import { isOver } from "../logic/status";
+import { above, counted, openAtFirst, shown } from "../logic/tree";
+import { Icon } from "../parts/icons";
+import { Empty, Loading, Meter, Notice, Problem, Status, Tabs, useNow } from "../parts/parts";
+import { Link, at, useParam, useRouter } from "../parts/router";
+import { Failure } from "./Failure";
+import { LogsPanel } from "./LogsPanel";
+import { RunGraph } from "./RunGraph";
+import { Splitter } from "../parts/Splitter";
+import { StepPanel } from "./StepPanel";
+import { what } from "./RunsPage";
+import { Timetable } from "./Timetable";
+
+const BAD = new Set(["FAILURE", "CANCELED", "DIED"]);
+
+export function RunPage({ id }: { id: string }) {
+  const { data: run, error } = useRun(id);
+  const live = useLiveRun(id, run);
+  const [step, setStep] = useParam("step");
+  const [view, setView] = useParam("view", "table");
+  const [tab, setTab] = useState(step ? "step" : "logs");
+  const [open, setOpen] = useState<ReadonlySet<string> | null>(null);
+  const [height, setHeight] = useState(36);
+  const [others, setOthers] = useState<ReadonlySet<string>>(new Set());
+  const running = run !== undefined && !isOver(run.status);
+  const now = useNow(running);
+
+  const opened = useMemo(() => open ?? (live.loading ? new Set<string>() : openAtFirst(live.tree)), [open, live.loading, live.tree]);
+  const rows = useMemo(() => shown(live.tree, opened), [live.tree, opened]);
+  const selected = useMemo(() => {
+    const n = step === "" ? null : Number(step);
+    return n === null ? null : ([...live.tree.rows.values()].find((row) => row.n === n && row.kind !== "asset") ?? [...live.tree.rows.values()].find((row) => row.n === n) ?? null);
+  }, [live.tree, step]);
+
+  // What was picked by its address, or failed meanwhile, is brought to light once.
+  const [lit, setLit] = useState<string | null>(null);
+  useEffect(() => {
+    if (!selected || lit === selected.id) return;
+    setLit(selected.id);
+    const hidden = above(live.tree, selected.id).filter((each) => !opened.has(each));
+    if (hidden.length) setOpen(new Set([...opened, ...hidden]));
+  }, [selected, lit, live.tree, opened]);
+
+  const toggle = useCallback(
+    (row: string) => {
+      const next = new Set(opened);
+      if (next.has(row)) next.delete(row);
+      else {
+        next.add(row);
+        if (live.tree.rows.get(row)?.mapped) void live.openBelow(row);
+      }
+      setOpen(next);
+    },
+    [opened, live],
+  );
+  const pick = useCallback(
+    (n: number | null, more: boolean) => {
+      if (n === null) return;
+      if (more && selected) {
+        const row = [...live.tree.rows.values()].find((each) => each.n === n);
+        if (row?.key) setOthers((old) => new Set(old.has(row.key) ? [...old].filter((k) => k !== row.key) : [...old, row.key]));
+        return;
+      }
+      setOthers(new Set());
+      setStep(String(n) === step ? "" : String(n));
+      setTab(String(n) === step ? "logs" : "step");
+    },
+    [selected, live.tree, setStep, step],
+  );
+
+  if (error) return <div className="page"><Problem error={error} /></div>;
+  if (!run) return <Loading what="the run" />;
+  const chosen = selected?.key ? [selected.key, ...[...others].filter((key) => key !== selected.key)] : [];
+  const tabs = [
+    { id: "logs", label: "Logs" },
+    { id: "step", label: selected ? <>Op <code>{selected.key}</code></> : "Op" },
+  ];
+  return (
+    <div className="runpage">
+      <RunHead run={run} now={now} chosen={chosen} />
+      <div className="runtools">
+        <span role="group" aria-label="View" className="row" style={{ gap: 4 }}>
+          <button type="button" className="button small" aria-pressed={view === "table"} onClick={() => setView("table")}>Timetable</button>
+          <button type="button" className="button small" aria-pressed={view === "graph"} onClick={() => setView("graph")}><Icon name="graph" />Graph</button>
+        </span>
+        <Meter
+          total={run.total}
+          label={counted(run.counts)}
+          shares={[
+            { tone: "ok", n: run.counts["succeeded"] ?? 0 },
+            { tone: "reuse", n: run.counts["reused"] ?? 0 },
+            { tone: "bad", n: run.counts["failed"] ?? 0 },
+            { tone: "stale", n: (run.counts["interrupted"] ?? 0) + (run.counts["retrying"] ?? 0) },
+            { tone: "run", n: run.counts["running"] ?? 0 },
+          ]}
+        />
+        <span className="quiet cut" aria-live="polite">{counted(run.counts)}</span>
+        {live.loading && <span className="faint">loading {plural(live.tree.rows.size, "row")} …</span>}
+      </div>
+      {live.error !== null && <div style={{ padding: 12 }}><Problem error={live.error} /></div>}
+      {view === "graph" ? (
+        <RunGraph run={run} tree={live.tree} selected={selected?.key ?? null} onPick={(n) => pick(n, false)} />
+      ) : rows.length === 0 && !live.loading ? (
+        <Empty title={running ? "The run is starting" : "This run has no ops"}>{running ? "Its ops appear here as soon as it has its plan." : ""}</Empty>
+      ) : (
+        <Timetable rows={rows} open={opened} run={run} now={now} selected={selected?.id ?? null} marked={others} onToggle={toggle} onPick={pick} />
+      )}
+      <Splitter height={height} onChange={setHeight} />
+      <section className="bottom" aria-label="Logs and details" style={{ height: `${height}%` }}>
+        <Tabs tabs={tabs} current={tab} onChange={setTab} label="Logs or one op" />
+        {tab === "logs" ? (
+          <LogsPanel lines={live.lines} step={selected} live={running} />
+        ) : selected && selected.n !== null ? (
+          <StepPanel run={run} row={selected} now={now} />
+        ) : (
+          <p className="empty">Choose an op above to see what it read, stored and said.</p>
+        )}
+      </section>
+    </div>
+  );
+}
+
+function RunHead({ run, now, chosen }: { run: RunDetail; now: number; chosen: string[] }) {
+  const { go } = useRouter();
+  const over = isOver(run.status);
+  const unfinished = over && BAD.has(run.status);
+  const again = useMemo((): RunRequest | null => (unfinished ? ({ parent: run.run_id, mode: "failed" } as RunRequest) : null), [unfinished, run.run_id]);
+  const plan = usePlan(again);
+  const [busy, setBusy] = useState(false);
+  const [problem, setProblem] = useState<unknown>(null);
+  const act = async (path: string, body: unknown) => {
+    setBusy(true);
+    setProblem(null);
+    try {
+      const reply = await post<Partial<Launched>>(`/runs/${run.run_id}/${path}`, body);
+      if (reply.run_id && reply.run_id !== run.run_id) go(at.run(reply.run_id));
+      else if (path === "resume") window.location.reload();
+    } catch (error) {
+      setProblem(error);
+    }
+    setBusy(false);
+  };
+  const blocked = plan.data && plan.data.problems.length > 0;
+  const steps = chosen.join("\n");
+  return (
+    <div className="runhead">
+      <div className="head">
+        <div className="grow">
+          <div className="crumb">
+            <Link to={at.runs()}>Runs</Link>
+            <span>/</span>
+            <code>{short(run.run_id)}</code>
+            {run.parent && <span>goes on from <Link to={at.run(run.parent)}>{short(run.parent)}</Link></span>}
+            {run.children.length > 0 && <span>gone on with in <Link to={at.run(run.children.at(-1) as string)}>{short(run.children.at(-1) as string)}</Link></span>}
+          </div>
+          <div className="row wrap" style={{ gap: "4px 14px" }}>
+            <h1 className="cut" title={run.selection.join(", ")}>{what(run)}</h1>
+            <Status of={run.status} />
+            <span className="quiet">
+              {run.started !== null && (over ? duration((run.ended ?? run.started) - run.started) : duration(now - run.started))}
+              {" · "}
+              <span title={moment(run.started ?? run.created, now)}>{ago(run.started ?? run.created, now)}</span>
+              {run.who && ` · by ${run.who}`}
+              {run.why && ` · ${run.why}`}
+              {run.executor && ` · ${run.executor.replaceAll("_", " ")}`}
+            </span>
+          </div>
+        </div>
+        <div className="actions">
+          {unfinished && (
+            <button type="button" className="button main-action" disabled={busy || !plan.data || blocked} onClick={() => void act("resume", { mode: "failed" })}>
+              <Icon name="resume" />
+              Resume
+              <small>{plan.data ? summed(plan.data.counts).text : plan.error ? "can't be planned" : "…"}</small>
+            </button>
+          )}
+          {over && chosen.length > 0 && (
+            <>
+              <Link className="button" to={at.again(run.run_id, "from", steps)}>From this op on</Link>
+              <Link className="button" to={at.again(run.run_id, "only", steps)}>{chosen.length > 1 ? `These ${chosen.length} only` : "This only"}</Link>
+            </>
+          )}
+          {over && <Link className="button" to={at.again(run.run_id, "all")}>All again</Link>}
+          {!over && (
+            <button type="button" className="button danger" disabled={busy || run.status === "CANCELING"} onClick={() => void act("cancel", {})}>
+              <Icon name="stop" />
+              {run.status === "CANCELING" ? "Stopping …" : "Cancel"}
+            </button>
+          )}
+        </div>
+      </div>
+      {problem !== null && <Problem error={problem} />}
+      {unfinished && plan.error && <Problem error={plan.error} />}
+      {blocked && (
+        <Notice tone="stale">
+          <b>It cannot simply be resumed. </b>
+          {plan.data?.problems[0]?.text} <Link to={at.again(run.run_id, "failed")}>See the plan</Link>
+        </Notice>
+      )}
+      <Failure run={run} />
+      {run.besides.some((each) => each.came) && (
+        <p className="quiet">
+          Also made, though not asked for: {run.besides.filter((each) => each.came).map((each) => each.asset).join(", ")}
+        </p>
+      )}
+    </div>
+  );
+}
+

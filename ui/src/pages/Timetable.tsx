@@ -1,0 +1,272 @@
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { type KeyboardEvent, memo, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import type { RunDetail, TreeRow } from "../api/types";
+import { duration, plural } from "../logic/format";
+import { type Window, moved, pieces, ticks, zoomed } from "../logic/gantt";
+import { isOver, look } from "../logic/status";
+import { counted } from "../logic/tree";
+import { Icon } from "../parts/icons";
+import { TimesLegend } from "../parts/plots";
+import { useSize } from "../parts/parts";
+
+interface Props {
+  rows: TreeRow[];
+  open: ReadonlySet<string>;
+  run: RunDetail;
+  now: number;
+  selected: string | null;
+  marked: ReadonlySet<string>;
+  onToggle: (id: string) => void;
+  onPick: (n: number | null, more: boolean) => void;
+}
+
+const HEIGHT = 26;
+
+/** The tree of a run beside its bars. Only the rows in view are there. */
+export function Timetable({ rows, open, run, now, selected, marked, onToggle, onPick }: Props) {
+  const scroller = useRef<HTMLDivElement>(null);
+  const [laneSized, lane] = useSize<HTMLDivElement>();
+  const [cursor, setCursor] = useState(0);
+  const over = isOver(run.status);
+  const all = useMemo((): Window => {
+    const from = run.started ?? run.created;
+    let to = over ? (run.ended ?? from) : now;
+    for (const row of rows) if (row.ended !== null && row.ended > to) to = row.ended;
+    return { from, to: Math.max(to, from + 0.001) };
+  }, [run.started, run.created, run.ended, over, now, rows]);
+  const [window_, setWindow] = useState<Window | null>(null);
+  const view = window_ ?? all;
+  const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroller.current, estimateSize: () => HEIGHT, overscan: 16, getItemKey: (i) => rows[i]?.id ?? i });
+
+  useEffect(() => {
+    const i = rows.findIndex((row) => row.id === selected);
+    if (i >= 0) {
+      setCursor(i);
+      virtual.scrollToIndex(i, { align: "auto" });
+    }
+    // only when another row is chosen: scrolling must stay free while rows come in
+    // oxlint-disable-next-line
+  }, [selected]);
+
+  useEffect(() => {
+    const element = scroller.current;
+    if (!element) return;
+    const wheel = (event: WheelEvent) => {
+      const tree = element.querySelector<HTMLElement>(".what")?.offsetWidth ?? 0;
+      const box = element.getBoundingClientRect();
+      const place = (event.clientX - box.left - tree) / Math.max(box.width - tree, 1);
+      if (event.ctrlKey && place > 0) {
+        event.preventDefault();
+        setWindow((old) => zoomed(old ?? all, all, Math.exp(event.deltaY * 0.008), place));
+      } else if (event.deltaX !== 0 && Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
+        event.preventDefault();
+        setWindow((old) => old && moved(old, all, event.deltaX / 900));
+      }
+    };
+    element.addEventListener("wheel", wheel, { passive: false });
+    return () => element.removeEventListener("wheel", wheel);
+  }, [all]);
+
+  const keys = (event: KeyboardEvent) => {
+    const row = rows[cursor];
+    const to = (i: number) => {
+      const next = Math.min(rows.length - 1, Math.max(0, i));
+      setCursor(next);
+      virtual.scrollToIndex(next);
+    };
+    if (event.key === "ArrowDown") to(cursor + 1);
+    else if (event.key === "ArrowUp") to(cursor - 1);
+    else if (event.key === "Home") to(0);
+    else if (event.key === "End") to(rows.length - 1);
+    else if (event.key === "PageDown") to(cursor + 20);
+    else if (event.key === "PageUp") to(cursor - 20);
+    else if (row && event.key === "ArrowRight" && row.expandable && !open.has(row.id)) onToggle(row.id);
+    else if (row && event.key === "ArrowLeft" && open.has(row.id)) onToggle(row.id);
+    else if (row && event.key === "ArrowLeft" && row.parent) to(rows.findIndex((each) => each.id === row.parent));
+    else if (row && (event.key === "Enter" || event.key === " ")) {
+      if (row.n === null || row.mapped) onToggle(row.id);
+      else onPick(row.n, event.ctrlKey || event.metaKey);
+    } else return;
+    event.preventDefault();
+  };
+
+  const marks = ticks({ from: 0, to: view.to - view.from }, Math.max(2, Math.floor(lane.width / 110)));
+  const offset = view.from - all.from;
+  const atCursor = rows[cursor]?.id;
+  return (
+    <div className="rows">
+      <div className="rows-head">
+        <div>
+          <span className="grow">{plural(rows.length, "row")}</span>
+          {window_ && (
+            <button type="button" className="button small bare" onClick={() => setWindow(null)}>
+              whole time
+            </button>
+          )}
+        </div>
+        <div ref={laneSized} aria-hidden="true" title="Ctrl and the wheel zoom">
+          {marks.filter((t) => t < 0.95 * (view.to - view.from)).map((t) => (
+            <span key={t} className="tick" style={{ left: `${(100 * t) / (view.to - view.from)}%` }}>
+              {t + offset === 0 ? "0" : duration(t + offset)}
+            </span>
+          ))}
+        </div>
+      </div>
+      <div
+        ref={scroller}
+        className="rows-body"
+        role="treegrid"
+        aria-label="Ops of the run"
+        aria-rowcount={rows.length}
+        tabIndex={0}
+        aria-activedescendant={atCursor ? `row-${atCursor}` : undefined}
+        onKeyDown={keys}
+      >
+        <div role="rowgroup" style={{ height: virtual.getTotalSize(), position: "relative" }}>
+          {virtual.getVirtualItems().map((item) => {
+            const row = rows[item.index];
+            return row ? (
+              <Row
+                key={row.id}
+                row={row}
+                index={item.index}
+                top={item.start}
+                open={open.has(row.id)}
+                selected={row.id === selected || marked.has(row.key)}
+                current={item.index === cursor}
+                from={view.from}
+                to={view.to}
+                now={row.ended === null && row.started !== null ? now : 0}
+                onToggle={onToggle}
+                onPick={onPick}
+              />
+            ) : null;
+          })}
+        </div>
+      </div>
+      <div className="rows-foot"><TimesLegend /></div>
+    </div>
+  );
+}
+
+interface RowProps {
+  row: TreeRow;
+  index: number;
+  top: number;
+  open: boolean;
+  selected: boolean;
+  current: boolean;
+  from: number;
+  to: number;
+  now: number;
+  onToggle: (id: string) => void;
+  onPick: (n: number | null, more: boolean) => void;
+}
+
+const Row = memo(function Row({ row, index, top, open, selected, current, from, to, now, onToggle, onPick }: RowProps) {
+  const { tone, icon, word } = look(row.status);
+  const whole = row.expandable;
+  const took = row.started !== null ? duration((row.ended ?? now) - row.started) : "";
+  const click = useCallback(
+    (event: { ctrlKey: boolean; metaKey: boolean }) => (row.n !== null && !row.mapped ? onPick(row.n, event.ctrlKey || event.metaKey) : onToggle(row.id)),
+    [row, onPick, onToggle],
+  );
+  const words = row.mapped ? counted(row.counts) : row.status === "reused" || row.status === "skipped" || row.status === "blocked" ? word : "";
+  return (
+    <div
+      id={`row-${row.id}`}
+      role="row"
+      aria-rowindex={index + 1}
+      aria-level={row.depth + 1}
+      aria-expanded={row.expandable ? open : undefined}
+      aria-selected={selected}
+      className={`trow ${row.kind}${whole ? " whole" : ""}${current ? " current" : ""}`}
+      data-tone={tone}
+      style={{ transform: `translateY(${top}px)` }}
+      onClick={click}
+    >
+      <div className="what" role="gridcell" style={{ ["--depth" as string]: row.depth }} title={[row.path, word, row.reason, row.because, row.message].filter(Boolean).join("\n")}>
+        {row.expandable ? (
+          <button
+            type="button"
+            className="twist"
+            tabIndex={-1}
+            aria-label={open ? `Close ${row.name}` : `Open ${row.name}`}
+            onClick={(event) => {
+              event.stopPropagation();
+              onToggle(row.id);
+            }}
+          >
+            <Icon name="right" />
+          </button>
+        ) : (
+          <span className="twist" />
+        )}
+        <span className="glyph">
+          <Icon name={icon} />
+          <span className="unseen">{word}</span>
+        </span>
+        <span className="label cut">{row.name}</span>
+        {row.mapped && <span className="tag hide-narrow">× {Object.values(row.counts).reduce((a, b) => a + b, 0)}</span>}
+        {row.attempts > 1 && <span className="tag stale hide-narrow">{row.attempts} tries</span>}
+        <span className="took">{took || words}</span>
+      </div>
+      <div className="lane" role="gridcell" aria-label={took ? `${took}${row.message ? `, ${row.message}` : ""}` : word}>
+        <Bars row={row} from={from} to={to} now={now} words={row.message || words} />
+      </div>
+    </div>
+  );
+});
+
+function Bars({ row, from, to, now, words }: { row: TreeRow; from: number; to: number; now: number; words: string }) {
+  if (row.started === null) return words ? <span className="barlabel" style={{ left: 0 }}>{words}</span> : null;
+  const end = row.ended ?? now;
+  const at = (time: number) => Math.min(1.05, Math.max(-0.05, (time - from) / (to - from)));
+  const left = at(row.started);
+  const right = at(end);
+  const label = [row.status === "failed" || row.mapped ? words : "", row.expandable ? "" : duration(end - row.started)].filter(Boolean).join(" · ");
+  const beside = right > 0.72 && left > 0.3;
+  const text = label ? (
+    <span className="barlabel" style={beside ? { right: `${100 * (1 - left)}%` } : { left: `${100 * right}%` }}>
+      {label}
+    </span>
+  ) : null;
+  if (row.expandable) {
+    const counts = row.counts;
+    const total = Math.max(1, Object.values(counts).reduce((a, b) => a + b, 0));
+    const shares = (
+      [
+        ["ok", counts["succeeded"]],
+        ["reuse", counts["reused"]],
+        ["bad", counts["failed"]],
+        ["run", counts["running"]],
+      ] as const
+    ).filter(([, n]) => n);
+    return (
+      <>
+        <span className="span" style={{ left: `${100 * left}%`, width: `${100 * Math.max(right - left, 0.002)}%` }}>
+          {shares.map(([tone, n]) => (
+            <i key={tone} data-tone={tone} style={{ width: `${(100 * (n ?? 0)) / total}%` }} />
+          ))}
+        </span>
+        {text}
+      </>
+    );
+  }
+  const { times } = row;
+  const span = { queued: times.queue_us ? row.started - times.queue_us / 1e6 : null, started: row.started, ended: row.ended, load: times.load_us, compute: times.compute_us, store: times.store_us };
+  const parts = pieces(span, { from, to }, now);
+  const body = parts.filter((piece) => piece.part !== "queue");
+  return (
+    <>
+      {parts.map((piece) => (
+        <span
+          key={piece.part}
+          className={`piece ${piece.part}${piece === body[0] ? " first" : ""}${piece === body.at(-1) ? " last" : ""}`}
+          style={{ left: `${100 * piece.left}%`, width: `${100 * piece.width}%` }}
+        />
+      ))}
+      {text}
+    </>
+  );
+}

@@ -8,7 +8,7 @@ import tempfile
 from benchmarks.engine import chain as steps
 from benchmarks.engine import measured
 from benchmarks.floor import cpu, ratio, row
-from benchmarks.programs import asset_chain, op_chain
+from benchmarks.programs import asset_chain, fan_out, op_chain
 from opgraph import Definitions, Instance, mem_io_manager
 from opgraph.operate import execute
 
@@ -34,6 +34,7 @@ def main() -> None:
     durable("a chain of 500 ops: an op", op_chain(500), 500, "file", 11, "≤ 1 ×")
     durable("a chain of 500 ops: an op", op_chain(500), 500, "inline", 11, "≤ 4 ×")
     durable("a chain of 10,000 ops: an op", op_chain(10_000), 10_000, "file", 3, "≤ 1 ×")
+    durable("a fan-out of 5,000 ops: an op", fan_out(5_000), 5_000, "file", 3, "≤ 1.2 ×")
     nothing_stored(500)
     nothing_stored(10_000)
     transition = measured(steps())[0]

@@ -1,6 +1,17 @@
 """The programs that the benchmarks run."""
 
-from opgraph import AssetIn, AssetOut, AssetsDefinition, Definitions, asset, graph_asset, graph_multi_asset, op
+from opgraph import (
+    AssetIn,
+    AssetOut,
+    AssetsDefinition,
+    Definitions,
+    DynamicOut,
+    DynamicOutput,
+    asset,
+    graph_asset,
+    graph_multi_asset,
+    op,
+)
 
 
 @op
@@ -54,6 +65,25 @@ def asset_chain(n: int) -> Definitions:
 
         assets.append(made)
     return Definitions(assets=assets)
+
+
+def fan_out(n: int) -> Definitions:
+    """One graph asset that maps an op over n values and collects what it makes."""
+
+    @op(out=DynamicOut())
+    def numbers():
+        for i in range(n):
+            yield DynamicOutput(i, str(i))
+
+    @op
+    def counted(values: list[int]) -> int:
+        return len(values)
+
+    @graph_asset
+    def mapped():
+        return counted(numbers().map(add_one).collect())
+
+    return Definitions(assets=[mapped])
 
 
 def fan(outputs: int, ops: int) -> Definitions:

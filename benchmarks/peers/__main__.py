@@ -13,7 +13,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from benchmarks.floor import floor
@@ -67,19 +66,23 @@ def measured(name: str) -> tuple[float, float]:
 
 def main(names: list[str]) -> None:
     print(f"| a step of a chain of {STEPS} | ms CPU | ms wall | × floor | what it runs |\n|---|---:|---:|---:|---|")
+    floors: list[tuple[float, float]] = []
     for name in names or PEERS:
-        before = time.perf_counter(), floor(STEPS, "file")[1]
+        near = [floor(STEPS, "file") for _ in range(2)]
         try:
             cpu, wall = measured(name)
         except subprocess.CalledProcessError as error:
             reason = (error.stderr or str(error)).strip().splitlines()[-1][:90]
             print(f"| {name:8} | | | | not measured: {reason} |", flush=True)
             continue
-        base = statistics.median([before[1], *(floor(STEPS, "file")[1] for _ in range(4))])
+        near += [floor(STEPS, "file") for _ in range(3)]
+        floors += near
+        base = statistics.median(each for _, each in near)
         said = f"{cpu * 1e3:.3f}" if name != "barca" else ""  # what a command's process took is not asked
         print(f"| {name:8} | {said:>7} | {wall * 1e3:7.3f} | {wall / base:7.1f} | {PEERS[name][1]} |", flush=True)
-    least = [statistics.median(pair) for pair in zip(*(floor(STEPS, "file") for _ in range(5)), strict=True)]
-    print(f"| floor    | {least[0] * 1e3:7.3f} | {least[1] * 1e3:7.3f} |     1.0 | a pickle file and a commit a step |")
+    if floors:
+        cpu, wall = (statistics.median(each) * 1e3 for each in zip(*floors, strict=True))
+        print(f"| floor    | {cpu:7.3f} | {wall:7.3f} |     1.0 | a pickle file and a commit a step |")
 
 
 if __name__ == "__main__":

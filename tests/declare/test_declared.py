@@ -296,6 +296,15 @@ def test_inputs_without_a_value_have_a_key_too():
     assert "d" not in texts(it.map_asset_specs(lambda spec: spec.replace_attributes(deps=["a", "x/y"])))
 
 
+def test_what_an_op_needs_stays():
+    """The resources that an op names cannot be changed afterwards."""
+
+    @op(required_resource_keys={"database"})
+    def read(): ...
+
+    assert isinstance(read.required_resource_keys, frozenset)
+
+
 def test_resources_that_are_needed():
     """A definition names the resources of its ops, nested ones too, of their I/O managers and of its hooks."""
 

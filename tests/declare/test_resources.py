@@ -116,7 +116,7 @@ def test_functions_are_called_in_tests():
         return 5
 
     assert five(None) == five(context=None) == five(og.build_init_resource_context()) == 5
-    with pytest.raises(og.InvalidInvocationError, match="no context was provided when invoking: `five` takes it as `context`"):
+    with pytest.raises(og.InvalidInvocationError, match="provided when invoking: `five` takes it as `context`"):
         five()
     with pytest.raises(og.InvalidInvocationError, match="expected argument 'context'"):
         five(other=None)
@@ -249,3 +249,22 @@ def test_made_assets_as_external_ones():
     assert (second.get_io_manager_key(), second.tags) == ("io_manager", {"t": "1"})
     assert both.to_source_asset("b").key == og.AssetKey("b")
     assert og.Definitions(assets=[first]).resolve_all_asset_keys() == [first.key]
+
+
+def test_a_resource_that_needs_something_is_not_called_with_none():
+    """With None for the context, a function that needs other resources or settings is refused, and says which."""
+
+    @og.resource(required_resource_keys={"key"})
+    def door(context):
+        return context.resources.key
+
+    @og.resource(config_schema={"height": int})
+    def wall(context):
+        return context.resource_config["height"]
+
+    with pytest.raises(og.InvalidInvocationError, match="required resources, but no context was provided: `door`"):
+        door(None)
+    with pytest.raises(og.InvalidInvocationError, match="required config schema, but no context was provided: `wall`"):
+        wall(None)
+    assert door(og.build_init_resource_context(resources={"key": "k"})) == "k"
+    assert wall(og.build_init_resource_context(config={"height": 2})) == 2

@@ -64,3 +64,21 @@ def test_dependencies_without_values_are_inputs():
 
     assert list(report.input_names) == ["flights", "raw__orders"]
     assert report.op.ins["raw__orders"].dagster_type.is_nothing
+
+
+def test_types_of_declarations():
+    """Where no type was declared, the one of the annotation is told; it does not tell two records apart."""
+
+    @og.op(out={"a": og.Out(), "b": og.Out(bool)})
+    def it(x: "list[int]", y) -> tuple[int, bool]: ...
+
+    assert [it.ins[name].dagster_type.display_name for name in it.ins] == ["[Int]", "Any"]
+    assert (it.outs["a"].dagster_type.typing_type, it.outs["b"].dagster_type) == (int, bool)
+    assert it.outs["a"] == og.Out()
+    assert repr(it.outs["a"]) == "Out()"
+
+    @og.asset
+    def nothing() -> None: ...
+
+    kind = nothing.op.outs["result"].dagster_type
+    assert (kind.display_name, kind.typing_type, kind.is_nothing) == ("Nothing", type(None), True)

@@ -346,6 +346,15 @@ def missing_arguments():
     it()
 
 
+@case("declare.resource.NeedsAContext")
+def needs_a_context():
+    @resource(required_resource_keys={"region"})
+    def it(context):
+        return context.resources.region
+
+    it(None)
+
+
 @case("declare.resource.WrongResourceCall")
 def wrong_resource_call():
     @resource

@@ -123,6 +123,7 @@ def test_nothing_found(tmp_path):
             mistakes.DefinitionsFileMissingError,
             "did you mean .*definitions.py",
         ),
+        ("[tool.opgraph]\npython_logs = 3\n", mistakes.BadSettingError, "write a table"),
         ('[tool.opgraph]\nfile = "."\n', mistakes.DefinitionsFileMissingError, "is a folder"),
     ],
 )
@@ -131,6 +132,12 @@ def test_settings_at_fault(project, tmp_path, text, error, says):
     project("pyproject.toml", text)
     with pytest.raises(error, match=says):
         find(tmp_path)
+
+
+def test_settings_of_logs(project, tmp_path):
+    """What `python_logs` holds is handed to the instance as it stands."""
+    project("pyproject.toml", '[tool.opgraph]\nfile = "definitions.py"\npython_logs.python_log_level = "ERROR"\n')
+    assert find(tmp_path).python_logs == {"python_log_level": "ERROR"}
 
 
 # -- loading ------------------------------------------------------------------

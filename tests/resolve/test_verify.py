@@ -238,7 +238,7 @@ def test_resources_that_an_asset_brings():
     same = dg.asset(name="c", resource_defs={"db": 1})(lambda: 1)
     resolve(dg.Definitions(assets=[first, same]))
     assert said(first, second) == (
-        "resource `db` is given with different values by `a`, `b`\n"
+        "Conflicting versions of resource with key 'db' were provided to different assets: `a`, `b`\n"
         "  at <file>:<line>\n"
         "  fix: use one object for both, or two keys"
     )

@@ -62,14 +62,14 @@ def test_a_context_that_is_not_taken():
 @pytest.mark.parametrize(
     ("definition", "args", "kwargs", "kind", "text"),
     [
-        (typed, (), {}, mistakes.ContextMissing, "got none"),
+        (typed, (), {}, mistakes.ContextMissing, "no context was provided"),
         (typed, (1,), {}, mistakes.ContextMissing, "type int in its place"),
-        (add, (1, 2, 3), {}, mistakes.TooManyArguments, "3 positional arguments and takes 2: `x`, `y`"),
-        (typed, (None, 1, 2), {}, mistakes.TooManyArguments, "2 positional arguments and takes 1"),
+        (add, (1, 2, 3), {}, mistakes.TooManyArguments, "op 'add': 3 by position, and it takes 2: `x`, `y`"),
+        (typed, (None, 1, 2), {}, mistakes.TooManyArguments, "2 by position, and it takes 1"),
         (add, (1,), {"x": 1}, mistakes.UnknownArguments, "`x`"),
         (add, (1,), {"why": 1}, mistakes.UnknownArguments, "`why`"),
         (typed, (None, 1), {"start": None}, mistakes.UnknownArguments, "only order"),
-        (add, (), {}, mistakes.MissingArguments, "without `x`"),
+        (add, (), {}, mistakes.MissingArguments, 'No value provided for required input "x"'),
     ],
 )
 def test_wrong_arguments(definition, args, kwargs, kind, text):
@@ -78,7 +78,7 @@ def test_wrong_arguments(definition, args, kwargs, kind, text):
         invoke(definition, args, kwargs)
     assert isinstance(caught.value, InvalidInvocationError)
     assert text in str(caught.value)
-    assert f"`{definition.name}`" in str(caught.value)
+    assert definition.name in str(caught.value)
     assert __file__ in str(caught.value)
 
 
@@ -112,7 +112,7 @@ def test_generators():
     assert [each.value for each in call(good)] == [1, 2]
     items = call(bad)
     assert next(items).value == 1
-    with pytest.raises(InvariantViolationError, match="did not return an output for non-optional output \"b\""):
+    with pytest.raises(InvariantViolationError, match='did not return an output for non-optional output "b"'):
         next(items)
 
 
@@ -252,7 +252,7 @@ def test_a_graph_is_called():
     assert call(whole, context, n=1) == (2, None)
     assert call(only_double, 3) == 6
     assert call(silent, 3) is None
-    with pytest.raises(mistakes.MissingArguments, match="`n`"):
+    with pytest.raises(mistakes.MissingArguments, match='input "n"'):
         call(whole)
     with pytest.raises(mistakes.TooManyArguments):
         call(whole, 1, 2)
@@ -277,7 +277,7 @@ def test_a_graph_asset_is_called():
     context = build_asset_context(resources={"limit": 5})
     assert call(asset, context, 10) == (20 + 2000, 2000)
     assert call(asset, context, n=1) == (2, None)
-    with pytest.raises(mistakes.MissingArguments, match="`n`"):
+    with pytest.raises(mistakes.MissingArguments, match='input "n"'):
         call(asset)
     with pytest.raises(mistakes.UnknownArguments, match="`k`"):
         call(asset, k=1)

@@ -115,7 +115,7 @@ def test_the_level_of_the_logger(kept):
 def test_a_direct_call_logs_too(kept):
     """In a call outside of a run `context.log` goes to the same handlers."""
     speaks(og.build_op_context())
-    assert [record.getMessage() for record in kept.records][1:] == ["3 rows", "none left"]
+    assert [record.getMessage() for record in kept.records] == ["3 rows", "none left"]
 
 
 _PROGRAM = """
@@ -146,7 +146,7 @@ def test_handlers_of_an_instance():
             "handlers": {
                 "one": {"class": "logging.StreamHandler", "stream": stream, "formatter": "short", "filters": ["errors"]}
             },
-            "formatters": {"short": {"format": "%(levelname)s %(message)s"}},
+            "formatters": {"short": {"format": "%(step_key)s %(levelname)s %(message)s"}},
             "filters": {"errors": {"()": lambda: lambda record: record.levelno >= logging.ERROR}},
         },
     }
@@ -159,7 +159,7 @@ def test_handlers_of_an_instance():
     with og.Instance(python_logs=logs) as instance:
         both.execute_in_process(instance=instance)
     both.execute_in_process()
-    assert stream.getvalue() == "ERROR none left\nERROR library's\n"
+    assert stream.getvalue() == "speaks ERROR none left\nuses_a_library ERROR library's\n"
 
 
 @og.op

@@ -9,7 +9,7 @@ from opgraph.declare.assets_definition import AssetsDefinition
 from opgraph.declare.attributes import ManyAssets, ManyGraphAssets, OneAsset, OneGraphAsset, check
 from opgraph.declare.body import Body
 from opgraph.declare.graph import composed
-from opgraph.declare.inputs import In, Nothing, says_nothing
+from opgraph.declare.inputs import NO_DEFAULT, In, Nothing, says_nothing
 from opgraph.declare.labels import checked_name
 from opgraph.declare.mistakes import gathering, report, reported
 from opgraph.declare.op import OpDefinition
@@ -61,7 +61,7 @@ def asset(
         upstream = layout.upstream_of(attributes, body.params, owner, body.source, takes_any=body.var_keywords)
         of = layout.one(attributes, key, upstream, "result", owner, body.source, body.doc)
         out = Out(
-            None if says_nothing(body.returns_annotation) else _UNSAID,
+            Nothing if says_nothing(body.returns_annotation) else NO_DEFAULT,
             is_required=attributes.get("output_required", True),
             io_manager_key=of.io_manager_keys.get("result"),
             metadata=attributes.get("metadata"),
@@ -70,9 +70,6 @@ def asset(
         return AssetsDefinition.of(_op(body, attributes, of, {"result": out}), of)
 
     return decorate(compute_fn) if compute_fn is not None else decorate
-
-
-_UNSAID = Out().dagster_type
 
 
 def multi_asset(**attributes: Unpack[ManyAssets]) -> AssetDecorator:
@@ -128,7 +125,7 @@ def _outs_and_specs(attributes: ManyAssets, owner: str, body: Body) -> tuple[dic
         report(NoAssets(owner, where=body.source))
     if specs:
         # The function stores these itself, so there is no value.
-        outs = {spec.key.to_python_identifier(): AssetOut.from_spec(spec, dagster_type=None) for spec in specs}
+        outs = {spec.key.to_python_identifier(): AssetOut.from_spec(spec, dagster_type=Nothing) for spec in specs}
     for name in outs:
         checked_name("output", name, body.source)
     return outs, specs

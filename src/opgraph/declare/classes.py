@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, TypeAlias
 
-from opgraph.declare.inputs import NO_DEFAULT
+from opgraph.declare.inputs import NoDefault
 
 Classes: TypeAlias = tuple[type, ...]
 
@@ -16,7 +16,7 @@ _WIDER: Mapping[object, Classes] = {int: (int, Integral), float: (float, Real)}
 
 def classes_of(declared: Any) -> Classes:
     """The classes of which a value of a declared type is one; empty where that cannot be told, or nothing is said."""
-    if declared in (Any, object, ..., None) or declared is NO_DEFAULT:
+    if declared in (Any, object, ..., None) or isinstance(declared, NoDefault):
         return ()
     origin = typing.get_origin(declared)
     if origin in (typing.Union, types.UnionType):

@@ -23,16 +23,22 @@ class Nothing:
     typing_type: Final = type(None)
 
 
-@final
 class NoDefault:
-    """The class of `NO_DEFAULT`."""
+    """What was not given: the class of `NO_DEFAULT`."""
 
     unsaid = True  # a record does not show it
+    is_nothing, display_name, typing_type = False, "Any", Any  # as a type
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NoDefault)  # what an annotation says in its place does not tell records apart
+
+    def __hash__(self) -> int:
+        return hash(NoDefault)
 
     def __repr__(self) -> str:
         return "NO_DEFAULT"
 
-    def __reduce__(self) -> str:
+    def __reduce__(self) -> str | tuple[Any, ...]:
         return "NO_DEFAULT"
 
 

@@ -13,7 +13,7 @@ from opgraph.declare.dynamic import DynamicOut, DynamicOutput
 from opgraph.declare.fan_mistakes import OneDynamicOutput
 from opgraph.declare.frozen import Frozen, document, replaced, set_of
 from opgraph.declare.hooks import HookDefinition
-from opgraph.declare.inputs import NO_DEFAULT, In, says_nothing
+from opgraph.declare.inputs import NO_DEFAULT, In, Nothing, says_nothing
 from opgraph.declare.labels import checked_name, checked_tags, memoized_tags
 from opgraph.declare.mistakes import (
     InputTwice,
@@ -29,7 +29,7 @@ from opgraph.declare.outputs import Out
 from opgraph.declare.retry import RetryPolicy
 from opgraph.declare.signatures import P, R_co, op_decorator
 from opgraph.declare.unsupported import refuse
-from opgraph.declare.viewed import InputView, OutputView, output_annotations, type_view
+from opgraph.declare.viewed import Inferred, InputView, OutputView, output_annotations, type_view
 from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Source
 
 
@@ -151,7 +151,7 @@ class OpDefinition(Frozen, Generic[P, R_co]):
             name=checked_name(kind, name, body.source) if kind == "op" else name,
             body=body,
             ins=_ins(body, ins or {}, owner),
-            outs={"result": Out()} if outs is None else dict(outs),
+            outs=_outs(body, {"result": _ONE} if outs is None else outs),
             description=description if description is not None else body.doc,
             required_resource_keys=set_of((*(required_resource_keys or ()), *body.resources)),
             tags=memoized_tags(checked_tags(owner, tags, body.source), memoize),
@@ -319,6 +319,8 @@ def _ins(body: Body, declared: Mapping[str, In], owner: str) -> dict[str, In]:
         given = declared.get(name, _PLAIN)
         if name in body.defaults and not given.has_default_value:
             given = replaced(given, default_value=body.defaults[name])
+        if name in body.raw_annotations and given.dagster_type is NO_DEFAULT:
+            given = replaced(given, dagster_type=Inferred(body, name))
         ins[name] = given
     for name, given in declared.items():
         if name in ins:
@@ -332,6 +334,19 @@ def _ins(body: Body, declared: Mapping[str, In], owner: str) -> dict[str, In]:
 
 
 _PLAIN = In()
+
+
+def _outs(body: Body, declared: Mapping[str, Out]) -> dict[str, Out]:
+    """The outputs, with what the annotation says where no type was declared."""
+    if "return" not in body.raw_annotations:
+        return dict(declared)
+    names = tuple(declared)
+    return {
+        name: replaced(out, dagster_type=Inferred(body, name, names)) if out.dagster_type is NO_DEFAULT else out
+        for name, out in declared.items()
+    }
+
+
 document(OpDefinition, lambda op: op.body.inner.__doc__)
 
 
@@ -348,12 +363,12 @@ def outs_of(body: Body, out: Out | Mapping[str, Out] | None) -> dict[str, Out]:
 
 
 _ONE = Out()
-_NOTHING = Out(dagster_type=None)
+_NOTHING = Out(dagster_type=Nothing)
 
 
 def _typed(out: Out, body: Body) -> Out:
     if out.dagster_type is _ONE.dagster_type and says_nothing(body.returns_annotation):
-        return _NOTHING if out is _ONE else replaced(out, dagster_type=None)
+        return _NOTHING if out is _ONE else replaced(out, dagster_type=Nothing)
     return out
 
 

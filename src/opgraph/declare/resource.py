@@ -46,6 +46,19 @@ class WrongResourceCall(InvalidInvocationError):
         )
 
 
+class NeedsAContext(InvalidInvocationError):
+    """A function that makes a resource of others, or of settings, was called directly with None for its context."""
+
+    def __init__(self, name: str, needs: str, where: Source | None) -> None:
+        self.name, self.needs = name, needs
+        argument = "resources" if needs == "resources" else "config"
+        super().__init__(
+            f"Resource has required {needs}, but no context was provided: `{name}` was called with None",
+            where=where,
+            fix=f"call it as `{name}(build_init_resource_context({argument}={{...}}))`",
+        )
+
+
 class ResourceDefinition:
     """A resource made by a function. Made by `@resource`.
 
@@ -139,6 +152,9 @@ class ResourceDefinition:
         if len(given) != 1 or (kwargs and self._parameter not in kwargs):
             raise WrongResourceCall(self.name, self._parameter, len(given), _place(self.resource_fn))
         context = given[0]
+        if context is None and (self.required_resource_keys or (self.config_schema is not None and not self._config)):
+            needs = "resources" if self.required_resource_keys else "config schema"
+            raise NeedsAContext(self.name, needs, _place(self.resource_fn))
         if self._config is not None and isinstance(context, InitResourceContext):
             context = context.replace_config(self._config)
         return self.resource_fn(context)

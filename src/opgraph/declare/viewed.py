@@ -7,7 +7,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from opgraph.declare.inputs import NO_DEFAULT, GraphIn, In, says_nothing
+from opgraph.declare.body import Body
+from opgraph.declare.inputs import NO_DEFAULT, GraphIn, In, NoDefault, says_nothing
 from opgraph.declare.outputs import GraphOut, Out, Output
 from opgraph.errors import InvariantViolationError
 from opgraph.keys import AssetKey
@@ -63,10 +64,44 @@ def _shown(given: Any) -> str:
 
 def type_view(declared: Any, annotation: Any) -> TypeView:
     """The type of an input or output, from what was declared of it and from its annotation; `...`: it has none."""
-    chosen = annotation if declared is NO_DEFAULT else declared
+    chosen = annotation if isinstance(declared, NoDefault) else declared
     if says_nothing(chosen):
         return TypeView(type(None))
     return TypeView(Any if chosen is ... else chosen)
+
+
+class Inferred(NoDefault):
+    """The type of an input or output of which nothing was declared: what its annotation says, read when it is asked
+    for."""
+
+    __slots__ = ("_body", "_name", "_names")
+
+    def __init__(self, body: Body, name: str, names: Sequence[str] = ()) -> None:
+        self._body, self._name, self._names = body, name, names  # no names: an input
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Inferred, (self._body, self._name, self._names)
+
+    @property
+    def typing_type(self) -> Any:
+        """The annotation."""
+        annotations = self._body.annotations
+        if not self._names:
+            return type_view(NO_DEFAULT, annotations.get(self._name, ...)).typing_type
+        told = output_annotations(annotations.get("return", ...), self._names)
+        return type_view(NO_DEFAULT, told[self._names.index(self._name)]).typing_type
+
+    @property
+    def display_name(self) -> str:
+        """The type, for people."""
+        return TypeView(self.typing_type).display_name
+
+    unique_name = key = display_name
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether there is no value."""
+        return TypeView(self.typing_type).is_nothing
 
 
 class InputView(Struct, frozen=True):

@@ -44,7 +44,17 @@ from opgraph.run.executors.names import NAMES
 from opgraph.run.retention import DEFAULTS, Retention
 
 T = TypeVar("T")
-_SETTINGS = ("file", "module", "attribute", "on_unselected", "durability", "memoize", "retention", "executor")
+_SETTINGS = (
+    "file",
+    "module",
+    "attribute",
+    "on_unselected",
+    "durability",
+    "executor",
+    "memoize",
+    "python_logs",
+    "retention",
+)
 _CHOICES = {
     "on_unselected": ("materialize", "discard", "error"),
     "durability": ("power", "process"),
@@ -71,6 +81,7 @@ class Location:
         memoize: whether ops are memoized where nobody says it nearer to them.
         retention: what clean-up keeps, and for how long; None: nothing is ever cleaned up by itself.
         executor: who runs the ops where neither the run nor the definitions say; None: the default.
+        python_logs: what else is done with what runs log; see `log_settings`.
         typed: the options that a person must repeat to mean the same project.
     """
 
@@ -85,6 +96,7 @@ class Location:
     memoize: bool = False
     retention: Retention | None = DEFAULTS
     executor: str | None = None
+    python_logs: Mapping[str, Any] | None = None
     typed: tuple[str, ...] = ()
 
     @property
@@ -154,6 +166,7 @@ def locate(
         memoize=settings.get("memoize", False),
         retention=settings.get("retention", Retention()),
         executor=settings.get("executor"),
+        python_logs=settings.get("python_logs"),
         typed=typed,
     )
 
@@ -205,6 +218,11 @@ def _checked(path: Path, table: object) -> dict[str, Any]:
             continue
         if name == "retention":
             settings[name] = _retention(path, value)  # pyright: ignore[reportUnknownArgumentType]
+            continue
+        if name == "python_logs":
+            if not isinstance(value, dict):
+                raise BadSettingError(path, name, value, "a table")  # pyright: ignore[reportUnknownArgumentType]
+            settings[name] = value
             continue
         choices = _CHOICES.get(name)
         if not isinstance(value, str) or not value or (choices and value not in choices):

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from numbers import Complex, Integral, Real
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from opgraph.declare.inputs import NO_DEFAULT
+from opgraph.declare.inputs import NoDefault
 from opgraph.declare.materialization import MaterializeResult
 from opgraph.declare.op import OpDefinition
 from opgraph.declare.viewed import output_annotations
@@ -190,7 +190,7 @@ class _Judge:
             declared = op.ins[name]
             if declared.is_nothing or declared.input_manager_key is not None:
                 known = _UNKNOWN
-            elif declared.dagster_type is not NO_DEFAULT:
+            elif not isinstance(declared.dagster_type, NoDefault):
                 known = declared.dagster_type
             else:
                 known = self._evaluated(op.body.raw_annotations.get(name, _UNKNOWN), op)
@@ -224,7 +224,7 @@ def _produced(op: OpDefinition, name: str, returned: Any) -> Any:
     out = op.outs[name]
     if out.is_nothing or out.is_dynamic:
         return _UNKNOWN
-    if out.dagster_type is not NO_DEFAULT:
+    if not isinstance(out.dagster_type, NoDefault):
         return out.dagster_type
     if returned is _UNKNOWN:
         return _UNKNOWN

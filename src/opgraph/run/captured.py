@@ -137,12 +137,17 @@ class Captured:
         if self.on_line is not None:
             self.on_line()
 
+    def tell(self, record: logging.LogRecord, step: int) -> None:
+        """Put into a record of which run and step it is."""
+        record.__dict__.update(self.told, step_key=self.key_of(step) if self.key_of and step >= 0 else "")
+
     def hand_on(self, record: logging.LogRecord, step: int) -> None:
         """Give what `context.log` said to handlers: the instance's, and those that the program gave to `logging`."""
         text = record.getMessage()
         if (masked := hide(text)) != text:
             record.msg, record.args = masked, ()
-        record.__dict__.update(self.told, step_key=self.key_of(step) if self.key_of and step >= 0 else "", opgraph=True)
+        self.tell(record, step)
+        record.__dict__["opgraph"] = True
         logger = logging.getLogger("opgraph")
         heard = logger.isEnabledFor(record.levelno)
         token = _speaker.set(None)  # what a handler prints is not the step's
@@ -342,6 +347,7 @@ class _Logged(logging.Handler):
                 said, step, attempt = speaker
                 said.say(step, attempt, record.levelname, record.name, _format(record))
                 if said.logs.manages(record.name):
+                    said.tell(record, step)
                     said.logs.hand(record)
             except Exception:  # noqa: BLE001 - a bad format string is reported as `logging` does, and fails no step
                 self.handleError(record)
@@ -461,5 +467,7 @@ def get_logger(name: str | None = None) -> logging.Logger:
     """
     logger = logging.getLogger(f"opgraph.{name}" if name else "opgraph")
     if logger.level == logging.NOTSET:
-        logger.setLevel(logging.DEBUG)  # else the root logger's level, WARNING, would hold
+        # Else the root logger's level, WARNING, would hold. `opgraph` is that of `context.log`: handlers get what is
+        # meant to be seen, and what it says in detail is kept with the step.
+        logger.setLevel(logging.DEBUG if name else logging.INFO)
     return logger

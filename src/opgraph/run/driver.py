@@ -568,8 +568,11 @@ class Driver:
             if len(self._facts) >= _MOST_UNRECORDED:
                 self._commit()
         finally:
-            for number in others if not self._canceled else ():
-                heapq.heappush(mine, number)
+            self._ready[0] = others
+            if self._canceled:
+                others.clear()
+            for number in mine:
+                heapq.heappush(others, number)
         if self._canceled and not self._stopping.asked:
             raise KeyboardInterrupt("cancelled")
 

@@ -206,7 +206,7 @@ def _call_graph(
         context, args = args[0], args[1:]
     names = list(graph.ins)
     if len(args) > len(names):
-        raise mistakes.TooManyArguments(graph.name, len(args), names, where=graph.source)
+        raise mistakes.TooManyArguments(graph.name, len(args), names, where=graph.source, kind="graph")
     ins = dict(zip(names, args, strict=False))
     wrong = [name for name in kwargs if name in ins or name not in graph.ins]
     if wrong:

@@ -386,10 +386,10 @@ class ContextMissing(InvalidInvocationError):
 class TooManyArguments(InvalidInvocationError):
     """A direct call with more positional arguments than there are inputs."""
 
-    def __init__(self, op: str, given: int, params: Sequence[str], *, where: Source | None) -> None:
+    def __init__(self, op: str, given: int, params: Sequence[str], *, where: Source | None, kind: str = "op") -> None:
         self.op, self.given, self.params = op, given, tuple(params)
         super().__init__(
-            f"Too many input arguments were provided for op '{op}': {given} by position, and it takes "
+            f"Too many input arguments were provided for {kind} '{op}': {given} by position, and it takes "
             f"{len(self.params)}: {listed(params)}",
             where=where,
             fix="inputs that only order (`Nothing`) are not given in a direct call, nor are resources",

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from opgraph.declare.inputs import NO_DEFAULT
+from opgraph.declare.inputs import NoDefault
 from opgraph.declare.materialization import AssetObservation
 from opgraph.declare.metadata import all_to_wire
 from opgraph.declare.op import OpDefinition
@@ -562,7 +562,7 @@ class Shelf:
 
 
 def _told(kind: Any) -> Any:
-    return None if kind is NO_DEFAULT else kind
+    return None if isinstance(kind, NoDefault) else kind
 
 
 def _goal(bound: BoundStep) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from opgraph.declare.classes import Classes, classes_of
 from opgraph.declare.dynamic import DynamicOutput
-from opgraph.declare.inputs import NO_DEFAULT
+from opgraph.declare.inputs import NoDefault
 from opgraph.declare.metadata import MetadataValue
 from opgraph.declare.op import OpDefinition
 from opgraph.declare.viewed import output_annotations
@@ -56,11 +56,11 @@ class WrongType(TypeCheckDidNotPass):
 
 def input_types(op: OpDefinition) -> dict[str, Classes]:
     """The classes of the inputs of which they are known."""
-    if not op.body.raw_annotations and all(each.dagster_type is NO_DEFAULT for each in op.ins.values()):
+    if not op.body.raw_annotations and all(isinstance(each.dagster_type, NoDefault) for each in op.ins.values()):
         return {}
     annotations = op.body.annotations
     found = {
-        name: classes_of(annotations.get(name, ...) if each.dagster_type is NO_DEFAULT else each.dagster_type)
+        name: classes_of(annotations.get(name, ...) if isinstance(each.dagster_type, NoDefault) else each.dagster_type)
         for name, each in op.ins.items()
         if not each.is_nothing
     }
@@ -73,7 +73,7 @@ def output_types(op: OpDefinition) -> dict[str, Classes]:
     if op.body.kind in ("sync", "async") and "return" in op.body.raw_annotations:
         annotated = output_annotations(op.body.annotations.get("return", ...), list(op.outs))
         for name, annotation in zip(op.outs, annotated, strict=True):
-            if told[name] is NO_DEFAULT:
+            if isinstance(told[name], NoDefault):
                 told[name] = _each_of(annotation) if op.outs[name].is_dynamic else annotation
     found = {name: () if op.outs[name].is_nothing else classes_of(each) for name, each in told.items()}
     return {name: classes for name, classes in found.items() if classes and not is_result(classes)}

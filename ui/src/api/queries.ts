@@ -55,10 +55,10 @@ export const useAssets = (query: string) =>
     placeholderData: keepPreviousData,
   });
 
-export const useDrawing = (query: string, open: string[]) =>
+export const useDrawing = (query: string, open: string[], fold: string[] = []) =>
   useQuery({
-    queryKey: ["drawing", query, open],
-    queryFn: ({ signal }) => get<Drawing>("/drawing", { query, open }, signal),
+    queryKey: ["drawing", query, open, fold],
+    queryFn: ({ signal }) => get<Drawing>("/drawing", { query, open, fold }, signal),
     placeholderData: keepPreviousData,
   });
 

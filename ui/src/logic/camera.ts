@@ -91,7 +91,7 @@ export function showing(camera: Camera, box: Box, view: { width: number; height:
 
 export type Direction = "left" | "right" | "up" | "down";
 
-/** The box to go to from another with an arrow key: the nearest whose centre lies that way, sideways counting double. */
+/** The box to go to from another with an arrow key: the nearest that lies more that way than aside, else the nearest that way. */
 export function neighbour<T extends Box>(from: Box, boxes: readonly T[], way: Direction): T | null {
   const cx = from.x + from.width / 2;
   const cy = from.y + from.height / 2;
@@ -103,7 +103,7 @@ export function neighbour<T extends Box>(from: Box, boxes: readonly T[], way: Di
     const along = way === "left" ? -dx : way === "right" ? dx : way === "up" ? -dy : dy;
     if (along <= 1) continue;
     const across = Math.abs(way === "left" || way === "right" ? dy : dx);
-    const cost = along + 2 * across;
+    const cost = along + 2 * across + (across > along ? 1e9 : 0);
     if (cost < least) {
       least = cost;
       best = box;

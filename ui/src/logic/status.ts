@@ -46,6 +46,13 @@ export function look(status: string | null | undefined): Look {
   return LOOKS[key] ?? { tone: "idle", icon: "dot", word: key.replaceAll("_", " ") };
 }
 
+const WORST = ["failed", "running", "retrying", "interrupted", "blocked", "pending", "succeeded", "reused", "skipped"];
+
+/** One status for several ops: the one that a person would want to know of. Null: none of them ever ran. */
+export function together(statuses: readonly (string | null)[]): string | null {
+  return WORST.find((each) => statuses.includes(each)) ?? null;
+}
+
 const OVER = new Set(["success", "failure", "canceled", "died", "failed", "interrupted"]);
 
 /** Whether a run with this status will not change any more. */

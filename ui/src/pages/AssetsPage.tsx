@@ -6,7 +6,7 @@ import type { AssetDetail, AssetOp, AssetSummary, PlacedNode } from "../api/type
 import { type Face, GraphView } from "../graph/GraphView";
 import { ago, duration, plural } from "../logic/format";
 import { matching } from "../logic/search";
-import { type Tone, look } from "../logic/status";
+import { type Tone, look, together } from "../logic/status";
 import { Icon } from "../parts/icons";
 import { Command, Empty, Loading, Meter, Problem, Status, useNow } from "../parts/parts";
 import { Link, at, useParam, useRouter } from "../parts/router";
@@ -21,17 +21,19 @@ export function AssetsPage() {
   const [typed, setTyped] = useState(query);
   const { go } = useRouter();
   const project = useProject();
+  const [folded, setFolded] = useParam("fold");
   const open = useMemo(() => opened.split(",").filter(Boolean), [opened]);
+  const fold = useMemo(() => folded.split(",").filter(Boolean), [folded]);
   const assets = useAssets(query);
-  const drawing = useDrawing(query, open);
+  const drawing = useDrawing(query, open, fold);
   const now = useNow();
   useEffect(() => setTyped(query), [query]);
 
   const byId = useMemo(() => new Map((assets.data?.assets ?? []).map((a) => [a.id, a])), [assets.data]);
   const shownOpen = useMemo(() => {
-    const ids = new Set((drawing.data?.nodes ?? []).filter((n) => n.step !== null || n.open).map((n) => n.asset ?? ""));
-    return [...byId.values()].filter((a) => a.graph_backed && ids.has(a.id)).map((a) => a.id);
-  }, [drawing.data, byId]);
+    const wanted = new Set(open.map((id) => byId.get(id)?.unit).filter((unit) => unit !== undefined));
+    return [...byId.values()].filter((a) => wanted.has(a.unit)).map((a) => a.id);
+  }, [open, byId]);
   const details = useQueries({
     queries: shownOpen.slice(0, 40).map((id) => ({
       queryKey: ["asset", id],
@@ -47,7 +49,7 @@ export function AssetsPage() {
     (id: string): Tone => {
       const node = nodes.get(id);
       if (!node) return "idle";
-      const status = node.step ? ops.get(node.step)?.status : node.asset && node.kind !== "graph" ? byId.get(node.asset)?.status : null;
+      const status = node.kind === "graph" && !node.open ? inside(node.id, ops) : node.step ? ops.get(node.step)?.status : node.asset ? byId.get(node.asset)?.status : null;
       return status ? look(status).tone : "idle";
     },
     [nodes, ops, byId],
@@ -63,18 +65,25 @@ export function AssetsPage() {
     const asset = node.asset ? byId.get(node.asset) : undefined;
     if (node.step) return opFace(node, ops.get(node.step));
     if (asset && (node.kind === "asset" || node.kind === "external")) return assetFace(node, asset, Date.now() / 1000);
-    return { tone: "idle", spoken: node.kind, className: node.kind, body: <Plain node={node} /> };
+    const status = node.kind === "graph" ? inside(node.id, ops) : null;
+    return { tone: status ? look(status).tone : "idle", spoken: [node.kind, node.badge, status && look(status).word].filter(Boolean).join(", "), className: node.kind, body: <Plain node={node} status={status} /> };
   }, [byId, ops, minute]);
 
   const toggle = useCallback(
     (id: string) => {
       const node = nodes.get(id);
       if (!node || (!node.opens && !node.open)) return;
-      const name = node.kind === "asset" && node.asset ? node.asset : id;
-      const next = open.includes(name) ? open.filter((each) => each !== name) : open.includes(id) ? open.filter((each) => each !== id) : [...open, name];
-      setOpened(next.join(","));
+      if (node.kind === "group") {
+        setFolded((fold.includes(id) ? fold.filter((each) => each !== id) : [...fold, id]).join(","));
+        return;
+      }
+      const name = node.asset ?? id;
+      // Assets of one graph are opened together, in a box that is named for the graph.
+      const unit = node.open ? (node.asset ? byId.get(node.asset)?.unit : id.startsWith("unit:") ? id.slice(5) : undefined) : undefined;
+      const same = (each: string) => each === name || (unit !== undefined && byId.get(each)?.unit === unit);
+      setOpened((node.open ? open.filter((each) => !same(each)) : [...open, name]).join(","));
     },
-    [nodes, open, setOpened],
+    [nodes, open, fold, byId, setOpened, setFolded],
   );
   const enter = useCallback(
     (id: string) => {
@@ -88,12 +97,12 @@ export function AssetsPage() {
 
   const title = useCallback(
     (node: PlacedNode) => {
-      const asset = node.asset && node.kind !== "graph" ? byId.get(node.asset) : undefined;
+      const asset = node.asset ? byId.get(node.asset) : undefined;
       return (
         <>
           <Icon name="down" />
           <span className="cut">{node.label}</span>
-          {node.count > 0 && <span className="faint">{plural(node.count, node.kind === "group" ? "asset" : "op")}</span>}
+          {node.badge && <span className="faint">{node.badge}</span>}
           {asset && <Status of={asset.status} word={asset.progress ? `${asset.progress.done} of ${asset.progress.total}` : undefined} />}
         </>
       );
@@ -153,7 +162,7 @@ export function AssetsPage() {
             tone={tone}
             title={title}
             picked={picked}
-            first={[...nodes.values()].find((n) => n.open && n.asset === open[0])?.id ?? null}
+            first={[...nodes.values()].find((n) => n.open && (n.asset === open[0] || n.id === `unit:${byId.get(open[0] ?? "")?.unit}`))?.id ?? null}
             matches={matches}
             onPick={setPicked}
             onEnter={enter}
@@ -234,7 +243,7 @@ function opFace(node: PlacedNode, op: AssetOp | undefined): Face {
   const status = op?.status ?? null;
   const { tone, icon, word } = look(status ?? "never");
   const times = op?.times;
-  const took = times && status !== "reused" ? duration((times.load_us + times.compute_us + times.store_us) / 1e6) : "";
+  const took = times && status !== "reused" && status !== "running" ? duration((times.load_us + times.compute_us + times.store_us) / 1e6) : "";
   return {
     tone,
     spoken: ["op", status ? word : "never ran", took].filter(Boolean).join(", "),
@@ -256,19 +265,28 @@ function opFace(node: PlacedNode, op: AssetOp | undefined): Face {
   };
 }
 
-function Plain({ node }: { node: PlacedNode }) {
+/** How the ops of a graph stand that is shown as one node, `graph:revenue.clean`. */
+function inside(id: string, ops: Map<string, AssetOp>): string | null {
+  const prefix = `${id.slice(id.indexOf(":") + 1)}.`;
+  return together([...ops.values()].filter((op) => op.key.startsWith(prefix)).map((op) => op.status));
+}
+
+function Plain({ node, status }: { node: PlacedNode; status: string | null }) {
   return (
     <>
       <span className="name">
         <span className="cut">{node.label}</span>
         {node.opens && (
           <button type="button" className="badge" tabIndex={-1} aria-label={`Open ${node.label}`}>
-            {node.count || ""}
+            {node.badge}
             <Icon name="right" />
           </button>
         )}
       </span>
-      <span className="sub">{node.kind === "group" ? "group" : node.detail || node.kind}</span>
+      <span className="sub">
+        {status && <Icon name={look(status).icon} />}
+        {node.detail || (status ? look(status).word : node.kind)}
+      </span>
     </>
   );
 }

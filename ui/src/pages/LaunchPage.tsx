@@ -43,10 +43,10 @@ export function LaunchPage() {
   useEffect(() => setText(select), [select]);
 
   const target = useMemo(
-    () => (parent ? { parent, mode: mode as Mode, ...(steps.length ? { steps } : {}) } : job ? { job } : { selection: select }),
+    () => (parent ? { parent, mode: mode as Mode, ...(steps.length ? { steps } : {}) } : job ? { job } : { selection: select || null }),
     [parent, mode, steps, job, select],
   );
-  const form = useForm(parent ? null : job ? { job } : { selection: select });
+  const form = useForm(parent ? null : job ? { job } : { selection: select || null });
   const fields = useMemo(() => form.data?.fields ?? [], [form.data]);
   const { config, wrong } = useMemo(() => configOf(fields, typed), [fields, typed]);
   const body = useMemo(

@@ -16,9 +16,14 @@ export function RunGraph({ run, tree, selected, onPick }: { run: RunDetail; tree
   }, [run.assets]);
   const assets = useAssets(query);
   const [closed, setClosed] = useState<ReadonlySet<string>>(new Set());
-  const open = useMemo(() => (assets.data?.assets ?? []).filter((a) => a.graph_backed && !closed.has(a.id)).map((a) => a.id), [assets.data, closed]);
+  const graphs = useMemo(() => [...tree.rows.values()].filter((row) => row.kind === "graph").map((row) => `graph:${row.path}`), [tree.rows.size]); // rows only come
+  const open = useMemo(
+    () => [...(assets.data?.assets ?? []).filter((a) => a.graph_backed).map((a) => a.id), ...graphs].filter((each) => !closed.has(each)),
+    [assets.data, graphs, closed],
+  );
   const drawing = useDrawing(query, open);
   const byStep = useMemo(() => new Map([...tree.rows.values()].filter((row) => row.kind !== "key" && row.key).map((row) => [row.key, row])), [tree]);
+  const byGraph = useMemo(() => new Map([...tree.rows.values()].filter((row) => row.kind === "graph").map((row) => [`graph:${row.path}`, row])), [tree]);
   const byAsset = useMemo(() => {
     const out = new Map<string, TreeRow>();
     for (const row of tree.rows.values()) for (const key of row.assets) if (!out.has(key) || row.kind === "asset") out.set(key, row);
@@ -30,9 +35,10 @@ export function RunGraph({ run, tree, selected, onPick }: { run: RunDetail; tree
     (node: PlacedNode | undefined): TreeRow | undefined => {
       if (!node) return undefined;
       if (node.step) return byStep.get(node.step);
-      return node.asset && node.kind !== "graph" ? byAsset.get(keys.get(node.asset) ?? "") : undefined;
+      if (node.kind === "graph") return byGraph.get(node.id);
+      return node.asset ? byAsset.get(keys.get(node.asset) ?? "") : undefined;
     },
-    [byStep, byAsset, keys],
+    [byStep, byGraph, byAsset, keys],
   );
   const tone = useCallback((id: string): Tone => look(rowOf(nodes.get(id))?.status ?? "skip").tone, [rowOf, nodes]);
   const face = useCallback(
@@ -48,7 +54,7 @@ export function RunGraph({ run, tree, selected, onPick }: { run: RunDetail; tree
           <>
             <span className="name">
               <span className="cut">{node.label}</span>
-              {node.opens && !node.open && <button type="button" className="badge" tabIndex={-1} aria-label={`Open ${node.label}`}>{node.count || ""}<Icon name="right" /></button>}
+              {node.opens && !node.open && <button type="button" className="badge" tabIndex={-1} aria-label={`Open ${node.label}`}>{node.badge}<Icon name="right" /></button>}
             </span>
             <span className="sub">
               <Icon name={icon} />
@@ -63,11 +69,15 @@ export function RunGraph({ run, tree, selected, onPick }: { run: RunDetail; tree
   const picked = useMemo(() => (selected ? ([...nodes.values()].find((n) => n.step === selected)?.id ?? null) : null), [nodes, selected]);
   const failed = useMemo(() => [...nodes.values()].find((n) => n.step !== null && byStep.get(n.step)?.status === "failed")?.id ?? null, [nodes, byStep]);
   const toggle = (id: string) => {
-    const asset = nodes.get(id)?.asset;
-    if (!asset) return;
+    const node = nodes.get(id);
+    if (!node) return;
+    const unit = id.startsWith("unit:") ? id.slice(5) : undefined;
+    const names = unit === undefined ? [node.asset ?? id] : (assets.data?.assets ?? []).filter((a) => a.unit === unit).map((a) => a.id);
     const next = new Set(closed);
-    if (next.has(asset)) next.delete(asset);
-    else next.add(asset);
+    for (const name of names) {
+      if (node.open) next.add(name);
+      else next.delete(name);
+    }
     setClosed(next);
   };
   const pick = (id: string | null) => {

@@ -225,9 +225,10 @@ function Bars({ row, from, to, now, words }: { row: TreeRow; from: number; to: n
   const left = at(row.started);
   const right = at(end);
   const label = [row.status === "failed" || row.mapped ? words : "", row.expandable ? "" : duration(end - row.started)].filter(Boolean).join(" · ");
-  const beside = right > 0.72 && left > 0.3;
+  const beside = right > 0.8;
+  const begins = left - row.times.queue_us / 1e6 / (to - from);
   const text = label ? (
-    <span className="barlabel" style={beside ? { right: `${100 * (1 - left)}%` } : { left: `${100 * right}%` }}>
+    <span className="barlabel" style={beside ? (begins > 0.12 ? { right: `${100 * (1 - begins)}%` } : { right: 0 }) : { left: `${100 * right}%` }}>
       {label}
     </span>
   ) : null;

@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -47,13 +47,17 @@ class Chosen:
 
     def instance(self) -> Instance:
         """The project's state, made if need be."""
+        return self._open(self.location.python_logs)
+
+    def _open(self, python_logs: Mapping[str, Any] | None) -> Instance:
         location = self.location
         make_home(location)
-        return Instance(location.home, durability=location.durability or "power", retention=location.retention)
+        durability = location.durability or "power"
+        return Instance(location.home, durability=durability, retention=location.retention, python_logs=python_logs)
 
     def past(self) -> Instance:
         """The project's state for who only looks at it: where there is none yet, nothing is made."""
-        return self.instance() if self.has_state else Instance()
+        return self._open(None) if self.has_state else Instance()
 
     @property
     def has_state(self) -> bool:

@@ -12,7 +12,7 @@ from opgraph.show.draw.column import Columns
 from opgraph.show.draw.straight import straighten
 
 _SMALL = 20_000  # vertices and edges, up to which there is time to look at everything several times
-_STEPS = 500_000  # about half a second: edges looked at in all passes together
+_STEPS = 350_000  # about half a second: edges looked at in all passes together
 _LANE, _END, _PLAIN, _BESIDE = (
     16.0,
     4.0,

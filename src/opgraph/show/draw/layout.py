@@ -292,10 +292,10 @@ class _Layout:
         for box, number in pieces:
             left, top = origin[box]
             way = self.levels[box].ways[number]
-            begin = 2 if points else 0
-            for i in range(begin, len(way), 2):
-                points.append(round(way[i] + left, 1))
-                points.append(round(way[i + 1] + top, 1))
+            piece = [0.0] * len(way)
+            piece[::2] = [round(x + left, 1) for x in way[::2]]
+            piece[1::2] = [round(y + top, 1) for y in way[1::2]]
+            points += piece[2:] if points else piece
         return Line(edge.source, edge.target, edge.label, edge.kind, tuple(points))
 
 

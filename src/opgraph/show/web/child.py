@@ -9,11 +9,12 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from opgraph.declare.job import AssetJob
 from opgraph.declare.selection import AssetSelection
@@ -28,7 +29,8 @@ from opgraph.resolve.select import select
 from opgraph.run.instance import Instance
 from opgraph.show.draw.assets import asset_scene
 from opgraph.show.draw.layout import lay_out
-from opgraph.show.draw.model import Box, Line
+from opgraph.show.draw.letters import BOLD, text_width
+from opgraph.show.draw.model import Box, Line, Node
 from opgraph.show.web import forms
 from opgraph.show.web import messages as m
 from opgraph.show.web.ids import asset_id
@@ -36,6 +38,7 @@ from opgraph.show.web.launching import again, as_given, encoded
 from opgraph.show.web.reports import mistakes, problem_of, project_error
 
 Json = dict[str, Any]
+_SMALL = frozenset({"op", "graph", "input", "output"})
 
 
 def main() -> None:
@@ -220,13 +223,26 @@ class Definitions:
         ids = {asset_id(key.text): f"asset:{key.text}" for key in graph.nodes}
         opened = {ids.get(each, each) for each in given["open"]}
         scene = asset_scene(graph, keys, opened=opened, folded=set(given["fold"]))
-        drawing = lay_out(scene.nodes, scene.edges)
+        drawing = lay_out(_roomy(scene.nodes), scene.edges)
         return {
             "width": drawing.width,
             "height": drawing.height,
             "nodes": [_box(box) for box in drawing.boxes],
             "edges": [_line(line) for line in drawing.lines if line.points],
         }
+
+
+def _roomy(nodes: Sequence[Node]) -> Iterator[Node]:
+    """The nodes with room for the line that the pages write below each name: status, age, duration."""
+    holders = {node.parent for node in nodes}
+    for node in nodes:
+        if node.id in holders:
+            yield node
+        else:
+            badge = text_width(node.badge, 11) + 34 if node.badge else 0
+            words = text_width(node.label, 13) * BOLD + badge + (32 if node.mapped else 0) + 28
+            least, height = (132, 38) if node.kind in _SMALL else (176, 46)
+            yield structs.replace(node, width=min(300, max(least, words)), height=height)
 
 
 def _box(box: Box) -> Json:

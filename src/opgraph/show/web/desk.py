@@ -71,6 +71,7 @@ class Desk:
         self.hub.tell_project()
 
     def _states(self) -> dict[str, m.AssetState]:
+        self._launcher.reap()
         with self._board_lock:
             return self._board.states(self.definitions.manifest, self._version())
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from opgraph.events import AnyFact, RunStarted
+from opgraph.events import AnyFact, RunEnded, RunStarted
 from opgraph.operate.fold import Branch, Fold, Phase, branches
 from opgraph.operate.inspect import NoSuchRunError, together
 from opgraph.plan.model import Plan, decode_plan, outputs_in
@@ -90,7 +90,11 @@ class Followed:
             step = getattr(fact, "step", None)
             if isinstance(step, int):
                 steps.add(step)
-            elif not isinstance(fact, RunStarted) or fact.epoch > 1:
+            elif isinstance(fact, RunEnded):
+                stopped = (Phase.INTERRUPTED, Phase.FAILED)
+                steps.update(i for i, phase in enumerate(self.fold.phase) if phase in stopped)
+                steps.update(i for i, step in enumerate(self.plan.steps) if step.over)
+            elif isinstance(fact, RunStarted) and fact.epoch > 1:
                 return None
         return steps
 

@@ -63,6 +63,7 @@ class Launcher:
         if "run_id" in said:
             return said["run_id"]
         if "problem" in said:
+            process.wait(10)  # it has nothing left to do
             raise Refused(400, m.Problem.model_validate(said["problem"]))
         raise Refused.of(503, "RunNotStarted", said["why"])
 

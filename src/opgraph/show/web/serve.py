@@ -17,7 +17,7 @@ from opgraph.show.web.app import make_app
 from opgraph.show.web.desk import Desk
 from opgraph.show.web.guard import default_token_file, token_in
 
-_ALSO = (".toml", ".json", ".yaml", ".yml", ".sql")  # files besides Python's that definitions are made of
+_ALSO = (".toml", ".yaml", ".yml", ".sql")  # files besides Python's that definitions are made of; ops write others
 _PORTS = 20  # tried one after another where none was asked for
 
 

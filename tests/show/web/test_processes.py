@@ -1,0 +1,247 @@
+"""Runs, definitions and the server are processes of their own: what holds between them."""
+
+import os
+import signal
+import threading
+import time
+
+from opgraph.operate.project import locate
+from real_server import Server, events, made_project, until
+
+
+def test_a_run_is_launched_watched_and_shown(server):
+    """A launched run succeeds, and its assets, tree, steps, logs and versions say so."""
+    run = server.run(selection="+revenue", config={"revenue.clean.threshold": 1}, tags={"team": "a"}, why="to see")
+    assert (run["status"], run["why"], run["tags"], run["selection"]) == (
+        "SUCCESS", "to see", {"team": "a"}, ["orders", "revenue"],
+    )  # fmt: skip
+    assert run["counts"] == {"succeeded": 6}
+    assets = {each["key"]: each for each in server.get("assets")["assets"]}
+    assert assets["revenue"]["status"] == "fresh"
+    assert assets["revenue"]["latest"]["run_id"] == run["run_id"]
+    rows = {row["path"]: row for row in server.get(f"runs/{run['run_id']}/tree")["rows"]}
+    assert rows["revenue"]["expandable"]
+    assert rows["revenue.double"]["counts"] == {"succeeded": 2}
+    keys = server.get(f"runs/{run['run_id']}/tree", parent=rows["revenue.double"]["id"])["rows"]
+    assert [row["name"] for row in keys] == ["[k0]", "[k1]"]
+    step = server.get(f"runs/{run['run_id']}/steps/{rows['revenue.total']['n']}")
+    assert (step["outputs"][0]["asset"], step["inputs"][0]["step"]) == ("revenue", "revenue.double")
+    said = [line["text"] for line in server.get(f"runs/{run['run_id']}/logs")["lines"]]
+    assert said[:2] == ["orders were read", "threshold 1.0, password None"]
+    page = server.get(f"assets/{assets['revenue']['id']}")
+    assert page["materialization"]["inputs"][0]["asset"] == "orders"
+    assert [op["path"] for op in page["ops"]] == ["clean", "pieces", "double", "total"]
+    assert page["ops"][0]["status"] == "succeeded"
+
+
+def test_a_failure_says_the_users_line_first_and_is_resumed(server):
+    """After a failure the page has the user's exception and line; resuming reuses what had succeeded."""
+    (server.folder / "fail").touch()
+    run = server.run(selection="+report")
+    assert run["status"] == "FAILURE"
+    failure = run["failures"][0]
+    assert (failure["key"], failure["error"]["kind"]) == ("report", "KeyError")
+    assert failure["error"]["at"]["file"].endswith("project.py")
+    assert failure["error"]["at"]["text"] == 'return found["nothing"]'
+    report = next(each for each in server.get("assets")["assets"] if each["key"] == "report")
+    assert (report["status"], report["why"], report["run_id"]) == ("failed", "KeyError: 'nothing'", run["run_id"])
+    (server.folder / "fail").unlink()
+    plan = server.post("plan", {"parent": run["run_id"], "mode": "failed"}, 200)
+    decisions = {step["key"]: step["decision"] for step in plan["steps"]}
+    assert (decisions["report"], decisions["orders"]) == ("run", "reuse")
+    resumed = server.ended(server.post(f"runs/{run['run_id']}/resume", {}, 202)["run_id"])
+    assert (resumed["status"], resumed["parent"]) == ("SUCCESS", run["run_id"])
+    assert resumed["run_id"] in server.get(f"runs/{run['run_id']}")["children"]
+
+
+def test_a_run_is_taken_up_from_a_step_alone_or_anew(server):
+    """`from` runs a step and what follows, `only` just the steps named, `all` everything, with nothing reused."""
+    run = server.run(selection="+revenue")["run_id"]
+
+    def did(mode, steps=()):
+        made = server.ended(server.post(f"runs/{run}/resume", {"mode": mode, "steps": list(steps)}, 202)["run_id"])
+        return made["counts"], made["parent"]
+
+    assert did("from", ["revenue.total"]) == ({"succeeded": 1, "reused": 6}, run)
+    assert did("only", ["orders"])[0]["succeeded"] == 1
+    assert did("all") == ({"succeeded": 7}, run)
+
+
+def test_a_run_is_cancelled(server):
+    """Cancelling ends a run as CANCELED; a run that has ended can't be cancelled."""
+    run = server.post("runs", {"selection": "slow"}, 202)["run_id"]
+    until((server.folder / "began").exists)
+    slow = next(each for each in server.get("assets")["assets"] if each["key"] == "slow")
+    assert (slow["status"], slow["progress"]["running"]) == ("running", 1)
+    assert server.post(f"runs/{run}/resume", {})["kind"] == "RunGoesOn"
+    assert server.post(f"runs/{run}/cancel", {}, 200)["asked"]
+    assert server.ended(run)["status"] == "CANCELED"
+    assert server.post(f"runs/{run}/cancel", {}, 200)["asked"] is False
+
+
+def test_a_run_whose_process_dies_is_noticed(server):
+    """A run that dies without an end is shown as DIED, and the asset that was being made as failed."""
+    run = server.run(selection="+dies")
+    assert run["status"] == "DIED"
+    dies = until(lambda: next(a for a in server.get("assets")["assets"] if a["key"] == "dies" and a["status"] == "failed"))
+    assert dies["why"] == "the process of its run died"
+    assert run["run_id"] in [each["run_id"] for each in server.get("runs", status="DIED")["runs"]]
+
+
+def test_the_command_lines_runs_are_the_servers_runs(server):
+    """A run of the command line is in the list, and `opgraph runs` has those of the server."""
+    location = locate("project.py", start=server.folder, environment={})
+    assert str(location.home) == server.get("session")["home"]
+
+
+def test_runs_outlive_the_server(tmp_path):
+    """When the server is stopped, or killed, its run goes on to its end."""
+    made_project(tmp_path)
+    first = Server(tmp_path).ready()
+    run = first.post("runs", {"selection": "slow"}, 202)["run_id"]
+    until((tmp_path / "began").exists)
+    first.process.send_signal(signal.SIGKILL)
+    first.close()
+    second = Server(tmp_path, command="serve").ready()
+    assert second.token == first.token
+    assert second.get(f"runs/{run}")["status"] == "STARTED"
+    assert second.post(f"runs/{run}/cancel", {}, 200)["asked"]
+    assert second.ended(run)["status"] == "CANCELED"
+    second.close()
+
+
+def test_a_broken_file_keeps_the_last_good_manifest(tmp_path):
+    """While the file does not import, the error names its line, the assets stay, and nothing is started."""
+    made_project(tmp_path)
+    server = Server(tmp_path).ready()
+    before = server.get("project")["manifest"]
+    text = (tmp_path / "project.py").read_text()
+    (tmp_path / "project.py").write_text(text + "\nundefined_name\n")
+    broken = until(lambda: (found := server.get("project"))["status"] == "broken" and found)
+    assert broken["error"]["line"] == text.count("\n") + 2
+    assert broken["error"]["file"].endswith("project.py")
+    assert "undefined_name" in broken["error"]["text"]
+    assert broken["manifest"] == before
+    assert len(server.get("assets", query="group:raw")["assets"]) == 1
+    assert server.post("runs", {"selection": "orders"}, 409)["kind"] == "DefinitionsBroken"
+    (tmp_path / "project.py").write_text(text.replace("All orders.", "Every order."))
+    until(lambda: server.get("project")["status"] == "ready")
+    assert server.get("project")["manifest"] != before
+    server.close()
+
+
+def test_a_server_starts_on_a_broken_file(tmp_path):
+    """Where the file never imported there are no assets, and the page says why."""
+    made_project(tmp_path, "from opgraph import asset\n\nraise ValueError('not today')\n")
+    server = Server(tmp_path)
+    broken = until(lambda: (found := server.get("project"))["status"] == "broken" and found)
+    assert (broken["error"]["line"], broken["assets"]) == (3, 0)
+    assert server.get("assets")["assets"] == []
+    server.close()
+
+
+def test_the_process_of_the_definitions_may_crash(tmp_path):
+    """When it is killed, it is started again."""
+    made_project(tmp_path, "import os\nfrom pathlib import Path\nPath('pid').write_text(str(os.getpid()))\n"
+                 "from opgraph import asset\n@asset\ndef one(): return 1\n")  # fmt: skip
+    server = Server(tmp_path).ready()
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    reply = server.client.get("/api/assets", params={"query": "one"})
+    assert reply.status_code == 503
+    until(lambda: server.client.get("/api/assets", params={"query": "one"}).status_code == 200)
+    server.close()
+
+
+def test_files_and_folders_are_their_owners(server):
+    """S5: everything in the state folder is 0600, folders 0700, the token too."""
+    server.run(selection="orders")
+    home = server.folder / ".opgraph"
+    found = [home, *home.rglob("*")]
+    assert len(found) > 5
+    assert {oct(each.stat().st_mode & 0o777) for each in found if each.is_dir()} == {"0o700"}
+    assert {oct(each.stat().st_mode & 0o777) for each in found if each.is_file()} == {"0o600"}
+
+
+def test_it_is_small(server):
+    """The idle server takes at most 120 MB."""
+    with open(f"/proc/{server.process.pid}/status") as status:
+        size = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+    assert size < 120 * 1024
+
+
+def test_secrets_are_nowhere(server):
+    """S6: a secret of the configuration is in no reply, no log, no file of the state folder."""
+    secret = "hunter2-hunter2"
+    body = {"selection": "+revenue", "config": {"revenue.clean.password": secret}}
+    plan = server.client.post("/api/plan", json=body)
+    assert plan.status_code == 200
+    run = server.run(**body)
+    assert run["status"] == "SUCCESS"
+    replies = [plan.text]
+    for path in ("", "/tree", "/logs?kinds=log,event", "/steps/1", "/steps/2"):
+        replies.append(server.client.get(f"/api/runs/{run['run_id']}{path}").text)
+    replies.append(server.client.post("/api/plan", json={**body, "config": {"revenue.clean.password": {"x": secret}}}).text)
+    replies.append(server.client.post("/api/plan", json={**body, "why": [secret]}).text)
+    assert [text for text in replies if secret in text] == []
+    files = [each for each in (server.folder / ".opgraph").rglob("*") if each.is_file()]
+    assert [each for each in files if secret.encode() in each.read_bytes()] == []
+
+
+def test_streams_skip_nothing(server):
+    """Three runs at once: each stream ends with the run's last fact, its sequence only rises, and taking it up in the
+    middle goes on from there."""
+    ends = {}
+
+    def follow(run_id):
+        numbers, last = [], {}
+        with server.client.stream("GET", f"/api/runs/{run_id}/stream") as reply:
+            for name, number, data in events(reply):
+                if name == "run":
+                    numbers.append(data["seq"])
+                    last = data
+                    if data["run"]["status"] == "SUCCESS":
+                        break
+        ends[run_id] = (numbers, last)
+
+    runs = [server.post("runs", {"selection": "+revenue"}, 202)["run_id"] for _ in range(3)]
+    threads = [threading.Thread(target=follow, args=(run,)) for run in runs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    for run in runs:
+        numbers, last = ends[run]
+        assert numbers == sorted(set(numbers))
+        assert numbers[-1] == server.get(f"runs/{run}")["seq"]
+        assert last["counts"] == {"succeeded": 7}
+    headers = {"Last-Event-ID": "5.0"}
+    with server.client.stream("GET", f"/api/runs/{runs[0]}/stream", headers=headers) as reply:
+        name, _, data = next(events(reply))
+        assert (name, data["seq"]) == ("run", ends[runs[0]][0][-1])
+        keys = {row["path"] for row in data["rows"]}
+        assert "orders" not in keys
+        assert "revenue.total" in keys
+
+
+def test_the_global_stream_is_taken_up_where_it_broke_off(server):
+    """With the id of an event received, what happened since comes, and nothing twice; with a foreign id, `reset`."""
+    received = []
+
+    def listen(last="", stop=lambda name, data: False):
+        headers = {"Last-Event-ID": last} if last else {}
+        with server.client.stream("GET", "/api/stream", headers=headers) as reply:
+            for name, number, data in events(reply):
+                received.append((number, name, data))
+                if stop(name, data):
+                    return number
+
+    last = listen(stop=lambda name, _: name == "project")
+    run = server.run(selection="orders")["run_id"]
+    over = lambda name, data: name == "run" and data["run"]["run_id"] == run and data["run"]["status"] == "SUCCESS"
+    middle = listen(last, stop=lambda name, data: name == "run" and data["run"]["run_id"] == run)
+    listen(middle if not over(*received[-1][1:]) else last, stop=over)
+    numbers = [int(number.split("-")[1]) for number, _, _ in received]
+    assert numbers[-1] - numbers[0] >= 1
+    assert set(numbers) == set(range(numbers[0], numbers[-1] + 1))
+    listen("ffffffff-7", stop=lambda name, data: name == "reset")
+    assert received[-1][1] == "reset"

@@ -1,0 +1,52 @@
+import { expect, test } from "vitest";
+import { FARTHEST, fitting, neighbour, opening, overlap, pan, seen, showing, zoom } from "./camera";
+
+const view = { width: 1000, height: 600 };
+
+test("fitting shows all of a drawing in the middle, and never draws small ones huge", () => {
+  const wide = fitting({ x: 0, y: 0, width: 5000, height: 100 }, view);
+  const box = seen(wide, view, 0);
+  expect(box.x).toBeLessThanOrEqual(0);
+  expect(box.x + box.width).toBeGreaterThanOrEqual(5000);
+  expect(box.y + box.height / 2).toBeCloseTo(50);
+  expect(fitting({ x: 0, y: 0, width: 10, height: 10 }, view).scale).toBeLessThan(1.2);
+  expect(fitting({ x: 0, y: 0, width: 1e9, height: 1 }, view).scale).toBe(FARTHEST);
+});
+
+test("a drawing too large to read begins at its left, or at the box that was asked for", () => {
+  const content = { x: 0, y: 0, width: 80_000, height: 4000 };
+  expect(opening(content, view).x).toBeLessThanOrEqual(0);
+  const box = { x: 40_000, y: 3000, width: 200, height: 50 };
+  const camera = opening(content, view, box);
+  expect(overlap(seen(camera, view, 0), box)).toBe(true);
+  expect(camera.scale).toBeGreaterThan(0.6);
+});
+
+test("zooming keeps the point under the pointer where it is", () => {
+  const before = { x: 10, y: 20, scale: 0.5 };
+  const after = zoom(before, 1.7, 300, 200);
+  expect(after.x + 300 / after.scale).toBeCloseTo(before.x + 300 / before.scale);
+  expect(after.y + 200 / after.scale).toBeCloseTo(before.y + 200 / before.scale);
+});
+
+test("panning follows the pointer by pixels, at any scale", () => {
+  expect(pan({ x: 0, y: 0, scale: 2 }, 10, -4)).toEqual({ x: -5, y: 2, scale: 2 });
+});
+
+test("showing moves only when a box is out of view, and then it is in view", () => {
+  const camera = { x: 0, y: 0, scale: 1 };
+  expect(showing(camera, { x: 100, y: 100, width: 50, height: 50 }, view)).toEqual(camera);
+  const far = { x: 3000, y: -900, width: 50, height: 50 };
+  const box = seen(showing(camera, far, view), view, 0);
+  expect(overlap(box, far)).toBe(true);
+});
+
+test("an arrow key goes to the nearest box on that side, straight ahead before sideways", () => {
+  const at = (x: number, y: number) => ({ x, y, width: 10, height: 10 });
+  const [home, ahead, aside, behind] = [at(0, 0), at(100, 5), at(60, 90), at(-50, 0)];
+  const all = [home, ahead, aside, behind];
+  expect(neighbour(home, all, "right")).toBe(ahead);
+  expect(neighbour(home, all, "down")).toBe(aside);
+  expect(neighbour(home, all, "left")).toBe(behind);
+  expect(neighbour(behind, all, "left")).toBeNull();
+});

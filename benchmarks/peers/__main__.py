@@ -71,15 +71,16 @@ def main(names: list[str]) -> None:
         near = [floor(STEPS, "file") for _ in range(2)]
         try:
             cpu, wall = measured(name)
-        except subprocess.CalledProcessError as error:
-            reason = (error.stderr or str(error)).strip().splitlines()[-1][:90]
+        except (OSError, subprocess.CalledProcessError) as error:
+            reason = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[-1][:90]
             print(f"| {name:8} | | | | not measured: {reason} |", flush=True)
             continue
         near += [floor(STEPS, "file") for _ in range(3)]
         floors += near
         base = statistics.median(each for _, each in near)
         said = f"{cpu * 1e3:.3f}" if name != "barca" else ""  # what a command's process took is not asked
-        print(f"| {name:8} | {said:>7} | {wall * 1e3:7.3f} | {wall / base:7.1f} | {PEERS[name][1]} |", flush=True)
+        times = f"{wall / base:.{0 if wall > 10 * base else 2}f}"
+        print(f"| {name:8} | {said:>7} | {wall * 1e3:7.3f} | {times:>7} | {PEERS[name][1]} |", flush=True)
     if floors:
         cpu, wall = (statistics.median(each) * 1e3 for each in zip(*floors, strict=True))
         print(f"| floor    | {cpu:7.3f} | {wall:7.3f} |     1.0 | a pickle file and a commit a step |")

@@ -1237,3 +1237,28 @@ def not_in_hook_tests():
         return context.run_id
 
     tell(build_hook_context())
+
+
+@case("show.web.launching.BadConfigKey")
+def bad_config_key():
+    from opgraph.show.web.launching import as_given
+
+    as_given({"@settings.toml": 1})
+
+
+@case("show.web.serve.PortTaken")
+def port_taken(tmp_path):
+    serve_at(tmp_path, port=99_999)
+
+
+@case("show.web.serve.NoToken")
+def no_token(tmp_path):
+    serve_at(tmp_path, token_file=tmp_path / "nowhere" / "token")
+
+
+def serve_at(folder, **options):
+    from opgraph.show.web.serve import serve
+
+    (folder / "shop.py").touch()
+    given = {"mode": "serve", "host": "127.0.0.1", "port": 0, "hosts": (), "token_file": None, "opens": False}
+    serve(locate("shop.py", start=folder, environment=ENV), **{**given, **options}, say=print)

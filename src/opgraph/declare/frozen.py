@@ -1,6 +1,7 @@
 """Records that never change after they were made: what users declare is read by every room above."""
 
 from collections.abc import Callable, Collection, Iterator
+from functools import cache
 from itertools import repeat
 from typing import Any, NoReturn, TypeVar
 
@@ -71,10 +72,13 @@ class Compared(Frozen):
 
 def fields_of(record: Frozen) -> Iterator[tuple[str, Any]]:
     """The names and values of a record's fields."""
-    for cls in type(record).__mro__:
-        for name in cls.__dict__.get("__slots__", ()):
-            if name != "__weakref__":
-                yield name, getattr(record, name)
+    return ((name, getattr(record, name)) for name in _names_of(type(record)))
+
+
+@cache
+def _names_of(cls: type[Any]) -> tuple[str, ...]:
+    slots = (name for each in cls.__mro__ for name in each.__dict__.get("__slots__", ()))
+    return tuple(name for name in slots if name != "__weakref__")
 
 
 def made(cls: type[T], **fields: Any) -> T:
@@ -110,4 +114,9 @@ def set_of(values: Collection[V] | None) -> frozenset[V]:
 
 def replaced(record: T, **changes: Any) -> T:
     """A copy with other values in some fields."""
-    return made(type(record), **{**dict(fields_of(record)), **changes})
+    copy: T = object.__new__(type(record))
+    for name in _names_of(type(record)):
+        if name not in changes:
+            _set(copy, name, getattr(record, name))
+    copy.settle(**changes)
+    return copy

@@ -13,7 +13,7 @@ import httpx
 
 TOKEN = "t" * 43
 
-PROJECT = '''
+PROJECT = """
 import os
 import time
 from pathlib import Path
@@ -99,7 +99,7 @@ def greeting():
 
 everything = define_asset_job("everything", selection="orders or revenue")
 defs = Definitions(assets=[orders, revenue, report, slow, dies], jobs=[greeting, everything])
-'''
+"""
 
 # Notes in a file whenever the process unpickles, or reads the project's code.
 WATCHER = """

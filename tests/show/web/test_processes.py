@@ -3,10 +3,11 @@
 import os
 import signal
 import threading
-import time
+from pathlib import Path
+
+from real_server import Server, events, made_project, until
 
 from opgraph.operate.project import locate
-from real_server import Server, events, made_project, until
 
 
 def test_a_run_is_launched_watched_and_shown(server):
@@ -83,7 +84,9 @@ def test_a_run_whose_process_dies_is_noticed(server):
     """A run that dies without an end is shown as DIED, and the asset that was being made as failed."""
     run = server.run(selection="+dies")
     assert run["status"] == "DIED"
-    dies = until(lambda: next(a for a in server.get("assets")["assets"] if a["key"] == "dies" and a["status"] == "failed"))
+    dies = until(
+        lambda: next(a for a in server.get("assets")["assets"] if a["key"] == "dies" and a["status"] == "failed")
+    )
     assert dies["why"] == "the process of its run died"
     assert run["run_id"] in [each["run_id"] for each in server.get("runs", status="DIED")["runs"]]
 
@@ -164,8 +167,8 @@ def test_files_and_folders_are_their_owners(server):
 
 def test_it_is_small(server):
     """The idle server takes at most 120 MB."""
-    with open(f"/proc/{server.process.pid}/status") as status:
-        size = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+    status = Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
+    size = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
     assert size < 120 * 1024
 
 
@@ -180,7 +183,9 @@ def test_secrets_are_nowhere(server):
     replies = [plan.text]
     for path in ("", "/tree", "/logs?kinds=log,event", "/steps/1", "/steps/2"):
         replies.append(server.client.get(f"/api/runs/{run['run_id']}{path}").text)
-    replies.append(server.client.post("/api/plan", json={**body, "config": {"revenue.clean.password": {"x": secret}}}).text)
+    replies.append(
+        server.client.post("/api/plan", json={**body, "config": {"revenue.clean.password": {"x": secret}}}).text
+    )
     replies.append(server.client.post("/api/plan", json={**body, "why": [secret]}).text)
     assert [text for text in replies if secret in text] == []
     files = [each for each in (server.folder / ".opgraph").rglob("*") if each.is_file()]
@@ -234,10 +239,14 @@ def test_the_global_stream_is_taken_up_where_it_broke_off(server):
                 received.append((number, name, data))
                 if stop(name, data):
                     return number
+        return ""
 
     last = listen(stop=lambda name, _: name == "project")
     run = server.run(selection="orders")["run_id"]
-    over = lambda name, data: name == "run" and data["run"]["run_id"] == run and data["run"]["status"] == "SUCCESS"
+
+    def over(name, data):
+        return name == "run" and data["run"]["run_id"] == run and data["run"]["status"] == "SUCCESS"
+
     middle = listen(last, stop=lambda name, data: name == "run" and data["run"]["run_id"] == run)
     listen(middle if not over(*received[-1][1:]) else last, stop=over)
     numbers = [int(number.split("-")[1]) for number, _, _ in received]

@@ -34,7 +34,7 @@ from opgraph.show.draw.model import Box, Line, Node
 from opgraph.show.web import forms
 from opgraph.show.web import messages as m
 from opgraph.show.web.ids import asset_id
-from opgraph.show.web.launching import again, as_given, encoded
+from opgraph.show.web.launching import again, as_given, encoded, named
 from opgraph.show.web.reports import mistakes, problem_of, project_error
 
 Json = dict[str, Any]
@@ -193,7 +193,7 @@ class Definitions:
     def _planned(self, given: Json) -> tuple[Plan, bool]:
         if not given.get("parent"):
             return self._target(given).plan(self._instance), False
-        mode, steps = given.get("mode") or "failed", given.get("steps") or []
+        mode, steps = given.get("mode") or "failed", named(given)
         row = planning.row_of(self._instance, given["parent"])
         policy, config = given.get("policy"), as_given(given.get("config") or {})
         if mode == "all":

@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from fastapi.responses import StreamingResponse
@@ -23,6 +23,7 @@ from opgraph.show.web.launcher import Launcher, stop
 from opgraph.show.web.live import Hub
 from opgraph.show.web.reports import Refused, problem_of
 from opgraph.show.web.runs import RunPages
+from opgraph.show.web.said import logs
 from opgraph.show.web.standing import Board, Standing
 
 _STREAMS = 64  # at once
@@ -226,7 +227,7 @@ class Desk:
 
     def logs(self, run_id: str, **how: Any) -> m.Logs:
         """What the steps of a run said."""
-        return self._runs.logs(run_id, **how)
+        return logs(self._record, self._runs.followed(run_id), **how)
 
     # -- live ---------------------------------------------------------------------------
 
@@ -238,11 +239,11 @@ class Desk:
         """What changes anywhere."""
         return self._streamed(self.hub.everything(last))
 
-    def _streamed(self, events: Any) -> StreamingResponse:
+    def _streamed(self, events: AsyncGenerator[bytes]) -> StreamingResponse:
         if self._open >= _STREAMS:
             raise Refused.of(503, "TooManyStreams", f"{_STREAMS} streams are open already")
 
-        async def counted() -> Any:
+        async def counted() -> AsyncGenerator[bytes]:
             self._open += 1
             try:
                 async for data in events:

@@ -16,19 +16,10 @@ from opgraph.show.web import messages as m
 from opgraph.show.web import pages
 
 BODY_LIMIT: Final = 1 << 20  # bytes of a request's body
-_TOKEN: Final = "web.token"
-_POLICY = "; ".join(
-    [
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data:",
-        "font-src 'self'",
-        "connect-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    ]
+_FILE: Final = "web.token"
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 HEADERS: Final = (
     (b"content-security-policy", _POLICY.encode()),
@@ -66,7 +57,7 @@ def token_in(path: Path) -> str:
 
 def default_token_file(home: Path) -> Path:
     """Where a project's token is, unless another place is named."""
-    return home / _TOKEN
+    return home / _FILE
 
 
 class Guard:

@@ -45,7 +45,7 @@ class Launcher:
             [sys.executable, "-m", "opgraph.show.web.runner"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            cwd=os.getcwd(),
+            cwd=self._location.root,
             start_new_session=True,  # it has its own terminal signals, and goes on without this server
         )
         self.reap()

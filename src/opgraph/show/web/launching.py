@@ -50,6 +50,11 @@ def again(
     return target, target.plan(instance)
 
 
+def named(given: Mapping[str, Any]) -> list[str]:
+    """The steps that a request names."""
+    return list(given.get("steps") or ())
+
+
 def encoded(message: Any) -> bytes:
     """A line of the conversation between two of our processes."""
     return msgspec.json.encode(message, enc_hook=str) + b"\n"

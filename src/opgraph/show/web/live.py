@@ -14,7 +14,8 @@ from opgraph.operate.inspect import DIED, NoSuchRunError, status_of
 from opgraph.record.sqlite import SqliteRecord
 from opgraph.show.web import messages as m
 from opgraph.show.web.followed import Followed, Following
-from opgraph.show.web.runs import RunPages, counts_of, cursor_of, line_of, member_row, tree_row
+from opgraph.show.web.runs import RunPages, counts_of, member_row, tree_row
+from opgraph.show.web.said import cursor_of, line_of
 
 _LOOK = 0.15  # seconds between looks at the record
 _BEAT = 10.0  # seconds between signs of life
@@ -48,7 +49,7 @@ class Deltas:
     ) -> None:
         self._record, self._pages, self._run, self._lines = record, pages, run, lines
         self.seq, self.line = seq, line
-        self.status = ""
+        self.status: str = ""
 
     def since(self) -> m.RunDelta | None:
         """What is new; None: nothing."""

@@ -5,69 +5,67 @@ opaque: an asset's is a short hash of its key, a run's is the run id, a step's i
 ever added.
 """
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from opgraph.show.web.launch_messages import (
+    Besides,
+    FormField,
+    FormReply,
+    FormRequest,
+    Launched,
+    PlannedStep,
+    PlanReply,
+    ResumeRequest,
+    RunRequest,
+)
+from opgraph.show.web.message import (
+    AssetId,
+    AssetKind,
+    AssetStatus,
+    Decided,
+    Error,
+    Frame,
+    Level,
+    Meta,
+    Mistake,
+    Problem,
+    Reply,
+    Request,
+    RunId,
+    RunState,
+    StepStatus,
+    Text,
+    Word,
+)
 
-AssetStatus: TypeAlias = Literal["never", "fresh", "stale", "failed", "running", "external"]
-StepStatus: TypeAlias = Literal[
-    "pending", "running", "retrying", "succeeded", "failed", "skipped", "blocked", "reused", "interrupted"
+__all__ = [  # what is said elsewhere and belongs to the contract too
+    "AssetId",
+    "AssetKind",
+    "AssetStatus",
+    "Besides",
+    "Decided",
+    "Error",
+    "FormField",
+    "FormReply",
+    "FormRequest",
+    "Frame",
+    "Launched",
+    "Level",
+    "Meta",
+    "Mistake",
+    "PlanReply",
+    "PlannedStep",
+    "Problem",
+    "Reply",
+    "Request",
+    "ResumeRequest",
+    "RunId",
+    "RunRequest",
+    "RunState",
+    "StepStatus",
+    "Text",
+    "Word",
 ]
-RunState: TypeAlias = Literal[
-    "QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING", "SUCCESS", "FAILURE", "CANCELED", "DIED"
-]
-Decided: TypeAlias = Literal["run", "reuse", "skip", "decide"]
-AssetKind: TypeAlias = Literal["asset", "multi_asset", "graph", "external"]
-Level: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "STDOUT", "STDERR"]
-
-AssetId: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
-RunId: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
-Text: TypeAlias = Annotated[str, StringConstraints(max_length=10_000)]
-Word: TypeAlias = Annotated[str, StringConstraints(max_length=500)]
-Count: TypeAlias = Annotated[int, Field(ge=0)]
-
-
-class Reply(BaseModel):
-    """The base of what the server says."""
-
-    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
-
-
-class Request(BaseModel):
-    """The base of what the server is told: nothing else may be in it."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-# -- mistakes ---------------------------------------------------------------------
-
-
-class Frame(Reply):
-    """A line of a traceback, the outermost first. `is_framework`: not the user's own code."""
-
-    file: str
-    line: int
-    function: str
-    text: str
-    is_framework: bool = False
-
-
-class Mistake(Reply):
-    """One thing that is wrong: what, where, and what to do."""
-
-    kind: str
-    text: str
-    file: str = ""
-    line: int = 0
-    fix: str = ""
-
-
-class Problem(Reply):
-    """The body of every reply that is not 2xx. `text` is for people; `problems` has every mistake that was found."""
-
-    kind: str
-    text: str
-    problems: list[Mistake] = []
 
 
 # -- the session and the project ----------------------------------------------------
@@ -174,14 +172,6 @@ class Assets(Reply):
     manifest: str
     assets: list[AssetSummary]
     total: int  # of the project
-
-
-class Meta(Reply):
-    """One entry of metadata. `kind` says how to show the value: int, float, text, md, url, path, json, table."""
-
-    name: str
-    kind: str
-    value: Any
 
 
 class Preview(Reply):
@@ -351,123 +341,6 @@ class Drawing(Reply):
     edges: list[DrawnEdge]
 
 
-# -- launching ----------------------------------------------------------------------
-
-
-class RunRequest(Request):
-    """What is to be run, or planned.
-
-    For a new run: `selection` or `job`. To go on from an earlier one: `parent` and `mode`.
-    `config` has flat keys: `revenue.clean.threshold`.
-    """
-
-    selection: Text | None = None
-    job: Word | None = None
-    steps: list[Word] = Field(default=[], max_length=1000)  # for the modes `from` and `only`
-    config: dict[Word, Any] = Field(default={}, max_length=1000)
-    executor: Word | None = None
-    workers: Annotated[int, Field(ge=1, le=1024)] | None = None
-    tags: dict[Word, Word] = Field(default={}, max_length=100)
-    policy: Literal["materialize", "discard", "error"] | None = None
-    reuse: Literal["", "all", "none", "only"] = ""
-    parent: RunId | None = None
-    mode: Literal["failed", "from", "only", "all"] | None = None
-    why: Word = ""
-
-
-class ResumeRequest(Request):
-    """Go on from a run: what did not succeed, from one op on, some ops only, or all again."""
-
-    mode: Literal["failed", "from", "only", "all"] = "failed"
-    steps: list[Word] = Field(default=[], max_length=1000)
-    config: dict[Word, Any] = Field(default={}, max_length=1000)
-    policy: Literal["materialize", "discard", "error"] | None = None
-    executor: Word | None = None
-    workers: Annotated[int, Field(ge=1, le=1024)] | None = None
-    why: Word = ""
-
-
-class PlannedStep(Reply):
-    """What a plan says of a step, and why."""
-
-    n: int
-    key: str
-    op: str
-    unit: str
-    path: list[str]  # of names, from the unit down
-    assets: list[str] = []  # that come out here and were asked for
-    decision: Decided
-    why: str  # a word of a fixed vocabulary
-    reason: str  # a sentence's part
-    reused_from: str | None = None  # a run
-    mapped: bool = False
-    config: Any = None
-    after: list[int] = []
-
-
-class Besides(Reply):
-    """An asset that a run also materializes, though nobody asked for it."""
-
-    asset: str
-    step: str
-    output: str
-    certain: bool
-    policy: str
-    remedy: str
-    came: bool = False
-    discarded: bool = False
-
-
-class PlanReply(Reply):
-    """What a run would do."""
-
-    job: str
-    selection: list[str]
-    steps: list[PlannedStep]
-    besides: list[Besides]
-    missing: list[str] = []  # assets to be loaded of which nothing is recorded
-    counts: dict[str, int]
-    changes: dict[str, list[str]] = {}
-    parent: str | None = None
-    problems: list[Mistake] = []
-    same_run: bool = False  # the run goes on under its own id
-
-
-class FormRequest(Request):
-    """Which ops' configuration to ask for."""
-
-    selection: Text | None = None
-    job: Word | None = None
-
-
-class FormField(Reply):
-    """A setting. Unset means its default. `path` is the flat key."""
-
-    path: str
-    op: str  # the step's key
-    name: str
-    type: str  # int | float | bool | str | enum | json
-    required: bool
-    default: Any = None
-    description: str = ""
-    choices: list[Any] = []
-    secret: bool = False
-    type_text: str = ""  # as it is written in Python
-
-
-class FormReply(Reply):
-    """The settings of the ops of a selection, in the order of their steps."""
-
-    fields: list[FormField]
-    problems: list[Mistake] = []
-
-
-class Launched(Reply):
-    """The run has begun, in a process of its own."""
-
-    run_id: str
-
-
 # -- runs ---------------------------------------------------------------------------
 
 
@@ -495,20 +368,6 @@ class Runs(Reply):
 
     runs: list[RunSummary]
     cursor: str | None = None
-
-
-class Error(Reply):
-    """An exception. `at` is the user's line that it came from; the frames are outermost first."""
-
-    kind: str
-    message: str
-    at: Frame | None = None
-    frames: list[Frame] = []
-    during: str = "compute"
-    about: str = ""
-    notes: list[str] = []
-    metadata: list[Meta] = []
-    cause: "Error | None" = None
 
 
 class FailedStep(Reply):

@@ -18,7 +18,7 @@ from opgraph.operate.project import Location, load, locate, make_home
 from opgraph.plan.model import Plan
 from opgraph.run.instance import Instance
 from opgraph.show.web import messages as m
-from opgraph.show.web.launching import again, as_given, encoded
+from opgraph.show.web.launching import again, as_given, encoded, named
 from opgraph.show.web.reports import problem_of
 
 Json = dict[str, Any]
@@ -64,8 +64,8 @@ def _run(location: Location, given: Json, begun: execute.OnPlan) -> RunStatus:
     make_home(location)
     config = as_given(given.get("config") or {})
     options: Json = {"on_plan": begun, "who": getpass.getuser(), "why": given.get("why") or ""}
-    durability = location.durability or "power"
-    with Instance(location.home, durability=durability, retention=location.retention) as instance:
+    state: Json = {"durability": location.durability or "power", "retention": location.retention}
+    with Instance(location.home, python_logs=location.python_logs, **state) as instance:
         parent = given.get("parent")
         if not parent:
             return execute.materialize(
@@ -80,7 +80,7 @@ def _run(location: Location, given: Json, begun: execute.OnPlan) -> RunStatus:
                 memoize=location.memoize,
                 **options,
             ).status
-        mode, steps, policy = given.get("mode") or "failed", given.get("steps") or [], given.get("policy")
+        mode, steps, policy = given.get("mode") or "failed", named(given), given.get("policy")
         if mode == "all":
             row = row_of(instance, parent)
             with instance.record.planning() as gate:

@@ -6,26 +6,18 @@ from typing import Any
 
 from opgraph.events import (
     AnyFact,
-    CancelRequested,
     ErrorInfo,
-    Found,
     Kept,
-    LogLine,
-    NotFound,
     OutputStored,
     Place,
-    RetryDue,
-    RunEnded,
     RunStarted,
     RunStatus,
     StepFailed,
     StepInterrupted,
     StepReused,
-    StepSkipped,
     StepStarted,
     StepSucceeded,
     Stored,
-    ValueLost,
 )
 from opgraph.events import Read as ReadFact
 from opgraph.operate import inspect
@@ -38,11 +30,10 @@ from opgraph.run.instance import Instance
 from opgraph.show.web import messages as m
 from opgraph.show.web.followed import Followed, Following, Row
 from opgraph.show.web.reports import Refused, error_of, metas
+from opgraph.show.web.said import first_line
 
 _SHOWN = 20  # assets of a selection, failures of a run
 _SCANNED = 5_000  # runs that one request for a filtered list looks at
-_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-_KINDS = {"STDOUT": "stdout", "STDERR": "stderr"}
 
 
 class RunPages:
@@ -343,63 +334,6 @@ class RunPages:
             metadata=metas(stored.metadata),
         )
 
-    # -- what was said ----------------------------------------------------------------
-
-    def logs(
-        self,
-        run_id: str,
-        *,
-        step: int | None,
-        after: str,
-        search: str,
-        level: str | None,
-        kinds: Sequence[str],
-        limit: int,
-    ) -> m.Logs:
-        """Lines in the order in which they were said; `after` is made of the numbers of the last line and fact."""
-        self.row(run_id)
-        run = self.followed(run_id)
-        line_after, fact_after = cursor_of(after)
-        wanted = None if step is None else {step, *(run.members(step) if step < len(run.plan.steps) else ())}
-        lowest = _LEVELS.index(level) if level in _LEVELS else 0
-        needle = search.lower()
-        one = step if wanted is not None and len(wanted) == 1 else None
-        lines = self._record.logs(run_id, one, line_after, limit * 4 + 1) if set(kinds) - {"event"} else []
-        facts = self._record.facts(run_id, fact_after) if "event" in kinds else []
-        found: list[m.LogLine] = []
-        i = j = 0
-        while len(found) < limit and (i < len(lines) or j < len(facts)):
-            if i < len(lines) and (j == len(facts) or lines[i][1].time <= _time(facts[j][1])):
-                line_after, line = lines[i]
-                i += 1
-                each = line_of(run, line_after, line)
-                below = each.kind == "log" and line.level in _LEVELS and _LEVELS.index(line.level) < lowest
-                if each.kind not in kinds or below:
-                    continue
-            else:
-                fact_after, fact = facts[j]
-                j += 1
-                each = event_of(run, fact_after, fact)
-            if (wanted is None or each.n in wanted) and (
-                not needle or needle in each.text.lower() or needle in each.step.lower()
-            ):
-                found.append(each)
-        more = i < len(lines) or j < len(facts) or len(lines) > limit * 4
-        return m.Logs(lines=found, after=f"{line_after}.{fact_after}", more=more)
-
-
-def cursor_of(text: str) -> tuple[int, int]:
-    """The two numbers of a cursor; zeros for an empty one.
-
-    Raises:
-        Refused: it is none.
-    """
-    first, _, second = text.partition(".")
-    try:
-        return (int(first), int(second or 0)) if text else (0, 0)
-    except ValueError:
-        raise Refused.of(400, "BadCursor", "the cursor is not one that was given out") from None
-
 
 def _number(text: str, otherwise: int | None = None) -> int:
     if not text:
@@ -409,10 +343,6 @@ def _number(text: str, otherwise: int | None = None) -> int:
     if otherwise is not None:
         return otherwise
     raise Refused.of(400, "BadCursor", "the cursor is not one that was given out")
-
-
-def _time(fact: AnyFact) -> float:
-    return fact.time
 
 
 def _status(phase: Phase) -> m.StepStatus:
@@ -489,7 +419,7 @@ def tree_row(run: Followed, row: Row) -> m.TreeRow:
             compute_us=sum(fold.compute[i] for i in branch.steps),
             store_us=sum(fold.store[i] for i in branch.steps),
         ),
-        message=_first_line(fold.errors[failed]) if failed is not None else "",
+        message=first_line(fold.errors[failed]) if failed is not None else "",
     )
 
 
@@ -529,13 +459,8 @@ def _of_step(run: Followed, n: int, template: int) -> dict[str, Any]:
         "times": times_of(run, n),
         "reused_from": kept[0].run if kept else None,
         "because": fold.key(because) if because >= 0 else "",
-        "message": _first_line(fold.errors[n]) if n in fold.errors and phase in (Phase.FAILED, Phase.RETRYING) else "",
+        "message": first_line(fold.errors[n]) if n in fold.errors and phase in (Phase.FAILED, Phase.RETRYING) else "",
     }
-
-
-def _first_line(error: ErrorInfo) -> str:
-    text = f"{error.kind}: {error.message}".strip()
-    return (text.splitlines() or [""])[0][:500]
 
 
 def _inputs(run: Followed, template: int, reads: Sequence[ReadFact]) -> list[m.StepRead]:
@@ -568,74 +493,3 @@ def _inputs(run: Followed, template: int, reads: Sequence[ReadFact]) -> list[m.S
     for each in step.inputs:
         add(each.name, each.source)
     return found
-
-
-def line_of(run: Followed, number: int, line: LogLine) -> m.LogLine:
-    """A line that a step said."""
-    return m.LogLine(
-        id=number,
-        kind=_KINDS.get(line.level, "log"),  # pyright: ignore[reportArgumentType] - of the three there are
-        time=line.time,
-        step=run.fold.key(line.step) if 0 <= line.step < run.size else "",
-        n=line.step,
-        attempt=line.attempt,
-        level=line.level if line.level in _KINDS or line.level in _LEVELS else "INFO",  # pyright: ignore[reportArgumentType]
-        logger=line.logger,
-        text=line.text,
-    )
-
-
-def event_of(run: Followed, seq: int, fact: AnyFact) -> m.LogLine:
-    """What the engine did, as a line. Its id is negative: facts are counted apart from lines."""
-    step = getattr(fact, "step", -1)
-    level = "ERROR" if isinstance(fact, (StepFailed, ValueLost)) else "INFO"
-    return m.LogLine(
-        id=-seq,
-        kind="event",
-        time=_time(fact),
-        step=run.fold.key(step) if 0 <= step < run.size else "",
-        n=step,
-        attempt=getattr(fact, "attempt", 0),
-        level=level,
-        logger="opgraph",
-        text=_told(run, fact),
-    )
-
-
-def _told(run: Followed, fact: AnyFact) -> str:  # noqa: C901, PLR0911, PLR0912 - one line a kind
-    match fact:
-        case RunStarted():
-            again = f", taken up for the {fact.epoch}. time" if fact.epoch > 1 else ""
-            return f"run started by process {fact.pid}{again}"
-        case CancelRequested():
-            return f"asked to stop{f' by {fact.by}' if fact.by else ''}"
-        case RunEnded():
-            return f"run ended: {fact.status.value}"
-        case StepStarted():
-            return "started" if fact.attempt == 1 else f"started, attempt {fact.attempt}"
-        case OutputStored():
-            key = f" [{fact.stored.mapping_key}]" if fact.stored.mapping_key is not None else ""
-            return f"stored {fact.stored.output}{key}, {fact.stored.size:,} bytes"
-        case StepSucceeded():
-            stored = ", ".join(f"{s.asset or s.output} ({s.size:,} bytes)" for s in fact.outputs[:10])
-            return f"succeeded{f'; stored {stored}' if stored else ''}"
-        case StepFailed():
-            return f"failed: {_first_line(fact.error)}"
-        case StepSkipped():
-            upstream = run.fold.key(fact.because) if 0 <= fact.because < run.size else ""
-            what = f"`{fact.output}` of {upstream} did not come" if fact.output else f"{upstream} did not succeed"
-            return f"{'blocked' if fact.blocked else 'skipped'}: {what}"
-        case StepReused():
-            return f"reused values of run {fact.kept[0].run}" if fact.kept else "reused"
-        case StepInterrupted():
-            return f"interrupted{f': {fact.reason}' if fact.reason else ''}"
-        case RetryDue():
-            return "is tried again"
-        case Found():
-            return f"found stored values{f': {fact.reason}' if fact.reason else ''}"
-        case NotFound():
-            return f"found no stored values{f': {fact.reason}' if fact.reason else ''}"
-        case ValueLost():
-            return f"its stored output `{fact.output}` is gone or damaged, so it runs again"
-        case _:
-            return f"reported {'an observation' if getattr(fact, 'observation', False) else 'a materialization'}"

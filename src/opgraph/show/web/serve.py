@@ -1,6 +1,5 @@
 """The server's process: its socket, its token, its end; and, for `opgraph dev`, looking for changed files."""
 
-import os
 import socket
 import threading
 import webbrowser
@@ -12,7 +11,7 @@ import uvicorn
 from watchfiles import PythonFilter, watch
 
 from opgraph.errors import Error
-from opgraph.operate.project import Location
+from opgraph.operate.project import Location, make_home
 from opgraph.show.web.app import make_app
 from opgraph.show.web.desk import Desk
 from opgraph.show.web.guard import default_token_file, token_in
@@ -77,14 +76,13 @@ def serve(
         PortTaken: somebody else has the port.
         NoToken: the token's file cannot be used.
     """
-    os.umask(0o077)
-    listening = _listen(host, port)
-    desk = Desk(location, mode)
-    path = token_file or default_token_file(location.home)
+    path = token_file or default_token_file(make_home(location))
     try:
         token = token_in(path)
     except OSError as problem:
         raise NoToken(path, problem.strerror or str(problem)) from None
+    listening = _listen(host, port)
+    desk = Desk(location, mode)
     shown = "127.0.0.1" if host in ("0.0.0.0", "::", "") else f"[{host}]" if ":" in host else host  # noqa: S104 - compared
     address = f"http://{shown}:{listening.getsockname()[1]}"
     server = _Server(

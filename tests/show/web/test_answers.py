@@ -1,0 +1,234 @@
+"""What the API answers: assets and where they stand, drawings, forms, plans, lists, lines, files."""
+
+import json
+import re
+
+import pytest
+from real_server import Server, ids, made_project, until
+
+from opgraph.show.web.app import Files
+from opgraph.show.web.openapi import api_only
+
+LINE = """
+from opgraph import Definitions, asset
+
+@asset
+def first():
+    return 1
+
+@asset
+def second(first):
+    return first + 1
+
+@asset
+def third(second):
+    return 3
+
+defs = Definitions(assets=[first, second, third])
+"""
+
+
+def states(server):
+    return {each["key"]: (each["status"], each["why"]) for each in server.get("assets")["assets"]}
+
+
+def test_staleness_says_why(tmp_path):
+    """An asset is stale where its code changed, where what it read has a newer version, and below one that is stale;
+    a newer version with the same content makes nothing stale."""
+    made_project(tmp_path, LINE)
+    server = Server(tmp_path).ready()
+    assert states(server) == dict.fromkeys(("first", "second", "third"), ("never", ""))
+    server.run(selection="*")
+    assert states(server) == dict.fromkeys(("first", "second", "third"), ("fresh", ""))
+    server.run(selection="first")
+    assert states(server)["second"] == ("fresh", "")
+    before = server.get("project")["manifest"]
+    (tmp_path / "project.py").write_text(LINE.replace("return 1", "return 10"))
+    until(lambda: server.get("project")["manifest"] != before)
+    assert states(server) == {
+        "first": ("stale", "its code has changed"),
+        "second": ("stale", "it is made from `first`, which is stale"),
+        "third": ("stale", "it is made from `second`, which is stale"),
+    }
+    server.run(selection="first")
+    assert states(server)["first"] == ("fresh", "")
+    assert states(server)["second"] == ("stale", "`first` has a newer version")
+    page = server.get(f"assets/{ids(server.get('assets')['assets'])['second']}")
+    assert [each["newer_exists"] for each in page["materialization"]["inputs"]] == [True]
+    server.close()
+
+
+def test_assets_are_selected(client):
+    """The query is a selection; one that can't be read is a 400 that says where."""
+    assert [each["key"] for each in client.get("/api/assets", params={"query": "group:raw"}).json()["assets"]] == [
+        "orders"
+    ]
+    reply = client.get("/api/assets", params={"query": "orders and ("})
+    assert reply.status_code == 400
+    assert "position" in reply.json()["text"]
+    revenue = next(each for each in client.get("/api/assets").json()["assets"] if each["key"] == "revenue")
+    assert (revenue["graph_backed"], revenue["op_count"], revenue["kind"]) == (True, 4, "graph")
+    orders = client.get(f"/api/assets/{revenue['upstream'][0]}").json()
+    assert (orders["owners"], orders["group"], orders["kinds"]) == (["team:data"], "raw", ["csv"])
+    assert orders["file"].endswith("project.py")
+    assert orders["line"] > 1
+    assert [each["key"] for each in orders["children"]] == ["dies", "revenue"]
+
+
+def test_a_drawing_opens_in_place(client):
+    """An opened asset has its ops inside its box, with the keys of their steps; a folded group is one node."""
+    shut = client.get("/api/drawing").json()
+    revenue = next(node for node in shut["nodes"] if node["label"] == "revenue")
+    assert (revenue["open"], revenue["opens"]) == (False, True)
+    opened = client.get("/api/drawing", params={"open": revenue["asset"]}).json()
+    inside = [node for node in opened["nodes"] if node["parent"] == revenue["id"]]
+    assert {node["step"] for node in inside} >= {"revenue.clean", "revenue.total"}
+    box = next(node for node in opened["nodes"] if node["id"] == revenue["id"])
+    for node in inside:
+        assert box["x"] <= node["x"]
+        assert node["x"] + node["width"] <= box["x"] + box["width"]
+    known = {node["id"] for node in opened["nodes"]}
+    assert all({edge["source"], edge["target"]} <= known for edge in opened["edges"])
+    assert len(client.get("/api/drawing", params={"query": "+revenue"}).json()["nodes"]) < len(shut["nodes"])
+
+
+def test_a_form_asks_for_what_can_be_set(client):
+    """Each setting is a field with its flat key, type, default and choices; a secret shows no default."""
+    fields = {each["path"]: each for each in client.post("/api/form", json={"selection": "+revenue"}).json()["fields"]}
+    assert list(fields) == ["revenue.clean.threshold", "revenue.clean.mode", "revenue.clean.password"]
+    threshold, mode, password = fields.values()
+    assert (threshold["type"], threshold["default"], threshold["required"]) == ("float", 0.5, False)
+    assert (mode["type"], mode["choices"]) == ("enum", ["keep", "drop"])
+    assert (password["secret"], password["default"]) == (True, None)
+
+
+def test_a_plan_says_what_and_why(client):
+    """Every step has a decision with its reason; mistakes of the request are in `problems`, all at once."""
+    plan = client.post("/api/plan", json={"selection": "+revenue", "config": {"revenue.clean.threshold": 2}}).json()
+    assert plan["counts"] == {"run": 5}
+    clean = next(step for step in plan["steps"] if step["key"] == "revenue.clean")
+    assert (clean["decision"], clean["config"]["threshold"], clean["path"]) == ("run", 2.0, ["revenue", "clean"])
+    assert clean["reason"]
+    wrong = {"selection": "+revenue", "config": {"revenue.clean.threshold": "x", "revenue.nothing": 1}}
+    problems = client.post("/api/plan", json=wrong).json()["problems"]
+    assert len(problems) == 2
+    assert all(each["text"] and each["fix"] for each in problems)
+    job = client.post("/api/plan", json={"job": "greeting"}).json()
+    assert [step["key"] for step in job["steps"]] == ["hello"]
+
+
+def test_lists_are_paged(server):
+    """The runs come newest first, page by page, each once; filters hold over all pages."""
+    made = [server.run(selection="orders")["run_id"] for _ in range(3)]
+    job = server.run(job="greeting")
+    assert (job["status"], job["job"]) == ("SUCCESS", "greeting")
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = server.get("runs", limit=2, cursor=cursor)
+        assert len(page["runs"]) <= 2
+        seen += [each["run_id"] for each in page["runs"]]
+        cursor = page["cursor"]
+    assert seen[:4] == [job["run_id"], *reversed(made)]
+    assert len(set(seen)) == len(seen)
+    orders = ids(server.get("assets")["assets"])["orders"]
+    assert [each["run_id"] for each in server.get("runs", asset=orders)["runs"]] == list(reversed(made))
+    assert server.get("runs", status="FAILURE")["runs"] == []
+    assert server.get("runs", by="nobody-of-that-name")["runs"] == []
+    lanes = [each["run_id"] for each in server.get("timeline")["lanes"]]
+    assert set(made) <= set(lanes)
+    versions, cursor = [], ""
+    while cursor is not None:
+        page = server.get(f"assets/{orders}/history", limit=2, cursor=cursor)
+        versions += [each["run_id"] for each in page["materializations"]]
+        cursor = page["cursor"]
+    assert versions == list(reversed(made))
+
+
+def test_lines_are_filtered_and_paged(server):
+    """Lines come in order, each once, of the kinds, levels, steps and words that were asked for."""
+    run = server.run(selection="+revenue")["run_id"]
+    everything = "log,stdout,stderr,event"
+    whole = server.get(f"runs/{run}/logs", kinds=everything)
+    assert not whole["more"]
+    assert [line["time"] for line in whole["lines"]] == sorted(line["time"] for line in whole["lines"])
+    seen, after, more = [], "", True
+    while more:
+        page = server.get(f"runs/{run}/logs", kinds=everything, limit=3, after=after)
+        seen += [line["id"] for line in page["lines"]]
+        after, more = page["after"], page["more"]
+    assert seen == [line["id"] for line in whole["lines"]]
+    texts = [line["text"] for line in server.get(f"runs/{run}/logs", kinds="log", level="INFO")["lines"]]
+    assert texts == ["threshold 0.5, password None"]
+    assert len(server.get(f"runs/{run}/logs", kinds="log", level="DEBUG")["lines"]) == 2
+    assert [line["step"] for line in server.get(f"runs/{run}/logs", search="ORDERS WERE")["lines"]] == ["orders"]
+    double = next(row for row in server.get(f"runs/{run}/tree")["rows"] if row["path"] == "revenue.double")
+    events = server.get(f"runs/{run}/logs", kinds="event", step=double["n"])["lines"]
+    assert {line["step"] for line in events} == {f"revenue.double[k{i}]" for i in range(3)}
+
+
+def test_rows_of_a_tree_are_paged(server):
+    """The tree comes in pages, and so do the keys of a fan-out."""
+    run = server.run(selection="+revenue")["run_id"]
+    whole = server.get(f"runs/{run}/tree")
+    pages, cursor = [], ""
+    while cursor is not None:
+        page = server.get(f"runs/{run}/tree", limit=2, cursor=cursor)
+        pages += page["rows"]
+        cursor = page["cursor"]
+    assert pages == whole["rows"]
+    assert whole["total"] == len(pages)
+    double = next(row["id"] for row in pages if row["path"] == "revenue.double")
+    page = server.get(f"runs/{run}/tree", parent=double, limit=2)
+    assert ([row["name"] for row in page["rows"]], page["total"], page["cursor"]) == (["[k0]", "[k1]"], 3, "2")
+    assert server.client.get(f"/api/runs/{run}/tree?parent=s999").status_code == 404
+
+
+def test_intermediates_are_cleaned(server):
+    """Cleaning says first what would go; then it goes, the asset's own value stays, and the next plan says why it
+    runs again."""
+    run = server.run(selection="+revenue")["run_id"]
+    revenue = ids(server.get("assets")["assets"])["revenue"]
+    kept = server.get(f"assets/{revenue}")["disk"]["intermediates"]
+    would = server.post(f"assets/{revenue}/clean", {}, 200)
+    assert (would["dry_run"], would["size"]) == (True, kept)
+    assert kept > 0
+    done = server.post(f"assets/{revenue}/clean", {"dry_run": False}, 200)
+    assert done["size"] == kept
+    after = server.get(f"assets/{revenue}")
+    assert (after["disk"]["intermediates"], after["status"]) == (0, "fresh")
+    assert after["disk"]["values"] > 0
+    assert [each["kept"] for each in server.get(f"runs/{run}/steps/1")["outputs"]] == [False]
+    plan = server.post("plan", {"parent": run, "mode": "from", "steps": ["revenue.total"]}, 200)
+    assert "cleaned" in {step["why"] for step in plan["steps"]}
+
+
+def test_pages_are_served(tmp_path, client):
+    """Built files are served by their names; every other address gets the first page; nothing else is read."""
+    assert "not built" in Files(tmp_path).reply("/").body.decode()
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "index.html").write_text("<!doctype html>first")
+    (tmp_path / "assets" / "app-1.js").write_text("let x")
+    (tmp_path / ".hidden").write_text("hidden")
+    files = Files(tmp_path)
+    script = files.reply("/assets/app-1.js")
+    assert (script.body, script.media_type) == (b"let x", "text/javascript")
+    assert "immutable" in script.headers["cache-control"]
+    for path in ("/", "/runs/abc", "/.hidden", "/../secret", "/assets/../index.html", "/index.htm"):
+        assert files.reply(path).body == b"<!doctype html>first"
+    assert files.reply("/").headers["cache-control"] == "no-cache"
+    assert "/api/runs" in client.get("/api/docs").text
+
+
+def test_the_kept_description_is_the_apis(pytestconfig):
+    """ui/openapi.json, from which the pages' types are made, is what the API says of itself."""
+    kept = pytestconfig.rootpath / "ui" / "openapi.json"
+    if not kept.exists():
+        pytest.skip("no sources of the pages here")
+    assert json.loads(kept.read_text()) == json.loads(json.dumps(api_only()))
+
+
+def test_nothing_points_outside(client):
+    """No page and no part of the API's description makes a browser ask anyone else."""
+    for path in ("/", "/api/docs", "/login", "/openapi.json"):
+        found = re.findall(r'(?:src|href|action)="(?!/)[^"]*"', client.get(path).text)
+        assert [each for each in found if "://" in each or '"//' in each] == []

@@ -983,6 +983,21 @@ def test_the_executor_is_the_runs_else_the_jobs_else_the_definitions(on_disk):
     assert recorded("threaded", executor="processes") == "processes"
 
 
+def test_settings_in_the_run_configuration():
+    """As code for Dagster writes them; who asks for settings and names no executor gets worker processes."""
+    only = one(where)
+
+    def pid(config, **options):
+        return materialize([only], run_config={"execution": {"config": config}}, **options).asset_value("only")[0]
+
+    assert pid({"max_concurrent": 2}) != os.getpid()
+    assert pid({"multiprocess": {"max_concurrent": 2}}) != os.getpid()
+    assert pid({"in_process": {}}) == os.getpid()
+    assert pid({"max_concurrent": 2}, executor="threads") == os.getpid()
+    with pytest.raises(BadExecutorSetting, match="whole number"):
+        pid({"max_concurrent": "many"})
+
+
 def test_mistakes_in_choosing_are_told():
     """An unknown name, an unknown setting, a number that makes no sense, values that cannot be shared."""
     only = one(lambda: 1)

@@ -34,6 +34,7 @@ from opgraph.run.resources import Opened
 from opgraph.run.shelf import Shelf
 from opgraph.run.views import Run
 
+_BESIDE = {"in_process": "in_process", "multiprocess": "processes"}
 OnPlan = Callable[[Plan, str], None]
 
 
@@ -380,9 +381,18 @@ def executor_of(
         BadExecutorSetting: it does not have one of its settings.
     """
     chosen = given or target.executor or otherwise
+    settings: Mapping[str, Any] = target.settings.execution.get("config") or {}
+    if not isinstance(settings, dict):
+        settings = {}  # refused with the rest of the configuration
+    for name, executor in _BESIDE.items():  # how the settings of Dagster's default executor say which
+        if name in settings:
+            chosen, settings = given or executor, settings[name] or {}
     if chosen is None:
-        return in_process_executor
-    return checked_choice(ExecutorChoice(chosen) if isinstance(chosen, str) else chosen)
+        if not settings:
+            return in_process_executor
+        chosen = "processes"  # which is the only one of Dagster's that has settings
+    choice = ExecutorChoice(chosen) if isinstance(chosen, str) else chosen
+    return checked_choice(choice.configured(settings) if settings and choice != in_process_executor else choice)
 
 
 def _limit_of(target: Target) -> float | None:

@@ -181,6 +181,14 @@ class RunNotFoundError(Error):
     """No run has this id."""
 
 
+class UnknownRun(RunNotFoundError):
+    """A run was named by an id that no run has."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        super().__init__(f"no run has the id `{run_id}`", fix="`opgraph runs` lists them")
+
+
 class ValueNotFoundError(Error):
     """A value that is to be loaded was never stored, or is gone."""
 

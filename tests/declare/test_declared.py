@@ -139,7 +139,7 @@ def test_graph_multi_asset():
     assert [spec.group_name for spec in it.specs] == ["g", "h"]
     assert it.io_manager_keys == {"a": "m"}
     assert it.can_subset is True
-    with pytest.raises(InvariantViolationError, match="makes 2 assets: p/a, b"):
+    with pytest.raises(InvariantViolationError, match="makes 2 assets, not one: `p/a`, `b`"):
         it.key
 
 

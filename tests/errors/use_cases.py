@@ -15,6 +15,7 @@ from opgraph import (
     AssetKey,
     AssetMaterialization,
     AssetOut,
+    AssetSelection,
     AssetSpec,
     Config,
     ConfigMapping,
@@ -36,14 +37,17 @@ from opgraph import (
     asset,
     build_asset_context,
     build_hook_context,
+    build_input_context,
     build_op_context,
     build_output_context,
     execute_job,
     graph,
+    graph_asset,
     graph_multi_asset,
     job,
     map_asset_specs,
     materialize,
+    materialize_to_memory,
     mem_io_manager,
     multi_asset,
     op,
@@ -701,7 +705,7 @@ def unknown_step():
     execute.resume(defs, run.run_id, instance=instance, from_step="upstrem")
 
 
-@case("errors.RunNotFoundError")
+@case("errors.UnknownRun")
 def run_not_found():
     planning.row_of(Instance.ephemeral(), "abc")
 
@@ -931,7 +935,7 @@ def resource_not_made():
     materialize([it], resources={"db": db})
 
 
-@case("errors.InvalidInvocationError")
+@case("operate.mistakes.RunIdTaken")
 def same_run_id():
     instance = Instance.ephemeral()
 
@@ -1262,3 +1266,109 @@ def serve_at(folder, **options):
     (folder / "shop.py").touch()
     given = {"mode": "serve", "host": "127.0.0.1", "port": 0, "hosts": (), "token_file": None, "opens": False}
     serve(locate("shop.py", start=folder, environment=ENV), **{**given, **options}, say=print)
+
+
+@case("operate.mistakes.NotMadeByRun")
+def not_made_by_run():
+    instance = Instance.ephemeral()
+
+    @asset
+    def flights():
+        return 1
+
+    @asset
+    def airports():
+        return 2
+
+    run_id = materialize([flights], instance=instance).run_id
+    Definitions(assets=[flights, airports]).load_asset_value("airports", instance=instance, run_id=run_id)
+
+
+@case("operate.mistakes.ManagersInMemory")
+def managers_in_memory():
+    @asset(io_manager_key="files")
+    def flights():
+        return 1
+
+    materialize_to_memory([flights], resources={"files": FilesystemIOManager()})
+
+
+@case("declare.asset_mistakes.SeveralAssets")
+def several_assets():
+    @multi_asset(outs={"early": AssetOut(), "late": AssetOut()})
+    def flights():
+        return 1, 2
+
+    print(flights.key)
+
+
+@case("declare.asset_mistakes.MadeByGraph")
+def made_by_graph():
+    @graph_asset
+    def flights():
+        return one()
+
+    print(flights.op)
+
+
+@case("declare.asset_mistakes.NamesNoAsset")
+def names_no_asset():
+    AssetSelection.assets(one)
+
+
+@case("declare.asset_mistakes.NoSuchJob")
+def no_such_job():
+    @job
+    def nightly():
+        one()
+
+    Definitions(jobs=[nightly]).get_job_def("nightli")
+
+
+@case("declare.asset_mistakes.NothingMakes")
+def nothing_makes():
+    @asset
+    def flights():
+        return 1
+
+    Definitions(assets=[flights]).get_assets_def("flihgts")
+
+
+@case("declare.viewed.NoDefaultValue")
+def no_default_value():
+    @op
+    def add(number):
+        return number + 1
+
+    print(add.input_defs[0].default_value)
+
+
+@case("declare.wiring_mistakes.JobCalled")
+def job_called():
+    @job
+    def nightly():
+        one()
+
+    nightly()
+
+
+@case("resolve.mistakes.TakesNoSettings")
+def takes_no_settings():
+    with_resources([], {"limit": 3}, resource_config_by_key={"limit": {"config": 4}})
+
+
+@case("values.problems.NoFolder")
+def no_folder():
+    FilesystemIOManager().handle_output(build_output_context(name="result"), 1)
+
+
+@case("values.problems.MetadataTwice")
+def metadata_twice():
+    context = build_output_context(name="result")
+    context.add_output_metadata({"rows": 1})
+    context.add_output_metadata({"rows": 2})
+
+
+@case("values.problems.NoInputAsks")
+def no_input_asks():
+    print(build_input_context().name)

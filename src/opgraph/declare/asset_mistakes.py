@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from opgraph.declare.mistakes import did_you_mean, given_as, named
-from opgraph.errors import InvalidDefinitionError, InvalidSubsetError, Source
+from opgraph.errors import InvalidDefinitionError, InvalidSubsetError, InvariantViolationError, Source, shown
 from opgraph.keys import AssetKey
 
 
@@ -133,4 +133,59 @@ class NotAnAsset(InvalidDefinitionError):
             f"`Definitions({argument}=...)` was given {what}",
             where=where,
             fix=fix,
+        )
+
+
+class SeveralAssets(InvariantViolationError):
+    """The key of a definition was read that has several."""
+
+    def __init__(self, node: str, keys: Sequence[AssetKey], *, where: Source) -> None:
+        self.node, self.keys = node, tuple(keys)
+        super().__init__(
+            f"`{node}` makes {len(keys)} assets, not one: {named(key.text for key in keys)}",
+            where=where,
+            fix="use `keys`",
+        )
+
+
+class MadeByGraph(InvariantViolationError):
+    """The op of a definition was read that a graph makes."""
+
+    def __init__(self, node: str, *, where: Source) -> None:
+        self.node = node
+        super().__init__(f"`{node}` is made by a graph, not by one op", where=where, fix="use `node_def`")
+
+
+class NamesNoAsset(InvariantViolationError):
+    """Something in a selection of assets that stands for none."""
+
+    def __init__(self, given: object) -> None:
+        self.given = given
+        super().__init__(
+            f"{shown(given)} names no asset", where=Source.of_caller(), fix="give keys, definitions or a selection"
+        )
+
+
+class NoSuchJob(InvariantViolationError):
+    """A job was asked for that the definitions do not have."""
+
+    def __init__(self, name: str, known: Sequence[str], *, where: Source | None) -> None:
+        self.name, self.known = name, tuple(known)
+        super().__init__(
+            f"there is no job `{name}`; the jobs are {named(known)}",
+            where=where,
+            fix=did_you_mean(name, known).strip() or "add it to `Definitions(jobs=...)`",
+        )
+
+
+class NothingMakes(InvariantViolationError):
+    """The definition of an asset was asked for that the definitions do not have."""
+
+    def __init__(self, key: AssetKey, known: Sequence[AssetKey], *, where: Source | None) -> None:
+        self.key, self.known = key, tuple(known)
+        super().__init__(
+            f"nothing here makes the asset `{key.text}`",
+            where=where,
+            fix=did_you_mean(key.text, [each.text for each in known]).strip()
+            or "add its definition to `Definitions(assets=...)`",
         )

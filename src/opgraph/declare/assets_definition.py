@@ -7,7 +7,7 @@ from typing import Any, Generic, Unpack, cast
 from msgspec import structs
 
 from opgraph.declare import compose, layout, ports
-from opgraph.declare.asset_mistakes import NoAssets, NoPart, SeveralOutputs
+from opgraph.declare.asset_mistakes import MadeByGraph, NoAssets, NoPart, SeveralAssets, SeveralOutputs
 from opgraph.declare.attributes import CanSubset, OfNode, check
 from opgraph.declare.frozen import Frozen, document, fields_of, made, replaced
 from opgraph.declare.graph_definition import GraphDefinition
@@ -21,7 +21,7 @@ from opgraph.declare.run_config import checked_config
 from opgraph.declare.signatures import P, R_co
 from opgraph.declare.spec import AssetOut, AssetSpec, SourceAsset
 from opgraph.declare.unsupported import refuse
-from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Source
+from opgraph.errors import InvalidDefinitionError, Source
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 
 
@@ -303,12 +303,7 @@ class AssetsDefinition(Frozen, Generic[P, R_co]):
             InvariantViolationError: it has several.
         """
         if len(self.specs_by_key) != 1:
-            keys = ", ".join(key.text for key in self.specs_by_key)
-            raise InvariantViolationError(
-                f"`{self.node_name}` makes {len(self.specs_by_key)} assets: {keys}",
-                where=self.source,
-                fix="use `keys`",
-            )
+            raise SeveralAssets(self.node_name, list(self.specs_by_key), where=self.source)
         return next(iter(self.specs_by_key))
 
     @property
@@ -373,9 +368,7 @@ class AssetsDefinition(Frozen, Generic[P, R_co]):
             InvariantViolationError: a graph makes them.
         """
         if not isinstance(self.node_def, OpDefinition):
-            raise InvariantViolationError(
-                f"`{self.node_name}` is made by a graph, not by one op", where=self.source, fix="use `node_def`"
-            )
+            raise MadeByGraph(self.node_name, where=self.source)
         return self.node_def
 
     @property

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias, cast
 
 from opgraph.declare import ports
 from opgraph.declare.accepted import expect
-from opgraph.declare.asset_mistakes import NotAnAsset
+from opgraph.declare.asset_mistakes import NoSuchJob, NotAnAsset, NothingMakes
 from opgraph.declare.assets_definition import AssetsDefinition
 from opgraph.declare.frozen import Frozen, made, replaced
 from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
@@ -15,8 +15,8 @@ from opgraph.declare.mistakes import gathered, report
 from opgraph.declare.selection import CoercibleToAssetSelection, selection_of
 from opgraph.declare.spec import AssetSpec
 from opgraph.declare.unsupported import refuse
-from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Source
-from opgraph.keys import AssetKey, CoercibleToAssetKey, near_misses
+from opgraph.errors import InvalidDefinitionError, Source
+from opgraph.keys import AssetKey, CoercibleToAssetKey
 
 Asset: TypeAlias = AssetsDefinition | AssetSpec
 Job: TypeAlias = JobDefinition | AssetJob
@@ -138,12 +138,7 @@ class Definitions(Frozen):
         """
         known = [job.name for job in self.jobs]
         if name not in (*known, "__ASSET_JOB"):
-            close = near_misses(name, known)
-            raise InvariantViolationError(
-                f"there is no job `{name}`; the jobs are {', '.join(f'`{each}`' for each in known) or 'none'}",
-                where=Source.of_caller(),
-                fix=f"did you mean `{close[0]}`?" if close else "add it to `Definitions(jobs=...)`",
-            )
+            raise NoSuchJob(name, known, where=Source.of_caller())
         return ports.runner().resolve_job(self, name)
 
     resolve_job_def = get_job_def
@@ -160,12 +155,7 @@ class Definitions(Frozen):
                 return each
             if isinstance(each, AssetSpec) and wanted == each.key:
                 return AssetsDefinition(specs=[each])
-        close = near_misses(wanted.text, [k.text for each in self.assets for k in _keys(each)])
-        raise InvariantViolationError(
-            f"nothing here makes the asset `{wanted.text}`",
-            where=Source.of_caller(),
-            fix=f"did you mean `{close[0]}`?" if close else "add its definition to `Definitions(assets=...)`",
-        )
+        raise NothingMakes(wanted, [key for each in self.assets for key in _keys(each)], where=Source.of_caller())
 
     resolve_assets_def = get_assets_def
 

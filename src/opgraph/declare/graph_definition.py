@@ -25,7 +25,8 @@ from opgraph.declare.unsupported import refuse
 from opgraph.declare.viewed import InputView, OutputView, TypeView
 from opgraph.declare.wires import FanIn, FromInput, FromNode, Wire
 from opgraph.declare.wiring import Dependencies, InputMapping, OutputMapping, required, wired
-from opgraph.errors import InvariantViolationError, Source
+from opgraph.declare.wiring_mistakes import JobCalled
+from opgraph.errors import Source
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 
 if TYPE_CHECKING:
@@ -398,11 +399,7 @@ class JobDefinition(Frozen):
 
     def __call__(self, *_args: Any, **_kwargs: Any) -> Any:
         """Always an error: a job is run, not called."""
-        raise InvariantViolationError(
-            f"the job `{self.name}` was called like a function",
-            where=Source.of_caller(),
-            fix=f"run it with `{self.name}.execute_in_process()`; to use it inside a graph, call its graph",
-        )
+        raise JobCalled(self.name, where=Source.of_caller())
 
     @property
     def node_dict(self) -> Mapping[str, Node]:

@@ -7,8 +7,8 @@ from typing import Any, NoReturn, TypeAlias, cast
 from msgspec import Struct
 
 from opgraph.declare import ports
+from opgraph.declare.asset_mistakes import NamesNoAsset
 from opgraph.declare.selection_words import InvalidSelectionError, Word, words
-from opgraph.errors import InvariantViolationError, shown
 from opgraph.keys import AssetKey, CoercibleToAssetKey, near_misses
 
 
@@ -324,7 +324,7 @@ def keys_of(given: Any) -> list[AssetKey]:
         return list(given.specs_by_key)
     key: Any = getattr(given, "key", None)
     if not isinstance(key, AssetKey):
-        raise InvariantViolationError(f"{shown(given)} names no asset", fix="give keys, definitions or a selection")
+        raise NamesNoAsset(given)
     return [key]
 
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from opgraph.declare.body import Body
 from opgraph.declare.inputs import NO_DEFAULT, GraphIn, In, NoDefault, says_nothing
 from opgraph.declare.outputs import GraphOut, Out, Output
-from opgraph.errors import InvariantViolationError
+from opgraph.errors import InvariantViolationError, Source
 from opgraph.keys import AssetKey
 
 _SCALARS: Mapping[Any, str] = {
@@ -68,6 +68,16 @@ def type_view(declared: Any, annotation: Any) -> TypeView:
     if says_nothing(chosen):
         return TypeView(type(None))
     return TypeView(Any if chosen is ... else chosen)
+
+
+class NoDefaultValue(InvariantViolationError):
+    """The default value of an input was read that has none."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"the input `{name}` has no default value", where=Source.of_caller(), fix="ask `has_default_value` first"
+        )
 
 
 class Inferred(NoDefault):
@@ -129,9 +139,7 @@ class InputView(Struct, frozen=True):
             InvariantViolationError: it has no default.
         """
         if not self.has_default_value:
-            raise InvariantViolationError(
-                f"the input `{self.name}` has no default value", fix="ask `has_default_value`"
-            )
+            raise NoDefaultValue(self.name)
         return self.declared.default_value
 
     @property

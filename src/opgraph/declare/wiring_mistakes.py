@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from opgraph.errors import InvalidDefinitionError, Source
+from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Source
 from opgraph.keys import near_misses
 
 
@@ -70,4 +70,16 @@ class NodesInCircle(InvalidDefinitionError):
             f"the nodes {_listed(nodes)} of {owner} depend on one another in a circle",
             where=where,
             fix="leave one of these dependencies out",
+        )
+
+
+class JobCalled(InvariantViolationError):
+    """A job was called like a function."""
+
+    def __init__(self, name: str, *, where: Source | None) -> None:
+        self.name = name
+        super().__init__(
+            f"the job `{name}` was called like a function",
+            where=where,
+            fix=f"run it with `{name}.execute_in_process()`; to use it inside a graph, call its graph",
         )

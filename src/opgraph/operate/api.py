@@ -19,10 +19,9 @@ from opgraph.declare.unsupported import refuse
 from opgraph.errors import (
     Error,
     InvalidInvocationError,
-    InvariantViolationError,
-    RunNotFoundError,
     Source,
     StepFailedError,
+    UnknownRun,
     ValueNotFoundError,
     show_own_code_only,
 )
@@ -32,6 +31,7 @@ from opgraph.operate.asset_job import job_of_assets
 from opgraph.operate.asset_view import AssetGraphView
 from opgraph.operate.cancel import RunCanceledError
 from opgraph.operate.execute import RunOutcome, start
+from opgraph.operate.mistakes import ManagersInMemory, NotMadeByRun, RunIdTaken
 from opgraph.operate.planning import past_of, row_of, trouble_in, what_failed
 from opgraph.operate.target import EVERYTHING, AssetTarget, Selection, Target, asset_target, graph_target, job_target
 from opgraph.plan.jobs import IO_MANAGER
@@ -140,11 +140,7 @@ def materialize_to_memory(
     )
     clash += sorted(key for key, value in given.items() if isinstance(value, IOManager) and key not in clash)
     if clash:
-        raise InvariantViolationError(
-            f"materialize_to_memory stores nothing, but {', '.join(f'`{key}`' for key in clash)} is given as a "
-            "resource and is an I/O manager's key",
-            fix="leave it out, or use `materialize`",
-        )
+        raise ManagersInMemory(clash)
     memory = InMemoryIOManager()
     return materialize(
         definitions,
@@ -280,7 +276,7 @@ def _execute(
     refuse("execute_in_process", {"partition_key": partition_key})
     owner = instance or Instance.ephemeral()
     if run_id is not None and owner.has_run(run_id):
-        raise InvalidInvocationError(f"there is a run `{run_id}` already", fix="give another id, or none")
+        raise RunIdTaken(run_id)
     parent = row_of(owner, reexecution.parent_run_id) if reexecution is not None else None
     if parent is not None and reexecution is not None and not reexecution.step_selection:
         then = decode_plan(parent.plan)  # what that run was asked for, unless something else is
@@ -402,7 +398,7 @@ def result_of(target: Target, outcome: RunOutcome, instance: Instance) -> Execut
     """What users look at afterwards."""
     row = instance.record.run(outcome.run_id)
     if row is None:
-        raise RunNotFoundError(f"run {outcome.run_id} is gone")
+        raise UnknownRun(outcome.run_id)
     makers: dict[str, dict[int, str]] = {}
 
     def load(kept: Kept) -> Any:
@@ -489,9 +485,7 @@ def load_asset_value(
         else:
             found = next((each for each in owner.record.history(key.text) if each.run_id == run_id), None)
             if found is None:
-                raise RunNotFoundError(
-                    f"run `{run_id}` made no `{key.text}`", fix=f"`opgraph show {key.text}` lists the runs that did"
-                )
+                raise NotMadeByRun(run_id, key)
         kept = Kept(found.run_id, found.seq, found.stored)
         try:
             return shelf.get(kept, None, "", "", step_key=_maker(kept, owner))

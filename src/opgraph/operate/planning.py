@@ -6,7 +6,7 @@ from dataclasses import replace
 from opgraph.declare.definitions import Definitions
 from opgraph.declare.labels import MEMOIZE
 from opgraph.declare.sweep import unswept
-from opgraph.errors import InvalidSubsetError, RunNotFoundError
+from opgraph.errors import InvalidSubsetError, UnknownRun
 from opgraph.operate.memo import Memoizing, Reuse
 from opgraph.operate.stored import trouble_with
 from opgraph.operate.target import EVERYTHING, Selection, Target, asset_target, job_target
@@ -136,7 +136,7 @@ def row_of(instance: Instance, run_id: str) -> RunRow:
     """
     row = instance.record.run(run_id)
     if row is None:
-        raise RunNotFoundError(f"no run has the id `{run_id}`", fix="`opgraph runs` lists them")
+        raise UnknownRun(run_id)
     return row
 
 

@@ -9,7 +9,7 @@ from itertools import islice
 from threading import RLock
 from typing import Self
 
-from opgraph.errors import RunNotFoundError
+from opgraph.errors import UnknownRun
 from opgraph.events import AnyFact, LogLine, RunStatus
 from opgraph.record import views
 from opgraph.record.refusals import RunHeldError, SupersededError
@@ -100,7 +100,7 @@ class MemoryRecord:
         with self.lock:
             run = self._runs.get(run_id)
             if run is None:
-                raise RunNotFoundError(f"no run has the id {run_id}")
+                raise UnknownRun(run_id)
             if run.holder is not None:
                 raise RunHeldError(run_id, *run.holder)
             run.holder = (pid, host)

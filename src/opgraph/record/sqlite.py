@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from opgraph.errors import RecordError, RunNotFoundError
+from opgraph.errors import RecordError, UnknownRun
 from opgraph.events import AnyFact, Kept, LogLine, RunStatus, Stored, encode_fact
 from opgraph.record import leases, views
 from opgraph.record.database import connect
@@ -199,7 +199,7 @@ class SqliteRecord:
         self._refuse_to_write()
         number = self._number(run_id)
         if number is None:
-            raise RunNotFoundError(f"no run has the id {run_id}")
+            raise UnknownRun(run_id)
         if not self.leases.take(number):
             raise RunHeldError(run_id, *self._read("holder", number=number)[0])
         try:

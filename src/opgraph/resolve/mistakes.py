@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from opgraph.errors import InvalidDefinitionError, InvalidSubsetError, Source
+from opgraph.errors import InvalidDefinitionError, InvalidInvocationError, InvalidSubsetError, Source
 from opgraph.keys import AssetKey
 
 
@@ -311,4 +311,16 @@ class TakesItsOwn(InvalidSubsetError):
             "that are selected depends on it",
             where=where,
             fix=f"leave `{taken.text}` for a later run, or make the assets by two definitions",
+        )
+
+
+class TakesNoSettings(InvalidInvocationError):
+    """`with_resources` was given settings for a resource that takes none."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(
+            f"`resource_config_by_key` has settings for `{key}`, which takes none",
+            where=Source.of_caller(),
+            fix="leave them out, or name another key",
         )

@@ -12,6 +12,7 @@ from opgraph.declare.spec import SourceAsset
 from opgraph.errors import InvalidInvocationError, Source, together
 from opgraph.resolve.flatten import flatten
 from opgraph.resolve.hooks import hooks_of, without_resources
+from opgraph.resolve.mistakes import TakesNoSettings
 from opgraph.resolve.verify import missing_resources
 
 
@@ -60,10 +61,7 @@ def _configured(key: str, recipe: Any, settings: Any) -> Any:
         cls, fields = recipe.opgraph_fields()
         return cls(**{**fields, **config})
     if not hasattr(recipe, "configured"):
-        raise InvalidInvocationError(
-            f"`resource_config_by_key` has settings for `{key}`, which takes none",
-            fix="leave them out, or name another key",
-        )
+        raise TakesNoSettings(key)
     return recipe.configured(config)
 
 

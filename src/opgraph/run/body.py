@@ -306,7 +306,8 @@ class OpCall:
         if result.asset_key not in self._assets:
             raise mistakes.WhichAsset(
                 self.op.name,
-                f"a `MaterializeResult` came for `{result.asset_key.to_user_string()}`",
+                f"Asset key {result.asset_key.text} not found in AssetsDefinition `{self.op.name}`, of which a "
+                "`MaterializeResult` came",
                 self._assets,
                 where=self.op.source,
                 fix="give one of these keys",

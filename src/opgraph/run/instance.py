@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from opgraph.errors import Error, RunNotFoundError
+from opgraph.errors import Error, UnknownRun
 from opgraph.events import RunStatus
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 from opgraph.record.memory import MemoryRecord
@@ -206,7 +206,7 @@ class Instance:
     ) -> tuple[RunRow, list[EventRecord]]:
         row = self.record.run(run_id)
         if row is None:
-            raise RunNotFoundError(f"no run has the id {run_id}")
+            raise UnknownRun(run_id)
         kinds = {of_type} if isinstance(of_type, EventType) else of_type
         found = events_of(row, self.record.facts(run_id))
         return row, [EventRecord(e, run_id, e.timestamp) for e in found if kinds is None or e.event_type in kinds]

@@ -4,9 +4,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from opgraph.errors import InvariantViolationError
 from opgraph.keys import AssetKey
-from opgraph.values.problems import NoAssetError, UnpartitionedError
+from opgraph.values.problems import MetadataTwice, NoAssetError, NoInputAsks, UnpartitionedError
 
 _NOTHING: Mapping[str, Any] = {}  # never changed
 _LOG = logging.getLogger("opgraph")
@@ -137,10 +136,7 @@ class OutputContext:
         """Keep more facts with the value. A name that is given twice is an `InvariantViolationError`."""
         twice = sorted(self.added_metadata.keys() & metadata.keys())
         if twice:
-            raise InvariantViolationError(
-                f"metadata {', '.join(map(repr, twice))} was added twice to output '{self.name}'",
-                fix="add each name once",
-            )
+            raise MetadataTwice(self.name, twice)
         self.added_metadata.update(metadata)
 
     def log_event(self, event: Any) -> None:
@@ -272,10 +268,7 @@ class InputContext:
             InvariantViolationError: no input asks for the value.
         """
         if self.input_name is None:
-            raise InvariantViolationError(
-                "`context.name` was read, and no op's input asks for this value",
-                fix="ask `context.has_input_name` first",
-            )
+            raise NoInputAsks
         return self.input_name
 
     @property

@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from opgraph.errors import InvariantViolationError
 from opgraph.values.codec import checksum, decode, encode
 from opgraph.values.context import InputContext, OutputContext
 from opgraph.values.files import FileStore
-from opgraph.values.problems import ValueLostError
+from opgraph.values.problems import NoFolder, ValueLostError
 
 
 class InputManager(ABC):
@@ -92,10 +91,7 @@ class FilesystemIOManager(IOManager):
         store = self._stores.get(root)
         if store is None:
             if not root:
-                raise InvariantViolationError(
-                    "an I/O manager has no folder to keep values in",
-                    fix="give it one: FilesystemIOManager(base_dir=...)",
-                )
+                raise NoFolder(type(self).__name__)
             store = self._stores[root] = FileStore(root)
         return store
 

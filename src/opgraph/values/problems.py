@@ -1,8 +1,44 @@
 """What can go wrong with a value on its way to storage and back."""
 
+from collections.abc import Sequence
 from typing import Literal
 
-from opgraph.errors import Error, InvariantViolationError, ValueNotFoundError
+from opgraph.errors import Error, InvariantViolationError, Source, ValueNotFoundError
+
+
+class NoFolder(InvariantViolationError):
+    """An I/O manager that keeps files and was given no folder for them, outside any instance."""
+
+    def __init__(self, manager: str) -> None:
+        self.manager = manager
+        super().__init__(
+            f"{manager} has no folder to keep values in",
+            where=Source.of_caller(),
+            fix="give it one: FilesystemIOManager(base_dir=...)",
+        )
+
+
+class MetadataTwice(InvariantViolationError):
+    """An I/O manager added metadata of one name twice."""
+
+    def __init__(self, output: str, names: Sequence[str]) -> None:
+        self.output, self.names = output, tuple(names)
+        super().__init__(
+            f"metadata {', '.join(map(repr, names))} was added twice to output '{output}'",
+            where=Source.of_caller(),
+            fix="add each name once",
+        )
+
+
+class NoInputAsks(InvariantViolationError):
+    """An I/O manager read the name of the input that it loads for, where a person loads the value."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "`context.name` was read, and no op's input asks for this value",
+            where=Source.of_caller(),
+            fix="ask `context.has_input_name` first",
+        )
 
 
 class UnstorableValueError(Error):

@@ -65,6 +65,20 @@ def test_definitions_with_mistakes_are_drawn():
     assert ">lonely</text>" in Definitions(assets=[rows, lonely])._repr_html_()
 
 
+def test_many_assets_are_drawn_by_group():
+    """Of hundreds of assets a notebook shows the groups, one box each."""
+
+    def made(group, number):
+        @asset(name=f"{group}_{number}", group_name=group, deps=[f"a_{number}"] if group == "b" else [])
+        def one(): ...
+
+        return one
+
+    page = Definitions(assets=[made(group, number) for group in "ab" for number in range(250)])._repr_html_()
+    assert page.count(">250 assets</text>") == 2
+    assert "a_7" not in page
+
+
 def test_what_is_not_drawn_costs_nothing():
     """Importing opgraph and declaring assets imports nothing that draws."""
     code = (

@@ -21,7 +21,7 @@ from opgraph.show.draw.opened import EVERYTHING
 from opgraph.show.draw.runs import run_scene
 from opgraph.show.draw.svg import to_svg
 
-_MOST = 400  # ops that are shown in place
+_MOST = 400  # ops that are shown in place; assets, before a group is one box
 
 
 class Notebook:
@@ -31,14 +31,16 @@ class Notebook:
         """The drawing of a thing, to stand in a page."""
         match thing:
             case Definitions():
-                return _page(asset_scene(Project(thing).graph), "assets")
+                graph = Project(thing).graph
+                many = len(graph.nodes) > _MOST
+                return _page(asset_scene(graph, folded=EVERYTHING if many else ()), "assets")
             case AssetsDefinition():
                 return _page(_of_asset(cast("AssetsDefinition[..., Any]", thing)), "an asset")
             case Plan():
                 return _page(run_scene(thing, opened=_opened(len(thing.steps))), "a plan")
             case _:
-                graph: GraphDefinition[..., Any] = thing.graph if isinstance(thing, JobDefinition) else thing
-                return _page(graph_scene(graph, opened=_opened(sum(1 for _ in graph.ops()))), graph.name)
+                ops: GraphDefinition[..., Any] = thing.graph if isinstance(thing, JobDefinition) else thing
+                return _page(graph_scene(ops, opened=_opened(sum(1 for _ in ops.ops()))), ops.name)
 
     def html_of_run(self, plan: Plan, record: Record, run_id: str) -> str:
         """The drawing of a recorded run."""

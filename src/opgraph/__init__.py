@@ -190,7 +190,14 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "reconstructable",
     ),
     "opgraph.declare.reexecution": ("ReexecutionOptions",),
-    "opgraph.declare.executor": ("in_process_executor",),
+    "opgraph.declare.executor": (
+        "Executor",
+        "async_executor",
+        "executor",
+        "in_process_executor",
+        "multiprocess_executor",
+        "threads_executor",
+    ),
     "opgraph.declare.folders": (
         "definitions",
         "file_relative_path",

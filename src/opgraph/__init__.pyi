@@ -14,7 +14,12 @@ from opgraph.declare.definitions import Definitions as Definitions
 from opgraph.declare.dynamic import DynamicOut as DynamicOut
 from opgraph.declare.dynamic import DynamicOutput as DynamicOutput
 from opgraph.declare.env import EnvVar as EnvVar
+from opgraph.declare.executor import Executor as Executor
+from opgraph.declare.executor import async_executor as async_executor
+from opgraph.declare.executor import executor as executor
 from opgraph.declare.executor import in_process_executor as in_process_executor
+from opgraph.declare.executor import multiprocess_executor as multiprocess_executor
+from opgraph.declare.executor import threads_executor as threads_executor
 from opgraph.declare.folders import definitions as definitions
 from opgraph.declare.folders import file_relative_path as file_relative_path
 from opgraph.declare.folders import load_definitions_from_current_module as load_definitions_from_current_module
@@ -172,7 +177,6 @@ DefaultSensorStatus: Placeholder
 DeleteDynamicPartitionsRequest: Placeholder
 DimensionPartitionMapping: Placeholder
 DynamicPartitionsDefinition: Placeholder
-Executor: Placeholder
 FreshnessPolicy: Placeholder
 HourlyPartitionsDefinition: Placeholder
 IdentityPartitionMapping: Placeholder
@@ -203,7 +207,6 @@ TimeWindowPartitionsDefinition: Placeholder
 WeeklyPartitionsDefinition: Placeholder
 asset_check: Placeholder
 asset_sensor: Placeholder
-async_executor: Placeholder
 build_asset_check_context: Placeholder
 build_column_schema_change_checks: Placeholder
 build_last_update_freshness_checks: Placeholder
@@ -217,7 +220,6 @@ daily_partitioned_config: Placeholder
 dask_executor: Placeholder
 dynamic_partitioned_config: Placeholder
 evaluate_automation_conditions: Placeholder
-executor: Placeholder
 hourly_partitioned_config: Placeholder
 load_asset_checks_from_current_module: Placeholder
 load_asset_checks_from_modules: Placeholder
@@ -227,7 +229,6 @@ monthly_partitioned_config: Placeholder
 multi_asset_check: Placeholder
 multi_asset_sensor: Placeholder
 multi_observable_source_asset: Placeholder
-multiprocess_executor: Placeholder
 observable_source_asset: Placeholder
 partition_loading_context: Placeholder
 partitioned_config: Placeholder
@@ -237,7 +238,6 @@ run_status_sensor: Placeholder
 schedule: Placeholder
 sensor: Placeholder
 static_partitioned_config: Placeholder
-threads_executor: Placeholder
 weekly_partitioned_config: Placeholder
 
 DagsterError = Error

@@ -10,11 +10,6 @@ from opgraph.errors import Error, NotYetSupportedError
 # What to do meanwhile: the names it holds for.
 _MEANWHILE: dict[str, tuple[str, ...]] = {
     "leave it out; ops run in the process that starts the run": (
-        "Executor",
-        "executor",
-        "multiprocess_executor",
-        "threads_executor",
-        "async_executor",
         "dask_executor",
         "ray_executor",
     ),

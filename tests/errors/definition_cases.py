@@ -845,6 +845,11 @@ def out_of_its_map():
         plus(values[0])
 
 
+@case("plan.limits.BadStepTag")
+def bad_step_tag():
+    materialize([asset(name="revenue", op_tags={"opgraph/timeout": "soon"})(lambda: 1)])
+
+
 @case("declare.fan_mistakes.TwoFanOuts")
 def two_fan_outs():
     @graph

@@ -4,6 +4,7 @@ import errno
 import os
 import sqlite3
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -47,16 +48,20 @@ from opgraph import (
     map_asset_specs,
     materialize,
     materialize_to_memory,
+    mem_io_manager,
     multi_asset,
     op,
     reconstructable,
     resource,
     success_hook,
+    threads_executor,
     with_resources,
 )
 from opgraph.operate import execute, inspect, planning
+from opgraph.operate.cancel import cancel
 from opgraph.operate.project import load, locate, make_home
 from opgraph.resolve.mistakes import UnknownSelected
+from opgraph.run.executors.mistakes import RunTimedOut
 
 CASES: Cases = {}
 case = partial(filed, CASES)
@@ -1135,6 +1140,59 @@ def mapping_key_twice():
         parts()
 
     it.execute_in_process()
+
+
+# -- executors --------------------------------------------------------------------------------------
+
+
+@case("run.executors.mistakes.UnknownExecutor")
+def unknown_executor():
+    materialize([asset(name="revenue")(lambda: 1)], executor="celery")
+
+
+@case("run.executors.mistakes.BadExecutorSetting")
+def bad_executor_setting():
+    materialize([asset(name="revenue")(lambda: 1)], executor=threads_executor.configured({"size": 3}))
+
+
+@case("run.executors.mistakes.NotSharedBetweenProcesses")
+def not_shared_between_processes():
+    revenue = asset(name="revenue")(lambda: 1)
+    materialize([revenue], executor="processes", resources={"io_manager": mem_io_manager})
+
+
+@case("run.executors.mistakes.WorkerDied")
+def worker_died():
+    materialize([asset(name="revenue")(lambda: os._exit(3))], executor="processes")
+
+
+@case("run.executors.mistakes.StepTimedOut")
+def step_timed_out():
+    materialize([asset(name="revenue", op_tags={"opgraph/timeout": 0.1})(lambda: time.sleep(5))])
+
+
+@case("run.executors.mistakes.RunTimedOut")
+def run_timed_out():
+    raise RunTimedOut(2.5)  # it stands in the record of a run
+
+
+@case("operate.cancel.RunCanceledError")
+def run_canceled():
+    with Instance.ephemeral() as instance:
+
+        @asset
+        def revenue(context):
+            instance.request_cancel(context.run_id, "cancel by ann")
+            time.sleep(5)
+
+        materialize([revenue], instance=instance)
+
+
+@case("operate.cancel.RunIsOver")
+def run_is_over():
+    with Instance.ephemeral() as instance:
+        materialize([asset(name="revenue")(lambda: 1)], instance=instance)
+        cancel(instance, instance.record.runs()[0].run_id)
 
 
 @case("plan.mistakes.WouldRun")

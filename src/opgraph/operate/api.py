@@ -9,6 +9,7 @@ from msgspec import structs
 
 from opgraph.declare.accepted import expect
 from opgraph.declare.definitions import Definitions
+from opgraph.declare.executor import ExecutorChoice, in_process_executor
 from opgraph.declare.frozen import replaced
 from opgraph.declare.graph_definition import GraphDefinition, JobAssets, JobDefinition
 from opgraph.declare.job import AssetJob
@@ -28,6 +29,7 @@ from opgraph.events import Kept, Place, RunStatus
 from opgraph.keys import AssetKey, CoercibleToAssetKey, near_misses
 from opgraph.operate.asset_job import job_of_assets
 from opgraph.operate.asset_view import AssetGraphView
+from opgraph.operate.cancel import RunCanceledError
 from opgraph.operate.execute import RunOutcome, start
 from opgraph.operate.mistakes import ManagersInMemory, NotMadeByRun, RunIdTaken
 from opgraph.operate.planning import past_of, row_of, trouble_in, what_failed
@@ -62,8 +64,10 @@ def materialize(
     selection: Selection = None,
     *,
     unselected: str | Policy | None = None,
+    executor: ExecutorChoice | str | None = None,
+    timeout: float | None = None,
 ) -> ExecuteInProcessResult:
-    """Materialize assets in this process.
+    """Materialize assets.
 
     Args:
         assets: definitions of assets, and specs of external ones.
@@ -76,6 +80,9 @@ def materialize(
         selection: which of the assets; by default all.
         unselected: what to do with assets that come though nobody selected them: `materialize` (default), `discard` or
             `error`.
+        executor: who runs the ops: `in_process` (default), `threads`, `async`, `processes`, or one of the executors
+            with settings, such as `multiprocess_executor.configured({"max_concurrent": 4})`.
+        timeout: seconds that the run may take.
 
     Returns:
         What happened, with the values.
@@ -99,7 +106,7 @@ def materialize(
         defs, selection, instance=owner, policy=unselected, tags=tags, run_config=run_config, may_be_none=True
     )
     with owner.record.planning() as gate:
-        outcome = _run(target, target.plan(owner), owner, gate=gate)
+        outcome = _run(target, target.plan(owner), owner, gate=gate, executor=executor, timeout=timeout)
     return _finish(target, outcome, owner, raise_on_error=raise_on_error)
 
 
@@ -211,6 +218,7 @@ def execute_job(
         op_selection=op_selection,
         asset_selection=asset_selection,
         reexecution=reexecution_options,
+        executor=getattr(job, "executor_def", None),
     )
 
 
@@ -263,6 +271,7 @@ def _execute(
     tags: Mapping[str, str] | None = None,
     resources: Mapping[str, object] | None = None,
     reexecution: ReexecutionOptions | None = None,
+    executor: ExecutorChoice | None = in_process_executor,
 ) -> ExecuteInProcessResult:
     refuse("execute_in_process", {"partition_key": partition_key})
     owner = instance or Instance.ephemeral()
@@ -293,7 +302,7 @@ def _execute(
         plan = target.plan(owner)
         if parent is not None and reexecution is not None:
             plan = _again(plan, parent, reexecution, owner, target)
-        outcome = _run(target, plan, owner, run_id=run_id or "", parent=parent, gate=gate)
+        outcome = _run(target, plan, owner, run_id=run_id or "", parent=parent, gate=gate, executor=executor)
     return _finish(target, outcome, owner, raise_on_error=raise_on_error)
 
 
@@ -330,7 +339,10 @@ def _run(target: Target, plan: Plan, instance: Instance, **options: Any) -> RunO
 
 def _finish(target: Target, outcome: RunOutcome, instance: Instance, *, raise_on_error: bool) -> ExecuteInProcessResult:
     if outcome.status is RunStatus.CANCELED:
-        raise KeyboardInterrupt
+        if outcome.canceled_by in ("SIGINT", "SIGTERM", "KeyboardInterrupt"):
+            raise KeyboardInterrupt
+        if raise_on_error:
+            raise RunCanceledError(outcome.run_id, outcome.canceled_by)
     if raise_on_error and not outcome.success:
         raise error_of(outcome)
     return result_of(target, outcome, instance)

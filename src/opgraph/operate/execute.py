@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from opgraph.declare.definitions import Definitions
+from opgraph.declare.executor import ExecutorChoice, in_process_executor
 from opgraph.errors import ResourceFunctionError
 from opgraph.events import ErrorInfo, RunEnded, RunStarted, RunStatus
 from opgraph.operate.clean import after_a_run
@@ -14,6 +15,7 @@ from opgraph.operate.memo import Reuse
 from opgraph.operate.planning import past_of, policy_in, replan, row_of, target_again, target_of, trouble_in
 from opgraph.operate.stored import trouble_with
 from opgraph.operate.target import Selection, Target
+from opgraph.plan.limits import seconds_of
 from opgraph.plan.model import Do, Plan, Policy, decode_plan, encode_plan
 from opgraph.plan.reuse import steps_named
 from opgraph.record.rows import RunRow
@@ -23,6 +25,7 @@ from opgraph.run.binding import BoundStep, keys_of_running, refuse_missing
 from opgraph.run.captured import Captured, StepLog
 from opgraph.run.context import Resources, RunSide
 from opgraph.run.driver import Driver, Listener, LookUpPast
+from opgraph.run.executors.choose import checked_choice
 from opgraph.run.failure import error_info
 from opgraph.run.instance import Instance
 from opgraph.run.lookup import PastValues
@@ -31,6 +34,7 @@ from opgraph.run.resources import Opened
 from opgraph.run.shelf import Shelf
 from opgraph.run.views import Run
 
+_BESIDE = {"in_process": "in_process", "multiprocess": "processes"}
 OnPlan = Callable[[Plan, str], None]
 
 
@@ -47,6 +51,7 @@ class RunOutcome:
         resumed: `""`, `same` (it went on under its id) or `new` (a new run with a parent).
         shelf: loads its values.
         exceptions: of failed steps, by step key.
+        canceled_by: who cancelled it: a signal's name, or what a request said.
     """
 
     run_id: str
@@ -57,6 +62,7 @@ class RunOutcome:
     failed_step: str = ""
     resumed: str = ""
     exceptions: Mapping[str, BaseException] = field(default_factory=dict[str, BaseException])
+    canceled_by: str = ""
 
     @property
     def success(self) -> bool:
@@ -85,6 +91,9 @@ def materialize(
     listeners: Sequence[Listener] = (),
     on_plan: OnPlan | None = None,
     forward: bool = False,
+    executor: ExecutorChoice | str | None = None,
+    otherwise: str | None = None,
+    timeout: float | None = None,
     who: str = "",
     why: str = "",
 ) -> RunOutcome:
@@ -103,6 +112,9 @@ def materialize(
         listeners: told of every fact once it is recorded, in this thread.
         on_plan: told of the plan and the run's id before anything runs.
         forward: whether what ops print also goes where it would have gone.
+        executor: who runs the steps; None: what the job, the definitions or the project's settings say.
+        otherwise: the executor where neither this call, the job nor the definitions name one.
+        timeout: seconds that the run may take.
         who: who starts it, for the list of runs.
         why: what for.
 
@@ -122,8 +134,10 @@ def materialize(
     )
     with instance.record.planning() as gate:
         plan = target.plan(instance)
-        options: dict[str, Any] = {"listeners": listeners, "on_plan": on_plan, "forward": forward}
-        return start(target, plan, instance, gate=gate, who=who, why=why, **options)
+        options: dict[str, Any] = {"listeners": listeners, "on_plan": on_plan, "forward": forward, "timeout": timeout}
+        return start(
+            target, plan, instance, gate=gate, executor=executor, otherwise=otherwise, who=who, why=why, **options
+        )
 
 
 def resume(
@@ -138,6 +152,9 @@ def resume(
     listeners: Sequence[Listener] = (),
     on_plan: OnPlan | None = None,
     forward: bool = False,
+    executor: ExecutorChoice | str | None = None,
+    otherwise: str | None = None,
+    timeout: float | None = None,
     who: str = "",
     why: str = "",
 ) -> RunOutcome:
@@ -157,6 +174,9 @@ def resume(
         listeners: told of every fact once it is recorded.
         on_plan: told of the plan and the run's id before anything runs.
         forward: whether what ops print also goes where it would have gone.
+        executor: who runs the steps; None: what the job, the definitions or the project's settings say.
+        otherwise: the executor where neither this call, the job nor the definitions name one.
+        timeout: seconds that the run may take.
         who: who starts it, for the list of runs.
         why: what for.
 
@@ -169,6 +189,7 @@ def resume(
     row = row_of(instance, run_id)
     target = target_again(defs, row, instance, policy, config)
     options: dict[str, Any] = {"listeners": listeners, "on_plan": on_plan, "forward": forward}
+    options |= {"executor": executor, "otherwise": otherwise, "timeout": timeout}
     if not row.status.is_final:
         writer = instance.record.claim(run_id, pid=os.getpid(), host=os.uname().nodename, now=time.time())
         try:
@@ -179,6 +200,7 @@ def resume(
                 steps_named(today, named)  # a slip of the pen must not end the run
                 why = _why_not(then, today, named, policy)
                 if not why:
+                    instance.forget_cancel(run_id)  # a request to the process that died
                     return _drive(target, then, instance, writer, resumed="same", **options)
                 _give_up(writer, why)
         finally:
@@ -198,11 +220,14 @@ def start(
     parent: RunRow | None = None,
     resumed: str = "",
     gate: Gate | None = None,
+    executor: ExecutorChoice | str | None = None,
+    otherwise: str | None = None,
     who: str = "",
     why: str = "",
     **options: Any,
 ) -> RunOutcome:
     """Record a new run and drive it. `gate` kept clean-up away from what the plan refers to: now the run does."""
+    choice = executor_of(target, executor, otherwise)
     steps = target.bind(plan)  # refuses what cannot be run before there is a run
     given = getattr(target, "given", None)
     if given is not None:
@@ -220,7 +245,7 @@ def start(
             code=plan.code,
             tags=target.tags,
             created=time.time(),
-            executor=plan.executor,
+            executor=choice.name,
             who=who,
             why=why,
         )
@@ -229,7 +254,7 @@ def start(
     try:
         if gate is not None:
             gate.done()
-        outcome = _drive(target, plan, instance, writer, resumed=resumed, steps=steps, **options)
+        outcome = _drive(target, plan, instance, writer, resumed=resumed, steps=steps, executor=choice, **options)
     finally:
         writer.release()
     after_a_run(instance)
@@ -247,6 +272,9 @@ def _drive(
     on_plan: OnPlan | None = None,
     forward: bool = False,
     given: Mapping[str, Any] | None = None,
+    executor: ExecutorChoice | str | None = None,
+    otherwise: str | None = None,
+    timeout: float | None = None,
     steps: list[BoundStep] | None = None,
     hold: bool = False,
 ) -> RunOutcome:
@@ -285,6 +313,9 @@ def _drive(
     past = instance.record.facts(writer.run_id)
     steps = steps if steps is not None else target.bind(plan)
     shelf.ops = {each.step.key: each.op for each in steps}
+    choice = executor_of(target, executor, otherwise)
+    # Each worker process makes its own resources, when a step of its own needs them.
+    here = steps if choice.name != "processes" else [each for each in steps if each.step.executor]
     driver = Driver(
         plan,
         steps,
@@ -297,12 +328,15 @@ def _drive(
         listeners,
         lookup=_past_values(plan, target, instance),
         look_ups=LookUps(instance.record, plan, trouble_with(instance, target.resources, memo=True)),
+        executor=choice,
+        timeout=timeout if timeout is not None else _limit_of(target),
+        canceled=lambda: instance.cancel_requested(writer.run_id),
     )
     said.key_of = driver.state.key
     if on_plan is not None:
         on_plan(plan, writer.run_id)
     try:
-        opened.make_ready(keys_of_running(steps))
+        opened.make_ready(keys_of_running(here))
         status = driver.drive()
         remember(instance.record, writer.run_id, plan)
     except ResourceFunctionError as problem:
@@ -310,6 +344,7 @@ def _drive(
         _end_at_once(writer, error, said)
         return RunOutcome(writer.run_id, RunStatus.FAILURE, plan, shelf, error, "", resumed, {"": problem})
     finally:
+        instance.forget_cancel(writer.run_id)
         opened.close()
         lines = said.drain()
         if lines:
@@ -324,6 +359,7 @@ def _drive(
         failed_step=driver.state.key(first.step) if first is not None else "",
         resumed=resumed,
         exceptions={driver.state.key(step): error for step, error in driver.errors.items()},
+        canceled_by=driver.canceled_by,
     )
 
 
@@ -333,6 +369,35 @@ def _past_values(plan: Plan, target: Target, instance: Instance) -> LookUpPast |
         return None
     row = instance.record.run(plan.parent)
     return PastValues(past_of(row, instance), trouble_in(instance, target)).find if row is not None else None
+
+
+def executor_of(
+    target: Target, given: ExecutorChoice | str | None = None, otherwise: str | None = None
+) -> ExecutorChoice:
+    """Who runs the steps: the one given for this run, else the job's, the definitions', the project's, else in process.
+
+    Raises:
+        UnknownExecutor: there is none of this name.
+        BadExecutorSetting: it does not have one of its settings.
+    """
+    chosen = given or target.executor or otherwise
+    settings: Mapping[str, Any] = target.settings.execution.get("config") or {}
+    if not isinstance(settings, dict):
+        settings = {}  # refused with the rest of the configuration
+    for name, executor in _BESIDE.items():  # how the settings of Dagster's default executor say which
+        if name in settings:
+            chosen, settings = given or executor, settings[name] or {}
+    if chosen is None:
+        if not settings:
+            return in_process_executor
+        chosen = "processes"  # which is the only one of Dagster's that has settings
+    choice = ExecutorChoice(chosen) if isinstance(chosen, str) else chosen
+    return checked_choice(choice.configured(settings) if settings and choice != in_process_executor else choice)
+
+
+def _limit_of(target: Target) -> float | None:
+    """The seconds that a run of a job may take, if its tags say so."""
+    return seconds_of(target.tags, f"job `{target.job}`", None)
 
 
 def _why_not(then: Plan, today: Plan, named: Sequence[str], policy: str | Policy | None) -> str:

@@ -40,11 +40,26 @@ from opgraph.operate.project_mistakes import (
     UnusableHomeError,
 )
 from opgraph.resolve.project import Project, refuse
+from opgraph.run.executors.names import NAMES
 from opgraph.run.retention import DEFAULTS, Retention
 
 T = TypeVar("T")
-_SETTINGS = ("file", "module", "attribute", "on_unselected", "durability", "memoize", "python_logs", "retention")
-_CHOICES = {"on_unselected": ("materialize", "discard", "error"), "durability": ("power", "process")}
+_SETTINGS = (
+    "file",
+    "module",
+    "attribute",
+    "on_unselected",
+    "durability",
+    "executor",
+    "memoize",
+    "python_logs",
+    "retention",
+)
+_CHOICES = {
+    "on_unselected": ("materialize", "discard", "error"),
+    "durability": ("power", "process"),
+    "executor": NAMES,
+}
 _HOME = ".opgraph"
 _NAMES = re.compile(r"`[^`]+`")  # what an error's sentence is about
 _PACKAGE = str(Path(__file__).parent.parent)
@@ -65,6 +80,7 @@ class Location:
         durability: how lasting the values of assets are; None: the default.
         memoize: whether ops are memoized where nobody says it nearer to them.
         retention: what clean-up keeps, and for how long; None: nothing is ever cleaned up by itself.
+        executor: who runs the ops where neither the run nor the definitions say; None: the default.
         python_logs: what else is done with what runs log; see `log_settings`.
         typed: the options that a person must repeat to mean the same project.
     """
@@ -79,6 +95,7 @@ class Location:
     durability: str | None = None
     memoize: bool = False
     retention: Retention | None = DEFAULTS
+    executor: str | None = None
     python_logs: Mapping[str, Any] | None = None
     typed: tuple[str, ...] = ()
 
@@ -148,6 +165,7 @@ def locate(
         durability=settings.get("durability"),
         memoize=settings.get("memoize", False),
         retention=settings.get("retention", Retention()),
+        executor=settings.get("executor"),
         python_logs=settings.get("python_logs"),
         typed=typed,
     )

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from opgraph.declare.definitions import Definitions
+from opgraph.declare.executor import ExecutorChoice
 from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
 from opgraph.declare.hooks import HookDefinition
 from opgraph.declare.job import AssetJob
@@ -84,6 +85,7 @@ class AssetTarget:
     tags: Mapping[str, str]
     settings: Settings
     memoizing: Memoizing = AS_DECLARED
+    executor: ExecutorChoice | None = None
     retry: RetryPolicy | None = None  # the job's
     hooks: frozenset[HookDefinition] = frozenset()  # the job's
 
@@ -142,6 +144,7 @@ class GraphTarget:
     chosen: frozenset[str] | None = None
     asked: tuple[str, ...] = ()
     memoizing: Memoizing = AS_DECLARED
+    executor: ExecutorChoice | None = None
     retry: RetryPolicy | None = None  # the job's
     hooks: frozenset[HookDefinition] = frozenset()  # the job's
 
@@ -219,6 +222,7 @@ def asset_target(
     job: str = EVERYTHING,
     policy: str | Policy | None = None,
     tags: Mapping[str, str] | None = None,
+    executor: ExecutorChoice | None = None,
     run_config: Given = None,
     defaults: Any = None,
     recorded: Mapping[str, Any] | None = None,
@@ -250,7 +254,17 @@ def asset_target(
         asked={unit.name for unit in units if not unit.definition.specs_by_key.keys().isdisjoint(keys)},
         owner=job,
     )
-    return AssetTarget(project, keys, job, how, dict(tags or {}), settings, retry=retry, hooks=hooks)
+    return AssetTarget(
+        project,
+        keys,
+        job,
+        how,
+        dict(tags or {}),
+        settings,
+        executor=executor or definitions.executor,
+        retry=retry,
+        hooks=hooks,
+    )
 
 
 def job_target(
@@ -285,6 +299,7 @@ def job_target(
             policy=policy,
             may_be_none=True,  # a job of all assets may stand before the first one
             tags={**job.tags, **(tags or {})},
+            executor=job.executor_def,
             run_config=run_config,
             defaults=job.config,
             recorded=recorded,
@@ -299,6 +314,7 @@ def job_target(
         selection=ops,
         run_config=run_config,
         recorded=recorded,
+        executor=job.executor_def or definitions.executor,
     )
 
 
@@ -310,6 +326,7 @@ def graph_target(
     given: Mapping[str, Any] | None = None,
     project: Project | None = None,
     selection: Sequence[str] | None = None,
+    executor: ExecutorChoice | None = None,
     run_config: Given = None,
     recorded: Mapping[str, Any] | None = None,
 ) -> GraphTarget:
@@ -361,6 +378,7 @@ def graph_target(
         project,
         chosen,
         tuple(selection or ()),
+        executor=executor,
         retry=job.retry_policy if job is not None else None,
         hooks=hooks,
     )

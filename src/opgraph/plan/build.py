@@ -16,6 +16,7 @@ from opgraph.errors import InvalidDefinitionError, InvalidSubsetError, together
 from opgraph.keys import AssetKey
 from opgraph.plan.code import function_hash, hash_of
 from opgraph.plan.fans import over, streams, taken
+from opgraph.plan.limits import limits_of
 from opgraph.plan.mistakes import UnselectedAssetsRefused
 from opgraph.plan.model import (
     Besides,
@@ -305,6 +306,7 @@ class _Layout:
                 inputs = tuple(StepInput(i.name, renumbered(i.source, place), i.manager, i.nothing) for i in inputs)
                 after = tuple(FromStep(place[a.step], a.output) for a in after)
                 mapped = tuple(FromMapped(place[m.step], m.output) for m in mapped)
+            timeout, executor = limits_of(flat, unit.definition.op_tags)
             steps.append(
                 Step(
                     key=each.key(flat),
@@ -319,6 +321,8 @@ class _Layout:
                     subset=each.part.is_subset,
                     code_version=flat.op.code_version or "",
                     code=function_hash(flat.op.body.fn),
+                    timeout=timeout,
+                    executor=executor,
                 )
             )
         return steps

@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 from opgraph.declare.spec import AssetSpec
 from opgraph.plan.code import function_hash, hash_of
 from opgraph.plan.fans import over, streams, taken
+from opgraph.plan.limits import limits_of
 from opgraph.plan.model import (
     Decision,
     Do,
@@ -67,6 +68,7 @@ def plan_graph(flat: Flat, *, job: str, chosen: AbstractSet[str] | None = None) 
             )
             for name, out in step.op.outs.items()
         )
+        timeout, executor = limits_of(step, {})
         steps.append(
             Step(
                 key=step.key,
@@ -81,6 +83,8 @@ def plan_graph(flat: Flat, *, job: str, chosen: AbstractSet[str] | None = None) 
                 code_version=step.op.code_version or "",
                 code=function_hash(step.op.body.fn),
                 tags=dict(step.op.tags),
+                timeout=timeout,
+                executor=executor,
             )
         )
     return Plan(job=job, steps=tuple(steps), code=hash_of(steps))

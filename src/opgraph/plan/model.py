@@ -245,6 +245,8 @@ class Step(Struct, frozen=True, gc=False, omit_defaults=True):
     tags: dict[str, str] = {}
     config: Any = None  # what its function is configured with: secrets masked, environment variables by name
     memo: Memo | None = None  # None: its values are not reused by fingerprint
+    timeout: float | None = None  # seconds that an attempt may take
+    executor: str = ""  # `in_process`: it runs in the driver's process, whatever the run's executor
 
     @property
     def selected(self) -> tuple[str, ...]:

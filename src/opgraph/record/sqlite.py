@@ -85,8 +85,8 @@ class SqliteWriter:
     def _append_all(
         self, facts: Sequence[AnyFact], values: Sequence[bytes | None], logs: Sequence[LogLine], *, durable: bool
     ) -> int:
-        first = self.next_seq
         with self._record.transaction(durable=durable) as connection:
+            first = self.next_seq
             if _epoch(connection, self._number) != self.epoch:
                 raise self._superseded()
             connection.executemany(_APPEND, self._rows(facts, values))
@@ -95,7 +95,8 @@ class SqliteWriter:
             )
             if views.touched(facts):
                 self._show(connection, first, facts)
-        self.next_seq = first + len(facts)
+        if facts:  # lines of log may come from another thread, at any time
+            self.next_seq = first + len(facts)
         return first
 
     def _rows(

@@ -109,6 +109,10 @@ class Settings:
                 **{k: plain(v) for k, v in parts.items() if k != "ops" and v},
             }
         self.inputs: Tree = {name: _unwrapped(value) for name, value in parts.get("inputs", _NONE).items()}
+        self.execution: Tree = parts.get("execution", _NONE)  # settings of the executor
+        settings = self.execution.get("config")
+        if settings is not None and not is_tree(settings):
+            self.problems.append(WrongType("execution.config", "a dict", settings, None))
         self.resources: Mapping[str, Any] = {
             name: loosened(_flattened(each.get("config", {}))) if is_tree(each) else each
             for name, each in parts.get("resources", _NONE).items()

@@ -1,15 +1,17 @@
 """One attempt at one step: load its inputs, call its function, store its outputs."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Any
 
+from msgspec import Struct
+
 from opgraph.declare.materialization import AssetMaterialization
 from opgraph.declare.metadata import all_to_wire
 from opgraph.errors import InvariantViolationError, RecordError, Source
-from opgraph.events import AnyFact, AssetReported, OutputStored, Read, StepFailed, StepSucceeded, Stored
+from opgraph.events import AssetReported, Kept, OutputStored, Read, StepFailed, StepSucceeded, Stored
 from opgraph.keys import AssetKey
 from opgraph.plan.model import (
     FromAsset,
@@ -27,6 +29,7 @@ from opgraph.run.binding import BoundStep
 from opgraph.run.body import Came
 from opgraph.run.captured import Captured
 from opgraph.run.context import AssetExecutionContext, AssetSide, OpExecutionContext, RunSide
+from opgraph.run.executors.protocol import Emit, Ended, Missing, Stopped, Task
 from opgraph.run.failure import error_info
 from opgraph.run.hooks import Witness, with_hooks
 from opgraph.run.loop import EventLoop
@@ -37,8 +40,6 @@ from opgraph.run.sources import Found, Sources, put_together
 from opgraph.values.problems import ValueLostError
 
 _now, _clock = time.time, time.perf_counter_ns
-
-Emit = Callable[[AnyFact, bytes | None], None]
 
 
 class UnselectedAssetCame(InvariantViolationError):
@@ -55,14 +56,14 @@ class UnselectedAssetCame(InvariantViolationError):
 
 
 class Attempts:
-    """Makes the attempts of one run, one at a time, in this process.
+    """Makes the attempts of one run, in this process. Several threads may use it at once.
 
     Args:
         shelf: values.
         side: what all contexts of the run have in common.
         said: what the steps say.
-        loop: runs async ops.
-        sources: where the values of other steps are.
+        steps: all steps of the plan; those that are made while it runs come with their tasks.
+        sources: where the values of other steps are, for tasks that do not bring it; None: all bring it.
         given: values for inputs that the caller provides.
         policy: what to do with assets that come though nobody asked for them.
         selection: the assets asked for.
@@ -73,128 +74,172 @@ class Attempts:
         shelf: Shelf,
         side: RunSide,
         said: Captured,
-        loop: EventLoop,
-        sources: Sources,
+        steps: Sequence[BoundStep],
+        sources: Sources | None,
         given: Mapping[str, Any],
         policy: Policy,
         selection: Iterable[str],
     ) -> None:
-        self._shelf, self._side, self._said, self._loop, self._sources = shelf, side, said, loop, sources
+        self.shelf, self.side, self.said, self.steps, self._sources = shelf, side, said, steps, sources
         self._given, self._policy, self._selection = given, policy, frozenset(selection)
         self._sides: dict[int, AssetSide] = {}
         self._contexts: dict[int, OpExecutionContext] = {}  # of the steps under way, where they have one
         self._bound: dict[int, BoundStep] = {}  # the steps under way
         said.context_of = self._context_of
-        self.errors: dict[int, BaseException] = {}  # of failed steps, for callers who want the exception itself
 
-    def make(
-        self, bound: BoundStep, attempt: int, asked: AbstractSet[str] | None, emit: Emit, count: int = 1
-    ) -> tuple[AnyFact, bytes | None]:
-        """Make an attempt.
+    def make(self, task: Task, emit: Emit, loop: EventLoop) -> Ended | Missing | Stopped:
+        """Make an attempt, to its end.
 
         Args:
-            bound: the step.
-            attempt: its number.
-            asked: only these outputs are wanted (others were stored before); None: all that are selected.
+            task: which.
             emit: takes the facts that happen on the way.
-            count: how many attempts there were, this one with them, without those that were interrupted.
-
-        Returns:
-            StepSucceeded or StepFailed, and the inline bytes of the outputs in it.
+            loop: runs async functions.
 
         Raises:
-            Lost: the value of another step is gone.
             NotRecorded: `emit` could not record.
-            KeyboardInterrupt: the user asked to stop.
         """
-        token = self._said.enter(bound.number, attempt)
-        self._bound[bound.number] = bound
-        reads: list[Read] = []
-        during, began = "load", _clock()
-        loaded = computed = 0
-        storing = [0]
-        witness = Witness() if bound.hooks else None
+        bound = self._bound[task.step] = task.bound
+        token = self.said.enter(task.step, task.attempt)
+        going = _Going(task, emit, _clock())
+        if bound.hooks:
+            going.witness = Witness()
         try:
-            ins = self._load(bound, attempt, reads)
-            if self._shelf.reported:
-                self._report(bound, attempt, self._shelf.reported, emit)
-            loaded = _clock()
-            during = "compute"
-            op = bound.flat.op
-            selected = bound.selected if asked is None else frozenset(asked)
+            ins = self._load(bound, going)
+            if self.shelf.heard and self.shelf.reported:
+                _report(going, self.shelf.reported)
+            going.loaded = _clock()
+            selected = bound.selected if task.asked is None else task.asked
             context: OpExecutionContext | None = None
-            if op.body.takes_context:
-                context = self._contexts[bound.number] = self._context(bound, attempt, selected)
-            items: Iterable[Any] = bound.call.outputs(ins, context, selected, self._loop)
-            if witness is not None:
-                items = witness.of(items)
-            outputs, blob = self._store(bound, attempt, items, asked, storing, emit)
+            if bound.flat.op.body.takes_context:
+                context = self._contexts[task.step] = self._context(bound, task.attempt, selected)
+            items: Iterable[Any] = bound.call.outputs(ins, context, selected, loop)
+            if going.witness is not None:
+                items = going.witness.of(items)
+            outputs, blob = self._store(bound, going, items)
             if self._contexts:
-                self._report_logged(bound, attempt, emit)
-            ended = _clock()
-            computed = ended - loaded - storing[0]
-            fact = StepSucceeded(
-                bound.number,
-                attempt,
-                _now(),
-                (loaded - began) // 1000,
-                computed // 1000,
-                storing[0] // 1000,
-                outputs,
-                tuple(reads),
-            )
-            return (fact if witness is None else with_hooks(fact, bound, self._side, witness)), blob
-        except (Lost, NotRecorded, KeyboardInterrupt):
+                self._report_logged(going)
+            return self._succeeded(going, outputs, blob)
+        except NotRecorded:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever the user's code raises, SystemExit too, is its step's failure
-            during = "store" if isinstance(error, _InStore) else during
-            cause = error.cause if isinstance(error, _InStore) else error
-            about = error.output if isinstance(error, _InStore) else getattr(error, "__opgraph_input__", "")
-            self.errors[bound.number] = cause
-            self._report_logged(bound, attempt, emit)
-            ended = _clock()
-            told, wait = judged(cause, error_info(cause, during=during, about=about), bound.step.retry, count)
-            fact = StepFailed(
-                bound.number,
-                attempt,
-                _now(),
-                told,
-                ((loaded or ended) - began) // 1000,
-                (ended - loaded - storing[0]) // 1000 if loaded else 0,
-                storing[0] // 1000,
-                tuple(reads),
-                wait,
-            )
-            return with_hooks(fact, bound, self._side, witness, cause), None
+            self._report_logged(going)
+            return self._ended_badly(going, error)
         finally:
-            self._contexts.pop(bound.number, None)
-            del self._bound[bound.number]
-            self._said.leave(token)
+            self._contexts.pop(task.step, None)
+            self._bound.pop(task.step, None)
+            self.said.leave(token)
+
+    async def make_async(
+        self, task: Task, emit: Emit, loop: EventLoop, pause: Callable[[], Awaitable[None]]
+    ) -> Ended | Missing | Stopped:
+        """The same for an async function, beside others on one event loop. `pause` waits until the next value of a
+        fan-out may come."""
+        import asyncio  # it runs already
+
+        bound = self._bound[task.step] = task.bound
+        token = self.said.enter(task.step, task.attempt)
+        going = _Going(task, emit, _clock())
+        if bound.hooks:
+            going.witness = Witness()
+        try:
+            ins = self._load(bound, going)
+            if self.shelf.heard and self.shelf.reported:
+                _report(going, self.shelf.reported)
+            going.loaded = _clock()
+            selected = bound.selected if task.asked is None else task.asked
+            context: OpExecutionContext | None = None
+            if bound.flat.op.body.takes_context:
+                context = self._contexts[task.step] = self._context(bound, task.attempt, selected)
+            started = bound.call.start(ins, context)
+            if bound.flat.op.body.kind == "async":
+                items = bound.call.returned(await started, context, selected, loop)
+                if going.witness is not None:
+                    items = going.witness.of(items)
+                outputs, blob = self._store(bound, going, items)
+            else:
+                outputs, blob = await self._store_as_they_come(
+                    bound, going, bound.call.stream_async(started, context, selected), pause
+                )
+            if self._contexts:
+                self._report_logged(going)
+            return self._succeeded(going, outputs, blob)
+        except BaseException as error:  # noqa: BLE001 - as above
+            task_of_loop = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task_of_loop is not None and task_of_loop.cancelling():
+                return Stopped(task.step, task.attempt, error_info(error))
+            self._report_logged(going)
+            return self._ended_badly(going, error)
+        finally:
+            self._contexts.pop(task.step, None)
+            self._bound.pop(task.step, None)
+            self.said.leave(token)
+
+    # -- ends -------------------------------------------------------------------------
+
+    def _succeeded(self, going: "_Going", outputs: tuple[Stored, ...], blob: bytes | None) -> Ended:
+        task, loaded, storing = going.task, going.loaded, going.storing
+        fact = StepSucceeded(
+            task.step,
+            task.attempt,
+            _now(),
+            (loaded - going.began) // 1000,
+            (_clock() - loaded - storing) // 1000,
+            storing // 1000,
+            outputs,
+            tuple(going.reads),
+        )
+        return Ended(fact if going.witness is None else with_hooks(fact, task.bound, self.side, going.witness), blob)
+
+    def _ended_badly(self, going: "_Going", error: BaseException) -> Ended | Missing | Stopped:
+        task = going.task
+        during, cause = ("compute" if going.loaded else "load"), error
+        about = getattr(error, "__opgraph_input__", "")
+        if isinstance(error, _InStore):
+            during, cause, about = "store", error.cause, error.output
+        if isinstance(error, Lost):
+            info = error_info(error.cause, during="load", about=error.output)
+            return Missing(task.step, task.attempt, error.step, error.output, info, error.cause, error.mapping_key)
+        if isinstance(cause, KeyboardInterrupt):
+            return Stopped(task.step, task.attempt, error_info(cause, during=during, about=about))
+        ended, loaded, bound = _clock(), going.loaded, task.bound
+        told, wait = judged(cause, error_info(cause, during=during, about=about), bound.step.retry, task.count)
+        fact = StepFailed(
+            task.step,
+            task.attempt,
+            _now(),
+            told,
+            ((loaded or ended) - going.began) // 1000,
+            (ended - loaded - going.storing) // 1000 if loaded else 0,
+            going.storing // 1000,
+            tuple(going.reads),
+            wait,
+        )
+        return Ended(with_hooks(fact, bound, self.side, going.witness, cause), None, cause)
 
     # -- inputs -----------------------------------------------------------------------
 
-    def _load(self, bound: BoundStep, attempt: int, reads: list[Read]) -> dict[str, Any]:
+    def _load(self, bound: BoundStep, going: "_Going") -> dict[str, Any]:
         ins: dict[str, Any] = {}
         if bound.config is not None and bound.op.body.config is not None:
             ins["config"] = bound.config.value
         for name in bound.op.body.resources:
-            ins[name] = getattr(self._side.resources, name)
+            ins[name] = getattr(self.side.resources, name)
         for each in bound.step.inputs:
             source = each.source
             name = each.name
             try:
                 if type(source) is FromStep:
-                    ins[name] = self._from_step(source, bound, name, each.manager, attempt, reads)
+                    ins[name] = self._from_step(source, bound, name, 0, each.manager, going)
                 elif each.nothing:
                     continue
                 elif type(source) is FromMapped:
-                    ins[name] = self._from_step(source, bound, name, each.manager, attempt, reads)
+                    ins[name] = self._from_step(source, bound, name, 0, each.manager, going)
                 elif type(source) is FromCollected:
-                    ins[name] = self._collected(source, bound, name, each.manager, attempt, 0)
+                    ins[name] = self._collected(source, bound, name, 0, each.manager, going)
                 elif type(source) is FromMany:
-                    ins[name] = list(self._many(source, bound, name, each.manager, attempt, reads))
+                    ins[name] = list(self._many(source, bound, name, each.manager, going))
                 else:
-                    self._other(source, bound, name, each.manager, attempt, reads, ins)
+                    self._other(source, bound, name, each.manager, going, ins)
             except Lost:
                 raise
             except Exception as error:
@@ -204,64 +249,84 @@ class Attempts:
         return ins
 
     def _from_step(
-        self, source: FromStep | FromMapped, bound: BoundStep, name: str, manager: str, attempt: int, reads: list[Read]
+        self, source: FromStep | FromMapped, bound: BoundStep, name: str, index: int, manager: str, going: "_Going"
     ) -> Any:
-        if type(source) is FromStep and not bound.step.over:  # the ordinary step takes the short way
-            kept = self._sources.kept(source.step, source.output)
-            if kept is None:
-                raise Lost(source.step, source.output, ValueLostError("missing", "", "it was never recorded"))
-            try:
-                value = self._shelf.get(kept, bound, name, manager, attempt, self._sources.keys[source.step])
-            except ValueLostError as error:
-                raise Lost(source.step, source.output, error) from error
-        else:
+        taken = going.task.taken
+        if taken is None:
+            assert self._sources is not None
+            if type(source) is FromStep and not bound.step.over:  # the ordinary step takes the short way
+                kept = self._sources.kept(source.step, source.output)
+                if kept is None:
+                    raise Lost(source.step, source.output, ValueLostError("missing", "", "it was never recorded"))
+                try:
+                    value = self.shelf.get(
+                        kept, bound, name, manager, going.task.attempt, self._sources.keys[source.step]
+                    )
+                except ValueLostError as error:
+                    raise Lost(source.step, source.output, error) from error
+                return self._noted(value, kept, name, going) if kept.stored.asset is not None else value
             found = self._sources.one(bound.number, source)
-            value = self._get(found, bound, name, manager, attempt)
-            kept = found.kept
-        if kept is not None and kept.stored.asset is not None:
-            metadata = self._shelf.told_of_input()
-            reads.append(Read(name, kept.stored.asset, kept.run, kept.seq, kept.stored.data_version, metadata))
+        else:
+            found = taken.one(name, index)
+        value = self._get(found, bound, name, manager, going)
+        kept = found.kept
+        return self._noted(value, kept, name, going) if kept is not None and kept.stored.asset is not None else value
+
+    def _noted(self, value: Any, kept: Kept, name: str, going: "_Going") -> Any:
+        """The value of an asset, and for the record, which version of it that is."""
+        stored, metadata = kept.stored, self.shelf.told_of_input()
+        going.reads.append(Read(name, stored.asset or "", kept.run, kept.seq, stored.data_version, metadata))
         return value
 
-    def _get(self, found: Found, bound: BoundStep, name: str, manager: str, attempt: int) -> Any:
+    def _get(self, found: Found, bound: BoundStep, name: str, manager: str, going: "_Going") -> Any:
         if found.kept is None:
             cause = ValueLostError("missing", "", "it was never recorded")
             raise Lost(found.maker, found.output, cause, found.mapping_key)
         try:
-            return self._shelf.get(found.kept, bound, name, manager, attempt, self._sources.key(found.maker))
+            return self.shelf.get(found.kept, bound, name, manager, going.task.attempt, found.key)
         except ValueLostError as error:
             raise Lost(found.maker, found.output, error, found.mapping_key) from error
 
     def _collected(
-        self, source: FromCollected, bound: BoundStep, name: str, manager: str, attempt: int, index: int
+        self, source: FromCollected, bound: BoundStep, name: str, index: int, manager: str, going: "_Going"
     ) -> Any:
-        tree = self._sources.all(bound.number, name, index)
+        taken = going.task.taken
+        if taken is None:
+            assert self._sources is not None
+            tree = self._sources.all(bound.number, name, index)
+        else:
+            tree = taken.all(name, index)
 
         def load(found: Found) -> Any:
-            return self._get(found, bound, name, manager, attempt)
+            return self._get(found, bound, name, manager, going)
 
         return put_together(tree, source.levels, load)
 
-    def _many(
-        self, source: FromMany, bound: BoundStep, name: str, manager: str, attempt: int, reads: list[Read]
-    ) -> Iterator[Any]:
+    def _many(self, source: FromMany, bound: BoundStep, name: str, manager: str, going: "_Going") -> Iterator[Any]:
         constants = bound.constants.get(name)
         collected = 0
         for i, item in enumerate(source.items):
             if isinstance(item, (FromStep, FromMapped)):
-                if self._sources.one(bound.number, item).kept is not None:
-                    yield self._from_step(item, bound, name, manager, attempt, reads)
+                if self._came(item, bound, name, i, going):
+                    yield self._from_step(item, bound, name, i, manager, going)
             elif isinstance(item, FromCollected):
-                yield self._collected(item, bound, name, manager, attempt, collected)
+                yield self._collected(item, bound, name, collected, manager, going)
                 collected += 1
             elif isinstance(item, FromAsset):
-                value, read = self._shelf.load_asset(item, bound, name, manager, attempt)
-                reads.append(read)
+                value, read = self.shelf.load_asset(item, bound, name, manager, going.task.attempt)
+                going.reads.append(read)
                 yield value
             elif isinstance(item, FromCaller):
                 yield self._from_caller(item, bound, name)
             else:
                 yield constants[i] if constants is not None else None
+
+    def _came(self, item: FromStep | FromMapped, bound: BoundStep, name: str, i: int, going: "_Going") -> bool:
+        taken = going.task.taken
+        if taken is not None:
+            return taken.one(name, i).kept is not None
+        assert self._sources is not None
+        return self._sources.one(bound.number, item).kept is not None
 
     def _other(
         self,
@@ -269,19 +334,18 @@ class Attempts:
         bound: BoundStep,
         name: str,
         manager: str,
-        attempt: int,
-        reads: list[Read],
+        going: "_Going",
         ins: dict[str, Any],
     ) -> None:
         if isinstance(source, FromAsset):
-            ins[name], read = self._shelf.load_asset(source, bound, name, manager, attempt)
-            reads.append(read)
+            ins[name], read = self.shelf.load_asset(source, bound, name, manager, going.task.attempt)
+            going.reads.append(read)
         elif name in bound.constants:
             ins[name] = bound.constants[name]
         elif isinstance(source, FromCaller) and not (manager and source.name not in self._given):
             ins[name] = self._from_caller(source, bound, name)
         elif manager and name not in bound.call.defaults:
-            ins[name] = self._shelf.load_from_outside(bound, name, manager, attempt)
+            ins[name] = self.shelf.load_from_outside(bound, name, manager, going.task.attempt)
         else:
             ins[name] = bound.call.defaults[name]
 
@@ -295,101 +359,105 @@ class Attempts:
     # -- outputs ----------------------------------------------------------------------
 
     def _store(
-        self,
-        bound: BoundStep,
-        attempt: int,
-        items: Iterable[Any],
-        asked: AbstractSet[str] | None,
-        spent: list[int],
-        emit: Emit,
+        self, bound: BoundStep, going: "_Going", items: Iterable[Any]
     ) -> tuple[tuple[Stored, ...], bytes | None]:
         """Store what comes. Returns the outputs that ride in StepSucceeded, and their inline bytes.
 
         An asset's output of a generator is announced at once: it stays materialized even if the step fails later.
         """
-        kind = type(items)
-        streaming = kind is not tuple and kind is not list
         if self._contexts:
-            self._report_logged(bound, attempt, emit)
-        if kind is tuple and asked is None and bound.selected is None:  # one plain value, and it is wanted
+            self._report_logged(going)
+        kind = type(items)
+        if kind is tuple and going.task.asked is None and bound.selected is None:  # one plain value, and wanted
             (item,) = items
             began = _clock()
             try:
-                stored, blob = self._shelf.put(bound, bound.outputs[item.output], item, attempt, 0, asked=True)
+                stored, blob = self.shelf.put(
+                    bound, bound.outputs[item.output], item, going.task.attempt, 0, asked=True
+                )
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
                 raise _InStore(item.output, error) from error
-            spent[0] = _clock() - began
-            if self._shelf.reported:
-                self._report(bound, attempt, self._shelf.reported, emit)
+            going.storing = _clock() - began
+            if self.shelf.heard and self.shelf.reported:
+                _report(going, self.shelf.reported)
             return (stored,), blob
+        streaming = kind is not tuple and kind is not list
         if bound.whole:
             items = self._refuse_unselected(bound, list(items))
             streaming = False
-        outputs: list[Stored] = []
-        blobs: list[bytes] = []
+        kept = _Outputs()
         try:
-            self._store_each(bound, attempt, items, asked, spent, emit, outputs, blobs, streaming=streaming)
-        except BaseException:
-            for stored in outputs:  # nobody will ever hear of them
-                self._shelf.remove(stored)
-            raise
-        if not blobs:
-            return tuple(outputs), None
-        return tuple(outputs), blobs[0] if len(blobs) == 1 else b"".join(blobs)
-
-    def _store_each(
-        self,
-        bound: BoundStep,
-        attempt: int,
-        items: Iterable[Any],
-        asked: AbstractSet[str] | None,
-        spent: list[int],
-        emit: Emit,
-        outputs: list[Stored],
-        blobs: list[bytes],
-        *,
-        streaming: bool,
-    ) -> None:
-        offset = 0
-        for item in items:
-            if self._contexts:  # what the function logged before it yielded this comes before it
-                self._report_logged(bound, attempt, emit)
-            if not isinstance(item, Came):
-                self._report(bound, attempt, [(_now(), item)], emit)
-                continue
-            output = bound.outputs[item.output]
-            role = output.role
-            asked_for = role is Role.SELECTED or role is Role.NEEDED
-            if not asked_for and (role is Role.UNNEEDED or self._policy is Policy.DISCARD):
-                if output.asset is not None and role is not Role.UNNEEDED:
-                    text = discarded_line(item.output, output.asset)
-                    self._said.say(bound.number, attempt, "WARNING", "opgraph", text)
-                continue
-            if asked is not None and item.output not in asked:
-                continue
-            began = _clock()
-            try:
-                alone = output.dynamic or (streaming and output.asset is not None)
-                at = 0 if alone else offset  # announced alone, its bytes are alone too
-                stored, blob = self._shelf.put(bound, output, item, attempt, at, asked=asked_for)
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:
-                raise _InStore(item.output, error) from error
-            finally:
-                spent[0] += _clock() - began
-            if self._shelf.reported:
-                self._report(bound, attempt, self._shelf.reported, emit)
-            if alone:
+            for item in items:
+                self._store_one(bound, going, item, kept, streaming=streaming)
                 del item  # the next one may need the room
-                emit(OutputStored(bound.number, attempt, _now(), stored), blob)
-                continue
-            outputs.append(stored)
-            if blob is not None:
-                blobs.append(blob)
-                offset += len(blob)
+        except BaseException:
+            self._take_back(kept)
+            raise
+        return kept.whole()
+
+    async def _store_as_they_come(
+        self, bound: BoundStep, going: "_Going", items: AsyncIterator[Any], pause: Callable[[], Awaitable[None]]
+    ) -> tuple[tuple[Stored, ...], bytes | None]:
+        if bound.whole:
+            return self._store(bound, going, [item async for item in items])
+        kept = _Outputs()
+        try:
+            async for item in items:
+                if going.witness is not None:
+                    going.witness.of((item,))
+                if self._store_one(bound, going, item, kept, streaming=True):
+                    await pause()
+        except BaseException:
+            self._take_back(kept)
+            raise
+        return kept.whole()
+
+    def _take_back(self, kept: "_Outputs") -> None:
+        for stored in kept.outputs:  # nobody will ever hear of them
+            self.shelf.remove(stored)
+
+    def _store_one(self, bound: BoundStep, going: "_Going", item: Any, kept: "_Outputs", *, streaming: bool) -> bool:
+        """Store one output. True: it was a value of a fan-out, which was announced."""
+        if self._contexts:  # what the function logged before it yielded this comes before it
+            self._report_logged(going)
+        if not isinstance(item, Came):
+            _report(going, [(_now(), item)])
+            return False
+        task = going.task
+        output = bound.outputs[item.output]
+        role = output.role
+        asked_for = role is Role.SELECTED or role is Role.NEEDED
+        if not asked_for and (role is Role.UNNEEDED or self._policy is Policy.DISCARD):
+            if output.asset is not None and role is not Role.UNNEEDED:
+                text = discarded_line(item.output, output.asset)
+                self.said.say(task.step, task.attempt, "WARNING", "opgraph", text)
+            return False
+        if task.asked is not None and item.output not in task.asked:
+            return False
+        began = _clock()
+        try:
+            alone = output.dynamic or (streaming and output.asset is not None)
+            at = 0 if alone else kept.offset  # announced alone, its bytes are alone too
+            stored, blob = self.shelf.put(bound, output, item, task.attempt, at, asked=asked_for)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise _InStore(item.output, error) from error
+        finally:
+            going.storing += _clock() - began
+        if self.shelf.heard and self.shelf.reported:
+            _report(going, self.shelf.reported)
+        if alone:
+            del item  # the next one may need the room
+            going.emit(OutputStored(task.step, task.attempt, _now(), stored), blob)
+            return output.dynamic
+        kept.outputs.append(stored)
+        if blob is not None:
+            kept.blobs.append(blob)
+            kept.offset += len(blob)
+        return False
 
     def _refuse_unselected(self, bound: BoundStep, items: list[Any]) -> list[Any]:
         for item in items:
@@ -400,30 +468,11 @@ class Attempts:
                     raise UnselectedAssetCame(bound.step.key, output.name, output.asset, bound.op.source)
         return items
 
-    def _report_logged(self, bound: BoundStep, attempt: int, emit: Emit) -> None:
+    def _report_logged(self, going: "_Going") -> None:
         """Record what the function said by `log_event` since the last time."""
-        context = self._contexts.get(bound.number)
+        context = self._contexts.get(going.task.step)
         if context is not None and context.reported:
-            self._report(bound, attempt, context.reported, emit)
-
-    def _report(self, bound: BoundStep, attempt: int, said: list[tuple[float, Any]], emit: Emit) -> None:
-        """Make facts of what was said, each with its time, and empty the list."""
-        events, said[:] = list(said), []
-        for at, event in events:
-            emit(
-                AssetReported(
-                    bound.number,
-                    attempt,
-                    at,
-                    event.asset_key.text,
-                    all_to_wire(event.metadata) if event.metadata else {},
-                    not isinstance(event, AssetMaterialization),
-                    event.description or "",
-                    event.partition or "",
-                    dict(event.tags or {}),
-                ),
-                None,
-            )
+            _report(going, context.reported)
 
     # -- contexts ---------------------------------------------------------------------
 
@@ -434,8 +483,13 @@ class Attempts:
             self._contexts[step] = self._context(bound, attempt, bound.selected)
         return self._contexts[step]
 
+    def key_of(self, step: int) -> str:
+        """The key of a step under way; empty for another."""
+        bound = self._bound.get(step)
+        return bound.step.key if bound is not None else ""
+
     def _load_asset(self, bound: BoundStep, attempt: int, key: AssetKey) -> Any:
-        return self._shelf.load_asset(FromAsset(key.text), bound, "", "", attempt)[0]
+        return self.shelf.load_asset(FromAsset(key.text), bound, "", "", attempt)[0]
 
     def _context(self, bound: BoundStep, attempt: int, selected: AbstractSet[str] | None) -> OpExecutionContext:
         unit = bound.unit
@@ -443,7 +497,7 @@ class Attempts:
         kind = AssetExecutionContext if of_asset else OpExecutionContext
         return kind(
             bound.op,
-            self._side,
+            self.side,
             bound.step.key,
             bound.number,
             attempt,
@@ -453,7 +507,7 @@ class Attempts:
             load=partial(self._load_asset, bound, attempt),
             is_subset=bound.step.subset,
             config=bound.config.raw if bound.config is not None else None,
-            resources=self._side.resources.only(bound.resource_keys),
+            resources=self.side.resources.only(bound.resource_keys),
         )
 
     def _assets(self, bound: BoundStep) -> AssetSide:
@@ -472,6 +526,54 @@ class Attempts:
                 definition=definition,
             )
         return side
+
+
+class _Going(Struct, eq=False, gc=False):
+    """What is known of an attempt while it goes on."""
+
+    task: Task
+    emit: Emit
+    began: int
+    reads: list[Read] = []
+    loaded: int = 0
+    storing: int = 0
+    witness: Witness | None = None
+
+
+class _Outputs:
+    """The outputs that ride in StepSucceeded."""
+
+    __slots__ = ("blobs", "offset", "outputs")
+
+    def __init__(self) -> None:
+        self.outputs: list[Stored] = []
+        self.blobs: list[bytes] = []
+        self.offset = 0
+
+    def whole(self) -> tuple[tuple[Stored, ...], bytes | None]:
+        if not self.blobs:
+            return tuple(self.outputs), None
+        return tuple(self.outputs), self.blobs[0] if len(self.blobs) == 1 else b"".join(self.blobs)
+
+
+def _report(going: _Going, said: list[tuple[float, Any]]) -> None:
+    """Make facts of what was said, each with its time, and empty the list."""
+    events, said[:] = list(said), []
+    for at, event in events:
+        going.emit(
+            AssetReported(
+                going.task.step,
+                going.task.attempt,
+                at,
+                event.asset_key.text,
+                all_to_wire(event.metadata) if event.metadata else {},
+                not isinstance(event, AssetMaterialization),
+                event.description or "",
+                event.partition or "",
+                dict(event.tags or {}),
+            ),
+            None,
+        )
 
 
 def _inputs_of(bound: BoundStep) -> dict[str, AssetKey]:

@@ -1,7 +1,7 @@
 """The one way to call an op's function: whatever kind it is and however it returns, its outputs come as a stream."""
 
 import typing
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, TypeAlias, cast
@@ -174,6 +174,18 @@ class OpCall:
         for item in items:
             yield self.check(item, seen, context, selected)
         yield from self.rest(seen, context, selected)
+
+    async def stream_async(
+        self, items: AsyncGenerator[Any, Any], context: OpExecutionContext | None, selected: AbstractSet[str] | None
+    ) -> AsyncIterator[Item]:
+        """The same for an async generator, on the event loop that it is on."""
+        seen: set[str] = set()
+        if context is not None:
+            context.came = seen
+        async for item in items:
+            yield self.check(item, seen, context, selected)
+        for missing in self.rest(seen, context, selected):
+            yield missing
 
     def check(
         self, item: Any, seen: set[str], context: OpExecutionContext | None, selected: AbstractSet[str] | None

@@ -17,6 +17,7 @@ from typing import Any, Self, TextIO, TypeAlias
 
 from opgraph.declare.secrets import hide
 from opgraph.events import LogLine
+from opgraph.run.failure import writable
 from opgraph.run.logs import NONE, LogSettings
 
 STEP_LIMIT = 10_000_000  # characters kept of a step: the first half, and the last
@@ -38,7 +39,7 @@ class Captured:
         told: facts that each record of `logging` gets: of which run it is.
     """
 
-    __slots__ = ("_limit", "_lines", "_lock", "_voices", "context_of", "forward", "key_of", "logs", "told")
+    __slots__ = ("_limit", "_lines", "_lock", "_voices", "context_of", "forward", "key_of", "logs", "on_line", "told")
 
     def __init__(
         self,
@@ -57,6 +58,7 @@ class Captured:
         self._lock = threading.Lock()
         self._lines: list[LogLine] = []
         self._voices: dict[tuple[int, int], _Voice] = {}
+        self.on_line: Callable[[], None] | None = None  # called when something was said
 
     def __enter__(self) -> Self:
         _install()
@@ -85,15 +87,55 @@ class Captured:
             lines, self._lines = self._lines, []
         return lines
 
+    def put_back(self, lines: list[LogLine]) -> None:
+        """Lines that were drained and could not be kept."""
+        with self._lock:
+            self._lines[:0] = lines
+
+    def add(self, lines: Iterable[LogLine]) -> None:
+        """Lines that a worker kept of its steps."""
+        with self._lock:
+            self._lines.extend(lines)
+        if self.forward:
+            for line in lines:
+                if line.level in ("STDOUT", "STDERR"):
+                    _original(line.level.lower()).write(line.text + "\n")
+                elif logging.getLevelNamesMapping().get(line.level, 0) >= logging.INFO:
+                    _original("stderr").write(f"{line.level} {line.text}\n")
+
+    def overhear(self, step: int, attempt: int, stream: str, text: str) -> None:
+        """Keep what a step's process wrote past `sys.stdout` and `sys.stderr`."""
+        self.write(step, attempt, stream, text)
+        if self.forward:
+            _original(stream.lower()).write(text)
+
+    def finish(self, step: int, attempt: int) -> None:
+        """A step said everything that it had to say."""
+        if self._voices:
+            self._finish(step, attempt)
+
+    def renew(self) -> None:
+        """In a forked child: what others were about to say, and the locks they held, stayed with the parent."""
+        global _lock, _runs  # noqa: PLW0603 - another thread of the parent may have held it
+        _lock, self._lock = threading.Lock(), threading.Lock()
+        self._lines, self._voices, self.forward = [], {}, False
+        while _installed:
+            _installed.pop().remove()
+        _runs = 0
+
     def say(self, step: int, attempt: int, level: str, logger: str, text: str) -> None:
         """Keep whole lines of a step, or of the run itself (step -1)."""
         with self._lock:
             self._voice(step, attempt).say(level, logger, text, self._lines)
+        if self.on_line is not None:
+            self.on_line()
 
     def write(self, step: int, attempt: int, stream: str, text: str) -> None:
         """Keep a piece of text that was printed; lines are kept when they end."""
         with self._lock:
             self._voice(step, attempt).write(stream, text, self._lines)
+        if self.on_line is not None:
+            self.on_line()
 
     def tell(self, record: logging.LogRecord, step: int) -> None:
         """Put into a record of which run and step it is."""
@@ -157,7 +199,7 @@ class _Voice:
             self.partial[stream] = rest
 
     def say(self, level: str, logger: str, text: str, lines: list[LogLine]) -> None:
-        now, text = time.time(), hide(text)
+        now, text = time.time(), writable(hide(text))
         for start in range(0, len(text) or 1, LINE_LIMIT):
             line = LogLine(self.step, self.attempt, now, level, logger, text[start : start + LINE_LIMIT])
             cost = len(line.text) + _OVERHEAD

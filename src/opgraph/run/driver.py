@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
+from opgraph.declare.executor import ExecutorChoice, in_process_executor
 from opgraph.engine import (
     Command,
     Delay,
@@ -57,18 +59,50 @@ from opgraph.run.attempt import Attempts, NotRecorded
 from opgraph.run.binding import BoundStep
 from opgraph.run.captured import Captured
 from opgraph.run.context import RunSide
+from opgraph.run.executors.choose import open_executor
+from opgraph.run.executors.in_process import InProcess
+from opgraph.run.executors.mistakes import RunTimedOut, StepTimedOut, WorkerDied
+from opgraph.run.executors.protocol import (
+    LANES,
+    Died,
+    Dropped,
+    Ended,
+    Executor,
+    Happened,
+    Missing,
+    Order,
+    Report,
+    Stopped,
+    Task,
+    is_value_of_fan,
+)
 from opgraph.run.failure import error_info
 from opgraph.run.hooks import with_hooks
-from opgraph.run.loop import EventLoop
 from opgraph.run.memo import LookUps
-from opgraph.run.shelf import Lost, Shelf
+from opgraph.run.retries import judged
+from opgraph.run.shelf import Shelf
 from opgraph.run.sources import Sources
 from opgraph.run.stopping import Stopping
 
 Listener = Callable[[int, AnyFact], None]
 LookUpPast = Callable[[State, int], tuple[tuple[Kept, ...] | None, str]]
-_now = time.time
+_now, _clock = time.time, time.monotonic
+_TICK = 0.1  # seconds: no longer does the driver wait for a report without looking at anything else
+_GRACE_OF_CANCEL = 1.0  # seconds between asking an attempt to stop and ending it
+_GRACE_OF_LIMIT = 0.5
+_NEVER = float("inf")
 _MOST_UNRECORDED = 100  # values of a fan-out that nothing takes yet
+_WINDOW = 50  # values that a generator may yield before it waits until fewer mapped steps are left to start
+
+
+class _Wish(Struct):
+    """What the driver wants of an attempt: that it ends in time, or that it stops."""
+
+    task: Task
+    due: float  # when to act next
+    limit: float = 0.0
+    of_run: bool = False  # the limit is the run's
+    why: str = ""  # it was told to stop: `cancel` or `limit`
 
 
 class Driver:
@@ -86,6 +120,9 @@ class Driver:
         listeners: told of every fact once it is recorded.
         lookup: finds the stored values that stand for a step, or says why there are none.
         look_ups: knows which stored values have a fingerprint.
+        executor: who makes the attempts.
+        timeout: seconds that the run may take; None: as long as it likes.
+        canceled: tells who asked for the run to be cancelled, from outside this process; "": nobody.
     """
 
     def __init__(
@@ -102,34 +139,43 @@ class Driver:
         lookup: LookUpPast | None = None,
         *,
         look_ups: LookUps,
+        executor: ExecutorChoice = in_process_executor,
+        timeout: float | None = None,
+        canceled: Callable[[], str] = str,
     ) -> None:
         self.state: State = new(programs.compile(plan), writer.run_id)
         self._steps, self._writer, self._shelf, self._said, self._listeners = steps, writer, shelf, said, listeners
-        self._look_ups, self._side = look_ups, side
+        self._look_ups, self._lookup, self._side = look_ups, lookup or _nothing_known, side
         self._planned = len(plan.steps)  # what is numbered from here on is mapped
-        self._loop = EventLoop()
         policy = plan.besides[0].policy if plan.besides else Policy.MATERIALIZE
-        self._attempts = Attempts(shelf, side, said, self._loop, Sources(self.state), given, policy, plan.selection)
+        self._sources = Sources(self.state)
+        self._attempts = Attempts(shelf, side, said, steps, self._sources, given, policy, plan.selection)
         for seq, fact in past:
             advance(self.state, fact, seq)
         self._facts: list[AnyFact] = []  # not recorded yet
         self._values: list[bytes | None] = []
         self._durable = False
-        self._ready: list[int] = []  # steps to start, lowest number first
-        self._mapped: list[int] = []  # the same of those that were made for a fan-out
+        self._ready: list[list[int]] = [[] for _ in range(LANES)]  # steps to start, by lane, lowest number first
         self._delayed: list[tuple[float, int]] = []
         self._answers: deque[AnyFact] = deque()
         self._next = writer.next_seq
-        self._under_way: set[int] = set()  # the steps that are being attempted: one, and generators that wait for it
+        self._here: InProcess  # the executor, where it is this one
+        self._places = [0] * LANES  # how many attempts more may begin
+        self._mapped = 0  # how many of the steps to start are mapped
+        self._under_way: dict[int, Task] = {}  # attempts handed to the executor that have not ended
+        self._wishes: dict[int, _Wish] = {}  # about those of them that have a limit, or are to stop
+        self._yielded: dict[int, int] = {}  # how many values each generator has come to in its window
+        self._paused: dict[int, int] = {}  # generators that wait, and the lanes in which they will want a place
         self.failures: dict[int, StepFailed] = {}  # by step: its last attempt, where that failed
+        self.errors: dict[int, BaseException] = {}  # the exceptions of failed steps, where they are at hand
         self._canceled = False
+        self.canceled_by = ""
         self._stopping = Stopping(writer.run_id)
-        self._lookup = lookup or _nothing_known
-
-    @property
-    def errors(self) -> Mapping[int, BaseException]:
-        """The exceptions of failed steps, by step."""
-        return self._attempts.errors
+        self._choice, self._timeout, self._asked = executor, timeout, canceled
+        self._run_due = _NEVER  # when the run's time is up
+        self._run_timed_out = False
+        self._soonest = _NEVER  # the first moment at which an attempt's time may be up
+        self._next_look = 0.0
 
     def drive(self) -> RunStatus:
         """Go on until the run has ended.
@@ -138,135 +184,397 @@ class Driver:
             SupersededError: another process took the run over; nothing more was written.
             UnusableRecordError: the record refused; the run can be resumed.
         """
+        if self._timeout is not None:
+            self._run_due = _clock() + self._timeout
         with self._stopping as stopping, self._said:
+            self._executor: Executor = open_executor(self._choice, self._attempts, self._emit, stopping, self._look)
+            executor = self._executor
+            self._places = [executor.places(lane) for lane in range(LANES)]
             try:
                 self._tell(RunStarted(_now(), self._writer.epoch, os.getpid(), socket.gethostname()))
-                while self.state.final is None:
+                state = self.state
+                if isinstance(executor, InProcess):
+                    self._here = executor
+                    self._drive_here(stopping)
+                while state.final is None:
                     if stopping.asked and not self._canceled:
                         self._cancel(stopping.asked)
-                    elif self._delayed and self._delayed[0][0] <= _now():
-                        self._tell(RetryDue(heapq.heappop(self._delayed)[1], _now()))
-                    elif self._ready or self._mapped:
-                        self._run(heapq.heappop(self._ready or self._mapped), stopping)
+                    self._start_ready()
+                    if self._under_way:
+                        for report in executor.reports(_TICK if self._soonest is _NEVER else self._patience()):
+                            self._take(report)
+                        now = _clock()
+                        if now >= self._next_look or now >= self._soonest:
+                            self._watch_the_clock(now)
                     elif self._delayed:
                         self._wait(stopping)
-                    else:
+                    elif state.final is None and not any(self._ready):
                         raise StuckRun(self._writer.run_id)
                 self._commit()
+            except NotRecorded as refused:
+                raise refused.cause from refused.cause.__cause__
             finally:
-                self._loop.close()
+                executor.close()
         assert self.state.final is not None
         return self.state.final
 
-    # -- one step ---------------------------------------------------------------------
+    # -- steps ------------------------------------------------------------------------
 
-    def _run(self, number: int, stopping: Stopping) -> None:
-        bound = self._bound(number)
-        attempt = self.state.attempts[number]
+    def _start_ready(self) -> None:
+        """Hand over what there are places for; what happened so far and these starts are one transaction."""
+        if self._paused:
+            self._let_generators_go_on()
+        tasks: list[Task] = []
+        for lane, ready in enumerate(self._ready):
+            while ready and self._places[lane] > 0:
+                self._places[lane] -= 1
+                tasks.append(self._task(self._next_of(ready), lane))
+        self._commit()
+        for task in tasks:
+            self._begin(task)
+
+    def _drive_here(self, stopping: Stopping) -> None:
+        """Where attempts are made in this thread: one after the other, until the run has ended."""
+        state, ready = self.state, self._ready
+        while state.final is None:
+            if stopping.asked and not self._canceled:
+                self._cancel(stopping.asked)
+            elif self._soonest is not _NEVER and _clock() >= self._soonest:
+                self._watch_the_clock(_clock())
+            elif ready[0]:
+                self._run(heapq.heappop(ready[0]))
+            elif self._delayed:
+                self._commit()
+                self._wait(stopping)
+            else:
+                raise StuckRun(self._writer.run_id)
+
+    def _run(self, number: int) -> None:
+        """Make an attempt in this thread. What an ordinary one needs is written out: it is what short ops wait for."""
+        state = self.state
+        attempt = state.attempts[number]
+        template, bound = (number, self._steps[number]) if number < self._planned else self._bound(number)
         self._tell(StepStarted(number, attempt, _now()))
         self._commit()
-        asked = self.state.asked(number) if self.state.wanted else None
-        self._under_way.add(number)
-        stopping.doing = bound.step.key
-        try:
-            stopping.in_user_code = True
-            if stopping.asked:
-                raise KeyboardInterrupt(stopping.asked)
-            count = failures(self.state, number) if self.state.uncounted else attempt
-            fact, blob = self._attempts.make(bound, attempt, asked, self._emit, count)
-            stopping.in_user_code = False
-            self._under_way.discard(number)
-        except KeyboardInterrupt as interrupt:
-            stopping.in_user_code = False
-            if not self._canceled:
-                self._cancel(str(interrupt) or "KeyboardInterrupt")
-            self._under_way.discard(number)
-            self._tell(StepInterrupted(number, attempt, _now(), "cancelled"))
-            return
-        except Lost as lost:
-            stopping.in_user_code = False
-            self._under_way.discard(number)
-            self._lose(bound, attempt, lost)
-            return
-        except NotRecorded as refused:
-            raise refused.cause from refused.cause.__cause__
-        if type(fact) is StepSucceeded:
-            for stored in fact.outputs:
+        limit = bound.step.timeout
+        if limit is not None or self._run_due is not _NEVER:
+            limit = self._seconds_for(limit)
+        asked = state.asked(number) if state.wanted else None
+        count = failures(state, number) if state.uncounted else attempt
+        task = self._under_way[number] = Task(number, attempt, asked, bound, template, 0, count, None, limit)
+        if limit is not None:
+            self._set_limit(task, limit)
+        self._stopping.doing = bound.step.key
+        report = self._here.make(task)
+        if type(report) is Ended and type(report.fact) is StepSucceeded and not self._wishes and not self.failures:
+            del self._under_way[number]
+            for stored in report.fact.outputs:
                 if stored.asset is not None:
                     self._durable = True
-            if self.failures:
-                self.failures.pop(number, None)
-        elif type(fact) is StepFailed:
-            self.failures[number] = fact
-        self._tell(fact, blob)
-
-    def _lose(self, bound: BoundStep, attempt: int, lost: Lost) -> None:
-        """A value of another step is gone: that one runs again, once; otherwise this step fails."""
-        number = bound.number
-        if can_be_made_again(self.state, lost.step, lost.output, lost.mapping_key):
-            self._tell(ValueLost(lost.step, lost.output, _now(), lost.mapping_key))
-            self._tell(StepInterrupted(number, attempt, _now(), f"waits for the lost value {lost.output!r}"))
+            self._tell(report.fact, report.blob)
         else:
-            self._attempts.errors[number] = lost.cause
-            failed = StepFailed(number, attempt, _now(), _beyond_retry(lost))
-            self.failures[number] = with_hooks(failed, bound, self._side, error=lost.cause)
+            self._take(report)
+
+    def _next_of(self, ready: list[int]) -> int:
+        """The first of some steps to start: of a fan-out one key's chain comes before the next key's."""
+        number = heapq.heappop(ready)
+        if number >= self._planned:
+            self._mapped -= 1
+        return number
+
+    def _begin(self, task: Task) -> None:
+        self._under_way[task.step] = task
+        self._stopping.doing = task.bound.step.key
+        if task.limit is not None:
+            self._set_limit(task, task.limit)
+        self._executor.start(task)
+
+    def _let_generators_go_on(self) -> None:
+        """Those that wait, where few mapped steps are left to start and there is a place for the generator."""
+        for number, lane in list(self._paused.items()):
+            if self._mapped < _WINDOW and self._places[lane] > 0:
+                self._places[lane] -= 1
+                del self._paused[number]
+                self._executor.order(number, self._under_way[number].attempt, Order.MORE)
+
+    def _is_over(self, number: int) -> _Wish | None:
+        """An attempt has ended. Returns what was wanted of it."""
+        task = self._under_way.pop(number)
+        if self._executor.apart:
+            self._yielded.pop(number, None)
+            if self._paused.pop(number, None) is None:
+                self._places[task.lane] += 1
+        return self._wishes.pop(number, None) if self._wishes else None
+
+    def _set_limit(self, task: Task, limit: float) -> None:
+        due = _clock() + limit
+        wish = _Wish(task, due, limit)
+        if self._timeout is not None and due >= self._run_due - 0.001:
+            wish.limit, wish.of_run = self._timeout, True
+        self._wishes[task.step] = wish
+        self._soonest = min(self._soonest, due)
+
+    def _task(self, number: int, lane: int) -> Task:
+        state = self.state
+        attempt = state.attempts[number]
+        self._tell(StepStarted(number, attempt, _now()))
+        template, bound = self._bound(number)
+        taken, limit = self._sources.taken(number, bound.step), self._seconds_for(bound.step.timeout)
+        asked = state.asked(number) if state.wanted else None
+        window = _WINDOW if self._executor.places(lane) > 1 else 1
+        count = failures(state, number)
+        return Task(number, attempt, asked, bound, template, lane, count, taken, limit, window)
+
+    def _bound(self, number: int) -> tuple[int, BoundStep]:
+        """A step with its code, and the step of the plan of which it is made."""
+        if number < self._planned:
+            return number, self._steps[number]
+        template = self.state.template[number]
+        return template, self._steps[template].mapped(number, self.state.key(number))
+
+    def _seconds_for(self, limit: float | None) -> float | None:
+        """The seconds that an attempt may take, where its step has this limit: it must end with the run, too."""
+        if self._run_due is _NEVER:
+            return limit
+        left = max(self._run_due - _clock(), 0.0)
+        return left if limit is None else min(limit, left)
+
+    def _take(self, report: Report) -> None:
+        if isinstance(report, Ended):
+            fact = report.fact
+            number = fact.step
+            if not self._is_current(number, fact.attempt):
+                self._too_late(report)
+                return
+            wish = self._is_over(number)
+            if type(fact) is StepSucceeded:
+                for stored in fact.outputs:
+                    if stored.asset is not None:
+                        self._durable = True
+                if self.failures:
+                    self.failures.pop(number, None)
+            elif type(fact) is StepFailed:
+                if wish is not None and wish.why == "limit":
+                    self._time_is_up(wish, fact.error)
+                    return
+                self.failures[number] = fact
+                if report.error is not None:
+                    self.errors[number] = report.error
+            self._tell(fact, report.blob)
+        elif isinstance(report, Happened):
+            fact: Any = report.fact
+            if self._is_current(fact.step, fact.attempt):
+                self._tell(fact, report.blob)
+                if type(fact) is OutputStored:
+                    self._durable = self._durable or fact.stored.asset is not None
+                    if self._executor.apart and is_value_of_fan(fact):
+                        self._count(fact.step)
+        else:
+            self._take_odd(report)
+
+    def _take_odd(self, report: Missing | Stopped | Died | Dropped) -> None:
+        """An end that is neither success nor failure of the step's own making."""
+        number, attempt = report.step, report.attempt
+        if not self._is_current(number, attempt):
+            return
+        task, wish = self._under_way[number], self._wishes.get(number)
+        if isinstance(report, Stopped) and not (wish is not None and (wish.why or _clock() >= wish.due)):
+            if not self._canceled:  # Ctrl-C in the driver's own thread, or the code raised KeyboardInterrupt itself
+                self._cancel(self._stopping.asked or report.error.message or "KeyboardInterrupt")
+            wish = None
+        self._is_over(number)
+        timed_out = wish is not None and wish.why != "cancel"
+        match report:
+            case Missing():
+                self._lose(task, report)
+            case Stopped():
+                if wish is not None and timed_out:
+                    self._time_is_up(wish, report.error)
+                else:
+                    self._tell(StepInterrupted(number, attempt, _now(), "cancelled"))
+            case Died():
+                if wish is not None and wish.why == "limit":
+                    self._time_is_up(wish)
+                elif wish is not None and wish.why == "cancel":
+                    self._tell(StepInterrupted(number, attempt, _now(), f"cancelled; its worker {report.how}"))
+                else:
+                    self._fail(task, WorkerDied(task.bound.step.key, report.how), during="worker")
+            case Dropped():
+                self._tell(StepInterrupted(number, attempt, _now(), report.why))
+
+    def _count(self, number: int) -> None:
+        """A generator has yielded a value. After a window of them it waits, and its place is free."""
+        task, yielded = self._under_way[number], self._yielded.get(number, 0) + 1
+        self._yielded[number] = yielded
+        if yielded >= task.window:
+            self._yielded[number] = 0
+            self._paused[number] = task.lane
+            self._places[task.lane] += 1
+
+    def _lose(self, task: Task, report: Missing) -> None:
+        """A value of another step is gone: that one runs again, once; otherwise this step fails."""
+        number, attempt, maker, output = report.step, report.attempt, report.maker, report.output
+        if self._was_made_again(task, report):
+            self._tell(StepInterrupted(number, attempt, _now(), f"the value {output!r} was made again meanwhile"))
+        elif can_be_made_again(self.state, maker, output, report.mapping_key):
+            self._tell(ValueLost(maker, output, _now(), report.mapping_key))
+            self._tell(StepInterrupted(number, attempt, _now(), f"waits for the lost value {output!r}"))
+        else:
+            if report.cause is not None:
+                self.errors[number] = report.cause
+            # Another attempt would not find it either.
+            fact = StepFailed(number, attempt, _now(), msgspec.structs.replace(report.error, retry=False))
+            self.failures[number] = with_hooks(fact, task.bound, self._side, error=report.cause)
             self._tell(self.failures[number])
 
+    def _was_made_again(self, task: Task, report: Missing) -> bool:
+        """Whether another step has missed the same value, and it is there again."""
+        state = self.state
+        slot = state.slot(report.maker, report.output, report.mapping_key)
+        if task.taken is None or slot is None:
+            return False
+        place = (report.maker, report.output, report.mapping_key)
+        was = next((each for each in task.taken.found if (each.maker, each.output, each.mapping_key) == place), None)
+        now = state.at(slot)
+        return now is not None and was is not None and was.kept is not None and now != was.kept
+
+    def _fail(self, task: Task, error: Error, *, during: str = "compute", cause: ErrorInfo | None = None) -> None:
+        """An attempt ended without a word of its own: another may follow, or the step's hooks are called here."""
+        number = task.step
+        self.errors[number] = error
+        info = msgspec.structs.replace(error_info(error, during=during), cause=cause, frames=())
+        told, wait = judged(error, info, task.bound.step.retry, task.count)
+        fact = StepFailed(number, task.attempt, _now(), told, retry_after=wait)
+        self.failures[number] = with_hooks(fact, task.bound, self._side, error=error)
+        self._tell(self.failures[number])
+
+    def _time_is_up(self, wish: _Wish, cause: ErrorInfo | None = None) -> None:
+        error = StepTimedOut(wish.task.bound.step.key, wish.limit, of_run=wish.of_run)
+        self._run_timed_out = self._run_timed_out or (wish.of_run and not self._canceled)
+        self._fail(wish.task, error, cause=cause)
+        if wish.of_run and self.state.final is None:
+            self._end_run_early()
+
+    def _end_run_early(self) -> None:
+        if not self._canceled:
+            self._run_timed_out = True
+            self._cancel(f"the run's limit of {self._timeout:g} s")
+
+    def _is_current(self, number: int, attempt: int) -> bool:
+        task = self._under_way.get(number)
+        return task is not None and task.attempt == attempt
+
+    def _too_late(self, report: Report) -> None:
+        """The end of an attempt that was given up: what it stored is nobody's."""
+        if type(report) is Ended and type(report.fact) is StepSucceeded:
+            for stored in report.fact.outputs:
+                self._shelf.remove(stored)
+
+    # -- time and stopping --------------------------------------------------------------
+
     def _cancel(self, by: str) -> None:
-        self._canceled = True
-        self._ready.clear()
-        self._mapped.clear()
+        self._canceled, self.canceled_by = True, by
+        for ready in self._ready:
+            ready.clear()
+        self._mapped = 0
         self._delayed.clear()
         self._tell(CancelRequested(_now(), by))
 
+    def _patience(self) -> float:
+        return min(max(self._soonest - _clock(), 0.0), _TICK)
+
+    def _watch_the_clock(self, now: float) -> None:
+        """What is due: looks at the world, retries, time limits, and the end of patience with what was told to stop."""
+        if now >= self._next_look:
+            self._look()
+        wall = _now()
+        while self._delayed and self._delayed[0][0] <= wall:
+            _, number = heapq.heappop(self._delayed)
+            self._tell(RetryDue(number, wall))
+        for wish in [each for each in self._wishes.values() if each.due <= now]:
+            if not wish.why:
+                wish.why, wish.due = "limit", now + _GRACE_OF_LIMIT
+                self._executor.order(wish.task.step, wish.task.attempt, Order.STOP)
+            else:
+                wish.due = _NEVER
+                self._executor.order(wish.task.step, wish.task.attempt, Order.KILL)
+        self._soonest = min((each.due for each in self._wishes.values()), default=_NEVER)
+        if self._delayed:
+            self._soonest = min(self._soonest, now + self._delayed[0][0] - wall)
+
+    def _stop(self, task: Task) -> None:
+        """The engine wants an attempt stopped: the run is being cancelled."""
+        wish = self._wishes.setdefault(task.step, _Wish(task, _NEVER))
+        if wish.why:
+            return
+        wish.why, wish.due = "cancel", _clock() + _GRACE_OF_CANCEL
+        if self._run_timed_out:
+            assert self._timeout is not None
+            wish.why, wish.limit, wish.of_run = "limit", self._timeout, True
+        self._soonest = min(self._soonest, wish.due)
+        self._executor.order(task.step, task.attempt, Order.STOP)
+
+    def _look(self) -> None:
+        """What cannot wait for a step's end: keep what was said, notice a request to cancel. From any thread."""
+        self._next_look = _clock() + _TICK
+        if not self._stopping.asked:
+            self._stopping.asked = self._asked()
+        lines = self._said.drain()
+        if lines:
+            try:
+                self._writer.append((), (), lines)
+            except RecordError:
+                self._said.put_back(lines)  # the driver finds out at its next commit
+
     def _wait(self, stopping: Stopping) -> None:
-        """Wait until the next retry is due, and not past a signal."""
-        due, _ = self._delayed[0]
-        self._commit()
-        while (left := due - _now()) > 0 and not stopping.asked:
-            time.sleep(min(left, 0.1))
+        due, number = self._delayed[0]
+        while (left := due - _now()) > 0:
+            self._look()
+            if stopping.asked:
+                return
+            if _clock() >= self._run_due:
+                self._end_run_early()
+                return
+            time.sleep(min(left, _TICK))
+        heapq.heappop(self._delayed)
+        self._tell(RetryDue(number, _now()))
 
     # -- facts and commands -----------------------------------------------------------
 
     def _emit(self, fact: AnyFact, blob: bytes | None) -> None:
-        """A fact that happened while a step goes on: recorded at once, whole even if a signal comes meanwhile."""
+        """A fact that happened while a step goes on in this thread: recorded at once, whole even if a signal comes."""
         with self._stopping.held():
-            if isinstance(fact, OutputStored) and fact.stored.mapping_key is not None:
-                self._emit_element(fact, blob)
-                return
-            self._tell(fact, blob)
-            self._durable = self._durable or isinstance(fact, OutputStored)
             try:
-                self._commit()
+                if is_value_of_fan(fact):
+                    self._emit_element(fact, blob)
+                else:
+                    self._take(Happened(fact, blob))
+                    self._commit()
             except RecordError as error:
                 raise NotRecorded(error) from error
 
-    def _emit_element(self, fact: OutputStored, blob: bytes | None) -> None:
+    def _emit_element(self, fact: AnyFact, blob: bytes | None) -> None:
         """A value of a fan-out: the steps that it makes possible run now, while the generator waits.
 
         So values never pile up, and a chain inside one key comes before the next key. The fact is recorded together
         with the start of the first of these steps.
         """
-        others, self._mapped = self._mapped, []
+        others, mine = self._ready[0], list[int]()
+        self._ready[0] = mine
         try:
             self._tell(fact, blob)
-            while self._mapped and not self._stopping.asked and not self._canceled:
-                self._run(heapq.heappop(self._mapped), self._stopping)
+            while mine and not self._stopping.asked and not self._canceled:
+                self._run(heapq.heappop(mine))
             if len(self._facts) >= _MOST_UNRECORDED:
                 self._commit()
-        except RecordError as error:
-            raise NotRecorded(error) from error
         finally:
-            for number in others:
-                heapq.heappush(self._mapped, number)
+            self._ready[0] = others
+            if self._canceled:
+                others.clear()
+            for number in mine:
+                heapq.heappush(others, number)
         if self._canceled and not self._stopping.asked:
             raise KeyboardInterrupt("cancelled")
-
-    def _bound(self, number: int) -> BoundStep:
-        """A step with its code."""
-        if number < len(self._steps):
-            return self._steps[number]
-        return self._steps[self.state.template[number]].mapped(number, self.state.key(number))
 
     def _tell(self, fact: AnyFact, blob: bytes | None = None) -> None:
         answers = self._answers
@@ -278,15 +586,27 @@ class Driver:
             if blob is not None:
                 self._shelf.remember(seq, blob)
             for command in advance(self.state, fact, seq):
-                self._obey(command)
+                if type(command) is Start:  # the commonest
+                    self._make_ready(command.step)
+                else:
+                    self._obey(command)
             if not answers:
                 return
             fact, blob = answers.popleft(), None
 
+    def _make_ready(self, step: int) -> None:
+        executor = self._executor
+        if not executor.apart:
+            heapq.heappush(self._ready[0], step)
+            return
+        if step >= self._planned:
+            self._mapped += 1
+        heapq.heappush(self._ready[executor.lane(step, self.state.template[step])], step)
+
     def _obey(self, command: Command) -> None:
         match command:
             case Start():
-                heapq.heappush(self._ready if command.step < len(self._steps) else self._mapped, command.step)
+                self._make_ready(command.step)
             case Reuse():
                 planned = command.step < self._planned  # mapped steps are reused from the parent run only
                 current = planned and self.state.program.plan.steps[command.step].decision.why != "recorded"
@@ -297,21 +617,27 @@ class Driver:
                     StepSkipped(command.step, _now(), command.because, command.output, command.blocked)
                 )
             case LookUp():
-                if command.step < self._planned:
-                    self._answers.append(self._look_ups.answer(command.step, self.state.kept))
-                    return
-                kept, why = self._lookup(self.state, command.step)
-                if kept is None:
-                    self._answers.append(NotFound(command.step, _now(), why))
-                else:
-                    self._answers.append(Found(command.step, _now(), kept, why))
+                self._answers.append(self._look_up(command.step))
             case Delay():
                 heapq.heappush(self._delayed, (_now() + command.seconds, command.step))
+                self._soonest = min(self._soonest, _clock() + command.seconds)
             case Stop():
-                if command.step not in self._under_way:  # told to start, and not begun: only one is under way at a time
+                task = self._under_way.get(command.step)
+                if task is not None:
+                    self._stop(task)
+                else:  # told to start, and not begun
                     self._answers.append(StepInterrupted(command.step, command.attempt, _now(), "cancelled"))
             case End():
-                self._answers.append(RunEnded(_now(), command.status))
+                status, error = command.status, None
+                if self._run_timed_out:
+                    status, error = RunStatus.FAILURE, error_info(RunTimedOut(self._timeout or 0.0), during="worker")
+                self._answers.append(RunEnded(_now(), status, error))
+
+    def _look_up(self, step: int) -> Found | NotFound:
+        if step < self._planned:
+            return self._look_ups.answer(step, self.state.kept)
+        kept, why = self._lookup(self.state, step)
+        return NotFound(step, _now(), why) if kept is None else Found(step, _now(), kept, why)
 
     def _commit(self) -> None:
         lines = self._said.drain()
@@ -337,8 +663,3 @@ class StuckRun(Error):
         super().__init__(
             f"run {run_id} has nothing left to do and has not ended", fix="this is a mistake of opgraph's: report it"
         )
-
-
-def _beyond_retry(lost: Lost) -> ErrorInfo:
-    """The error of a step that needs a value which cannot be had: another attempt would not find it either."""
-    return msgspec.structs.replace(error_info(lost.cause, during="load", about=lost.output), retry=False)

@@ -44,7 +44,7 @@ def error_info(error: BaseException, *, during: str = "compute", about: str = ""
         about=about,
         metadata=all_to_wire(metadata) if metadata else {},
         retry=error.allow_retries if isinstance(error, Failure) else True,
-        notes=tuple(hide(str(note)) for note in (*getattr(error, "__notes__", ()), *_inside(error))),
+        notes=tuple(writable(hide(str(note))) for note in (*getattr(error, "__notes__", ()), *_inside(error))),
     )
 
 
@@ -81,7 +81,13 @@ def _message(error: BaseException) -> str:
         text = f"the op called sys.exit({text})"
     if isinstance(error, Error) and not isinstance(error, Failure):
         text = text or error.what
+    text = writable(text)
     return text if len(text) <= _MOST_TEXT else text[:_MOST_TEXT] + " …"
+
+
+def writable(text: str) -> str:
+    """The text with what UTF-8 does not have (half a surrogate pair) written as an escape."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def _frames(trace: TracebackType | None) -> tuple[Frame, ...]:

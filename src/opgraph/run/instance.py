@@ -29,6 +29,10 @@ from opgraph.values.store import OwnValues
 HOME_VARIABLE: Final = "OPGRAPH_HOME"
 DATABASE: Final = "record.db"
 VALUES: Final = "values"
+CANCELED: Final = "cancel"  # the folder of requests to cancel: a file each, named as the run
+
+
+_of_parents: list[Any] = []
 
 
 class NoHome(Error):
@@ -81,6 +85,7 @@ class Instance:
         self.home: Path | None = Path(home).absolute() if home is not None else None
         self.durable = durability == "power" and self.home is not None
         self._folder = ""  # a temporary one, where one was made
+        self._canceled: dict[str, str] = {}  # in memory: who asked, by run
         if self.home is None:
             self.record: SqliteRecord | MemoryRecord = MemoryRecord()
             self._files: FileStore | None = None
@@ -246,6 +251,55 @@ class Instance:
         """Whether a materialization of this asset is recorded."""
         key = AssetKey.from_coercible(asset_key).text
         return key in self.record.latest([key])
+
+    # -- cancelling -----------------------------------------------------------------------
+
+    def request_cancel(self, run_id: str, by: str) -> None:
+        """Ask whoever drives a run to cancel it; the driver looks ten times a second."""
+        if self.home is None:
+            self._canceled[run_id] = by
+            return
+        folder = self.home / CANCELED
+        folder.mkdir(mode=0o700, exist_ok=True)
+        path = folder / run_id
+        path.touch(mode=0o600)
+        path.write_text(by)
+
+    def cancel_requested(self, run_id: str) -> str:
+        """Who asked for a run to be cancelled; empty: nobody."""
+        if self.home is None:
+            return self._canceled.get(run_id, "")
+        try:
+            return (self.home / CANCELED / run_id).read_text() or "cancel"
+        except OSError:
+            return ""
+
+    def forget_cancel(self, run_id: str) -> None:
+        """A request that was carried out, or that came too late."""
+        if self.home is None:
+            self._canceled.pop(run_id, None)
+        else:
+            (self.home / CANCELED / run_id).unlink(missing_ok=True)
+
+    # -- other processes ----------------------------------------------------------------
+
+    def share(self) -> None:
+        """Before processes are forked that use it too: a temporary folder is made now, so that all have the same."""
+        _ = self.storage
+
+    def after_fork(self) -> None:
+        """In a forked child: a connection to the database is its parent's, so the child opens its own when it needs it.
+
+        An instance in memory stays as it was at that time.
+        """
+        if self.home is not None:
+            _of_parents.append(self.__dict__.pop("record"))  # never closed here: that would end the parent's locks
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "record" and self.__dict__.get("home") is not None:
+            self.record = SqliteRecord(self.__dict__["home"] / DATABASE)
+            return self.record
+        raise AttributeError(f"{type(self).__name__} has no '{name}'", name=name, obj=self)
 
     # -- its end ----------------------------------------------------------------------
 

@@ -8,17 +8,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import asyncio
 
+_PATIENCE = 2.0  # seconds
+
 
 class EventLoop:
     """Runs coroutines to their end. The loop is made on first use and serves the whole run, so that what async ops
     share, such as a client in a resource, stays on one loop. Close it when the run ends.
 
     Where the caller is itself inside an event loop, as in a notebook, ours runs in a thread of its own.
+
+    Args:
+        apart: it runs in a thread of its own in any case, so that several threads can use it at once.
     """
 
-    __slots__ = ("_background", "_runner", "_thread")
+    __slots__ = ("_apart", "_background", "_guard", "_runner", "_thread")
 
-    def __init__(self) -> None:
+    def __init__(self, *, apart: bool = False) -> None:
+        self._apart = apart
+        self._guard = threading.Lock()
         self._runner: asyncio.Runner | None = None
         self._background: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -29,13 +36,18 @@ class EventLoop:
 
         if context is None:
             context = copy_context()
+        if self._apart:
+            ended, error = context.run(asyncio.run_coroutine_threadsafe, _whole(coroutine), self.in_thread()).result()
+            if error is not None:
+                raise error
+            return ended
         try:
             asyncio.get_running_loop()
         except RuntimeError:
             if self._runner is None:
                 self._runner = asyncio.Runner()
             return self._runner.run(coroutine, context=context)
-        loop = self._in_thread()
+        loop = self.in_thread()
         return context.copy().run(asyncio.run_coroutine_threadsafe, coroutine, loop).result()
 
     def iterate(self, items: AsyncGenerator[Any, Any]) -> Iterator[Any]:
@@ -67,21 +79,41 @@ class EventLoop:
             self._runner = None
         if self._background is not None and self._thread is not None:
             self._background.call_soon_threadsafe(self._background.stop)
-            self._thread.join()
+            self._thread.join(_PATIENCE)  # an op that blocks the loop is left behind
             self._background = self._thread = None
 
-    def _in_thread(self) -> "asyncio.AbstractEventLoop":
+    def in_thread(self) -> "asyncio.AbstractEventLoop":
+        """The loop that runs in a thread of its own, begun on first use."""
         import asyncio  # see above
 
-        if self._background is None:
-            loop = self._background = asyncio.new_event_loop()
+        with self._guard:
+            if self._background is None:
+                self._background = asyncio.new_event_loop()
+                self._thread = threading.Thread(
+                    target=_serve, args=(self._background,), name="opgraph event loop", daemon=True
+                )
+                self._thread.start()
+            return self._background
 
-            def serve() -> None:
-                asyncio.set_event_loop(loop)
-                loop.run_forever()
-                loop.run_until_complete(loop.shutdown_asyncgens())
-                loop.close()
 
-            self._thread = threading.Thread(target=serve, name="opgraph event loop", daemon=True)
-            self._thread.start()
-        return self._background
+async def _whole(coroutine: Coroutine[Any, Any, Any]) -> tuple[Any, BaseException | None]:
+    """What a coroutine came to. SystemExit and KeyboardInterrupt are values: raised in a task, they end the loop."""
+    try:
+        return await coroutine, None
+    except (SystemExit, KeyboardInterrupt) as error:
+        return None, error
+
+
+def _serve(loop: "asyncio.AbstractEventLoop") -> None:
+    import asyncio  # see above
+
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+    finally:
+        loop.close()

@@ -112,6 +112,18 @@ class Opened(Mapping[str, Any]):
         inner = [*(self._given.get(key) for key in recipe.opgraph_requires()), *fields.values()]
         return bool(recipe.opgraph_lasts()) or any(self._ends(each, seen) for each in inner)
 
+    def recipe(self, key: str) -> Any:
+        """What was given, which may not be made yet; None: nothing."""
+        return self._given.get(key)
+
+    # -- other processes ----------------------------------------------------------------
+
+    def after_fork(self) -> None:
+        """In a forked child: what the parent made is the parent's to use and to put away; the child makes its own."""
+        _kept_by_parents.append((self._stack, self._made))
+        self._stack, self._made, self._configs, self._path = ExitStack(), {}, {}, []
+        self._lock = RLock()
+
     # -- making -----------------------------------------------------------------------
 
     def make_ready(self, keys: frozenset[str]) -> None:
@@ -431,6 +443,7 @@ def _config_value(value: Any) -> Any:
     )
 
 
+_kept_by_parents: list[Any] = []  # never collected: that would end generators which the parent goes on with
 _kept: list[Opened] = []  # made by `process_config_and_initialize`: nobody says when they are to be put away
 
 

@@ -1,6 +1,7 @@
 """Where the values of a run go and where they come from: our own store on the short way, users' I/O managers on the
 long."""
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -102,6 +103,14 @@ class UnknownAsset(Error, KeyError):
     __str__ = Error.__str__  # KeyError shows what is missing in quotes
 
 
+class _Told(threading.local):
+    """What I/O managers said in a thread: attempts on others are none of its business."""
+
+    def __init__(self) -> None:
+        self.reported: list[tuple[float, Any]] = []
+        self.of_input: Mapping[str, Any] = {}  # of what was loaded last
+
+
 class Shelf:
     """Stores and loads the values of one run.
 
@@ -125,7 +134,6 @@ class Shelf:
         log: Callable[[int, int], Any],
         hold: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        self.record: Record = instance.record
         self.run_id = run_id
         self._instance, self._job, self._resources, self._project, self._log = instance, job, resources, project, log
         self._intermediates, self._assets, self._durable = instance.intermediates, instance.assets, instance.durable
@@ -136,9 +144,22 @@ class Shelf:
         self._hold = hold
         self.ops: Mapping[str, OpDefinition] = {}  # of the run, by step key
         self.held: dict[tuple[str, str], Any] = {}  # values by step key and output
-        self.reported: list[tuple[float, Any]] = []  # what I/O managers reported, and when; the attempt takes it
-        self._of_input: Mapping[str, Any] = {}  # what the last I/O manager said of what it loaded
+        self.heard = False  # whether an I/O manager has reported anything at all
+        self._told = _Told()
         self._visible = Resources(resources)
+        # In a worker process, what the driver had at hand: bytes by run and fact, and the latest versions of assets.
+        self.lent: Mapping[tuple[str, int], bytes] = {}
+        self.known: Mapping[str, Kept | None] | None = None
+
+    @property
+    def reported(self) -> list[tuple[float, Any]]:
+        """What I/O managers reported in this thread, and when; the attempt takes it."""
+        return self._told.reported
+
+    @property
+    def record(self) -> Record:
+        """Where what was stored is recorded."""
+        return self._instance.record
 
     # -- storing ----------------------------------------------------------------------
 
@@ -248,7 +269,9 @@ class Shelf:
                 else:
                     context.log_event(event)
         now = time.time()
-        self.reported += ((now, event) for event in context.reported)
+        if context.reported:
+            self.heard = True
+            self.reported.extend((now, event) for event in context.reported)
         if context.added_metadata:
             metadata = {**metadata, **all_to_wire(context.added_metadata)}
         if self._hold(output.io_manager):
@@ -284,18 +307,33 @@ class Shelf:
 
     # -- loading ----------------------------------------------------------------------
 
+    def bytes_of(self, kept: Kept) -> bytes | None:
+        """The bytes beside a fact, of which an inline value is cut; None: they are gone."""
+        blob = self._blobs.get(kept.seq) if kept.run == self.run_id else None
+        if blob is None:
+            blob = self.lent.get((kept.run, kept.seq))
+        return self.record.value(kept.run, kept.seq) if blob is None else blob
+
+    def latest(self, asset: str) -> Kept | None:
+        """The latest recorded version of an asset."""
+        if self.known is not None and asset in self.known:
+            return self.known[asset]
+        found = self.record.latest([asset]).get(asset)
+        return Kept(found.run_id, found.seq, found.stored) if found is not None else None
+
     def told_of_input(self) -> Metadata:
         """What the I/O manager said of the value that was loaded last; once."""
-        metadata, self._of_input = self._of_input, {}
+        metadata, self._told.of_input = self._told.of_input, {}
         return all_to_wire(metadata) if metadata else {}
 
     def _ask(self, loader: Any, context: InputContext) -> Any:
         """Have an I/O manager load a value, and keep what it says of it."""
         value = loader.load_input(context)
         if context.added_metadata:
-            self._of_input = context.added_metadata
+            self._told.of_input = context.added_metadata
             now = time.time()
-            self.reported += (
+            self.heard = True
+            self.reported.extend(
                 (now, AssetObservation(each.asset_key, description=each.description, metadata=each.metadata))
                 for each in context.get_observations()
             )
@@ -323,7 +361,7 @@ class Shelf:
             if place is Place.INLINE:
                 blob = self._blobs.get(kept.seq) if kept.run == self.run_id else None
                 if blob is None:
-                    blob = self.record.value(kept.run, kept.seq)
+                    blob = self.bytes_of(kept)
                 return self._intermediates.get(stored, blob)
             if place is Place.FILE:
                 return self._intermediates.get(stored)
@@ -373,13 +411,12 @@ class Shelf:
         self, source: FromAsset, bound: BoundStep, name: str, manager: str, attempt: int
     ) -> tuple[Any, Read]:
         """Load an asset that no step of the plan makes: its latest recorded version, else what its I/O manager has."""
-        latest = self.record.latest([source.asset]).get(source.asset)
-        if latest is None and self._project is not None and AssetKey(source.asset) not in self._project.graph.nodes:
+        kept = self.latest(source.asset)
+        if kept is None and self._project is not None and AssetKey(source.asset) not in self._project.graph.nodes:
             raise UnknownAsset(source.asset, [key.text for key in self._project.graph.nodes])
-        if latest is not None:
-            kept = Kept(latest.run_id, latest.seq, latest.stored)
-            read = Read(name, source.asset, latest.run_id, latest.seq, latest.stored.data_version)
-            if latest.stored.place is not Place.NONE or manager:
+        if kept is not None:
+            read = Read(name, source.asset, kept.run, kept.seq, kept.stored.data_version)
+            if kept.stored.place is not Place.NONE or manager:
                 try:
                     value = self.get(kept, bound, name, manager, attempt)
                     return value, self._with_metadata(read)
@@ -433,6 +470,32 @@ class Shelf:
     def _config_of(self, key: str) -> Any:
         """What an I/O manager was configured with."""
         return self._resources.config(key) if isinstance(self._resources, Opened) else None
+
+    def only_here(self, key: str) -> bool:
+        """Whether the I/O manager of this key keeps values in the memory of its process."""
+        given = self._resources.recipe(key) if isinstance(self._resources, Opened) else self._resources.get(key)
+        return isinstance(given, InMemoryIOManager)
+
+    @property
+    def is_volatile(self) -> bool:
+        """Whether the record is in the memory of this process, where no other can read it."""
+        return self._instance.home is None
+
+    def share(self) -> None:
+        """Before other processes are made: have what they are to have in common."""
+        self._instance.share()
+
+    def after_fork(self) -> None:
+        """In a forked child: resources and the record are opened anew when they are needed."""
+        self._told, self._memories, self._own = _Told(), {}, {}
+        self._instance.after_fork()
+        if isinstance(self._resources, Opened):
+            self._resources.after_fork()
+
+    def put_away(self) -> None:
+        """At the end of a child: what it made."""
+        if isinstance(self._resources, Opened):
+            self._resources.close()
 
     def _storage(self, manager: Any) -> str:
         """The folder of values, for managers that use it: asking for it makes one where there is none."""

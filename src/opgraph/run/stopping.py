@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while a run goes: the op that is running is interrupted, the record never is."""
+"""Ctrl-C, SIGTERM, cancel requests and time limits: the op that is running is interrupted, the record never is."""
 
 import os
 import signal
@@ -9,6 +9,44 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interruptible:
+    """A thread that runs user code, into which other threads may raise KeyboardInterrupt: at its next bytecode."""
+
+    __slots__ = ("_lock", "_sent", "_thread")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._thread = 0  # while it runs user code
+        self._sent = False
+
+    def enter(self) -> None:
+        """User code begins, in this thread."""
+        with self._lock:
+            self._thread = threading.get_ident()
+
+    def interrupt(self) -> None:
+        """Interrupt it, unless it is over or was interrupted already."""
+        with self._lock:
+            if self._thread and not self._sent:
+                self._sent = True
+                _raise_in(self._thread, KeyboardInterrupt)
+
+    def leave(self) -> None:
+        """User code is over. An interruption that did not arrive yet never will."""
+        with self._lock:
+            if self._sent:
+                _raise_in(self._thread, None)
+            self._thread, self._sent = 0, False
+
+
+def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+    import ctypes  # 10 ms, and most runs interrupt nothing
+
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(thread), ctypes.py_object(error) if error is not None else None
+    )
 
 
 class Stopping:
@@ -23,14 +61,19 @@ class Stopping:
     """
 
     def __init__(self, run_id: str = "") -> None:
-        self.asked = ""  # the first signal that came
+        self.asked = ""  # who asked for a stop: the signal that came, or what a request says
         self.doing = ""  # the step that was begun last
         self._run_id = run_id
         self._again = 0
+        self._signalled = False
         self.in_user_code = False
         self._before: dict[int, Any] = {}
+        self._nudged = False
+        self._thread = 0
+        self.other: Interruptible | None = None  # where signals cannot reach the thread
 
     def __enter__(self) -> Self:
+        self._thread = threading.get_ident()
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
                 before = signal.getsignal(number)
@@ -38,6 +81,8 @@ class Stopping:
                 if before in (signal.SIG_DFL, signal.default_int_handler):
                     self._before[number] = before
                     signal.signal(number, self._take)
+        if signal.SIGINT not in self._before:
+            self.other = Interruptible()
         return self
 
     def __exit__(
@@ -47,21 +92,50 @@ class Stopping:
             signal.signal(number, before)
         self._before.clear()
 
+    def enter(self) -> None:
+        """User code begins.
+
+        Raises:
+            KeyboardInterrupt: a stop was asked for already.
+        """
+        if self.other is not None:
+            self.other.enter()
+        self.in_user_code = True
+        if self.asked:
+            raise KeyboardInterrupt(self.asked)
+
+    def leave(self) -> None:
+        """User code is over."""
+        self.in_user_code = False
+        if self.other is not None:
+            self.other.leave()
+
     @contextmanager
     def held(self) -> Generator[None]:
         """A piece of our own work in the middle of user code: a signal that comes meanwhile counts at its end."""
-        before, self.in_user_code = self.in_user_code, False
+        before = self.in_user_code
+        self.leave()
         yield
         if before:
-            self.in_user_code = not self.asked
-            if self.asked:
-                raise KeyboardInterrupt(self.asked)
+            self.enter()
+
+    def nudge(self) -> None:
+        """From another thread: interrupt the user code that is running, if any is."""
+        if self.other is not None:
+            self.other.interrupt()
+        elif self.in_user_code:
+            self._nudged = True
+            signal.pthread_kill(self._thread, signal.SIGINT)
 
     def _take(self, number: int, _frame: FrameType | None) -> None:
-        if self.asked:
+        if self._nudged and number == signal.SIGINT:
+            self._nudged = False
+        elif self._signalled:
             self._insist(number)
             return
-        self.asked = signal.Signals(number).name
+        else:
+            self._signalled = True
+            self.asked = self.asked or signal.Signals(number).name
         if self.in_user_code:
             self.in_user_code = False  # a second signal must not interrupt what the first one began
             raise KeyboardInterrupt(self.asked)

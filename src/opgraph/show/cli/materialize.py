@@ -1,11 +1,14 @@
 """`opgraph materialize`: run what makes the selected assets."""
 
+from typing import Any
+
 import click
 
 from opgraph.operate import execute
 from opgraph.show.cli.options import (
     Chosen,
     config_option,
+    executor_options,
     joined,
     json_option,
     nothing_missing_is_fine,
@@ -34,6 +37,7 @@ def _tags(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -
 @click.option("--on-unselected", type=click.Choice(POLICIES), help="What to do with assets that come unasked.")
 @click.option("-t", "--tag", "tags", multiple=True, metavar="KEY=VALUE", callback=_tags, help="A label of the run.")
 @reuse_options
+@executor_options
 @config_option
 @json_option
 @click.pass_context
@@ -46,6 +50,7 @@ def command(
     tags: dict[str, str],
     reuse: str,
     config: tuple[str, ...],
+    running: dict[str, Any],
     *,
     as_json: bool,
 ) -> None:
@@ -70,6 +75,8 @@ def command(
                 memoize=chosen.location.memoize,
                 listeners=(listener,),
                 on_plan=on_plan,
+                otherwise=chosen.location.executor,
+                **running,
             ),
             as_json=as_json,
         )

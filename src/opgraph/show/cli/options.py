@@ -10,10 +10,12 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from opgraph.declare.executor import ExecutorChoice
 from opgraph.declare.selection import AssetSelection, Missing
 from opgraph.operate.inspect import to_json
 from opgraph.operate.project import Location, load, locate, make_home
 from opgraph.resolve.mistakes import NothingSelected
+from opgraph.run.executors.names import NAMES
 from opgraph.run.instance import DATABASE, Instance
 from opgraph.show.cli import ink
 from opgraph.show.cli.ink import PLAIN
@@ -84,6 +86,26 @@ def project_options(command: _F) -> _F:
 def json_option(command: _F) -> _F:
     """`--json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def executor_options(command: _F) -> _F:
+    """`--executor`, `--workers` and `--timeout`, handed over as the keywords of `execute.materialize` and `resume`."""
+
+    def wrapped(*args: Any, executor: str | None, workers: int | None, timeout: float | None, **kwargs: Any) -> Any:
+        choice: ExecutorChoice | str | None = executor
+        if workers is not None:
+            if executor in (None, "in_process"):
+                raise click.UsageError("`--workers` needs `--executor` with `threads`, `async` or `processes`")
+            choice = ExecutorChoice(executor, {"max_concurrent": workers})
+        return command(*args, running={"executor": choice, "timeout": timeout}, **kwargs)
+
+    wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
+    wrapped.__click_params__ = list(getattr(command, "__click_params__", []))  # type: ignore[attr-defined]
+    above = click.FloatRange(min=0, min_open=True)
+    result: Any = click.option("--timeout", type=above, metavar="SECONDS", help="End the run after so long.")(wrapped)
+    workers = click.IntRange(min=1)
+    result = click.option("--workers", type=workers, metavar="N", help="How many steps run at once.")(result)
+    return click.option("--executor", type=click.Choice(NAMES), help="Who runs the ops.")(result)
 
 
 def _readable(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG001

@@ -1,9 +1,11 @@
 """`opgraph resume`: go on with a run that failed, was cancelled or died."""
 
+from typing import Any
+
 import click
 
 from opgraph.operate import execute, inspect
-from opgraph.show.cli.options import Chosen, config_option, json_option, project_options
+from opgraph.show.cli.options import Chosen, config_option, executor_options, json_option, project_options
 from opgraph.show.cli.plan import POLICIES
 from opgraph.show.cli.watch import watched
 
@@ -13,6 +15,7 @@ from opgraph.show.cli.watch import watched
 @project_options
 @click.option("--from", "from_step", metavar="STEP", help="Run this op again and what comes after it.")
 @click.option("--only", multiple=True, metavar="STEP", help="Run this op again and nothing else. May be repeated.")
+@executor_options
 @click.option("--on-unselected", type=click.Choice(POLICIES), help="What to do with assets that come unasked.")
 @config_option
 @json_option
@@ -25,6 +28,7 @@ def command(
     only: tuple[str, ...],
     on_unselected: str | None,
     config: tuple[str, ...],
+    running: dict[str, Any],
     *,
     as_json: bool,
 ) -> None:
@@ -52,6 +56,8 @@ def command(
                 config=config,
                 listeners=(listener,),
                 on_plan=on_plan,
+                otherwise=chosen.location.executor,
+                **running,
             ),
             as_json=as_json,
         )

@@ -1,0 +1,86 @@
+"""From an executor's name and settings to the executor."""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from opgraph.declare.executor import ExecutorChoice, ExecutorSettings, in_process_executor
+from opgraph.run.attempt import Attempts
+from opgraph.run.executors.in_process import InProcess
+from opgraph.run.executors.mistakes import BadExecutorSetting, UnknownExecutor
+from opgraph.run.executors.names import NAMES
+from opgraph.run.executors.processes import Processes
+from opgraph.run.executors.protocol import Emit, Executor
+from opgraph.run.executors.threads import Threads
+from opgraph.run.stopping import Stopping
+
+# Code written for Dagster gives these; they say how its processes are started and how it counts.
+_UNREAD = frozenset({"retries", "start_method", "tag_concurrency_limits", "marker_to_close"})
+_SAME = {"max_workers": "max_concurrent", "workers": "max_concurrent"}
+_MOST_ASYNC = 100
+
+
+def checked_choice(choice: ExecutorChoice) -> ExecutorChoice:
+    """The choice with its settings under one name each.
+
+    Raises:
+        UnknownExecutor: there is none of this name.
+        BadExecutorSetting: it does not have one of the settings, or a number makes no sense.
+    """
+    while choice.make is not None:
+        choice = choice.make(ExecutorSettings(choice.settings))
+    if choice.name not in NAMES:
+        raise UnknownExecutor(choice.name, NAMES)
+    allowed = () if choice.name == "in_process" else ("max_async", "max_concurrent")
+    settings: dict[str, Any] = {}
+    for given, value in choice.settings.items():
+        if given in _UNREAD:
+            continue
+        name = _SAME.get(given, given)
+        if name not in allowed:
+            fix = (
+                f"its settings are: {', '.join(allowed)}" if allowed else "it has no settings; one step runs at a time"
+            )
+            raise BadExecutorSetting(choice.name, given, value, fix)
+        if value is None or (value == 0 and name == "max_concurrent"):
+            continue  # as many as there are processors
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise BadExecutorSetting(choice.name, given, value, "give a whole number, 1 or more")
+        settings[name] = value
+    return ExecutorChoice(choice.name, settings)
+
+
+def open_executor(
+    choice: ExecutorChoice, attempts: Attempts, emit: Emit, stopping: Stopping, look: Callable[[], None]
+) -> Executor:
+    """The executor that was chosen, ready to start tasks.
+
+    Args:
+        choice: which.
+        attempts: makes attempts.
+        emit: records a fact at once, for an executor in the driver's own thread.
+        stopping: interrupts user code in the driver's own thread.
+        look: what the driver does now and then, for when it cannot.
+
+    Raises:
+        UnknownExecutor: there is none of this name.
+        BadExecutorSetting: it does not have one of the settings.
+    """
+    if choice == in_process_executor:
+        return InProcess(attempts, emit, stopping, look)
+    settings: Mapping[str, Any] = checked_choice(choice).settings
+    most, most_async = settings.get("max_concurrent"), settings.get("max_async", _MOST_ASYNC)
+    match choice.name:
+        case "processes":
+            return Processes(attempts, most=most or _processors(), most_async=most_async)
+        case "threads":
+            return Threads(attempts, most=most or _processors() + 4, most_async=most_async)
+        case "async":
+            return Threads(attempts, most=1, most_async=most or most_async)
+        case _:
+            return InProcess(attempts, emit, stopping, look)
+
+
+def _processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,3 @@
+"""The names of the executors, for whoever only asks which there are."""
+
+NAMES = ("in_process", "threads", "async", "processes")

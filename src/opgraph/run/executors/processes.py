@@ -1,0 +1,404 @@
+"""Steps in worker processes on this machine. A worker that dies takes one step with it, and another takes its place."""
+
+import codecs
+import os
+import selectors
+import signal
+import socket
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from mmap import mmap
+from typing import Any
+
+from opgraph.events import Kept, Place
+from opgraph.plan.model import FromAsset, FromMany
+from opgraph.run.attempt import Attempts
+from opgraph.run.executors.mistakes import NotSharedBetweenProcesses
+from opgraph.run.executors.protocol import (
+    ASYNC,
+    HERE,
+    WORKERS,
+    Died,
+    Dropped,
+    Happened,
+    Order,
+    Report,
+    Task,
+    attempt_of,
+)
+from opgraph.run.executors.threads import ASYNC_KINDS, Threads
+from opgraph.run.executors.wire import Ask, Halt, Inbox, More, Said, packed, tells, to_report
+from opgraph.run.executors.worker import ATTEMPT, CURRENT, NOBODY, TO_STOP, be_worker
+
+_MOST_LENT = 4_000_000  # bytes that go with a task; a worker reads the rest itself
+_GOODBYE = 10.0  # seconds that idle workers are given to put their resources away and leave
+_ROLL_CALL = 0.1  # seconds between two looks whether all are alive: a socket may be held open by a worker's child
+
+
+class Processes:
+    """Makes attempts in processes forked from this one; see `Executor`.
+
+    Args:
+        attempts: makes an attempt, in a worker.
+        most: how many workers.
+        most_async: how many async steps are under way at once, in one worker of their own.
+    """
+
+    apart = True
+
+    def __init__(self, attempts: Attempts, *, most: int, most_async: int) -> None:
+        for bound in attempts.steps:
+            for output in bound.step.outputs:
+                if not bound.step.executor and attempts.shelf.only_here(output.io_manager):
+                    raise NotSharedBetweenProcesses(bound.step.key, output.name, output.io_manager)
+        attempts.shelf.share()
+        self._attempts = attempts
+        self._most, self._most_async = most, most_async
+        self._selector = selectors.DefaultSelector()
+        self._woken, self._wake = os.pipe()
+        os.set_blocking(self._woken, False)
+        self._selector.register(self._woken, selectors.EVENT_READ, None)
+        self._workers: list[_Worker] = []
+        self._idle: list[_Worker] = []
+        self._loop: _Worker | None = None  # the one for async steps
+        self._of: dict[tuple[int, int], _Worker] = {}
+        self._alone: set[int] = set()  # async steps that were under way with one that took their worker down
+        self._here: Threads | None = None
+        self._called = 0.0
+        if any(bound.step.executor for bound in attempts.steps):
+            for _ in range(most):  # before user code runs in this process, in a thread whose locks they would inherit
+                self._idle.append(self._fork())
+            self._here = Threads(attempts, most=1, most_async=1, wake=self._be_woken)
+
+    def _be_woken(self) -> None:
+        os.write(self._wake, b".")
+
+    def lane(self, step: int, template: int) -> int:
+        """See `Executor.lane`."""
+        bound = self._attempts.steps[template]
+        if bound.step.executor:
+            return HERE
+        return ASYNC if bound.op.body.kind in ASYNC_KINDS and step not in self._alone else WORKERS
+
+    def places(self, lane: int) -> int:
+        """See `Executor.places`."""
+        return {WORKERS: self._most, ASYNC: self._most_async, HERE: 1}[lane]
+
+    def start(self, task: Task) -> None:
+        """See `Executor.start`."""
+        lane = self.lane(task.step, task.template)
+        if lane == HERE:
+            assert self._here is not None
+            self._here.start(task)
+            return
+        if lane == ASYNC:
+            if self._loop is None:
+                self._loop = self._fork(several=True)
+            worker = self._loop
+        else:
+            worker = self._idle.pop() if self._idle else self._fork()
+        key = (task.step, task.attempt)
+        worker.busy[key] = None
+        self._of[key] = worker
+        self._send(worker, packed(self._ask(task)))
+
+    def reports(self, timeout: float) -> Sequence[Report]:
+        """See `Executor.reports`."""
+        came: list[Report] = []
+        now = time.monotonic()
+        if now - self._called > _ROLL_CALL:
+            self._called = now
+            for worker in [each for each in self._workers if each.is_dead()]:
+                self._bury(worker, came)
+        if self._here is not None:
+            came += self._here.reports(0)
+        for event, mask in self._selector.select(0 if came else timeout):
+            if event.data is None:
+                os.read(self._woken, 4096)
+                if self._here is not None:
+                    came += self._here.reports(0)
+                continue
+            worker, stream = event.data
+            if worker.closed:
+                continue
+            if stream:
+                self._read(worker, stream)
+            elif mask & selectors.EVENT_WRITE and worker.flush():
+                self._selector.modify(worker.line, selectors.EVENT_READ, (worker, ""))
+            if not stream and mask & selectors.EVENT_READ:
+                self._receive(worker, came)
+        return came
+
+    def order(self, step: int, attempt: int, order: Order) -> None:
+        """See `Executor.order`: KeyboardInterrupt in the worker, or its death."""
+        key = (step, attempt)
+        worker = self._of.get(key)
+        if worker is None:
+            if self._here is not None:
+                self._here.order(step, attempt, order)
+        elif order is Order.MORE:
+            self._send(worker, packed(More(step, attempt)))
+        elif order is Order.KILL:
+            worker.victim = key
+            worker.kill()
+        elif worker is self._loop:
+            self._send(worker, packed(Halt(step, attempt)))
+        else:
+            ATTEMPT.pack_into(worker.page, TO_STOP, step, attempt)
+            os.kill(worker.pid, signal.SIGINT)
+
+    def close(self) -> None:
+        """See `Executor.close`. Workers put their resources away; what takes too long is killed."""
+        if self._here is not None:
+            self._here.close()
+            self._here = None
+        for worker in self._workers:
+            if worker.busy:
+                worker.kill()
+            else:
+                worker.dismiss()
+        patience = time.monotonic() + _GOODBYE
+        while self._workers and time.monotonic() < patience:
+            self.reports(_ROLL_CALL)
+        for worker in list(self._workers):
+            self._bury(worker, [])
+        self._selector.close()
+        os.close(self._woken)
+        os.close(self._wake)
+
+    # -- workers --------------------------------------------------------------------------
+
+    def _fork(self, *, several: bool = False) -> "_Worker":
+        line, its_line = socket.socketpair()
+        out, its_out = os.pipe()
+        err, its_err = os.pipe()
+        page = mmap(-1, 4096)
+        ATTEMPT.pack_into(page, CURRENT, *NOBODY)
+        ATTEMPT.pack_into(page, TO_STOP, *NOBODY)
+        parent = os.getpid()
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", DeprecationWarning
+            )  # 3.12 warns where there are threads: see worker._settle
+            pid = os.fork()
+        if pid == 0:
+            # While one of us held the driver's end of another's line, the other would not notice the driver's death.
+            for descriptor in (line.fileno(), out, err, self._woken, self._wake, *self._descriptors()):
+                os.close(descriptor)
+            be_worker(self._attempts, its_line, page, its_out, its_err, parent, several=several)
+        its_line.close()
+        os.close(its_out)
+        os.close(its_err)
+        line.setblocking(False)  # noqa: FBT003 - the name of the parameter is the method's
+        worker = _Worker(pid, line, page, {"STDOUT": out, "STDERR": err})
+        self._workers.append(worker)
+        self._selector.register(line, selectors.EVENT_READ, (worker, ""))
+        for stream, pipe in worker.pipes.items():
+            os.set_blocking(pipe, False)
+            self._selector.register(pipe, selectors.EVENT_READ, (worker, stream))
+        return worker
+
+    def _descriptors(self) -> Iterator[int]:
+        for worker in self._workers:
+            if not worker.closed:
+                yield worker.line.fileno()
+                yield from worker.pipes.values()
+
+    def _send(self, worker: "_Worker", data: bytes) -> None:
+        worker.unsent += data
+        if not worker.flush():
+            self._selector.modify(worker.line, selectors.EVENT_READ | selectors.EVENT_WRITE, (worker, ""))
+
+    def _receive(self, worker: "_Worker", came: list[Report]) -> None:
+        try:
+            data = worker.line.recv(1 << 18)
+        except BlockingIOError:
+            return
+        except ConnectionError:
+            data = b""
+        if not data:
+            self._bury(worker, came)
+            return
+        self._take(worker, data, came)
+
+    def _take(self, worker: "_Worker", data: bytes, came: list[Report]) -> None:
+        for message in worker.inbox.add(data):
+            told = tells(message)
+            if isinstance(told, Said):
+                self._attempts.said.add(told.lines)
+                continue
+            report = to_report(told)
+            came.append(report)
+            if type(report) is Happened:
+                continue
+            key = attempt_of(report)
+            self._attempts.said.finish(*key)
+            self._of.pop(key, None)
+            worker.busy.pop(key, None)
+            if worker is not self._loop:
+                self._idle.append(worker)
+
+    def _read(self, worker: "_Worker", stream: str) -> bool:
+        """Take in what a worker wrote; False: there is nothing."""
+        try:
+            data = os.read(worker.pipes[stream], 1 << 16)
+        except BlockingIOError:
+            return False
+        if not data:
+            self._selector.unregister(worker.pipes[stream])
+            return False
+        step, attempt = ATTEMPT.unpack_from(worker.page, CURRENT)
+        self._attempts.said.overhear(step, attempt, stream, worker.decoders[stream].decode(data))
+        return True
+
+    def _bury(self, worker: "_Worker", came: list[Report]) -> None:
+        """A worker is dead: hear its last words, blame its step, forget it."""
+        how = worker.bury()
+        while data := worker.rest():
+            self._take(worker, data, came)
+        for stream, pipe in worker.pipes.items():
+            while pipe in self._selector.get_map() and self._read(worker, stream):
+                pass
+            if pipe in self._selector.get_map():
+                self._selector.unregister(pipe)
+        self._selector.unregister(worker.line)
+        left = list(worker.busy)
+        for key in left:
+            self._of.pop(key, None)
+            self._attempts.said.finish(*key)
+            if len(left) == 1 or key == worker.victim:
+                came.append(Died(*key, how))
+            else:
+                came.append(Dropped(*key, f"its worker {how}"))
+                if not worker.victim:
+                    self._alone.add(key[0])
+        worker.close()
+        self._workers.remove(worker)
+        if worker in self._idle:
+            self._idle.remove(worker)
+        if worker is self._loop:
+            self._loop = None
+
+    # -- tasks ----------------------------------------------------------------------------
+
+    def _ask(self, task: Task) -> Ask:
+        """A task with all that a worker needs, so that it need not read the record."""
+        shelf = self._attempts.shelf
+        lent: dict[tuple[str, int], bytes] = {}
+        kept = [found.kept for found in task.taken.found] if task.taken is not None else []
+        known: dict[str, Kept | None] = {}
+        for asset in _assets_of(task.bound.step.inputs):
+            known[asset] = latest = shelf.latest(asset)
+            kept.append(latest)
+        size = 0
+        for each in kept:
+            if each is not None and each.stored.place is Place.INLINE and (each.run, each.seq) not in lent:
+                blob = shelf.bytes_of(each) if size < _MOST_LENT or shelf.is_volatile else None
+                if blob is not None:
+                    lent[each.run, each.seq] = blob
+                    size += len(blob)
+        return Ask(
+            task.step,
+            task.attempt,
+            task.asked,
+            task.template,
+            task.bound.step.key,
+            task.count,
+            task.window,
+            task.taken,
+            [(run, seq, blob) for (run, seq), blob in lent.items()],
+            known,
+        )
+
+
+class _Worker:
+    """The driver's side of a worker."""
+
+    __slots__ = (
+        "busy", "closed", "decoders", "inbox", "line", "page", "pid", "pipes", "reaped", "status", "unsent", "victim",
+    )  # fmt: skip
+
+    def __init__(self, pid: int, line: socket.socket, page: mmap, pipes: dict[str, int]) -> None:
+        self.pid, self.line, self.page, self.pipes = pid, line, page, pipes
+        self.inbox = Inbox()
+        self.busy: dict[tuple[int, int], None] = {}
+        self.unsent = bytearray()
+        self.victim: tuple[int, int] | None = None  # the attempt for which it was killed
+        self.closed = False
+        self.reaped = False
+        self.status: int | None = None  # None: somebody else heard of its end
+        decoder = codecs.getincrementaldecoder("utf-8")
+        self.decoders: dict[str, Any] = {stream: decoder("replace") for stream in pipes}
+
+    def dismiss(self) -> None:
+        """Nothing more will be asked of it."""
+        with suppress(OSError):  # it is dead already
+            self.line.shutdown(socket.SHUT_WR)
+
+    def flush(self) -> bool:
+        """Send what is to be sent; False: not all went."""
+        while self.unsent:
+            try:
+                sent = self.line.send(self.unsent)
+            except BlockingIOError:
+                return False
+            except OSError:
+                self.unsent.clear()  # it is dead, which its line tells too
+                return True
+            del self.unsent[:sent]
+        return True
+
+    def is_dead(self) -> bool:
+        """Whether the process has ended, without waiting for it."""
+        if not self.reaped:
+            try:
+                found = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return True
+            return found is not None
+        return True
+
+    def kill(self) -> None:
+        """End the process and all that it started."""
+        if not self.reaped:
+            try:
+                os.killpg(self.pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                os.kill(self.pid, signal.SIGKILL)  # it has no group of its own yet
+
+    def bury(self) -> str:
+        """The process has ended, or is about to: with it goes what it started. Returns how it ended."""
+        if not self.reaped:
+            self.kill()  # as long as it is not reaped, its number is nobody else's
+            try:
+                _, self.status = os.waitpid(self.pid, 0)
+            except ChildProcessError:
+                self.status = None
+            self.reaped = True
+        if self.status is None:
+            return "ended"
+        code = os.waitstatus_to_exitcode(self.status)
+        return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
+
+    def rest(self) -> bytes:
+        """What it sent before it died."""
+        try:
+            return self.line.recv(1 << 18)
+        except OSError:
+            return b""
+
+    def close(self) -> None:
+        """Let go of its descriptors."""
+        if not self.closed:
+            self.closed = True
+            self.line.close()
+            for pipe in self.pipes.values():
+                os.close(pipe)
+
+
+def _assets_of(inputs: Sequence[Any]) -> Iterator[str]:
+    for each in inputs:
+        sources = each.source.items if isinstance(each.source, FromMany) else (each.source,)
+        yield from (source.asset for source in sources if isinstance(source, FromAsset))

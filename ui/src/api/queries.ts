@@ -1,4 +1,4 @@
-import { QueryClient, keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
+import { QueryCache, QueryClient, keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { isOver } from "../logic/status";
 import { type RunTree, NOTHING, folded, joined } from "../logic/tree";
@@ -27,7 +27,14 @@ import type {
 } from "./types";
 
 export function newClient(): QueryClient {
-  return new QueryClient({
+  // A token that is refused anywhere is refused everywhere: the frame asks who it is again, and says so.
+  const queryCache = new QueryCache({
+    onError: (error, query) => {
+      if (error instanceof ApiError && error.status === 401 && query.queryKey[0] !== "session") void client.invalidateQueries({ queryKey: ["session"] });
+    },
+  });
+  const client: QueryClient = new QueryClient({
+    queryCache,
     defaultOptions: {
       queries: {
         staleTime: 30_000,
@@ -36,6 +43,7 @@ export function newClient(): QueryClient {
       },
     },
   });
+  return client;
 }
 
 export const useSession = () =>

@@ -6,7 +6,7 @@ import { useSize } from "../parts/parts";
 import { useThemeStamp } from "../parts/theme";
 import { type Tone } from "../logic/status";
 import { type Palette, paint, readPalette } from "./paint";
-import { leafAt, related, sceneOf, visible } from "./scene";
+import { leafAt, opener, related, sceneOf, visible, within } from "./scene";
 
 const MOST_ELEMENTS = 260; // more boxes than this are painted instead
 const LEAST_SCALE = 0.34; // below it words cannot be read
@@ -43,7 +43,7 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
   const host = useRef<HTMLDivElement | null>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const [camera, setCamera] = useState<Camera | null>(null);
-  const anchor = useRef<{ id: string; x: number; y: number } | null>(null);
+  const anchor = useRef<{ id: string; x: number; y: number; byKey: boolean } | null>(null);
   const pointers = useRef(new Map<number, { x: number; y: number }>());
   const moved = useRef(0);
   const [dragging, setDragging] = useState(false);
@@ -58,6 +58,10 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
     if (view.width) setCamera(fitting({ x: 0, y: 0, width: drawing.width, height: drawing.height }, view));
   }, [drawing, view]);
 
+  const focusNode = useCallback((id: string) => {
+    requestAnimationFrame(() => host.current?.querySelector<HTMLElement>(`[data-node="${CSS.escape(id)}"]`)?.focus({ preventScroll: true }));
+  }, []);
+
   // The first picture is the whole; afterwards what was opened or closed stays where it was on the screen.
   const shown = useRef<Drawing | null>(null);
   useLayoutEffect(() => {
@@ -70,7 +74,14 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
       setCamera(showing(kept, { ...now, width: Math.min(now.width, view.width / kept.scale - 80), height: Math.min(now.height, view.height / kept.scale - 80) }, view));
     } else setCamera(opening({ x: 0, y: 0, width: drawing.width, height: drawing.height }, view, (firstId && scene.byId.get(firstId)) || null));
     shown.current = drawing;
-  }, [drawing, scene, view, camera, firstId]);
+    if (before?.byKey && now) {
+      // the keyboard goes on inside what it opened, or at what it shut
+      const inside = scene.leaves.filter((leaf) => within(scene, leaf, before.id)).sort((a, b) => a.x - b.x || a.y - b.y);
+      const next = inside[0] ?? now;
+      onPick(next.id);
+      focusNode(next.id);
+    }
+  }, [drawing, scene, view, camera, firstId, onPick, focusNode]);
 
   const lit = useMemo(() => matches ?? (picked && scene.byId.has(picked) ? related(scene, picked) : null), [matches, picked, scene]);
   const inView = useMemo(() => (camera ? seen(camera, view) : null), [camera, view]);
@@ -85,9 +96,9 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
   }, [scene, camera, palette, view, lit, picked, tone, asBoxes]);
 
   const toggle = useCallback(
-    (id: string) => {
+    (id: string, byKey = false) => {
       const node = scene.byId.get(id);
-      if (node) anchor.current = { id, x: node.x, y: node.y };
+      if (node) anchor.current = { id, x: node.x, y: node.y, byKey };
       onToggle(id);
     },
     [scene, onToggle],
@@ -157,10 +168,6 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
     if (hit && camera.scale < LEAST_SCALE) setCamera(zoom(camera, 0.8 / camera.scale, event.clientX - box.left, event.clientY - box.top));
   };
 
-  const focusNode = useCallback((id: string) => {
-    requestAnimationFrame(() => host.current?.querySelector<HTMLElement>(`[data-node="${CSS.escape(id)}"]`)?.focus({ preventScroll: true }));
-  }, []);
-
   const keys = (event: KeyboardEvent) => {
     if (!camera) return;
     const middle = [view.width / 2, view.height / 2] as const;
@@ -179,7 +186,7 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
       setCamera(showing(camera, next, view));
       focusNode(next.id);
     } else if (picked && event.key === "Enter" && !(event.target as Element).closest(".badge,.title")) onEnter(picked);
-    else if (picked && event.key.toLowerCase() === "o") toggle(picked);
+    else if (picked && event.key.toLowerCase() === "o") toggle(opener(scene, picked), true);
     else return;
     event.preventDefault();
   };
@@ -214,7 +221,7 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
                 data-tone={tone(node.id)}
                 style={{ left: node.x, top: node.y, width: node.width, height: node.height }}
               >
-                <button type="button" className="title" aria-expanded="true" onClick={() => moved.current < 5 && toggle(node.id)}>
+                <button type="button" className="title" aria-expanded="true" onClick={(event) => moved.current < 5 && toggle(node.id, event.detail === 0)}>
                   {title(node)}
                 </button>
               </div>

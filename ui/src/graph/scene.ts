@@ -71,3 +71,15 @@ export function related(scene: Scene, id: string): Set<string> {
   }
   return found;
 }
+
+/** Whether a node lies in a box, however deep. */
+export function within(scene: Scene, node: PlacedNode, box: string): boolean {
+  for (let at = node.parent; at !== null; at = scene.byId.get(at)?.parent ?? null) if (at === box) return true;
+  return false;
+}
+
+/** What the key that opens and shuts means at a node: itself if it opens, else the nearest box around it. */
+export function opener(scene: Scene, id: string): string {
+  const node = scene.byId.get(id);
+  return !node || node.opens ? id : (node.parent ?? id);
+}

@@ -25,6 +25,7 @@ export function AssetsPage() {
   const open = useMemo(() => opened.split(",").filter(Boolean), [opened]);
   const fold = useMemo(() => folded.split(",").filter(Boolean), [folded]);
   const assets = useAssets(query);
+  const all = useAssets("");
   const drawing = useDrawing(query, open, fold);
   const now = useNow();
   useEffect(() => setTyped(query), [query]);
@@ -85,14 +86,24 @@ export function AssetsPage() {
     },
     [nodes, open, fold, byId, setOpened, setFolded],
   );
+  const assetOf = useCallback(
+    (node: PlacedNode | undefined): AssetSummary | undefined => {
+      if (node?.asset) return byId.get(node.asset);
+      return node?.step ? [...byId.values()].find((a) => a.graph_backed && node.step?.startsWith(`${a.unit}.`)) : undefined;
+    },
+    [byId],
+  );
   const enter = useCallback(
     (id: string) => {
       const node = nodes.get(id);
       const op = node?.step ? ops.get(node.step) : undefined;
       if (op?.run_id) go(at.run(op.run_id, op.n === null ? "" : String(op.n)));
-      else if (node?.asset) go(at.asset(node.asset, node.step ? "ops" : ""));
+      else {
+        const asset = assetOf(node);
+        if (asset) go(at.asset(asset.id, node?.step ? "ops" : ""));
+      }
     },
-    [nodes, ops, go],
+    [nodes, ops, assetOf, go],
   );
 
   const title = useCallback(
@@ -112,7 +123,7 @@ export function AssetsPage() {
 
   const backed = useMemo(() => [...byId.values()].filter((a) => a.graph_backed), [byId]);
   const pickedNode = picked ? nodes.get(picked) : undefined;
-  const pickedAsset = pickedNode?.asset ? byId.get(pickedNode.asset) : undefined;
+  const pickedAsset = assetOf(pickedNode);
   const pickedOp = pickedNode?.step ? ops.get(pickedNode.step) : undefined;
   const nothing = assets.data?.total === 0;
   const selection = pickedAsset && !pickedNode?.step ? pickedAsset.key : query;
@@ -121,7 +132,7 @@ export function AssetsPage() {
     <>
       <h1 className="unseen">Assets</h1>
       <div className="assets-tools">
-        <SearchBox typed={typed} onType={setTyped} applied={query} onApply={setQuery} assets={[...byId.values()]} error={assets.error ?? drawing.error} />
+        <SearchBox typed={typed} onType={setTyped} applied={query} onApply={setQuery} assets={all.data?.assets ?? []} error={assets.error ?? drawing.error} />
         <span className="quiet hide-narrow">
           {assets.data && (query ? `${assets.data.assets.length} of ${plural(assets.data.total, "asset")}` : plural(assets.data.total, "asset"))}
         </span>
@@ -169,9 +180,17 @@ export function AssetsPage() {
             onToggle={toggle}
           />
         ) : drawing.error || assets.error ? (
-          <div className="page">
-            <Problem error={drawing.error ?? assets.error} />
-          </div>
+          query ? (
+            <Empty title="This selection means nothing here">
+              <button type="button" className="button" onClick={() => setQuery("")}>
+                Show all assets
+              </button>
+            </Empty>
+          ) : (
+            <div className="page">
+              <Problem error={drawing.error ?? assets.error} />
+            </div>
+          )
         ) : (
           <Loading what="the graph" />
         )}

@@ -62,11 +62,12 @@ export function LaunchPage() {
       }) as RunRequest,
     [target, config, executor, workers, tags, parent, policy, reuse],
   );
-  const settled = useSettled(body, 250);
-  const plan = usePlan(settled);
+  const asked = JSON.stringify(body);
+  const settled = useSettled(asked, 250);
+  const plan = usePlan(useMemo(() => JSON.parse(settled) as RunRequest, [settled]));
   const problems = plan.data?.problems ?? (plan.error instanceof ApiError ? plan.error.problems : []);
   const counts = plan.data ? summed(plan.data.counts) : null;
-  const ready = plan.data !== undefined && !plan.error && problems.length === 0 && wrong.size === 0 && settled === body;
+  const ready = plan.data !== undefined && !plan.error && problems.length === 0 && wrong.size === 0 && settled === asked && !plan.isFetching && !form.isFetching;
 
   const launch = async () => {
     setLaunching(true);

@@ -1,0 +1,235 @@
+"""What people do on the pages, in a real browser against a real server."""
+
+import re
+from typing import Any
+
+import pytest
+
+
+def expect(what: Any) -> Any:
+    from playwright.sync_api import expect as expects
+
+    return expects(what, "") if isinstance(what, str) else expects(what)
+
+
+def run_asset(page: Any, served: Any, selection: str) -> None:
+    """Launch a selection from its page, and be on the run's."""
+    page.goto(f"{served.url}/launch?select={selection}")
+    page.get_by_role("button", name=re.compile(r"^Run")).click()
+    page.wait_for_url(re.compile(r"/runs/[^/]+$"))
+
+
+def test_login_opens_the_assets(chromium: Any, served: Any) -> None:
+    """The printed address signs the browser in and shows the graph; the token does not stay in the address."""
+    window = chromium.new_context()
+    page = window.new_page()
+    page.goto(served.login)
+    expect(page.locator(".node", has_text="orders")).to_be_visible()
+    expect(page.locator(".node")).to_have_count(4)
+    assert "token" not in page.url
+    window.close()
+
+
+def test_without_a_token(chromium: Any, served: Any) -> None:
+    """Who is not signed in is told where the address is that signs in, and sees nothing else."""
+    window = chromium.new_context()
+    page = window.new_page()
+    page.goto(served.url)
+    expect(page.get_by_text("/login?token=")).to_be_visible()
+    assert "totals" not in page.content()
+    window.close()
+
+
+def test_token_that_is_not_valid_any_more(context: Any, page: Any, served: Any) -> None:
+    """A page whose token is refused says so by itself."""
+    page.goto(served.url)
+    expect(page.locator(".node")).to_have_count(4)
+    context.clear_cookies()
+    page.get_by_role("link", name="Runs").click()
+    expect(page.get_by_text("You are not signed in here")).to_be_visible()
+
+
+def test_open_in_place(page: Any, served: Any) -> None:
+    """A graph-backed asset opens in place into its ops, and shuts again; groups fold."""
+    page.goto(served.url)
+    page.get_by_role("button", name="Open totals into its 2 ops").click(force=True)
+    expect(page.locator(".node.op", has_text="add_up")).to_be_visible()
+    expect(page.locator(".boxed .title", has_text="totals")).to_be_visible()
+    page.locator(".boxed .title", has_text="totals").click()
+    expect(page.locator(".node.op")).to_have_count(0)
+
+
+def test_keyboard_alone(page: Any, served: Any) -> None:
+    """With keys alone one goes from asset to asset, opens one into its ops, and goes to its page."""
+    page.goto(served.url)
+    page.locator(".node").first.wait_for()
+    page.locator('.node[tabindex="0"]').focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    picked = page.locator(".node.picked")
+    expect(picked).to_have_count(1)
+    page.keyboard.press("o")
+    expect(page.locator(".node.op.picked")).to_be_focused()
+    page.keyboard.press("o")
+    expect(page.locator(".node.op")).to_have_count(0)
+    expect(page.locator(".node.picked")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/assets/[0-9a-f]{16}"))
+
+
+def test_selection_in_the_search_box(page: Any, served: Any) -> None:
+    """The search box takes the selection language; what cannot be read is explained below it."""
+    page.goto(served.url)
+    box = page.get_by_role("textbox", name="Search, or a selection")
+    page.locator(".node").first.wait_for()
+    box.fill("group:raw")
+    box.press("Enter")
+    expect(page.locator(".node")).to_have_count(1)
+    box.fill("frob:x and")
+    box.press("Enter")
+    expect(page.get_by_role("search").get_by_role("alert")).to_contain_text("frob")
+    box.fill("tot")
+    box.press("Enter")
+    expect(page.locator(".node", has_text="totals")).to_be_visible()
+
+
+def test_launch_with_a_setting(page: Any, served: Any) -> None:
+    """The plan is shown before it runs, a setting is typed beside its op, and the run says what it was given."""
+    page.goto(f"{served.url}/launch?select=%2Btotals")
+    expect(page.locator(".plan-step")).to_have_count(3)
+    page.get_by_label("limit", exact=True).fill("many")
+    expect(page.get_by_text("It has to be a whole number.")).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile(r"^Run"))).to_be_disabled()
+    page.get_by_label("limit", exact=True).fill("2")
+    page.get_by_role("button", name=re.compile(r"^Run")).click()
+    page.wait_for_url(re.compile(r"/runs/"))
+    expect(page.locator(".runhead .status")).to_have_text("succeeded")
+    expect(page.get_by_role("log")).to_contain_text("limit is 2")
+    expect(page.locator(".trow", has_text="add_up")).to_be_visible()
+    page.locator(".trow", has_text="clean").click()
+    expect(page.locator(".steppanel")).to_contain_text('"limit":2')
+
+
+def test_watch_it_live(page: Any, served: Any) -> None:
+    """A run is seen as it goes, without loading the page again: the op that runs, what it says, its end."""
+    run_asset(page, served, "%2Bpatient")
+    expect(page.locator('.trow[data-tone="run"]', has_text="wait_for_it")).to_be_visible()
+    expect(page.get_by_role("log")).to_contain_text("reading orders")
+    (served.folder / "go").touch()
+    expect(page.locator(".runhead .status")).to_have_text("succeeded")
+    expect(page.locator(".trow", has_text="wait_for_it").locator(".piece.compute")).to_be_visible()
+    expect(page.get_by_role("log")).to_contain_text("now it waits")
+    (served.folder / "go").unlink()
+
+
+def test_fail_and_resume(page: Any, served: Any) -> None:
+    """The user's exception and line come first, the failing op is lit in the graph, and Resume says what it will do."""
+    (served.folder / "broken").touch()
+    run_asset(page, served, "%2Btotals")
+    failure = page.get_by_role("region", name="What failed")
+    expect(failure).to_contain_text("ZeroDivisionError: nothing to divide by")
+    expect(failure).to_contain_text('raise ZeroDivisionError("nothing to divide by")')
+    expect(failure).to_contain_text("definitions.py:")
+    page.get_by_role("button", name="Graph", exact=True).click()
+    expect(page.locator('.node[data-tone="bad"]', has_text="add_up")).to_be_visible()
+    (served.folder / "broken").unlink()
+    resume = page.get_by_role("button", name=re.compile("^Resume"))
+    expect(resume).to_contain_text("1 run · 2 reused")
+    before = page.url
+    resume.click()
+    page.wait_for_function("before => location.href !== before", arg=before)
+    expect(page.locator(".runhead .status")).to_have_text("succeeded")
+    expect(page.locator(".runhead")).to_contain_text("goes on from")
+
+
+def test_one_op_again(page: Any, served: Any) -> None:
+    """From an op that was chosen, a run goes on from there: the plan is shown first, with what is reused."""
+    run_asset(page, served, "%2Btotals")
+    expect(page.locator(".runhead .status")).to_have_text("succeeded")
+    page.locator(".trow", has_text="add_up").click()
+    page.get_by_role("link", name="From this op on").click()
+    expect(page.locator(".plan-step", has_text="add_up")).to_contain_text("run")
+    expect(page.locator(".tag.reuse").first).to_be_visible()
+    page.get_by_role("button", name=re.compile("^Resume")).click()
+    page.wait_for_url(re.compile("/runs/"))
+    expect(page.locator(".runhead .status")).to_have_text("succeeded")
+
+
+def test_fan_out_is_one_row_until_opened(page: Any, served: Any) -> None:
+    """The forty mapped ops are one row with counts; opened, they are rows, and the one that failed says why."""
+    (served.folder / "broken").touch()
+    run_asset(page, served, "%2Bfanned")
+    expect(page.locator(".runhead .status")).to_have_text("failed")
+    (served.folder / "broken").unlink()
+    fan = page.locator(".trow", has=page.get_by_text("double", exact=True))
+    expect(fan).to_have_count(1)
+    expect(fan).to_contain_text("1 failed")
+    fan.get_by_role("button", name="Open double").click()
+    expect(page.locator(".trow", has_text="k1").first).to_be_visible()
+    page.get_by_role("treegrid").focus()
+    expect(page.get_by_role("region", name="What failed")).to_contain_text("seven is not doubled")
+
+
+def test_cancel(page: Any, served: Any) -> None:
+    """A run is asked to stop, ends as canceled, and can be resumed."""
+    run_asset(page, served, "%2Bpatient")
+    expect(page.locator('.trow[data-tone="run"]', has_text="wait_for_it")).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator(".runhead .status")).to_have_text("canceled")
+    expect(page.get_by_role("button", name=re.compile("^Resume"))).to_contain_text("run")
+
+
+def test_broken_project(page: Any, served: Any) -> None:
+    """A file that does not load any more shows its error with file and line; what was loaded before stays to be seen."""
+    page.goto(served.url)
+    expect(page.locator(".node")).to_have_count(4)
+    source = served.folder / "definitions.py"
+    source.write_text(served.project + "\nundefined_name\n")
+    alert = page.get_by_role("alert", name="The definitions do not load")
+    expect(alert).to_contain_text("undefined_name")
+    expect(alert).to_contain_text(f"definitions.py:{len(served.project.splitlines()) + 2}")
+    expect(page.locator(".node")).to_have_count(4)
+    source.write_text(served.project)
+    expect(alert).to_have_count(0)
+
+
+def test_asset_page(page: Any, served: Any) -> None:
+    """An asset's page has its value's facts, its versions, and its ops with what they kept, which can be removed."""
+    run_asset(page, served, "%2Btotals")
+    expect(page.locator(".runhead .status")).to_have_text("succeeded")
+    page.goto(f"{served.url}/?view=list")
+    page.get_by_role("link", name="totals").click()
+    expect(page.get_by_text("Made from")).to_be_visible()
+    page.get_by_role("tab", name=re.compile("Ops")).click()
+    expect(page.locator("table.ops tbody tr")).to_have_count(2)
+    page.get_by_role("button", name="Clean intermediates").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("kept between the ops")
+    dialog.get_by_role("button", name="Remove").click()
+    expect(page.get_by_text(re.compile("^Removed"))).to_be_visible()
+    page.get_by_role("tab", name="History").click()
+    expect(page.locator(".plot").first).to_be_visible()
+
+
+def test_list_of_runs(page: Any, served: Any) -> None:
+    """A run that was just started is in the list and on the timeline; a filter without a match says so."""
+    run_asset(page, served, "orders")
+    expect(page.locator(".runhead .status")).to_have_text("succeeded")
+    page.goto(f"{served.url}/runs")
+    expect(page.locator(".runrow").first).to_contain_text("orders")
+    expect(page.locator(".timeline .lane button").first).to_be_visible()
+    page.get_by_label("Started by").fill("nobody-at-all")
+    expect(page.get_by_text("No run is like that")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["/", "/?view=list", "/launch", "/runs", "/assets/0000000000000000", "/nowhere"])
+def test_phone(chromium: Any, served: Any, path: str) -> None:
+    """On a phone nothing is wider than the window."""
+    window = chromium.new_context(viewport={"width": 390, "height": 800}, has_touch=True)
+    window.request.get(served.login)
+    page = window.new_page()
+    page.goto(served.url + path)
+    page.locator("main").wait_for()
+    page.wait_for_load_state("load")
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    window.close()

@@ -24,6 +24,7 @@ from opgraph import (
     MetadataValue,
     Nothing,
     Out,
+    ResourceDefinition,
     RetryPolicy,
     TableRecord,
     asset,
@@ -909,3 +910,11 @@ def no_part():
         return 1, 2
 
     it.subset_for({"late"})
+
+
+@case("declare.op.BareResource")
+def bare_resource():
+    class Warehouse(ResourceDefinition): ...
+
+    @op
+    def read(warehouse: Warehouse): ...

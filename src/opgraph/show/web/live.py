@@ -169,6 +169,7 @@ class Hub:
                     pending = True
                 if stamp != seen or now - looked > 2.0:  # that a process died changes nothing in the file
                     pending = pending or stamp != seen or bool(self._told)
+                    self.version += stamp != seen  # streams of single runs look for themselves
                     seen, looked = stamp, now
                     self._look()
                     self._following.forget_unused()
@@ -182,7 +183,6 @@ class Hub:
                     return
 
     def _look(self) -> None:
-        changed = False
         for row in self._record.runs(limit=_NEWEST):
             if row.run_id in self._ended or (self._first and row.status.is_final):
                 self._ended.setdefault(row.run_id)
@@ -197,7 +197,6 @@ class Hub:
                 self._told[row.run_id] = deltas
             delta = deltas.since()
             if delta is not None:
-                changed = True
                 self._publish("run", delta)
                 if delta.run.status in ("SUCCESS", "FAILURE", "CANCELED"):
                     del self._told[row.run_id]
@@ -205,8 +204,6 @@ class Hub:
         self._first = False
         while len(self._ended) > 10 * _NEWEST:
             del self._ended[next(iter(self._ended))]
-        if changed:
-            self.version += 1
 
     def _look_at_assets(self) -> None:
         now = self._states()
@@ -277,18 +274,20 @@ class Hub:
             yield event("reset", "0.0", m.StreamReset(why="the run has no such event"))
             seq = line = 0
         deltas = Deltas(self._record, self._pages, run, seq, line, lines=True)
-        beat, seen, ended = time.monotonic(), -1, 0.0
+        beat = looked = time.monotonic()
+        seen, ended = -1, 0.0
         while not self.stopped:
             now = time.monotonic()
             delta: m.RunDelta | None = None
             stamp = self.version
-            if stamp != seen or now - beat > 2.0 or deltas.status not in ("SUCCESS", "FAILURE", "CANCELED"):
+            if stamp != seen or now - looked > 2.0:  # that the run's process died changes nothing in the record
                 delta = await run_in_threadpool(deltas.since)
-                seen = stamp
+                seen, looked = stamp, now
             if delta is not None:
                 beat = now
                 yield event("run", f"{deltas.seq}.{deltas.line}", delta)
                 if deltas.more:
+                    seen = -1
                     continue
             elif now - beat > _BEAT:
                 beat = now

@@ -15,7 +15,7 @@ import pytest
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 STATIC = Path(__file__).parents[2] / "src" / "opgraph" / "show" / "web" / "static"
 
-PROJECT = '''
+PROJECT = """
 import time
 from pathlib import Path
 
@@ -97,7 +97,7 @@ def fanned(orders):
 
 
 defs = Definitions(assets=[orders, totals, patient, fanned])
-'''
+"""
 
 
 class Served:

@@ -1,5 +1,5 @@
 import { QueryCache, QueryClient, keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { isOver } from "../logic/status";
 import { type RunTree, NOTHING, folded, joined } from "../logic/tree";
 import { ApiError, get, post } from "./client";
@@ -49,12 +49,24 @@ export function newClient(): QueryClient {
 export const useSession = () =>
   useQuery({ queryKey: ["session"], queryFn: ({ signal }) => get<Session>("/session", {}, signal), staleTime: Infinity });
 
-export const useProject = () =>
-  useQuery({
+/** The definitions as they stand. What was worked out from earlier ones is asked for anew when they have changed. */
+export function useProject() {
+  const client = useQueryClient();
+  const found = useQuery({
     queryKey: ["project"],
     queryFn: ({ signal }) => get<Project>("/project", {}, signal),
-    refetchInterval: (query) => (query.state.data?.status === "loading" ? 500 : 15_000),
+    refetchInterval: (query) => (query.state.data?.status === "loading" ? 300 : 15_000),
   });
+  const manifest = found.data?.manifest;
+  const before = useRef(manifest);
+  useEffect(() => {
+    if (before.current !== undefined && before.current !== manifest) {
+      for (const name of ["assets", "drawing", "asset", "plan", "form"]) void client.invalidateQueries({ queryKey: [name] });
+    }
+    before.current = manifest;
+  }, [client, manifest]);
+  return found;
+}
 
 export const useAssets = (query: string) =>
   useQuery({
@@ -158,11 +170,7 @@ export function useGlobalStream(on: boolean): boolean {
       });
       if (!known || isOver(delta.run.status)) renew("runs", "timeline");
     },
-    project: (project: Project) => {
-      const old = client.getQueryData<Project>(["project"]);
-      client.setQueryData(["project"], project);
-      if (old?.manifest !== project.manifest) renew("assets", "drawing", "asset", "plan", "form");
-    },
+    project: (project: Project) => client.setQueryData(["project"], project),
     reset: () => void client.invalidateQueries(),
   });
 }

@@ -16,7 +16,10 @@ export interface Face {
   /** What a screen reader says after the name. */
   spoken: string;
   className?: string;
+  /** What stands below the name. */
   body: ReactNode;
+  /** `9 ops`, on the button that opens it; null: it does not open. */
+  badge?: string | null;
 }
 
 interface Props {
@@ -185,7 +188,7 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
       onPick(next.id);
       setCamera(showing(camera, next, view));
       focusNode(next.id);
-    } else if (picked && event.key === "Enter" && !(event.target as Element).closest(".badge,.title")) onEnter(picked);
+    } else if (picked && event.key === "Enter" && (event.target as HTMLElement).dataset["node"] === picked) onEnter(picked);
     else if (picked && event.key.toLowerCase() === "o") toggle(opener(scene, picked), true);
     else return;
     event.preventDefault();
@@ -274,36 +277,47 @@ interface NodeProps {
   moved: { current: number };
   onPick: (id: string) => void;
   onEnter: (id: string) => void;
-  onToggle: (id: string) => void;
+  onToggle: (id: string, byKey?: boolean) => void;
 }
 
 const NodeBox = memo(function NodeBox({ node, face, picked, dim, focusable, moved, onPick, onEnter, onToggle }: NodeProps) {
-  const { tone, spoken, className = "", body } = face(node);
+  const { tone, spoken, className = "", body, badge } = face(node);
   return (
     <div
       className={`node ${className}${picked ? " picked" : ""}${dim ? " dim" : ""}`}
-      data-node={node.id}
       data-tone={tone}
-      role="button"
-      aria-pressed={picked}
-      aria-label={`${node.label}, ${spoken}`}
-      tabIndex={focusable ? 0 : -1}
-      title={node.label}
       style={{ left: node.x, top: node.y, width: node.width, height: node.height }}
-      onClick={(event) => {
-        if (moved.current >= 5) return;
-        if ((event.target as Element).closest(".badge")) onToggle(node.id);
-        else onPick(node.id);
-      }}
       onDoubleClick={() => onEnter(node.id)}
-      onKeyDown={(event) => {
-        if (event.key === " ") {
-          event.preventDefault();
-          onPick(node.id);
-        }
-      }}
     >
-      {body}
+      <button
+        type="button"
+        className="face"
+        data-node={node.id}
+        aria-pressed={picked}
+        tabIndex={focusable ? 0 : -1}
+        title={node.title || node.label}
+        onClick={() => moved.current < 5 && onPick(node.id)}
+      >
+        <span className="name" style={badge ? { paddingRight: 30 + 6.2 * badge.length } : undefined}>
+          <span className="cut">{node.label}</span>
+          {node.mapped && <span className="tag">× n</span>}
+        </span>
+        {body}
+        <span className="unseen">{spoken}</span>
+      </button>
+      {badge && (
+        <button
+          type="button"
+          className="badge"
+          tabIndex={-1}
+          aria-expanded="false"
+          aria-label={`${badge}: open ${node.label}`}
+          onClick={(event) => moved.current < 5 && onToggle(node.id, event.detail === 0)}
+        >
+          {badge}
+          <Icon name="right" />
+        </button>
+      )}
     </div>
   );
 });

@@ -67,7 +67,18 @@ export function AssetsPage() {
     if (node.step) return opFace(node, ops.get(node.step));
     if (asset && (node.kind === "asset" || node.kind === "external")) return assetFace(node, asset, Date.now() / 1000);
     const status = node.kind === "graph" ? inside(node.id, ops) : null;
-    return { tone: status ? look(status).tone : "idle", spoken: [node.kind, node.badge, status && look(status).word].filter(Boolean).join(", "), className: node.kind, body: <Plain node={node} status={status} /> };
+    return {
+      tone: status ? look(status).tone : "idle",
+      spoken: [node.kind, node.badge, status && look(status).word].filter(Boolean).join(", "),
+      className: node.kind,
+      badge: node.opens ? node.badge : null,
+      body: (
+        <span className="sub">
+          {status && <Icon name={look(status).icon} />}
+          {node.detail || (status ? look(status).word : node.kind)}
+        </span>
+      ),
+    };
   }, [byId, ops, minute]);
 
   const toggle = useCallback(
@@ -125,7 +136,17 @@ export function AssetsPage() {
   const pickedNode = picked ? nodes.get(picked) : undefined;
   const pickedAsset = assetOf(pickedNode);
   const pickedOp = pickedNode?.step ? ops.get(pickedNode.step) : undefined;
-  const nothing = assets.data?.total === 0;
+  // What was answered while the definitions were still loading is asked for again.
+  const manifest = project.data?.status === "ready" ? project.data.manifest : null;
+  const late = manifest !== null && [assets.data?.manifest, drawing.data?.manifest].some((each) => each !== undefined && each !== manifest);
+  useEffect(() => {
+    if (!late) return;
+    void assets.refetch();
+    void drawing.refetch();
+    // one try for each manifest
+    // oxlint-disable-next-line
+  }, [late, manifest]);
+  const nothing = assets.data?.total === 0 && !late;
   const selection = pickedAsset && !pickedNode?.step ? pickedAsset.key : query;
 
   return (
@@ -163,6 +184,8 @@ export function AssetsPage() {
       <div className="assets">
         {nothing && project.data?.status === "ready" ? (
           <NoAssets />
+        ) : assets.data?.total === 0 ? (
+          project.data?.status === "broken" ? <Empty title="Nothing could be loaded">The reason is above.</Empty> : <Loading what="the definitions" />
         ) : view === "list" ? (
           assets.data ? <AssetsList assets={assets.data.assets} typed={typed === query ? "" : typed} now={now} /> : <Loading what="assets" />
         ) : drawing.data ? (
@@ -220,17 +243,9 @@ function assetFace(node: PlacedNode, asset: AssetSummary, now: number): Face {
     tone,
     spoken: [asset.graph_backed ? `graph-backed asset, ${ops}` : asset.kind.replace("_", "-"), word, asset.why].filter(Boolean).join(", "),
     className: asset.kind === "external" ? "external" : "asset",
+    badge: node.opens ? ops : null,
     body: (
       <>
-        <span className="name">
-          <span className="cut">{node.label}</span>
-          {node.opens && (
-            <button type="button" className="badge" tabIndex={-1} aria-expanded="false" aria-label={`Open ${node.label} into its ${ops}`}>
-              {ops}
-              <Icon name="right" />
-            </button>
-          )}
-        </span>
         <span className="sub" title={asset.why || undefined}>
           <span data-tone={tone} className="row" style={{ gap: 4 }}>
             <Icon name={asset.status === "running" ? "spin" : icon} />
@@ -269,10 +284,6 @@ function opFace(node: PlacedNode, op: AssetOp | undefined): Face {
     className: "op",
     body: (
       <>
-        <span className="name">
-          <span className="cut">{node.label}</span>
-          {node.mapped && <span className="tag" title="Runs once for each value of a fan-out">× n</span>}
-        </span>
         {node.height > 34 && (
           <span className="sub">
             <Icon name={icon} />
@@ -288,26 +299,6 @@ function opFace(node: PlacedNode, op: AssetOp | undefined): Face {
 function inside(id: string, ops: Map<string, AssetOp>): string | null {
   const prefix = `${id.slice(id.indexOf(":") + 1)}.`;
   return together([...ops.values()].filter((op) => op.key.startsWith(prefix)).map((op) => op.status));
-}
-
-function Plain({ node, status }: { node: PlacedNode; status: string | null }) {
-  return (
-    <>
-      <span className="name">
-        <span className="cut">{node.label}</span>
-        {node.opens && (
-          <button type="button" className="badge" tabIndex={-1} aria-label={`Open ${node.label}`}>
-            {node.badge}
-            <Icon name="right" />
-          </button>
-        )}
-      </span>
-      <span className="sub">
-        {status && <Icon name={look(status).icon} />}
-        {node.detail || (status ? look(status).word : node.kind)}
-      </span>
-    </>
-  );
 }
 
 interface SearchProps {

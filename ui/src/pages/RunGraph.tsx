@@ -49,13 +49,10 @@ export function RunGraph({ run, tree, selected, onPick }: { run: RunDetail; tree
       return {
         tone: colour,
         spoken: [row ? word : "not in this run", took].filter(Boolean).join(", "),
+        badge: node.opens && !node.open ? node.badge : null,
         className: `${node.step ? "op" : node.kind}${row ? "" : " dim"}`,
         body: (
           <>
-            <span className="name">
-              <span className="cut">{node.label}</span>
-              {node.opens && !node.open && <button type="button" className="badge" tabIndex={-1} aria-label={`Open ${node.label}`}>{node.badge}<Icon name="right" /></button>}
-            </span>
             <span className="sub">
               <Icon name={icon} />
               <span className="cut">{row?.mapped ? counted(row.counts) : row ? [row.status === "succeeded" ? "" : word, took].filter(Boolean).join(" · ") || word : "not in this run"}</span>

@@ -25,8 +25,8 @@ export function StepPanel({ run, row, now }: { run: RunDetail; row: TreeRow; now
         {step.attempts.length > 1 && <Attempts step={step} now={now} />}
         {step.inputs.length > 0 && (
           <div>
-            <h3>Read</h3>
-            <ul className="chain">{step.inputs.map((read, i) => <li key={i}><Read read={read} run={run.run_id} /></li>)}</ul>
+            <h2 className="small">Read</h2>
+            <ul className="chain">{step.inputs.map((read, i) => <li key={i} className="said"><Read read={read} run={run.run_id} /></li>)}</ul>
           </div>
         )}
         <dl className="facts">
@@ -46,7 +46,7 @@ export function StepPanel({ run, row, now }: { run: RunDetail; row: TreeRow; now
 function Attempts({ step, now }: { step: StepDetail; now: number }) {
   return (
     <div>
-      <h3>Tries</h3>
+      <h2 className="small">Tries</h2>
       <ul className="chain">
         {step.attempts.map((each) => (
           <li key={each.attempt} className="row wrap">
@@ -82,7 +82,7 @@ function Stored({ output, now }: { output: Output; now: number }) {
   return (
     <section className="card">
       <header>
-        <h3>{output.asset ? output.asset : output.output}{output.mapping_key !== null && ` [${output.mapping_key}]`}</h3>
+        <h2 className="small">{output.asset ? output.asset : output.output}{output.mapping_key !== null && ` [${output.mapping_key}]`}</h2>
         {output.asset && !output.asked && <span className="tag stale">not asked for</span>}
         {!output.kept && <span className="tag">cleaned since</span>}
         <span className="faint grow cut">{[output.type_name, shapeOf(output.preview)].filter(Boolean).join(" · ")}</span>

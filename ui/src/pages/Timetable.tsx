@@ -211,8 +211,8 @@ const Row = memo(function Row({ row, index, top, open, selected, current, from, 
         {row.attempts > 1 && <span className="tag stale hide-narrow">{row.attempts} tries</span>}
         <span className="took">{took || words}</span>
       </div>
-      <div className="lane" role="gridcell" aria-label={took ? `${took}${row.message ? `, ${row.message}` : ""}` : word}>
-        <Bars row={row} from={from} to={to} now={now} words={row.message || words} />
+      <div className="lane" role="gridcell">
+        <Bars row={row} from={from} to={to} now={now} words={row.mapped ? [words, row.message].filter(Boolean).join(" · ") : row.message || words} />
       </div>
     </div>
   );

@@ -252,7 +252,7 @@ def test_load_from_package(tmp_path, monkeypatch):
         textwrap.dedent("""
             from opgraph.declare.asset import asset
             from declared_pkg.up import up
-            @asset(group_name="own")
+            @asset
             def down(up): ...
             """)
     )
@@ -263,7 +263,7 @@ def test_load_from_package(tmp_path, monkeypatch):
     assert set(found) == {"pre/up", "pre/down"}
     assert found["pre/down"].keys_by_input_name == {"up": AssetKey("pre/up")}
     assert found["pre/up"].keys_by_input_name == {"ext": AssetKey("ext")}
-    assert {name: each.specs[0].group_name for name, each in found.items()} == {"pre/up": "g", "pre/down": "own"}
+    assert {name: each.specs[0].group_name for name, each in found.items()} == {"pre/up": "g", "pre/down": "g"}
 
 
 def test_many_assets_are_cheap():

@@ -2,6 +2,7 @@
 """Mistakes in what is declared."""
 
 from functools import partial
+from types import ModuleType
 
 from cases import Cases, filed
 
@@ -24,6 +25,7 @@ from opgraph import (
     MetadataValue,
     Nothing,
     Out,
+    ResourceDefinition,
     RetryPolicy,
     TableRecord,
     asset,
@@ -35,6 +37,7 @@ from opgraph import (
     graph_asset,
     graph_multi_asset,
     job,
+    load_assets_from_modules,
     load_from_defs_folder,
     materialize,
     multi_asset,
@@ -909,3 +912,22 @@ def no_part():
         return 1, 2
 
     it.subset_for({"late"})
+
+
+@case("declare.op.BareResource")
+def bare_resource():
+    class Warehouse(ResourceDefinition): ...
+
+    @op
+    def read(warehouse: Warehouse): ...
+
+
+@case("declare.load.GroupTwice")
+def group_twice():
+    module = ModuleType("flights")
+
+    @asset(group_name="raw")
+    def flights(): ...
+
+    module.flights = flights
+    load_assets_from_modules([module], group_name="clean")

@@ -32,11 +32,13 @@ from opgraph import (
     OpExecutionContext,
     Out,
     Output,
+    ResourceDefinition,
     RetryRequested,
     UPathIOManager,
     asset,
     build_asset_context,
     build_hook_context,
+    build_init_resource_context,
     build_input_context,
     build_op_context,
     build_output_context,
@@ -45,6 +47,7 @@ from opgraph import (
     graph_asset,
     graph_multi_asset,
     job,
+    make_values_resource,
     map_asset_specs,
     materialize,
     materialize_to_memory,
@@ -1372,3 +1375,13 @@ def metadata_twice():
 @case("values.problems.NoInputAsks")
 def no_input_asks():
     print(build_input_context().name)
+
+
+@case("declare.resource.NoString")
+def no_string():
+    ResourceDefinition.string_resource()(build_init_resource_context(config=5))
+
+
+@case("declare.resource.OtherValues")
+def other_values():
+    make_values_resource(most=int)(build_init_resource_context(config={"least": 1}))

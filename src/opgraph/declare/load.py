@@ -10,11 +10,26 @@ from typing import Any
 from opgraph.declare.assets_definition import AssetsDefinition
 from opgraph.declare.frozen import replaced
 from opgraph.declare.labels import checked_group
+from opgraph.declare.mistakes import report
 from opgraph.declare.spec import AssetSpec, CoercibleToAssetKeyPrefix
 from opgraph.declare.unsupported import refuse
+from opgraph.errors import InvalidDefinitionError, Source
 from opgraph.keys import AssetKey
 
 Loaded = AssetsDefinition | AssetSpec
+
+
+class GroupTwice(InvalidDefinitionError):
+    """Assets were loaded into a group, and one of them has another."""
+
+    def __init__(self, group: str, key: AssetKey, own: str, *, where: Source | None) -> None:
+        self.group, self.key, self.own = group, key, own
+        super().__init__(
+            f"assets are loaded with `group_name={group!r}`, and the group name `{own}` already exists on asset "
+            f"`{key.text}`",
+            where=where,
+            fix="take one of the two away, or load that asset by another call",
+        )
 
 
 def load_assets_from_modules(
@@ -31,12 +46,15 @@ def load_assets_from_modules(
 
     Args:
         modules: where to look.
-        group_name: the group of every asset that has none.
+        group_name: the group of all of them.
         key_prefix: what stands before every key; dependencies among the assets found follow.
         automation_condition: not supported yet.
         backfill_policy: not supported yet.
         source_key_prefix: not supported yet.
         include_specs: whether to take specs of external assets too.
+
+    Raises:
+        InvalidDefinitionError: `group_name` is given, and one of the assets is in another group.
 
     Example:
         >>> load_assets_from_modules([my_assets], group_name="raw")
@@ -55,7 +73,10 @@ def load_assets_from_modules(
             for each in _assets_in(value):
                 if include_specs or isinstance(each, AssetsDefinition):
                     found[id(each)] = each
-    group = None if group_name is None else checked_group("the loaded assets", group_name, None)
+    group = None if group_name is None else checked_group("the loaded assets", group_name, Source.of_caller())
+    for spec in (spec for each in found.values() for spec in ([each] if isinstance(each, AssetSpec) else each.specs)):
+        if group is not None and spec.group_name not in (None, group):
+            report(GroupTwice(group, spec.key, str(spec.group_name), where=spec.source))
     return _labelled(list(found.values()), group, key_prefix)
 
 

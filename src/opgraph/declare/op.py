@@ -45,6 +45,19 @@ class ContextNotFirst(InvalidDefinitionError):
         )
 
 
+class BareResource(InvalidDefinitionError):
+    """A parameter annotated with a class of resource definitions: it does not say what the function is given."""
+
+    def __init__(self, owner: str, name: str, annotation: type[Any], *, where: Source) -> None:
+        self.owner, self.name, self.annotation = owner, name, annotation
+        super().__init__(
+            f"the parameter `{name}` of {owner} is annotated as `{annotation.__name__}`, a class of resource "
+            "definitions; the function is given what such a definition makes",
+            where=where,
+            fix=f"annotate it with that: `{name}: ResourceParam[Any]`, or a type instead of `Any`",
+        )
+
+
 class DefaultOfOtherType(InvalidDefinitionError):
     """An `In` with a default value that is not of its type."""
 
@@ -143,6 +156,10 @@ class OpDefinition(Frozen, Generic[P, R_co]):
             report(WrongContext(owner, where=body.source))
         if "context" in body.params:
             report(ContextNotFirst(owner, where=body.source))
+        for key in body.params:
+            annotation = body.raw_annotations.get(key)
+            if isinstance(annotation, type) and getattr(annotation, "opgraph_makes_resource", False):
+                report(BareResource(owner, key, annotation, where=body.source))
         for key, given in (ins or {}).items():
             _check_default(owner, key, given, body.source)
         if outs is not None and len(outs) > 1 and body.kind in ("sync", "async"):

@@ -1,10 +1,10 @@
 """Resources made by functions: a connection, a client, an I/O manager, made once a run and cleaned up at its end."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import ContextDecorator, contextmanager
 from types import GeneratorType
-from typing import Any, Self, TypeVar, cast, overload
+from typing import Any, ClassVar, Self, TypeVar, cast, overload
 
 from opgraph.declare.recipe import InitResourceContext
 from opgraph.errors import (
@@ -46,6 +46,30 @@ class WrongResourceCall(InvalidInvocationError):
         )
 
 
+class NoString(InvariantViolationError):
+    """A string resource was configured with something else, or not at all."""
+
+    def __init__(self, given: object) -> None:
+        self.given = given
+        super().__init__(
+            "a string resource was given "
+            + ("nothing" if given is None else f"a value of type {type(given).__name__}"),
+            fix="`.configured(...)` it, or give it in the run configuration",
+        )
+
+
+class OtherValues(InvariantViolationError):
+    """A resource of values was configured with others than it takes."""
+
+    def __init__(self, wrong: Sequence[str], kinds: Mapping[str, Any]) -> None:
+        self.wrong, self.kinds = tuple(wrong), dict(kinds)
+        expected = ", ".join(f"{name}: {getattr(kind, '__name__', kind)}" for name, kind in kinds.items())
+        super().__init__(
+            f"the values {', '.join(f'`{name}`' for name in wrong)} are missing, of another type, or not taken",
+            fix=f"give {{{expected}}} in the run configuration of the resource",
+        )
+
+
 class NeedsAContext(InvalidInvocationError):
     """A function that makes a resource of others, or of settings, was called directly with None for its context."""
 
@@ -78,6 +102,8 @@ class ResourceDefinition:
         >>> ResourceDefinition(lambda context: 3)(None)
         3
     """
+
+    opgraph_makes_resource: ClassVar[bool] = True  # an annotation of this class is a mistake
 
     def __init__(
         self,
@@ -207,9 +233,7 @@ class _Constant:
 
 def _string(context: InitResourceContext) -> str:
     if not isinstance(context.resource_config, str):
-        raise InvariantViolationError(
-            "a string resource was given no string", fix="`.configured(...)` it, or give it in the run configuration"
-        )
+        raise NoString(context.resource_config)
     return context.resource_config
 
 
@@ -492,11 +516,7 @@ def make_values_resource(**kwargs: Any) -> ResourceDefinition:
             given.keys() - kwargs.keys() if kwargs else set[str]()
         )
         if wrong:
-            expected = ", ".join(f"{name}: {getattr(kind, '__name__', kind)}" for name, kind in kwargs.items())
-            raise InvariantViolationError(
-                f"the values {', '.join(f'`{name}`' for name in sorted(wrong))} are missing or of another type",
-                fix=f"give {{{expected}}} in the run configuration of the resource",
-            )
+            raise OtherValues(sorted(wrong), kwargs)
         return _Values(given)
 
     return ResourceDefinition(values)

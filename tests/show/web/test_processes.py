@@ -80,6 +80,16 @@ def test_a_run_is_cancelled(server):
     assert server.post(f"runs/{run}/cancel", {}, 200)["asked"] is False
 
 
+def test_executors_are_chosen(server):
+    """A run is driven by the executor that was asked for, with as many workers."""
+    assert server.get("session")["executors"][:2] == ["in_process", "threads"]
+    for executor in ("threads", "processes"):
+        run = server.run(selection="+revenue", executor=executor, workers=2, timeout=60)
+        assert (run["status"], run["executor"]) == ("SUCCESS", executor)
+    assert server.post("runs", {"selection": "orders", "executor": "none"}, 400)["kind"] == "UnknownExecutor"
+    assert server.post("plan", {"selection": "orders", "workers": 2}, 400)["kind"] == "WorkersOfNone"
+
+
 def test_a_run_whose_process_dies_is_noticed(server):
     """A run that dies without an end is shown as DIED, and the asset that was being made as failed."""
     run = server.run(selection="+dies")

@@ -9,16 +9,13 @@ solves exactly and in linear time.
 from collections.abc import Sequence
 
 from opgraph.show.draw.column import Columns
-from opgraph.show.draw.straight import straighten
+from opgraph.show.draw.straight import Member, pieces, straighten
 
-_SMALL = 20_000  # vertices and edges, up to which there is time to look at everything several times
+_ROUNDS, _TURNS, _STIFF = 2, 12, 20.0  # of making room for chains: how often, how many steps, how stiff they are
+_SMALL = 6_000  # vertices and edges, up to which there is time to look at everything several times
 _STEPS = 350_000  # about half a second: edges looked at in all passes together
-_LANE, _END, _PLAIN, _BESIDE = (
-    16.0,
-    4.0,
-    1.0,
-    0.2,
-)  # how much an edge wants to be straight: between lanes, at their ends, else
+# How much an edge wants to be straight: between lanes, at their ends, else; and how much what goes back keeps near.
+_LANE, _END, _PLAIN, _BESIDE = 16.0, 4.0, 1.0, 0.2
 
 
 def heights(columns: Columns, apart: float, lane: float) -> list[float]:
@@ -41,7 +38,7 @@ def heights(columns: Columns, apart: float, lane: float) -> list[float]:
     passes = max(3, min(16, _STEPS // max(1, size)))
     last = len(columns.layers)
     before, after = _weighed(columns, columns.before), _weighed(columns, columns.after)
-    for turn, v, shift in columns.beside:  # what goes back keeps near to where it begins and ends
+    for turn, v, shift in columns.beside:
         for near in (before[turn], after[turn]):
             near.append((v, shift, _BESIDE))
     for i in range(passes):
@@ -60,8 +57,30 @@ def heights(columns: Columns, apart: float, lane: float) -> list[float]:
                 weights.append(weight)
             for v, at in zip(layer, _settled(wanted, weights, offsets[r]), strict=True):
                 y[v] = at
-    straighten(columns, y, offsets, 4 if size < _SMALL else 1)
+    chains = pieces(columns)
+    for _ in range(_ROUNDS if size < _SMALL else 0):
+        _agree(columns, y, offsets, [chain for chain in chains if len(chain) > 1])
+        straighten(columns, y, offsets, chains, 1)
+    straighten(columns, y, offsets, chains, 4 if size < _SMALL else 1)
     return y
+
+
+def _agree(columns: Columns, y: list[float], offsets: list[list[float]], chains: Sequence[Sequence[Member]]) -> None:
+    """Makes room for chains to be straight: by turns each chain is put where it is on average, and each column in
+    order, in which what is in no chain gives way. Alternating projections, as in von Neumann (1933)."""
+    weight = [1.0] * len(y)
+    for chain in chains:
+        for v, _ in chain:
+            weight[v] = _STIFF
+    for _ in range(_TURNS):
+        for chain in chains:
+            middle = sum([y[v] - shift for v, shift in chain]) / len(chain)
+            for v, shift in chain:
+                y[v] = middle + shift
+        for layer, down in zip(columns.layers, offsets, strict=True):
+            places = _settled([y[v] for v in layer], [weight[v] for v in layer], down)
+            for v, at in zip(layer, places, strict=True):
+                y[v] = at
 
 
 Pull = tuple[int, float, float]  # a neighbour, how much further down this vertex is to be, how strongly

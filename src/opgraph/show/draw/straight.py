@@ -12,16 +12,22 @@ from opgraph.show.draw.column import Columns
 Member = tuple[int, float]  # a vertex, and how much further down than its piece it is
 
 
-def straighten(columns: Columns, y: list[float], offsets: Sequence[Sequence[float]], passes: int) -> None:
+def straighten(
+    columns: Columns,
+    y: list[float],
+    offsets: Sequence[Sequence[float]],
+    chains: Sequence[Sequence[Member]],
+    passes: int,
+) -> None:
     """Moves pieces up and down.
 
     Args:
         columns: with the order settled.
         y: the middle of each vertex, changed in place.
         offsets: by column, where its vertices are when they are as close as they may be.
+        chains: the pieces.
         passes: how often each piece is looked at.
     """
-    pieces = _pieces(columns)
     place = [0] * len(columns.rank)
     for layer in columns.layers:
         for i, v in enumerate(layer):
@@ -51,7 +57,7 @@ def straighten(columns: Columns, y: list[float], offsets: Sequence[Sequence[floa
         return True
 
     for i in range(passes):
-        for piece in pieces if i % 2 == 0 else reversed(pieces):
+        for piece in chains if i % 2 == 0 else reversed(chains):
             if not move(piece):
                 for v, _ in piece:
                     move(((v, 0.0),))
@@ -68,7 +74,8 @@ def _between(wanted: list[float], now: float) -> float:
     return min(max(now, wanted[half - 1]), wanted[half])
 
 
-def _pieces(columns: Columns) -> list[list[Member]]:
+def pieces(columns: Columns) -> list[list[Member]]:
+    """The vertices, each in its chain: the lanes of one row, and what has one neighbour before and one behind."""
     own, after, before = columns.own, columns.after, columns.before
     found: list[list[Member]] = []
     taken = bytearray(len(columns.rank))

@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
 
 from opgraph import __version__
@@ -19,19 +18,12 @@ from opgraph.show.web import messages as m
 from opgraph.show.web import pages
 from opgraph.show.web.desk import Desk
 from opgraph.show.web.guard import BodyTooLarge, Guard
+from opgraph.show.web.json_reply import Json
 from opgraph.show.web.openapi import describe
 from opgraph.show.web.reports import Refused, problem_of
 from opgraph.show.web.routes import router
 
 STATIC = Path(__file__).parent / "static"
-
-
-class Json(JSONResponse):
-    """JSON in which what is no number is null, and text is what it is."""
-
-    def render(self, content: Any) -> bytes:
-        """The body."""
-        return msgspec.json.encode(content)
 
 
 def make_app(desk: Desk, token: str, hosts: Iterable[str] = (), static: Path = STATIC) -> Guard:

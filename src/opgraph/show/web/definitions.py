@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -21,7 +22,8 @@ from opgraph.show.web.launching import encoded
 from opgraph.show.web.reports import Refused
 
 _LOADING = 120.0  # seconds that importing the user's files may take
-_ANSWER = 30.0  # seconds that one answer may take
+_ANSWER = 30.0  # seconds that one answer may take, and
+_PICTURE = 90.0  # that of a drawing, which is remembered
 
 Json = dict[str, Any]
 
@@ -78,7 +80,7 @@ class Child:
         with self._lock:
             self._number += 1
             self._send({"id": self._number, "do": what, "with": given})
-            return self._read(_ANSWER, "answering")
+            return self._read(_PICTURE if what == "drawing" else _ANSWER, "answering")
 
     @property
     def alive(self) -> bool:
@@ -90,8 +92,9 @@ class Child:
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
-        self._in.close()
-        self._out.close()
+        for pipe in (self._in, self._out):
+            with suppress(OSError):  # what was not sent yet has nobody to go to
+                pipe.close()
 
     def _send(self, message: Json) -> None:
         try:

@@ -11,15 +11,18 @@ from fastapi.responses import StreamingResponse
 from opgraph import __version__
 from opgraph.errors import Error
 from opgraph.operate import inspect
+from opgraph.operate.cancel import RunIsOver, cancel
 from opgraph.operate.project import Location, make_home
 from opgraph.plan.model import Policy
+from opgraph.record.refusals import RunHeldError
 from opgraph.record.sqlite import SqliteRecord
+from opgraph.run.executors.names import NAMES
 from opgraph.run.instance import Instance
 from opgraph.show.web import messages as m
 from opgraph.show.web.assets import AssetPages, summary
 from opgraph.show.web.definitions import Loaded
 from opgraph.show.web.followed import Following
-from opgraph.show.web.launcher import Launcher, stop
+from opgraph.show.web.launcher import Launcher
 from opgraph.show.web.live import Hub
 from opgraph.show.web.reports import Refused, problem_of
 from opgraph.show.web.runs import RunPages
@@ -92,7 +95,7 @@ class Desk:
             home=str(self.location.home),
             pid=os.getpid(),
             started=self._started,
-            executors=list(EXECUTORS),
+            executors=list(NAMES),
             policies=[policy.value for policy in Policy],
         )
 
@@ -100,7 +103,7 @@ class Desk:
         """The definitions as they stand."""
         return self.definitions.state()
 
-    def assets(self, query: str) -> m.Assets:
+    def assets(self, query: str) -> Json:
         """The assets of a selection, with their states."""
         manifest = self.definitions.manifest
         found: list[Json] = manifest["assets"]
@@ -108,15 +111,8 @@ class Desk:
             wanted = set(self.definitions.ask("select", query=query))
             found = [each for each in found if each["id"] in wanted]
         states = self._states()
-        return m.Assets(
-            manifest=manifest["id"],
-            assets=[
-                m.AssetSummary(**{**summary(each), **states[each["id"]].model_dump()})
-                for each in found
-                if each["id"] in states
-            ],
-            total=len(manifest["assets"]),
-        )
+        shown = [{**summary(each), **states[each["id"]].model_dump()} for each in found if each["id"] in states]
+        return {"manifest": manifest["id"], "assets": shown, "total": len(manifest["assets"])}
 
     def drawing(self, query: str, opened: Sequence[str], folded: Sequence[str]) -> Json:
         """A selection, laid out."""
@@ -179,14 +175,20 @@ class Desk:
     def cancel(self, run_id: str) -> m.Canceling:
         """Ask a run to stop."""
         self._runs.row(run_id)
-        asked = stop(self._record, run_id)
+        asked = True
+        try:
+            cancel(self.instance, run_id)
+        except (RunIsOver, RunHeldError):  # it ended, or somebody took it up, at this very moment
+            asked = False
         return m.Canceling(asked=asked, status=self._runs.summary(self._runs.row(run_id)).status)
 
     def _checked(self, body: m.RunRequest) -> Json:
         """A request that says one thing only."""
         self.definitions.must_be_whole()
-        if body.executor not in (None, *EXECUTORS):
-            raise Refused.of(400, "UnknownExecutor", f"there is no executor of this name; there are {EXECUTORS}")
+        if body.executor not in (None, *NAMES):
+            raise Refused.of(400, "UnknownExecutor", f"there is no such executor; there are {', '.join(NAMES)}")
+        if body.workers is not None and body.executor in (None, "in_process"):
+            raise Refused.of(400, "WorkersOfNone", "`workers` needs an executor that has any: `processes`, `threads`")
         if body.parent is not None:
             if body.selection is not None or body.job is not None:
                 raise Refused.of(400, "SaidTwice", "a run that goes on from another takes no selection and no job")
@@ -253,6 +255,3 @@ class Desk:
 
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(counted(), media_type="text/event-stream", headers=headers)
-
-
-EXECUTORS = ("in_process",)

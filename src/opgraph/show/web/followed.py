@@ -56,6 +56,11 @@ class Followed:
         self.above: list[list[int]] = [[] for _ in plan.steps]  # by step: its row and those around it, as indexes
         for branch in branches(plan):
             self._add(branch, 0, None, ())
+        self.depth = {row.branch.step: row.depth for row in self.rows if row.branch.is_leaf}
+        self.mapped_over: dict[int, list[int]] = {}  # by generator: the steps that are mapped over it
+        for i, step in enumerate(plan.steps):
+            if step.over:
+                self.mapped_over.setdefault(step.over[-1].step, []).append(i)
         self.upstream = [
             sorted({o.step for i in step.inputs for o in outputs_in(i.source)} | {o.step for o in step.after})
             for step in plan.steps

@@ -20,6 +20,7 @@ class RunRequest(Request):
     config: dict[Word, Any] = Field(default={}, max_length=1000)
     executor: Word | None = None
     workers: Annotated[int, Field(ge=1, le=1024)] | None = None
+    timeout: Annotated[float, Field(gt=0, le=1e8)] | None = None  # seconds that the run may take
     tags: dict[Word, Word] = Field(default={}, max_length=100)
     policy: Literal["materialize", "discard", "error"] | None = None
     reuse: Literal["", "all", "none", "only"] = ""
@@ -37,6 +38,7 @@ class ResumeRequest(Request):
     policy: Literal["materialize", "discard", "error"] | None = None
     executor: Word | None = None
     workers: Annotated[int, Field(ge=1, le=1024)] | None = None
+    timeout: Annotated[float, Field(gt=0, le=1e8)] | None = None  # seconds that the run may take
     why: Word = ""
 
 

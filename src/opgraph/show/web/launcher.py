@@ -1,9 +1,8 @@
-"""Starting runs, each in a process of its own that outlives the server, and stopping them."""
+"""Starting runs, each in a process of its own that outlives the server."""
 
 import json
 import os
 import selectors
-import signal
 import subprocess
 import sys
 import threading
@@ -11,12 +10,10 @@ import time
 from typing import Any
 
 from opgraph.operate.project import Location
-from opgraph.record.store import Record
 from opgraph.show.web import messages as m
 from opgraph.show.web.definitions import address
 from opgraph.show.web.launching import encoded
 from opgraph.show.web.reports import Refused
-from opgraph.show.web.runs import driver_of
 
 _BEGINS = 180.0  # seconds until a run must be recorded: importing the user's files is part of it
 
@@ -89,21 +86,3 @@ def _first_line(process: "subprocess.Popen[bytes]") -> Json:
                 return {"why": f"the process of the run ended {how} before the run began"}
             data += piece
     return json.loads(data)
-
-
-def stop(record: Record, run_id: str) -> bool:
-    """Ask a run's process to stop. False: nobody on this machine drives the run."""
-    for _ in range(20):
-        if not record.alive(run_id):
-            return False
-        pid, host = driver_of(record.facts(run_id))
-        if host and host != os.uname().nodename:
-            return False
-        if pid:
-            try:
-                os.kill(pid, signal.SIGTERM)
-            except ProcessLookupError:
-                return False
-            return True
-        time.sleep(0.1)  # the lease is taken a moment before the process says who it is
-    return False

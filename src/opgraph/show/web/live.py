@@ -50,6 +50,7 @@ class Deltas:
         self._record, self._pages, self._run, self._lines = record, pages, run, lines
         self.seq, self.line = seq, line
         self.status: str = ""
+        self.more = False  # whether there are lines that did not fit
 
     def since(self) -> m.RunDelta | None:
         """What is new; None: nothing."""
@@ -67,7 +68,7 @@ class Deltas:
             steps = run.changed_by(facts)
             rows = self._rows(steps) if facts else []
             self.seq, self.status = run.seq, status
-            lagging = len(rows) > _ROWS or len(said) > _LINES
+            self.more = len(said) > _LINES
             said = said[:_LINES]
             if said:
                 self.line = said[-1][0]
@@ -78,7 +79,7 @@ class Deltas:
                 total=run.fold.total,
                 rows=rows[:_ROWS],
                 lines=[line_of(run, number, line) for number, line in said],
-                lagging=lagging,
+                lagging=len(rows) > _ROWS,
             )
 
     def _rows(self, steps: set[int] | None) -> list[m.TreeRow]:
@@ -91,13 +92,11 @@ class Deltas:
         for step in steps:
             template = run.fold.row(step)
             shown.update(run.above[template])
-            for i, other in enumerate(run.plan.steps):  # what is mapped over a step begins to show with it
-                if other.over and other.over[-1].step == template:
-                    shown.update(run.above[i])
+            for i in run.mapped_over.get(template, ()):  # its row changes with what it is mapped over
+                shown.update(run.above[i])
         made = sorted(step for step in steps if step >= planned)[:_ROWS]
-        depths = {row.branch.step: row.depth + 1 for row in run.rows if row.branch.is_leaf}
         return [tree_row(run, run.rows[i]) for i in sorted(shown)] + [
-            member_row(run, n, run.fold.row(n), depths[run.fold.row(n)]) for n in made
+            member_row(run, n, run.fold.row(n), run.depth[run.fold.row(n)] + 1) for n in made
         ]
 
 
@@ -289,7 +288,7 @@ class Hub:
             if delta is not None:
                 beat = now
                 yield event("run", f"{deltas.seq}.{deltas.line}", delta)
-                if delta.lagging:
+                if deltas.more:
                     continue
             elif now - beat > _BEAT:
                 beat = now

@@ -568,7 +568,7 @@ class RunDelta(Reply):
     total: int
     rows: list[TreeRow] = []
     lines: list[LogLine] = []
-    lagging: bool = False  # more lines were said than fit: ask for the logs
+    lagging: bool = False  # more rows changed than fit: ask for the tree anew
 
 
 class AssetsDelta(Reply):

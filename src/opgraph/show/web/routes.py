@@ -7,6 +7,7 @@ from fastapi.responses import StreamingResponse
 
 from opgraph.show.web import messages as m
 from opgraph.show.web.desk import Desk
+from opgraph.show.web.json_reply import Json
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     400: {"model": m.Problem, "description": "What was asked for makes no sense; the text says why."},
@@ -56,10 +57,10 @@ def project(desk: At) -> m.Project:
     return desk.project()
 
 
-@router.get("/assets")
-def assets(desk: At, query: Selection = "") -> m.Assets:
+@router.get("/assets", response_model=m.Assets)
+def assets(desk: At, query: Selection = "") -> Any:
     """The assets that a selection means, with their state."""
-    return desk.assets(query)
+    return Json(desk.assets(query))
 
 
 @router.get("/drawing", response_model=m.Drawing)
@@ -71,7 +72,7 @@ def drawing(
 ) -> Any:
     """The graph of a selection, laid out; `open`: asset ids, or ids of the drawing's nodes, shown with what is in
     them; `fold`: ids of groups (`group:raw`) that are shown as one node."""
-    return desk.drawing(query, opened, folded)
+    return Json(desk.drawing(query, opened, folded))
 
 
 @router.get("/assets/{id}")
@@ -145,12 +146,12 @@ def run(desk: At, run_id: Run) -> m.RunDetail:
     return desk.run(run_id)
 
 
-@router.get("/runs/{id}/tree")
+@router.get("/runs/{id}/tree", response_model=m.Tree)
 def tree(
     desk: At, run_id: Run, parent: Annotated[str, Query(max_length=2000)] = "", cursor: Cursor = "", limit: Rows = 1000
-) -> m.Tree:
+) -> Any:
     """The rows of its tree; with `parent`, the keys of a fan-out."""
-    return desk.tree(run_id, parent, cursor, limit)
+    return Json(desk.tree(run_id, parent, cursor, limit).model_dump())
 
 
 @router.get("/runs/{id}/steps/{n}")

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from opgraph.declare.executor import ExecutorChoice
 from opgraph.errors import Error
 from opgraph.events import RunStatus
 from opgraph.operate import execute
@@ -64,6 +65,7 @@ def _run(location: Location, given: Json, begun: execute.OnPlan) -> RunStatus:
     make_home(location)
     config = as_given(given.get("config") or {})
     options: Json = {"on_plan": begun, "who": getpass.getuser(), "why": given.get("why") or ""}
+    options |= {"executor": _executor(given), "otherwise": location.executor, "timeout": given.get("timeout")}
     state: Json = {"durability": location.durability or "power", "retention": location.retention}
     with Instance(location.home, python_logs=location.python_logs, **state) as instance:
         parent = given.get("parent")
@@ -96,6 +98,13 @@ def _run(location: Location, given: Json, begun: execute.OnPlan) -> RunStatus:
             config=config,
             **options,
         ).status
+
+
+def _executor(given: Json) -> ExecutorChoice | None:
+    name, workers = given.get("executor"), given.get("workers")
+    if not name:
+        return None
+    return ExecutorChoice(name, {"max_concurrent": workers} if workers else {})
 
 
 if __name__ == "__main__":

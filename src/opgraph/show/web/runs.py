@@ -219,7 +219,7 @@ class RunPages:
                 shown, total = [tree_row(run, row) for row in rows[at : at + limit]], len(rows)
             else:
                 members = run.members(template)
-                depth = next(row.depth for row in run.rows if row.id == parent) + 1
+                depth = run.depth[template] + 1
                 shown = [member_row(run, n, template, depth) for n in members[at : at + limit]]
                 total = len(members)
             return m.Tree(rows=shown, cursor=str(at + limit) if at + limit < total else None, total=total, seq=run.seq)

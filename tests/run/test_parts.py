@@ -1,11 +1,14 @@
 """What a run does with part of a definition, and what its materializations keep."""
 
+import pytest
+
 from opgraph import (
     AssetKey,
     AssetOut,
     DataVersion,
     MaterializeResult,
     Output,
+    TypeCheckDidNotPass,
     asset,
     graph_multi_asset,
     materialize,
@@ -71,3 +74,15 @@ def test_tags_of_a_materialization():
     assert found["stored"] == {"who": "ada", "dagster/data_version": "v1"}
     assert found["made"]["who"] == "ben"
     assert found["made"]["dagster/data_version"]
+
+
+def test_the_type_of_an_asset():
+    """`dagster_type` is the type of the value: another one fails the step."""
+
+    @asset(dagster_type=int)
+    def number():
+        return "one"
+
+    assert number.op.outs["result"].dagster_type is int
+    with pytest.raises(TypeCheckDidNotPass, match="number"):
+        materialize([number])

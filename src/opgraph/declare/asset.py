@@ -61,7 +61,7 @@ def asset(
         upstream = layout.upstream_of(attributes, body.params, owner, body.source, takes_any=body.var_keywords)
         of = layout.one(attributes, key, upstream, "result", owner, body.source, body.doc)
         out = Out(
-            Nothing if says_nothing(body.returns_annotation) else NO_DEFAULT,
+            Nothing if says_nothing(body.returns_annotation) else attributes.get("dagster_type", NO_DEFAULT),
             is_required=attributes.get("output_required", True),
             io_manager_key=of.io_manager_keys.get("result"),
             metadata=attributes.get("metadata"),

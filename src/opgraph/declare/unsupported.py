@@ -28,7 +28,7 @@ NOT_YET: Final[dict[str, tuple[str, ...]]] = {
     "graph": ("input_defs", "output_defs"),
     "job": _CONTAINER,
     "define_asset_job": _CONTAINER,
-    "asset": _ONE,
+    "asset": (*_SHARED, "automation_condition", "freshness_policy", "is_virtual"),
     "multi_asset": _SHARED,
     "graph_asset": (*_ONE, *_OF_GRAPH),
     "graph_multi_asset": (*_SHARED, *_OF_GRAPH),

@@ -1,5 +1,6 @@
 """Runs: start one, go on with one."""
 
+import getpass
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -116,7 +117,7 @@ def materialize(
         executor: who runs the steps; None: what the job, the definitions or the project's settings say.
         otherwise: the executor where neither this call, the job nor the definitions name one.
         timeout: seconds that the run may take.
-        who: who starts it, for the list of runs.
+        who: who starts it, for the list of runs; by default the user of this process.
         why: what for.
 
     Raises:
@@ -178,7 +179,7 @@ def resume(
         executor: who runs the steps; None: what the job, the definitions or the project's settings say.
         otherwise: the executor where neither this call, the job nor the definitions name one.
         timeout: seconds that the run may take.
-        who: who starts it, for the list of runs.
+        who: who starts it, for the list of runs; by default the user of this process.
         why: what for.
 
     Raises:
@@ -247,7 +248,7 @@ def start(
             tags=target.tags,
             created=time.time(),
             executor=choice.name,
-            who=who,
+            who=who or _user(),
             why=why,
         )
     )
@@ -398,6 +399,13 @@ def executor_of(
 def _limit_of(target: Target) -> float | None:
     """The seconds that a run of a job may take, if its tags say so."""
     return seconds_of(target.tags, f"job `{target.job}`", None)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # an account without a name, as in some containers
+        return str(os.getuid())
 
 
 def _why_not(then: Plan, today: Plan, named: Sequence[str], policy: str | Policy | None) -> str:

@@ -6,8 +6,11 @@ import re
 import pytest
 from real_server import Server, ids, made_project, until
 
+from opgraph.operate.project import locate
 from opgraph.show.web.app import Files
+from opgraph.show.web.definitions import Loaded
 from opgraph.show.web.openapi import api_only
+from opgraph.show.web.reports import Refused
 
 LINE = """
 from opgraph import Definitions, asset
@@ -225,6 +228,29 @@ def test_the_kept_description_is_the_apis(pytestconfig):
     if not kept.exists():
         pytest.skip("no sources of the pages here")
     assert json.loads(kept.read_text()) == json.loads(json.dumps(api_only()))
+
+
+def test_a_child_that_hangs_is_ended(tmp_path, monkeypatch):
+    """A question that is not answered in time is a 503, and the definitions are loaded by a new process."""
+    monkeypatch.setattr("opgraph.show.web.definitions._ANSWER", 2.0)
+    slow = "import time\nfrom opgraph import *\n@config_mapping\ndef slow(given):\n    time.sleep(60)\n    return {}\n"
+    made_project(tmp_path, slow + "@op\ndef hello(): pass\n@job(config=slow)\ndef greeting():\n    hello()\n")
+    loaded = Loaded(locate("project.py", start=tmp_path, environment={}))
+    loaded.load()
+    assert loaded.state().status == "ready"
+    with pytest.raises(Refused) as refused:
+        loaded.ask("plan", job="greeting")
+    assert refused.value.status == 503
+    assert "took longer" in refused.value.problem.text
+
+    def answers():
+        try:
+            return loaded.ask("select", query="*") == []
+        except Refused:
+            return False
+
+    until(answers)
+    loaded.close()
 
 
 def test_nothing_points_outside(client):

@@ -15,6 +15,7 @@ from opgraph.show.web.reports import Refused, metas
 from opgraph.show.web.runs import path_of, times_of
 
 _TREND = 10  # runs whose durations are compared
+_DECLARED = tuple(name for name in m.AssetSummary.model_fields if name not in m.AssetState.model_fields)
 
 Json = dict[str, Any]
 
@@ -88,8 +89,6 @@ class AssetPages:
 
     def _shown(self, made: Materialized) -> m.Materialization:
         stored = made.stored
-        run = self._following.head(made.run_id)
-        del run
         return m.Materialization(
             run_id=made.run_id,
             at=made.time,
@@ -154,8 +153,7 @@ def _tell(op: m.AssetOp, run: Followed, n: int) -> None:
 
 def summary(asset: Json) -> Json:
     """What the list has of an asset, as it is declared."""
-    names = m.AssetSummary.model_fields.keys() - m.AssetState.model_fields.keys()
-    return {name: asset[name] for name in names}
+    return {name: asset[name] for name in _DECLARED}
 
 
 def _neighbour(asset: Json, states: Mapping[str, m.AssetState]) -> m.Neighbour:

@@ -111,7 +111,7 @@ class Desk:
             wanted = set(self.definitions.ask("select", query=query))
             found = [each for each in found if each["id"] in wanted]
         states = self._states()
-        shown = [{**summary(each), **states[each["id"]].model_dump()} for each in found if each["id"] in states]
+        shown = [{**states[each["id"]].model_dump(), **summary(each)} for each in found if each["id"] in states]
         return {"manifest": manifest["id"], "assets": shown, "total": len(manifest["assets"])}
 
     def drawing(self, query: str, opened: Sequence[str], folded: Sequence[str]) -> Json:

@@ -3,7 +3,6 @@
 It reads one line that says what is to be run, and writes one line: the run's id, once it is recorded, or the problem.
 """
 
-import getpass
 import json
 import os
 import sys
@@ -64,7 +63,7 @@ def _run(location: Location, given: Json, begun: execute.OnPlan) -> RunStatus:
     definitions = load(location)
     make_home(location)
     config = as_given(given.get("config") or {})
-    options: Json = {"on_plan": begun, "who": getpass.getuser(), "why": given.get("why") or ""}
+    options: Json = {"on_plan": begun, "why": given.get("why") or ""}
     options |= {"executor": _executor(given), "otherwise": location.executor, "timeout": given.get("timeout")}
     state: Json = {"durability": location.durability or "power", "retention": location.retention}
     with Instance(location.home, python_logs=location.python_logs, **state) as instance:

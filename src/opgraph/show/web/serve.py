@@ -108,6 +108,8 @@ def serve(
         threading.Timer(0.5, webbrowser.open, (login,)).start()
     try:
         server.run(sockets=[listening])
+    except KeyboardInterrupt:  # raised once more when all is shut: that is how it is ended
+        pass
     finally:
         stopping.set()
         desk.close()

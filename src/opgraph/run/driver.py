@@ -626,21 +626,12 @@ class Driver:
                 if task is not None:
                     self._stop(task)
                 else:  # told to start, and not begun
-                    self._forget(command.step)
                     self._answers.append(StepInterrupted(command.step, command.attempt, _now(), "cancelled"))
             case End():
                 status, error = command.status, None
                 if self._run_timed_out:
                     status, error = RunStatus.FAILURE, error_info(RunTimedOut(self._timeout or 0.0), during="worker")
                 self._answers.append(RunEnded(_now(), status, error))
-
-    def _forget(self, step: int) -> None:
-        """A step that was to start will not."""
-        for ready in self._ready:
-            if step in ready:
-                ready.remove(step)
-                heapq.heapify(ready)
-                self._mapped -= step >= self._planned
 
     def _look_up(self, step: int) -> Found | NotFound:
         if step < self._planned:

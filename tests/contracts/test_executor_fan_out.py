@@ -15,6 +15,7 @@ from opgraph import (
     IOManager,
     Out,
     Output,
+    RetryPolicy,
     graph,
     graph_asset,
     materialize,
@@ -242,6 +243,34 @@ def test_a_generator_waits_where_its_values_pile_up(choice, on_disk):
         waiting += 1 if isinstance(fact, OutputStored) else -1 if fact.step > 1 else 0
         most = max(most, waiting)
     assert most <= 110
+
+
+def test_a_generator_that_is_tried_again_withdraws_what_had_not_begun(executor_name, on_disk):
+    """Its values are others the second time: the steps of the first ones are stopped, or never begin."""
+    tried = on_disk.home / "tried"
+
+    @op(out=DynamicOut(), retry_policy=RetryPolicy(max_retries=1))
+    def moody():
+        again = tried.exists()
+        for i in range(30):
+            yield DynamicOutput((again, i), mapping_key=f"k{i}")
+        tried.touch()
+        if not again:
+            raise ValueError
+
+    @op
+    def slow(x):
+        time.sleep(0.01)
+        return x
+
+    @graph_asset
+    def whole():
+        return moody().map(slow).collect()
+
+    choice = SEVERAL.get(executor_name, executor_name)
+    outcome = execute.materialize(Definitions(assets=[whole]), instance=on_disk, executor=choice)
+    assert outcome.success, outcome.error
+    assert Definitions(assets=[whole]).load_asset_value("whole", instance=on_disk) == [(True, i) for i in range(30)]
 
 
 def test_without_streaming_the_mapped_steps_wait(executor_name, on_disk):

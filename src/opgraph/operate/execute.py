@@ -9,6 +9,7 @@ from typing import Any
 
 from opgraph.declare.definitions import Definitions
 from opgraph.declare.executor import ExecutorChoice, in_process_executor
+from opgraph.declare.run_config import is_tree
 from opgraph.errors import ResourceFunctionError
 from opgraph.events import ErrorInfo, RunEnded, RunStarted, RunStatus
 from opgraph.operate.clean import after_a_run
@@ -382,9 +383,8 @@ def executor_of(
         BadExecutorSetting: it does not have one of its settings.
     """
     chosen = given or target.executor or otherwise
-    settings: Mapping[str, Any] = target.settings.execution.get("config") or {}
-    if not isinstance(settings, dict):
-        settings = {}  # refused with the rest of the configuration
+    config: Any = target.settings.execution.get("config")
+    settings: Mapping[str, Any] = config if is_tree(config) else {}  # anything else is refused with the configuration
     for name, executor in _BESIDE.items():  # how the settings of Dagster's default executor say which
         if name in settings:
             chosen, settings = given or executor, settings[name] or {}

@@ -161,6 +161,8 @@ def _make_again(state: State, slots: list[int], commands: list[Command]) -> None
                 state.waits[other] += 1
             woken.append(step)
             slots.extend(s for s in slots_read(state, step) if state.values[s] is None and _is_not_at_hand(state, s))
+        elif state.output_at(slot) in state.wanted.get(step, ()):
+            continue  # it is to be made already, and not yielding it is an answer
         _want(state, slot)
     for step in woken:
         if not state.waits[step]:

@@ -21,6 +21,7 @@ from opgraph.engine import (
     Delay,
     End,
     LookUp,
+    Phase,
     Reuse,
     Skip,
     Start,
@@ -164,6 +165,7 @@ class Driver:
         self._mapped = 0  # how many of the steps to start are mapped
         self._under_way: dict[int, Task] = {}  # attempts handed to the executor that have not ended
         self._wishes: dict[int, _Wish] = {}  # about those of them that have a limit, or are to stop
+        self._given_up: set[tuple[int, int]] = set()  # attempts that ended without a word of their own
         self._yielded: dict[int, int] = {}  # how many values each generator has come to in its window
         self._paused: dict[int, int] = {}  # generators that wait, and the lanes in which they will want a place
         self.failures: dict[int, StepFailed] = {}  # by step: its last attempt, where that failed
@@ -227,8 +229,10 @@ class Driver:
         tasks: list[Task] = []
         for lane, ready in enumerate(self._ready):
             while ready and self._places[lane] > 0:
-                self._places[lane] -= 1
-                tasks.append(self._task(self._next_of(ready), lane))
+                number = self._next_of(ready)
+                if self.state.phases[number] == Phase.STARTING:  # else it was withdrawn, or waits again, meanwhile
+                    self._places[lane] -= 1
+                    tasks.append(self._task(number, lane))
         self._commit()
         for task in tasks:
             self._begin(task)
@@ -252,6 +256,8 @@ class Driver:
     def _run(self, number: int) -> None:
         """Make an attempt in this thread. What an ordinary one needs is written out: it is what short ops wait for."""
         state = self.state
+        if state.phases[number] != Phase.STARTING:  # it was withdrawn, or waits again, since it was told to start
+            return
         attempt = state.attempts[number]
         template, bound = (number, self._steps[number]) if number < self._planned else self._bound(number)
         self._tell(StepStarted(number, attempt, _now()))
@@ -383,6 +389,7 @@ class Driver:
                 self._cancel(self._stopping.asked or report.error.message or "KeyboardInterrupt")
             wish = None
         self._is_over(number)
+        self._given_up.add((number, attempt))
         timed_out = wish is not None and wish.why != "cancel"
         match report:
             case Missing():
@@ -466,8 +473,10 @@ class Driver:
 
     def _too_late(self, report: Report) -> None:
         """The end of an attempt that was given up: what it stored is nobody's."""
-        if type(report) is Ended and type(report.fact) is StepSucceeded:
-            for stored in report.fact.outputs:
+        fact: Any = report.fact if type(report) is Ended else None
+        if type(fact) is StepSucceeded and (fact.step, fact.attempt) in self._given_up:
+            self._given_up.discard((fact.step, fact.attempt))
+            for stored in fact.outputs:
                 self._shelf.remove(stored)
 
     # -- time and stopping --------------------------------------------------------------
@@ -500,7 +509,7 @@ class Driver:
                 self._executor.order(wish.task.step, wish.task.attempt, Order.KILL)
         self._soonest = min((each.due for each in self._wishes.values()), default=_NEVER)
         if self._delayed:
-            self._soonest = min(self._soonest, now + self._delayed[0][0] - wall)
+            self._soonest = min(self._soonest, now + (self._delayed[0][0] - wall))
 
     def _stop(self, task: Task) -> None:
         """The engine wants an attempt stopped: the run is being cancelled."""

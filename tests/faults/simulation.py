@@ -459,6 +459,18 @@ def simulate(seed: int) -> World:
     return world
 
 
+def below(plan: Plan, step: int) -> set[int]:
+    """The steps of a plan that this one needs, and what they need."""
+    found, left = set[int](), [step]
+    while left:
+        each = plan.steps[left.pop()]
+        sources = [source for given in each.inputs for source in getattr(given.source, "items", (given.source,))]
+        new_ones = {source.step for source in (*sources, *each.after, *each.over) if hasattr(source, "step")} - found
+        found |= new_ones
+        left += new_ones
+    return found - {step}
+
+
 def check(world: World) -> None:
     """What holds of every run that is over."""
     row, facts = world.record.run(RUN), world.facts()
@@ -484,7 +496,8 @@ def check(world: World) -> None:
         elif isinstance(fact, StepSucceeded):
             done[fact.step] += 1
         elif isinstance(fact, ValueLost):
-            lost[fact.step] += 1
+            for step in (fact.step, *below(world.plan, state.template[fact.step])):
+                lost[step] += 1  # its maker runs again, and what that lacks then is made as well
         elif isinstance(fact, CancelRequested):
             canceled = True
     assert world.begun <= starts

@@ -5,6 +5,7 @@ figure came to is written into the table of docs/faults.md.
 """
 
 import os
+import shutil
 import sys
 from collections import Counter
 from datetime import UTC, datetime
@@ -13,6 +14,11 @@ from pathlib import Path
 import pytest
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "properties")]
+from report import DEFS, HERE  # noqa: E402 - found by the line above
+
+from opgraph.operate.execute import materialize  # noqa: E402
+from opgraph.run.instance import Instance  # noqa: E402
+
 PAGE = Path(__file__).parent.parent.parent / "docs" / "faults.md"
 SOAK = bool(os.environ.get("OPGRAPH_SOAK"))
 tests, failed, counts = Counter[str](), Counter[str](), Counter[str]()
@@ -59,3 +65,23 @@ def pytest_terminal_summary(terminalreporter):
             lines[i] = f"| {' | '.join(cells)} |"
             terminalreporter.write_line(lines[i])
     PAGE.write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Makes folders whose home holds version 1 of the asset, to be made anew as version 2."""
+    first = tmp_path / "first"
+    (first / "home").mkdir(parents=True)
+    (first / "version").write_text("1")
+    HERE["folder"] = first
+    with Instance(first / "home") as instance:
+        materialize(DEFS, instance=instance)
+    (first / "version").write_text("2")
+    (first / "ran").unlink()
+    number = iter(range(10_000))
+
+    def make():
+        HERE["folder"] = shutil.copytree(first, tmp_path / f"f{next(number)}")
+        return HERE["folder"]
+
+    return make

@@ -1,180 +1,19 @@
-"""Runs killed before, after and in the middle of everything they write, and resumed (R1, R3).
-
-The child process is interposed at the operating system's seam only: the writing functions of `os`, the statements that
-SQLite announces, and the kernel's limit on file sizes, at which a write of SQLite's own stops half-way and the process
-dies. Nothing of opgraph is replaced.
-"""
+"""Runs killed before, after and in the middle of everything they write, and resumed (R1, R3)."""
 
 import json
 import os
-import resource
 import shutil
 import signal
-import sqlite3
-import traceback
-import warnings
 from collections import Counter
-from pathlib import Path
 
 import pytest
+from report import DEFS, HERE, OPS, counts, expected, values_of
+from seam import Seam, in_child
 
-from opgraph import Definitions, graph_asset, op
 from opgraph.events import RunStatus, StepStarted, StepSucceeded
 from opgraph.operate.api import load_asset_value
 from opgraph.operate.execute import materialize, resume
-from opgraph.plan.model import decode_plan
 from opgraph.run.instance import Instance
-
-HERE: dict[str, Path] = {}  # the folder of the run: its home, the version to make, and who ran
-WIDE = 80_000  # bytes: half of it is still more than is kept inline
-UNLIMITED = resource.RLIM_INFINITY
-
-
-def ran(name):
-    with (HERE["folder"] / "ran").open("a") as file:
-        file.write(name + "\n")
-
-
-@op
-def read():
-    ran("read")
-    return int((HERE["folder"] / "version").read_text())
-
-
-@op
-def widen(version):
-    ran("widen")
-    return bytes([version]) * WIDE
-
-
-@op
-def half(wide):
-    ran("half")
-    return wide[: WIDE // 2]
-
-
-@op
-def measure(part):
-    ran("measure")
-    return len(part), part[0]
-
-
-@op
-def conclude(measured):
-    ran("conclude")
-    return {"size": measured[0], "version": measured[1]}
-
-
-@graph_asset
-def report():
-    return conclude(measure(half(widen(read()))))
-
-
-DEFS = Definitions(assets=[report])
-OPS = ("read", "widen", "half", "measure", "conclude")
-
-
-def expected(version):
-    return {
-        "report.read": version,
-        "report.widen": bytes([version]) * WIDE,
-        "report.half": bytes([version]) * (WIDE // 2),
-        "report.measure": (WIDE // 2, version),
-        "report.conclude": {"size": WIDE // 2, "version": version},
-    }
-
-
-# -- the seam ---------------------------------------------------------------------------------
-
-
-class Seam:
-    """Numbers the write points of this process, and dies at one of them.
-
-    Args:
-        home: whose database is watched.
-        at: the number of the point to die at; -1: none.
-        how: `before`, `after`, or how much of a write gets through: a fraction of `os.write`'s bytes, or a number of
-            bytes of what SQLite appends.
-    """
-
-    def __init__(self, home, at=-1, how="before"):
-        self.database = home / "record.db"
-        self.at, self.how = at, how
-        self.points: list[str] = []
-
-    def install(self):
-        for name in ("open", "write", "fsync", "rename", "mkdir", "unlink", "rmdir"):
-            setattr(os, name, self.watched(name, getattr(os, name)))
-        connect = sqlite3.connect
-
-        def connected(*args, **options):
-            connection = connect(*args, **options)
-            connection.set_trace_callback(self.statement)
-            return connection
-
-        sqlite3.connect = connected
-
-    def watched(self, name, call):
-        def function(*args, **options):
-            if name == "open" and not args[1] & (os.O_WRONLY | os.O_RDWR):
-                return call(*args, **options)
-            here = self.arrive(f"os.{name}")
-            if here and isinstance(self.how, float):
-                call(args[0], args[1][: int(len(args[1]) * self.how) or 1])
-                die()
-            result = call(*args, **options)
-            if here:
-                die()
-            return result
-
-        return function
-
-    def statement(self, text):
-        verb = text.split(None, 1)[0].lower()
-        if verb == "select":
-            return
-        resource.setrlimit(resource.RLIMIT_FSIZE, (UNLIMITED, UNLIMITED))
-        if self.arrive(f"sql {verb}"):
-            self.limit(self.database.with_name("record.db-wal"), self.how)
-
-    def closing(self):
-        if self.arrive("close"):
-            self.limit(self.database, self.how - self.database.stat().st_size)
-
-    def arrive(self, point):
-        """Whether this is the point at which to die later, if not at once."""
-        number = len(self.points)
-        self.points.append(point)
-        if number == self.at and self.how == "before":
-            die()
-        return number == self.at
-
-    def limit(self, path, more):
-        size = path.stat().st_size if path.exists() else 0
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size + more, UNLIMITED))
-
-
-def die():
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def in_child(folder, work):
-    """Run a function in a forked child; the status of its end. A child that raises fails the test."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Python 3.12 warns of threads, of which the child uses none
-        pid = os.fork()
-    if not pid:
-        try:
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-            signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-            work()
-        except BaseException:
-            (folder / "trouble").write_text(traceback.format_exc())
-            os._exit(3)
-        os._exit(0)
-    status = os.waitpid(pid, 0)[1]
-    assert not (folder / "trouble").exists(), (folder / "trouble").read_text()
-    return status
 
 
 def run_watched(folder, seam, act):
@@ -221,41 +60,6 @@ def deaths(points):
 
 
 # -- the tests --------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def folders(tmp_path):
-    """Makes folders whose home holds version 1 of the asset, to be made anew as version 2."""
-    first = tmp_path / "first"
-    (first / "home").mkdir(parents=True)
-    (first / "version").write_text("1")
-    HERE["folder"] = first
-    with Instance(first / "home") as instance:
-        materialize(DEFS, instance=instance)
-    (first / "version").write_text("2")
-    (first / "ran").unlink()
-    number = iter(range(10_000))
-
-    def make():
-        HERE["folder"] = shutil.copytree(first, tmp_path / f"f{next(number)}")
-        return HERE["folder"]
-
-    return make
-
-
-def values_of(instance, row):
-    """Everything that a run has recorded, loaded and verified, by step key."""
-    steps = decode_plan(row.plan).steps
-    return {
-        steps[fact.step].key: instance.intermediates.get(fact.outputs[0], instance.record.value(row.run_id, seq))
-        for seq, fact in instance.record.facts(row.run_id)
-        if isinstance(fact, StepSucceeded)
-    }
-
-
-def counts(folder):
-    file = folder / "ran"
-    return Counter(file.read_text().split()) if file.exists() else Counter()
 
 
 def check_resumed(folder):

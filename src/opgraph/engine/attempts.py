@@ -44,8 +44,11 @@ def stored(state: State, fact: OutputStored, seq: int) -> list[Command]:
     slot = state.slot(step, fact.stored.output)
     if slot is None:
         raise refusal(state, fact, f"the step has no output {fact.stored.output!r}", step)
-    state.values[slot] = fact.stored
-    state.seqs[slot] = seq
+    if step >= state.program.count:
+        state.hold(slot, fact.stored, seq)
+    else:
+        state.values[slot] = fact.stored
+        state.seqs[slot] = seq
     return []
 
 
@@ -73,8 +76,11 @@ def succeeded(state: State, fact: StepSucceeded, seq: int) -> list[Command]:
         if value.mapping_key is not None:
             commands += fan.take(state, fact, step, value, seq)
             continue
-        state.values[base + place] = value
-        state.seqs[base + place] = seq
+        if step >= state.program.count:
+            state.hold(base + place, value, seq)
+        else:
+            state.values[base + place] = value
+            state.seqs[base + place] = seq
     if state.live:
         fan.confirm(state, step, state.wanted.get(step), commands)
     if (state.wanted or state.late) and loss.goes_on(state, step):

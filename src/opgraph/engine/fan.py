@@ -18,13 +18,6 @@ _WAITING = int(Phase.WAITING)
 _UNDER_WAY = (Phase.STARTING, Phase.RUNNING, Phase.STOPPING)
 
 
-def version_of(value: Stored | Kept | None) -> str:
-    """The data version of a value; empty: as good as unique."""
-    if value is None:
-        return ""
-    return value.stored.data_version if isinstance(value, Kept) else value.data_version
-
-
 def take(state: State, fact: Fact, step: int, value: Stored | Kept, seq: int) -> list[Command]:
     """A generator has yielded a value, or one that it had yielded before stands for it."""
     program = state.program
@@ -49,12 +42,11 @@ def take(state: State, fact: Fact, step: int, value: Stored | Kept, seq: int) ->
         del live[stored.mapping_key]
         at = state.elements[element]
         before = state.values[at]
-        version = state.torn_versions[element] if before is None else version_of(before)
+        version = state.torn_versions[element] if before is None else state.version_at(at)
         if version and version == stored.data_version:
             live[stored.mapping_key] = element  # at the end: the order is that of the last attempt
             state.yielded[element] = state.attempts[step]
-            state.values[at] = value
-            state.seqs[at] = seq
+            state.hold(at, value, seq)
             if before is None:
                 mend(state, element, commands)
             return commands
@@ -77,8 +69,9 @@ def _add(state: State, step: int, fan: int, value: Stored | Kept, seq: int) -> i
     state.elements.append(len(state.values))
     state.yielded.append(state.attempts[step])
     state.gone.append(0)
-    state.values.append(value)
-    state.seqs.append(seq)
+    state.values.append(None)
+    state.seqs.append(0)
+    state.hold(len(state.values) - 1, value, seq)
     state.maker.append(step)
     for template in members:
         number = len(state.phases)
@@ -213,7 +206,7 @@ def tear(state: State, element: int) -> None:
     """The value of an element is gone: the steps that read it wait until its generator has yielded it again."""
     slot = state.elements[element]
     state.torn.setdefault(state.maker[slot], set()).add(element)
-    state.torn_versions[element] = version_of(state.values[slot])
+    state.torn_versions[element] = state.version_at(slot)
     state.values[slot] = None
     for step in takers(state, element):
         state.waits[step] += 1

@@ -7,10 +7,10 @@ gives at that time, and then the end of the attempt that missed it: StepInterrup
 from opgraph.engine.commands import Command
 from opgraph.engine.fan import tear
 from opgraph.engine.phases import Course, Phase
-from opgraph.engine.places import followers, slots_read
+from opgraph.engine.places import ENDED_BADLY, followers, slots_read
 from opgraph.engine.program import RUN
 from opgraph.engine.state import State
-from opgraph.engine.steps import ENDED_BADLY, again, settle
+from opgraph.engine.steps import again, settle
 from opgraph.engine.story import refusal
 from opgraph.events import ValueLost
 

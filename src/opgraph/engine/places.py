@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
+from opgraph.engine.phases import Phase
 from opgraph.engine.program import Edge, Gathering
 from opgraph.engine.state import State
+
+ENDED_BADLY = (Phase.FAILED, Phase.BLOCKED, Phase.CANCELED)
 
 
 def enclosing(state: State, step: int, depth: int) -> int:
@@ -55,11 +58,14 @@ def collected(state: State, step: int, each: Gathering) -> Iterator[int]:
 
 
 def collected_as(state: State, step: int, each: Gathering) -> Any:
-    """The same, nested as the fan-outs are: lists of pairs of a mapping key and what is below it, a slot at last."""
+    """The same, nested as the fan-outs are: pairs of a mapping key and what is below it, a slot at last, to be gone
+    through once. None is below an element whose own generator failed."""
 
     def below(element: int, path: tuple[int, ...]) -> Any:
         if path:
-            return [(state.keys[inner], below(inner, path[1:])) for inner in elements_of(state, element, path[0])]
+            if state.phases[made_in(state, state.program.fans[path[0]].step, element)] in ENDED_BADLY:
+                return None
+            return ((state.keys[inner], below(inner, path[1:])) for inner in elements_of(state, element, path[0]))
         if each.place < 0:
             return state.elements[element]
         return state.base[made_in(state, each.step, element)] + each.place

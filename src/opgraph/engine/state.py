@@ -4,6 +4,7 @@ from array import array
 from bisect import bisect_right
 
 from opgraph.engine.commands import Command
+from opgraph.engine.packed import Packed, Shape
 from opgraph.engine.phases import Course, Phase
 from opgraph.engine.program import SKIP, Program
 from opgraph.events import Kept, RunStatus, Stored
@@ -49,6 +50,7 @@ class State:
         "live",
         "lost",
         "maker",
+        "packed",
         "phases",
         "program",
         "run",
@@ -78,8 +80,8 @@ class State:
             if over:
                 self.phases[step] = Phase.SKIPPED  # it never runs itself
         self.decisions = bytearray(program.decisions)  # RUN, once it is known that a step must run
-        self.attempts = [0] * count
-        self.waits = program.waits.copy()  # upstream steps that have not ended, and elements that were lost
+        self.attempts = array("i", bytes(4 * count))
+        self.waits = array("i", program.waits)  # upstream steps that have not ended, and elements that were lost
         self.template = array("i", range(count))  # the step of the plan of which it is made
         self.within = array("i", bytes(4 * count))  # the element in which it stands
         self.base = array("i", program.base)  # the slot of its first output
@@ -92,7 +94,8 @@ class State:
         self.gone = bytearray(1)  # whether it was withdrawn
         self.live: dict[int, dict[str, int]] = {}  # by the generator's slot: the elements, in the order of the attempt
         # by slot
-        self.values: list[Stored | Kept | None] = [None] * len(program.outputs)
+        self.values: list[Stored | Kept | Shape | None] = [None] * len(program.outputs)  # read them by `at`
+        self.packed = Packed(len(program.outputs))
         self.seqs = array("q", bytes(8 * len(program.outputs)))  # the fact that announced a value of this run
         self.maker = array("i", program.maker)
         # the run as a whole
@@ -136,7 +139,27 @@ class State:
     def at(self, slot: int) -> Kept | None:
         """The address of the value at a slot."""
         value = self.values[slot]
-        return Kept(self.run, self.seqs[slot], value) if isinstance(value, Stored) else value
+        if isinstance(value, Stored):
+            return Kept(self.run, self.seqs[slot], value)
+        if isinstance(value, Shape):
+            element = self.element_at(slot)
+            stored = self.packed.unpack(slot, value, self.keys[element] if element else None)
+            return Kept(self.run, self.seqs[slot], stored)
+        return value
+
+    def hold(self, slot: int, value: Stored | Kept, seq: int) -> None:
+        """Keep the value of a slot that a fan-out added."""
+        self.values[slot] = self.packed.pack(slot, value)
+        self.seqs[slot] = seq
+
+    def version_at(self, slot: int) -> str:
+        """The data version of the value at a slot; empty: as good as unique, or there is none."""
+        value = self.values[slot]
+        if isinstance(value, Shape):
+            return self.packed.version(slot, value)
+        if value is None:
+            return ""
+        return value.stored.data_version if isinstance(value, Kept) else value.data_version
 
     def slot(self, step: int, output: str, mapping_key: str | None = None) -> int | None:
         """The slot of an output, or of one value of a fan-out; None where there is none."""

@@ -2,13 +2,22 @@
 
 from opgraph.engine.commands import Command, End, LookUp, Reuse, Skip, Start
 from opgraph.engine.phases import Course, Phase
-from opgraph.engine.places import collected, enclosing, followers, generators, made_in, slot_of, takers
+from opgraph.engine.places import (
+    ENDED_BADLY,
+    collected,
+    elements_of,
+    enclosing,
+    followers,
+    generators,
+    made_in,
+    slot_of,
+    takers,
+)
 from opgraph.engine.program import DECIDE, REUSE, Gathering
 from opgraph.engine.state import State, verdict
 
 _WAITING = int(Phase.WAITING)
 _STARTING = int(Phase.STARTING)
-ENDED_BADLY = (Phase.FAILED, Phase.BLOCKED, Phase.CANCELED)
 
 
 def forget(state: State, step: int) -> None:
@@ -98,33 +107,45 @@ def missing(state: State, step: int) -> Skip | None:
 def _uncollected(state: State, step: int, each: Gathering) -> Skip | None:
     """Why an input that collects has no value; None: it has one, and be it an empty list."""
     program, phases = state.program, state.phases
-    tolerant = [level.allow_failed for level in reversed(each.levels)]  # the outermost first
     fan = each.path[0]
-    outermost = made_in(state, program.fans[fan].step, enclosing(state, step, each.depth))
-    if phases[outermost] in ENDED_BADLY:
-        return Skip(step, outermost, "", blocked=True)
-    for generator in generators(state, step, each):
-        if phases[generator] in ENDED_BADLY:
-            inside = len(program.over[state.template[generator]]) - each.depth - 1
-            if not tolerant[inside]:
-                return Skip(step, generator, "", blocked=True)
-    came = failed = False
+    outside = enclosing(state, step, each.depth)
+    outermost = made_in(state, program.fans[fan].step, outside)
+    failed = _failed_below(state, each, outside, 0)
+    if failed >= 0:
+        return Skip(step, failed, "", blocked=True)
     last = -1
     for slot in collected(state, step, each):
         last = slot
-        if state.values[slot] is not None:
-            came = True
-        elif phases[state.maker[slot]] in ENDED_BADLY:
-            if not tolerant[-1]:
-                return Skip(step, state.maker[slot], "", blocked=True)
-            failed = True
-    if came or failed or each.optional:
+        if state.values[slot] is not None or phases[state.maker[slot]] in ENDED_BADLY:
+            return None
+    if each.optional or any(phases[generator] in ENDED_BADLY for generator in generators(state, step, each)):
         return None
     if last >= 0:
         return Skip(step, state.maker[last], state.output_at(last), blocked=False)
     if phases[outermost] == Phase.SKIPPED or not program.fans[fan].required:
         return Skip(step, outermost, program.outputs[fan], blocked=False)
     return None
+
+
+def _failed_below(state: State, each: Gathering, element: int, level: int) -> int:
+    """The step whose failure keeps what is below an element from being put together; -1: there is none. A level that
+    allows failures leaves out what failed inside it."""
+    fan = each.path[level]
+    generator = made_in(state, state.program.fans[fan].step, element)
+    if state.phases[generator] in ENDED_BADLY:
+        return generator
+    if each.levels[-1 - level].allow_failed:
+        return -1
+    for inner in elements_of(state, element, fan):
+        if level + 1 < len(each.path):
+            failed = _failed_below(state, each, inner, level + 1)
+            if failed >= 0:
+                return failed
+        elif each.place >= 0:
+            step = made_in(state, each.step, inner)
+            if state.phases[step] in ENDED_BADLY and state.values[state.base[step] + each.place] is None:
+                return step
+    return -1
 
 
 def end(state: State, step: int, phase: int) -> list[Command]:

@@ -85,6 +85,7 @@ class Attempts:
         self._sides: dict[int, AssetSide] = {}
         self._contexts: dict[int, OpExecutionContext] = {}  # of the steps under way, where they have one
         self._bound: dict[int, BoundStep] = {}  # the steps under way
+        self._without: dict[int, dict[str, tuple[str, ...]]] = {}  # of those: by input, the mapping keys that failed
         said.context_of = self._context_of
 
     def make(self, task: Task, emit: Emit, loop: EventLoop) -> Ended | Missing | Stopped:
@@ -127,6 +128,7 @@ class Attempts:
         finally:
             self._contexts.pop(task.step, None)
             self._bound.pop(task.step, None)
+            self._without.pop(task.step, None)
             self.said.leave(token)
 
     async def make_async(
@@ -172,6 +174,7 @@ class Attempts:
         finally:
             self._contexts.pop(task.step, None)
             self._bound.pop(task.step, None)
+            self._without.pop(task.step, None)
             self.said.leave(token)
 
     # -- ends -------------------------------------------------------------------------
@@ -293,14 +296,19 @@ class Attempts:
         taken = going.task.taken
         if taken is None:
             assert self._sources is not None
-            tree = self._sources.all(bound.number, name, index)
+            tree, at = self._sources.tree(bound.number, name, index), self._sources.at
         else:
-            tree = taken.all(name, index)
+            tree, at = taken.tree(name, index), taken.at
 
         def load(found: Found) -> Any:
             return self._get(found, bound, name, manager, going)
 
-        return put_together(tree, source.levels, load)
+        value, without = put_together(tree, source.levels, at, load)
+        if without:
+            self._without.setdefault(bound.number, {})[name] = tuple(without)
+            text = f"input `{name}` was collected without what failed: {', '.join(without)}"
+            self.said.say(bound.number, going.task.attempt, "WARNING", "opgraph", text)
+        return value
 
     def _many(self, source: FromMany, bound: BoundStep, name: str, manager: str, going: "_Going") -> Iterator[Any]:
         constants = bound.constants.get(name)
@@ -508,6 +516,7 @@ class Attempts:
             is_subset=bound.step.subset,
             config=bound.config.raw if bound.config is not None else None,
             resources=self.side.resources.only(bound.resource_keys),
+            without=self._without.get(bound.number),
         )
 
     def _assets(self, bound: BoundStep) -> AssetSide:

@@ -66,7 +66,7 @@ class OpExecutionContext(Context):
 
     __slots__ = (
         "_assets", "_attempt", "_config", "_load", "_log", "_mapping_key", "_node", "_op", "_outputs", "_resources",
-        "_side", "_step", "_step_key", "_subset", "added_metadata", "came", "reported",
+        "_side", "_step", "_step_key", "_subset", "_without", "added_metadata", "came", "reported",
     )  # fmt: skip
 
     def __init__(
@@ -85,6 +85,7 @@ class OpExecutionContext(Context):
         config: Any = None,
         resources: Resources | None = None,
         mapping_key: str | None = None,
+        without: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         self._op = op
         self._resources = resources
@@ -99,6 +100,7 @@ class OpExecutionContext(Context):
         self._load = load
         self._config = config
         self._mapping_key = mapping_key
+        self._without = without or {}
         self._log: Any = None
         self.added_metadata: dict[str, dict[str, Any]] = {}  # by output; the driver puts it on the outputs
         self.came: AbstractSet[str] = frozenset()  # the outputs that were yielded already
@@ -303,6 +305,19 @@ class OpExecutionContext(Context):
         if self._mapping_key is not None:
             return self._mapping_key
         return self._step_key[:-1].rpartition("[")[2] if self._step_key.endswith("]") else None
+
+    def failed_mapping_keys(self, input_name: str) -> tuple[str, ...]:
+        """The mapping keys that an input of `collect(allow_failed=True)` came without, because their steps failed.
+
+        Args:
+            input_name: the input. Of nested fan-outs a key is `outer/inner`.
+
+        Example:
+            >>> from opgraph import build_op_context
+            >>> build_op_context().failed_mapping_keys("counts")
+            ()
+        """
+        return self._without.get(input_name, ())
 
     # -- assets --
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from opgraph.engine import State
 from opgraph.engine.places import slots_read
-from opgraph.events import Kept, Stored
+from opgraph.events import Kept
 from opgraph.plan.past import Past, place_of
 from opgraph.plan.reuse import kept_for
 
@@ -37,9 +37,10 @@ class PastValues:
         return (None, why) if why else (kept, "recorded")
 
     def _is_the_same(self, state: State, slot: int) -> bool:
-        value = state.values[slot]
-        if not isinstance(value, Stored):
-            return True  # reused itself, or not there
+        now = state.at(slot)
+        if now is None or now.run != state.run:
+            return True  # not there, or reused itself
         maker = self._past.steps.get(state.key(state.maker[slot]))
-        before = maker.kept.get(place_of(value)) if maker is not None else None
-        return before is not None and value.data_version != "" and before.stored.data_version == value.data_version
+        before = maker.kept.get(place_of(now.stored)) if maker is not None else None
+        version = now.stored.data_version
+        return before is not None and version != "" and before.stored.data_version == version

@@ -29,7 +29,7 @@ from opgraph.values.store import Origin
 from opgraph.values.upath import UPathIOManager
 
 DEFAULT = "io_manager"
-_CACHE = 16 * 1024 * 1024  # bytes of inline values kept in the process, so that the next step need not ask the record
+_CACHE = 4 * 1024 * 1024  # bytes of inline values kept in the process, so that the next step need not ask the record
 _BESIDE = 150  # bytes that keeping one costs beside its own
 
 

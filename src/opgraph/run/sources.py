@@ -1,26 +1,28 @@
 """Where a step finds what it takes: the stored values of the steps above it, in the fan-outs in which it stands."""
 
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from msgspec import Struct
 
 from opgraph.engine import State
-from opgraph.engine.places import collected_as, enclosing, made_in
+from opgraph.engine.places import ENDED_BADLY, collected_as, enclosing, made_in
 from opgraph.events import Kept
 from opgraph.plan.model import FromCollected, FromMany, FromMapped, FromStep, Gather, Step
 
 
 class Found(Struct, frozen=True, gc=False, array_like=True):
-    """A value's address, and who makes it: its number and its key."""
+    """A value's address, and who makes it: its number and its key. `failed`: there is none, because that failed."""
 
     maker: int
     key: str
     output: str
     mapping_key: str | None
     kept: Kept | None
+    failed: bool = False
 
 
-Tree: TypeAlias = "list[tuple[str, Found | Tree]]"  # by mapping key, in order
+Tree: TypeAlias = Any  # pairs of a mapping key and a tree, in order; at last a number, or None where a generator failed
 
 
 class Taken(Struct, frozen=True, gc=False, array_like=True):
@@ -40,13 +42,13 @@ class Taken(Struct, frozen=True, gc=False, array_like=True):
         """One output, or one value of a fan-out."""
         return next(self.found[at] for other, i, at in self.ones if i == index and other == name)
 
-    def all(self, name: str, index: int) -> Any:
-        """What an input collects; see `Sources.all`."""
+    def tree(self, name: str, index: int) -> Tree:
+        """What an input collects, by numbers; see `Sources.tree`."""
+        return next(tree for other, i, tree in self.trees if i == index and other == name)
 
-        def filled(nested: Any) -> Any:
-            return self.found[nested] if isinstance(nested, int) else [(key, filled(inner)) for key, inner in nested]
-
-        return next(filled(tree) for other, i, tree in self.trees if i == index and other == name)
+    def at(self, number: int) -> Found:
+        """What is at a number of a tree."""
+        return self.found[number]
 
 
 class Sources:
@@ -76,21 +78,21 @@ class Sources:
             return Found(maker, state.key(maker), source.output, None, state.kept(maker, source.output))
         return Found(maker, self.keys[maker], source.output, None, state.kept(maker, source.output))
 
-    def all(self, step: int, name: str, index: int = 0) -> Tree:
-        """What an input collects. Of a list, `index` counts the collected ones in it."""
+    def tree(self, step: int, name: str, index: int = 0) -> Tree:
+        """What an input collects, by slots. Of a list, `index` counts the collected ones in it."""
         state = self._state
         gatherings = [each for each in state.program.gatherings[state.template[step]] if each.input == name]
-        each = gatherings[index]
+        return collected_as(state, step, gatherings[index])
 
-        def found(nested: Any) -> Any:
-            if isinstance(nested, int):
-                element = state.element_at(nested)
-                key = state.keys[element] if element else None
-                maker = state.maker[nested]
-                return Found(maker, state.key(maker), state.output_at(nested), key, state.at(nested))
-            return [(key, found(inner)) for key, inner in nested]
-
-        return found(collected_as(state, step, each))
+    def at(self, slot: int) -> Found:
+        """What is at a slot of a tree."""
+        state = self._state
+        element = state.element_at(slot)
+        maker = state.maker[slot]
+        key = state.keys[element] if element else None
+        kept = state.at(slot)
+        failed = kept is None and state.phases[maker] in ENDED_BADLY
+        return Found(maker, state.key(maker), state.output_at(slot), key, kept, failed)
 
     def taken(self, number: int, step: Step) -> Taken:
         """All that a step takes, as it stands now.
@@ -106,7 +108,11 @@ class Sources:
             return len(taken.found) - 1
 
         def numbered(nested: Any) -> Any:
-            return add(nested) if isinstance(nested, Found) else [(key, numbered(inner)) for key, inner in nested]
+            if nested is None:
+                return None
+            return (
+                add(self.at(nested)) if isinstance(nested, int) else [(key, numbered(inner)) for key, inner in nested]
+            )
 
         for each in step.inputs:
             if each.nothing and not isinstance(each.source, FromStep):
@@ -116,19 +122,48 @@ class Sources:
                 if isinstance(source, (FromStep, FromMapped)):
                     taken.ones.append((each.name, i, add(self.one(number, source))))
                 elif isinstance(source, FromCollected):
-                    taken.trees.append((each.name, collected, numbered(self.all(number, each.name, collected))))
+                    taken.trees.append((each.name, collected, numbered(self.tree(number, each.name, collected))))
                     collected += 1
         return taken
 
 
-def put_together(tree: Any, levels: tuple[Gather, ...], load: Any) -> Any:
-    """The values of a tree, as the levels say (the innermost first); what has none is left out."""
-    if isinstance(tree, Found):
-        return load(tree)
-    outer = levels[-1]
-    pairs = [(key, put_together(inner, levels[:-1], load)) for key, inner in tree if not _is_empty(inner)]
-    return dict(pairs) if outer.as_dict else [value for _, value in pairs]
+_LEFT_OUT: Any = object()  # nothing came
+_FAILED: Any = object()
 
 
-def _is_empty(inner: Any) -> bool:
-    return isinstance(inner, Found) and inner.kept is None
+def put_together(
+    tree: Tree, levels: tuple[Gather, ...], at: Callable[[int], Found], load: Callable[[Found], Any]
+) -> tuple[Any, list[str]]:
+    """The values of a tree, as the levels say, and the mapping keys of those that failed and are left out.
+
+    What has no value is left out. A level that does not allow failures has failed itself where something in it has.
+
+    Args:
+        tree: what is collected.
+        levels: the innermost first.
+        at: what a leaf of the tree is.
+        load: gives its value.
+    """
+    without: list[str] = []
+
+    def below(nested: Tree, level: int, above: str) -> Any:
+        if nested is None:
+            return _FAILED
+        if isinstance(nested, int):
+            found = at(nested)
+            if found.kept is None:
+                return _FAILED if found.failed else _LEFT_OUT
+            return load(found)
+        gather = levels[level]
+        pairs: list[Any] = []
+        for key, inner in nested:
+            value = below(inner, level - 1, f"{above}{key}/" if level else "")
+            if value is _FAILED:
+                if not gather.allow_failed:
+                    return _FAILED
+                without.append(above + key)
+            elif value is not _LEFT_OUT:
+                pairs.append((key, value) if gather.as_dict else value)
+        return dict(pairs) if gather.as_dict else pairs
+
+    return below(tree, len(levels) - 1, ""), without

@@ -1,6 +1,7 @@
 """Where the values of steps are kept: in the record, in files, or in memory. One contract for all."""
 
 import itertools
+from sys import intern
 from typing import Any, NamedTuple, Protocol
 
 from opgraph.events import Metadata, Place, Stored
@@ -9,6 +10,7 @@ from opgraph.values.files import FileStore
 from opgraph.values.problems import ValueLostError
 
 _NONE: Metadata = {}  # never changed
+_NO_TAGS: dict[str, str] = {}
 
 
 class Origin(NamedTuple):
@@ -157,7 +159,8 @@ class OwnValues:
             asked,
             io_manager,
             metadata,
-            type(value).__qualname__,
+            intern(type(value).__qualname__),
+            _NO_TAGS,
         )
         return stored, inline
 

@@ -86,6 +86,13 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
     }
   }, [drawing, scene, view, camera, firstId, onPick, focusNode]);
 
+  // What is picked stays in view when the panel beside it opens.
+  useEffect(() => {
+    const node = picked ? scene.byId.get(picked) : undefined;
+    if (node) setCamera((old) => old && showing(old, node, view));
+    // only when the view's width changes: otherwise one may look elsewhere
+  }, [view.width]);
+
   const lit = useMemo(() => matches ?? (picked && scene.byId.has(picked) ? related(scene, picked) : null), [matches, picked, scene]);
   const inView = useMemo(() => (camera ? seen(camera, view) : null), [camera, view]);
   const leaves = useMemo(() => (inView ? visible(scene.leaves, inView) : []), [scene, inView]);

@@ -4,8 +4,10 @@ import { post } from "../api/client";
 import { useAsset, useHistory } from "../api/queries";
 import type { AssetDetail, AssetOp, Cleaned, Materialization, Neighbour } from "../api/types";
 import { ago, duration, moment, plural, short, size } from "../logic/format";
-import { series } from "../logic/series";
+import { BYTES, series } from "../logic/series";
 import { look } from "../logic/status";
+import { File } from "../parts/File";
+import { Prose } from "../parts/Markdown";
 import { Icon } from "../parts/icons";
 import { Confirm, Empty, Loading, Notice, Problem, Status, Tabs, useNow } from "../parts/parts";
 import { Plot, Sparkline, TimesBar, TimesLegend } from "../parts/plots";
@@ -36,7 +38,7 @@ export function AssetPage({ id }: { id: string }) {
           <h1>{asset.key}</h1>
           <div className="row wrap" style={{ marginTop: 4 }}>
             <Status of={asset.status} />
-            {asset.why && <span className="quiet">{asset.why}</span>}
+            {asset.why && <span className="quiet"><Prose text={asset.why} /></span>}
             {asset.kinds.map((kind) => <span key={kind} className="tag">{kind}</span>)}
             {asset.graph_backed && <span className="tag outline">graph of {asset.op_count} ops</span>}
             {Object.entries(asset.tags).map(([k, v]) => <span key={k} className="tag">{v ? `${k}=${v}` : k}</span>)}
@@ -101,7 +103,7 @@ function Latest({ asset, now }: { asset: AssetDetail; now: number }) {
               ) : (
                 <p className="inside quiet">
                   There is no preview of a {made.type_name ? <code>{made.type_name}</code> : "value of this type"}.
-                  {made.path && <> It is stored in <code>{made.path}</code>.</>}
+                  {made.path && <> It is stored in <File path={made.path} />.</>}
                 </p>
               )}
             </section>
@@ -145,7 +147,7 @@ function Latest({ asset, now }: { asset: AssetDetail; now: number }) {
         <section className="card">
           <header><h2>Declared</h2></header>
           <dl className="inside facts">
-            {asset.file && (<><dt>In</dt><dd><code>{asset.file}{asset.line ? `:${asset.line}` : ""}</code></dd></>)}
+            {asset.file && (<><dt>In</dt><dd><File path={asset.file} line={asset.line} /></dd></>)}
             <dt>Group</dt>
             <dd><Link to={at.assets(`group:${asset.group}`)}>{asset.group}</Link></dd>
             {asset.owners.length > 0 && (<><dt>Owners</dt><dd>{asset.owners.join(", ")}</dd></>)}
@@ -169,7 +171,7 @@ function Version({ made, now, duration: took }: { made: Materialization; now: nu
       <dt>Data version</dt>
       <dd><code title={made.data_version}>{made.data_version.slice(0, 24)}</code></dd>
       <dt>Stored by</dt>
-      <dd>{made.io_manager}{made.path && <> <code className="faint">{made.path}</code></>}</dd>
+      <dd>{made.io_manager}{made.path && <> <File path={made.path} /></>}</dd>
     </dl>
   );
 }
@@ -215,7 +217,7 @@ function Past({ asset, now }: { asset: AssetDetail; now: number }) {
         {numbers.map(({ name, points }) => (
           <section key={name} className="card">
             <header><h2>{name}</h2></header>
-            <div className="inside"><Plot points={points} label={name} now={now} onOpen={(run) => go(at.run(run))} /></div>
+            <div className="inside"><Plot points={points} label={name} now={now} {...(name === BYTES ? { read: (n: number) => size(Math.round(n)) } : {})} onOpen={(run) => go(at.run(run))} /></div>
           </section>
         ))}
       </div>

@@ -1,5 +1,6 @@
 import type { AssetOp, AssetSummary } from "../api/types";
 import { ago, duration, moment, size } from "../logic/format";
+import { Prose } from "../parts/Markdown";
 import { Icon } from "../parts/icons";
 import { Status } from "../parts/parts";
 import { Link, at } from "../parts/router";
@@ -32,7 +33,7 @@ export function AssetSide({ asset, all, now, onClose }: { asset: AssetSummary; a
       </div>
       <div className="stack" style={{ gap: 4 }}>
         <Status of={asset.status} />
-        {asset.why && <p className="quiet">{asset.why}</p>}
+        {asset.why && <p className="quiet"><Prose text={asset.why} /></p>}
       </div>
       {asset.description && <p>{asset.description}</p>}
       <dl className="facts">

@@ -144,7 +144,6 @@ export function AssetsPage() {
     void assets.refetch();
     void drawing.refetch();
     // one try for each manifest
-    // oxlint-disable-next-line
   }, [late, manifest]);
   const nothing = assets.data?.total === 0 && !late;
   const selection = pickedAsset && !pickedNode?.step ? pickedAsset.key : query;

@@ -1,6 +1,7 @@
 import { useState } from "react";
 import type { Error as Failed, RunDetail } from "../api/types";
 import { Frames } from "../parts/Broken";
+import { File } from "../parts/File";
 import { Link, at } from "../parts/router";
 
 /** What went wrong in a run: the user's exception and line first, the rest folded. */
@@ -41,9 +42,7 @@ export function ErrorBox({ error, run, step }: { error: Failed; run?: string; st
           <span className="where">
             {line && (
               <>
-                <code>
-                  {line.file}:{line.line}
-                </code>{" "}
+                <File path={line.file} line={line.line} />{" "}
                 in {line.function}
               </>
             )}

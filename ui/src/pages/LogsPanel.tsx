@@ -22,7 +22,6 @@ export function LogsPanel({ lines, step, live }: { lines: LogLine[]; step: TreeR
   });
   useEffect(() => {
     if (live && atEnd.current && rows.length) virtual.scrollToIndex(rows.length - 1, { align: "end" });
-    // oxlint-disable-next-line
   }, [rows.length, live]);
   return (
     <>

@@ -3,6 +3,7 @@ import type { Output, RunDetail, StepDetail, StepRead, TreeRow } from "../api/ty
 import { clock, duration, short, size } from "../logic/format";
 import { Loading, Notice, Problem, Status } from "../parts/parts";
 import { TimesBar } from "../parts/plots";
+import { File } from "../parts/File";
 import { Link, at } from "../parts/router";
 import { MetaList, PreviewBox, shapeOf } from "../parts/Values";
 import { ErrorBox } from "./Failure";
@@ -92,7 +93,7 @@ function Stored({ output, now }: { output: Output; now: number }) {
       {output.metadata.length > 0 && <div className="inside"><MetaList metadata={output.metadata} now={now} /></div>}
       <p className="inside faint">
         stored by {output.io_manager} · version <code>{output.data_version.slice(0, 12)}</code>
-        {output.path && <> · <code>{output.path}</code></>}
+        {output.path && <> · <File path={output.path} /></>}
       </p>
     </section>
   );

@@ -45,8 +45,17 @@ export function Timetable({ rows, open, run, now, selected, marked, onToggle, on
       virtual.scrollToIndex(i, { align: "auto" });
     }
     // only when another row is chosen: scrolling must stay free while rows come in
-    // oxlint-disable-next-line
   }, [selected]);
+
+  // A run that failed begins at the op that did.
+  const failed = useRef(false);
+  useEffect(() => {
+    const i = rows.findIndex((row) => row.status === "failed" && (row.mapped || !row.expandable));
+    if (i < 0 || failed.current || selected) return;
+    failed.current = true;
+    setCursor(i);
+    virtual.scrollToIndex(i, { align: "center" });
+  }, [rows, selected, virtual]);
 
   useEffect(() => {
     const element = scroller.current;
@@ -224,7 +233,7 @@ function Bars({ row, from, to, now, words }: { row: TreeRow; from: number; to: n
   const at = (time: number) => Math.min(1.05, Math.max(-0.05, (time - from) / (to - from)));
   const left = at(row.started);
   const right = at(end);
-  const label = [row.status === "failed" || row.mapped ? words : "", row.expandable ? "" : duration(end - row.started)].filter(Boolean).join(" · ");
+  const label = [row.mapped || (row.status === "failed" && !row.expandable) ? words : "", row.expandable ? "" : duration(end - row.started)].filter(Boolean).join(" · ");
   const beside = right > 0.8;
   const begins = left - row.times.queue_us / 1e6 / (to - from);
   const text = label ? (

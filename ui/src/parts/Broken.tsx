@@ -1,4 +1,5 @@
 import type { Frame, ProjectError } from "../api/types";
+import { File } from "./File";
 import { Icon } from "./icons";
 
 /** Why the definitions do not load: the user's file and line first. */
@@ -11,8 +12,7 @@ export function Broken({ error, stale }: { error: ProjectError; stale: boolean }
           <b>{error.kind}</b>
           {error.file && (
             <div className="where">
-              {error.file}
-              {error.line ? `:${error.line}` : ""}
+              <File path={error.file} line={error.line} />
             </div>
           )}
           {problems.length === 0 ? (
@@ -23,8 +23,7 @@ export function Broken({ error, stale }: { error: ProjectError; stale: boolean }
                 <li key={i}>
                   <pre>{each.text}</pre>
                   <span className="where">
-                    {each.file}
-                    {each.line ? `:${each.line}` : ""}
+                    <File path={each.file} line={each.line} />
                   </span>
                   {each.fix && <div className="quiet">{each.fix}</div>}
                 </li>
@@ -80,7 +79,7 @@ function FrameLine({ frame }: { frame: Frame }) {
   return (
     <li>
       <span className={frame.is_framework ? "faint" : ""}>
-        {frame.file}:{frame.line}
+        <File path={frame.file} line={frame.line} />
       </span>{" "}
       <span className="faint">in {frame.function}</span>
       {frame.text && <span className="line">{frame.text}</span>}

@@ -1,5 +1,5 @@
 import { useMemo } from "react";
-import { type Block, type Span, blocks } from "../logic/markdown";
+import { type Block, type Span, blocks, spans } from "../logic/markdown";
 import { Away } from "./Values";
 
 export function Markdown({ text }: { text: string }) {
@@ -11,6 +11,11 @@ export function Markdown({ text }: { text: string }) {
       ))}
     </div>
   );
+}
+
+/** One line of text, with what stands in backticks as code. */
+export function Prose({ text }: { text: string }) {
+  return <Spans of={useMemo(() => spans(text), [text])} />;
 }
 
 function BlockView({ block }: { block: Block }) {

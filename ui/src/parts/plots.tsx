@@ -62,7 +62,7 @@ export interface Point {
 }
 
 /** A number over time. A point is a version of an asset; pointing at it names its run. */
-export function Plot({ points, label, now, onOpen }: { points: Point[]; label: string; now: number; onOpen: (run: string) => void }) {
+export function Plot({ points, label, now, onOpen, read = figure }: { points: Point[]; label: string; now: number; read?: (value: number) => string; onOpen: (run: string) => void }) {
   const [sized, { width }] = useSize<HTMLDivElement>();
   const [at, setAt] = useState<number | null>(null);
   const height = 150;
@@ -90,7 +90,7 @@ export function Plot({ points, label, now, onOpen }: { points: Point[]; label: s
         className="plot"
         height={height}
         role="img"
-        aria-label={`${label}: ${points.length} values, last ${figure(last?.value ?? 0)}`}
+        aria-label={`${label}: ${points.length} values, last ${read(last?.value ?? 0)}`}
         onPointerMove={(event) => {
           const box = event.currentTarget.getBoundingClientRect();
           const i = Math.round(((event.clientX - box.left - pad.left) / inner) * (points.length - 1));
@@ -103,7 +103,7 @@ export function Plot({ points, label, now, onOpen }: { points: Point[]; label: s
           <g key={v}>
             <line x1={pad.left} x2={width - pad.right} y1={y(v)} y2={y(v)} stroke="var(--line)" />
             <text x={pad.left - 6} y={y(v) + 3.5} textAnchor="end">
-              {figure(v)}
+              {read(v)}
             </text>
           </g>
         ))}
@@ -115,7 +115,7 @@ export function Plot({ points, label, now, onOpen }: { points: Point[]; label: s
         {last && points.length > 1 && <text x={width - pad.right} y={height - 5} textAnchor="end">{moment(last.at, now)}</text>}
       </svg>
       <p className="faint" style={{ fontSize: 12, minHeight: 18 }}>
-        {chosen ? `${figure(chosen.value)} · ${moment(chosen.at, now)} · run ${chosen.run.slice(0, 8)}` : ""}
+        {chosen ? `${read(chosen.value)} · ${moment(chosen.at, now)} · run ${chosen.run.slice(0, 8)}` : ""}
       </p>
     </div>
   );

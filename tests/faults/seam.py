@@ -30,6 +30,7 @@ class Seam:
         self.points: list[str] = []
 
     def install(self):
+        self.pid = os.getpid()
         for name in ("open", "write", "fsync", "rename", "mkdir", "unlink", "rmdir"):
             setattr(os, name, self.watched(name, getattr(os, name)))
         connect = sqlite3.connect
@@ -70,6 +71,8 @@ class Seam:
 
     def arrive(self, point):
         """Whether this is the point at which to die later, if not at once."""
+        if os.getpid() != self.pid:  # a worker of the process that is to die
+            return False
         number = len(self.points)
         self.points.append(point)
         if number == self.at and self.how == "before":

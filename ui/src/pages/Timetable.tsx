@@ -221,7 +221,7 @@ const Row = memo(function Row({ row, index, top, open, selected, current, from, 
         <span className="took">{took || words}</span>
       </div>
       <div className="lane" role="gridcell">
-        <Bars row={row} from={from} to={to} now={now} words={row.mapped ? [words, row.message].filter(Boolean).join(" · ") : row.message || words} />
+        <Bars row={row} from={from} to={to} now={now} words={row.mapped ? [words, row.message].filter(Boolean).join(" · ") : row.message || row.because || (row.status === "reused" ? row.reason : "")} />
       </div>
     </div>
   );

@@ -157,7 +157,7 @@ export function LaunchPage() {
             </Notice>
           ))}
           {plan.data && !plan.error && <Warnings plan={plan.data} onSelect={parent || job ? null : setSelect} />}
-          {plan.data && !plan.error ? (
+          {plan.data && !plan.error && (plan.data.steps.length > 0 || problems.length === 0) ? (
             <PlanView plan={plan.data} fields={fields} typed={typed} wrong={wrong} onType={(path, value) => setTyped((old) => new Map(old).set(path, value))} />
           ) : plan.isFetching ? (
             <Loading what="the plan" />

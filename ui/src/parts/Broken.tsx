@@ -6,7 +6,7 @@ import { Icon } from "./icons";
 export function Broken({ error, stale }: { error: ProjectError; stale: boolean }) {
   const problems = error.problems.length > 1 ? error.problems : [];
   return (
-    <div style={{ padding: "12px 16px 0" }}>
+    <div style={{ padding: "12px 16px" }}>
       <section className="failure" role="alert" aria-label="The definitions do not load">
         <div className="what">
           <b>{error.kind}</b>

@@ -245,6 +245,14 @@ class RetryDue(Fact, frozen=True, array_like=True, gc=False, tag=17):
     time: float
 
 
+class StepWaits(Fact, frozen=True, array_like=True, gc=False, tag=18):
+    """A step that may start waits for a slot of a pool."""
+
+    step: int
+    time: float
+    pool: str
+
+
 # -- answers to the engine's questions ----------------------------------------
 
 
@@ -303,6 +311,7 @@ AnyFact: TypeAlias = (
     | StepReused
     | StepInterrupted
     | RetryDue
+    | StepWaits
     | Found
     | NotFound
     | ValueLost

@@ -109,6 +109,7 @@ KINDS: Final[dict[str, Kind]] = {
     "required_resource_keys": _NAMES,
     "resource_defs": _MAPPING,
     "resources": _MAPPING,
+    "pool": _TEXT,
     "retry_policy": _RETRY,
     "run_tags": _BY_KEY,
     "skippable": _FLAG,

@@ -155,6 +155,7 @@ def _op(body: Body, attributes: Mapping[str, Any], of: layout.Layout, outs: dict
         tags=of.op_tags,
         retry_policy=of.retry_policy,
         code_version=attributes.get("code_version"),
+        pool=of.pool,
         kind="asset",
     )
 

@@ -155,7 +155,7 @@ class AssetsDefinition(Frozen, Generic[P, R_co]):
             op_tags=of.op_tags,
             retry_policy=of.retry_policy,
             hooks=of.hooks,
-            pool=None,
+            pool=of.pool,
             is_executable=True,
             source=node_def.source,
         )

@@ -17,6 +17,7 @@ _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _TEAM: Final = re.compile(r"team:[\w.-]+")
 _TAG_KEY: Final = re.compile(r"([A-Za-z0-9_.-]{1,63}/){0,2}[A-Za-z0-9_.-]{1,63}")
 _TAG_VALUE: Final = re.compile(r"[A-Za-z0-9_.-]{0,63}")
+POOL: Final = re.compile(r"[A-Za-z0-9_./-]{1,100}")
 _KIND: Final = re.compile(r"[A-Za-z0-9_.-]{1,63}")
 
 
@@ -37,6 +38,18 @@ class BadTagValue(InvalidDefinitionError):
             f"Invalid value for tag `{key}` of {owner}: a {type(value).__name__}",
             where=where,
             fix="give text, a number, or lists and dicts of these",
+        )
+
+
+class BadPool(InvalidDefinitionError):
+    """The name of a pool has characters that it must not have."""
+
+    def __init__(self, owner: str, name: str, where: Source | None) -> None:
+        self.owner, self.name = owner, name
+        super().__init__(
+            f"{owner} names the pool {name!r}, which is no valid name",
+            where=where,
+            fix="use letters, digits, `_`, `-`, `.` and `/`, at most 100 of them",
         )
 
 
@@ -74,6 +87,14 @@ def checked_name(kind: str, name: str, where: Source | None) -> str:
         report(BadName(kind, name, where=where))
         return re.sub(r"\W", "_", name if isinstance(name, str) else shown(name)) or "_"  # pyright: ignore[reportUnnecessaryIsInstance]
     return name
+
+
+def checked_pool(owner: str, pool: str | None, where: Source | None) -> str | None:
+    """The name of a pool; None, and a report, where it is not valid."""
+    if pool is not None and not POOL.fullmatch(pool):
+        report(BadPool(owner, pool, where))
+        return None
+    return pool
 
 
 def checked_group(owner: str, group: str, where: Source | None) -> str | None:

@@ -10,7 +10,7 @@ from opgraph.declare.asset_mistakes import ManagerTwice, NoSuchName, OneKeyTwice
 from opgraph.declare.attributes import CanSubset, ManyAssets, OneAsset, Shared
 from opgraph.declare.frozen import set_of
 from opgraph.declare.hooks import HookDefinition, checked_hooks
-from opgraph.declare.labels import checked_name, checked_tags, memoized_tags
+from opgraph.declare.labels import checked_name, checked_pool, checked_tags, memoized_tags
 from opgraph.declare.layout_mistakes import DepsBesideSpecs, InputsOfNoOutput, InputsOfNoSpec
 from opgraph.declare.mistakes import KeyTwice, NoSuchParameter, RepeatedDependency, report
 from opgraph.declare.retry import RetryPolicy
@@ -46,6 +46,7 @@ class Layout(Struct, frozen=True):
     required_resource_keys: frozenset[str] = frozenset()
     op_tags: dict[str, str] = {}
     retry_policy: RetryPolicy | None = None
+    pool: str | None = None
     hooks: frozenset[HookDefinition] = frozenset()
 
 
@@ -130,6 +131,7 @@ def one(
         required_resource_keys=set_of(given.get("required_resource_keys")),
         op_tags=memoized_tags(checked_tags(owner, given.get("op_tags"), source), given.get("memoize")),
         retry_policy=given.get("retry_policy"),
+        pool=checked_pool(owner, given.get("pool"), source),
         hooks=hooks_of(given, owner, source),
     )
 
@@ -206,6 +208,7 @@ def many(
         required_resource_keys=set_of(given.get("required_resource_keys")),
         op_tags=memoized_tags(checked_tags(owner, given.get("op_tags"), source), given.get("memoize")),
         retry_policy=given.get("retry_policy"),
+        pool=checked_pool(owner, given.get("pool"), source),
         hooks=hooks_of(given, owner, source),
     )
 

@@ -14,7 +14,7 @@ from opgraph.declare.fan_mistakes import OneDynamicOutput
 from opgraph.declare.frozen import Frozen, document, replaced, set_of
 from opgraph.declare.hooks import HookDefinition
 from opgraph.declare.inputs import NO_DEFAULT, In, Nothing, says_nothing
-from opgraph.declare.labels import checked_name, checked_tags, memoized_tags
+from opgraph.declare.labels import checked_name, checked_pool, checked_tags, memoized_tags
 from opgraph.declare.mistakes import (
     InputTwice,
     NoSuchParameter,
@@ -28,7 +28,6 @@ from opgraph.declare.mistakes import (
 from opgraph.declare.outputs import Out
 from opgraph.declare.retry import RetryPolicy
 from opgraph.declare.signatures import P, R_co, op_decorator
-from opgraph.declare.unsupported import refuse
 from opgraph.declare.viewed import Inferred, InputView, OutputView, output_annotations, type_view
 from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Source
 
@@ -104,6 +103,7 @@ class OpDefinition(Frozen, Generic[P, R_co]):
         tags: labels.
         retry_policy: how often a failed step is tried again, and after how long.
         code_version: stands for the code.
+        pool: the pool of whose slots each of its steps takes one.
         memoize: whether stored values are reused while code, configuration and inputs are the same.
     """
 
@@ -144,10 +144,9 @@ class OpDefinition(Frozen, Generic[P, R_co]):
         memoize: bool | None = None,
         kind: str = "op",
     ) -> None:
-        refuse("op", {"pool": pool})
         expect(owner_of(kind, name), getattr(compute_fn, "source", None), ins=ins, outs=outs, description=description,
                required_resource_keys=required_resource_keys, tags=tags, code_version=code_version,
-               memoize=memoize, retry_policy=retry_policy)  # fmt: skip
+               memoize=memoize, retry_policy=retry_policy, pool=pool)  # fmt: skip
         body = compute_fn if isinstance(compute_fn, Body) else Body(compute_fn)
         owner = owner_of(kind, name)
         if body.var_positional:
@@ -175,7 +174,7 @@ class OpDefinition(Frozen, Generic[P, R_co]):
             code_version=code_version if code_version is not None else version,
             config_schema=config_schema,
             retry_policy=retry_policy,
-            pool=None,
+            pool=checked_pool(owner, pool, body.source),
             metadata={},
             source=body.source,
         )
@@ -424,7 +423,7 @@ def op(
         version: the old name of `code_version`.
         retry_policy: how often a failed step is tried again, and after how long.
         code_version: stands for the code.
-        pool: not supported yet.
+        pool: the pool of whose slots each of its steps takes one; `opgraph pools` sets how many there are.
         memoize: whether its stored values are reused while code, configuration and inputs are the same; None: as the
             asset, job, run or project says.
 

@@ -15,7 +15,6 @@ _SHARED: Final = (
     "backfill_policy",
     "check_specs",
     "partitions_def",
-    "pool",
 )
 _ONE: Final = (*_SHARED, "automation_condition", "dagster_type", "freshness_policy", "is_virtual")
 _OF_GRAPH: Final = ("config_schema",)  # its ops have it
@@ -24,7 +23,6 @@ _OF_NODE: Final = (*_ONE, *_OF_GRAPH, "automation_conditions_by_output_name", "p
 # Which parameters each name refuses for now. A test lists them; when one is built, delete it here.
 NOT_YET: Final[dict[str, tuple[str, ...]]] = {
     "In": ("asset_partitions",),
-    "op": ("pool",),
     "graph": ("input_defs", "output_defs"),
     "job": _CONTAINER,
     "define_asset_job": _CONTAINER,

@@ -6,7 +6,7 @@ from opgraph.engine.phases import Course, Phase
 from opgraph.engine.state import State
 from opgraph.engine.steps import again, call_off, end, fail, forget
 from opgraph.engine.story import refusal
-from opgraph.events import AssetReported, Fact, OutputStored, StepFailed, StepInterrupted, StepStarted, StepSucceeded
+from opgraph.events import AssetReported, Fact, OutputStored, StepFailed, StepInterrupted, StepStarted, StepSucceeded, StepWaits
 
 MOST_INTERRUPTIONS = 3  # attempts at one step that may end without a verdict, per epoch, before the step fails
 
@@ -31,6 +31,11 @@ def started_too_late(state: State, fact: StepStarted, _seq: int) -> list[Command
     """STOPPING: it began before the command to stop reached it."""
     if fact.attempt != state.attempts[fact.step]:
         raise _other_attempt(state, fact, fact.step)
+    return []
+
+
+def kept_waiting(_state: State, _fact: StepWaits, _seq: int) -> list[Command]:
+    """STARTING: there is no slot of a pool for it yet; nothing follows from it here."""
     return []
 
 

@@ -20,6 +20,7 @@ from opgraph.events import (
     StepSkipped,
     StepStarted,
     StepSucceeded,
+    StepWaits,
     ValueLost,
 )
 
@@ -37,6 +38,7 @@ STEP_FACTS: tuple[type[AnyFact], ...] = (
     NotFound,
     ValueLost,
     AssetReported,
+    StepWaits,
 )
 RUN_FACTS: tuple[type[AnyFact], ...] = (RunStarted, CancelRequested, RunEnded)
 FACTS = STEP_FACTS + RUN_FACTS

@@ -24,6 +24,7 @@ from opgraph.events import (
     StepSkipped,
     StepStarted,
     StepSucceeded,
+    StepWaits,
     ValueLost,
 )
 
@@ -45,6 +46,7 @@ STEP_TABLE: Final[dict[type[AnyFact], dict[Phase, Handler]]] = {
     StepReused: {_P.REUSING: reuse.reused, _P.WITHDRAWN: fan.answered_too_late},
     Found: {_P.LOOKING: reuse.found, _P.WITHDRAWN: fan.answered_too_late},
     NotFound: {_P.LOOKING: reuse.not_found, _P.WITHDRAWN: fan.answered_too_late},
+    StepWaits: {_P.STARTING: attempts.kept_waiting},
     ValueLost: {
         **dict.fromkeys((_P.SUCCEEDED, _P.REUSED), loss.lost),
         **dict.fromkeys((_P.WAITING, _P.STARTING, _P.RUNNING, _P.STOPPING, _P.DELAYED, _P.SKIPPING), loss.lost_too),
@@ -78,6 +80,7 @@ REFUSED: Final[dict[type[AnyFact], str]] = {
     StepReused: "the engine did not ask to reuse stored values for the step",
     Found: "the engine did not ask whether stored values stand for the step",
     NotFound: "the engine did not ask whether stored values stand for the step",
+    StepWaits: "only a step that may start can wait for a pool",
     ValueLost: "no value of the step is in use at this time",
     RunStarted: "the run is over",
     CancelRequested: "the run is over",

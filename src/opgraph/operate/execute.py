@@ -333,6 +333,7 @@ def _drive(
         executor=choice,
         timeout=timeout if timeout is not None else _limit_of(target),
         canceled=lambda: instance.cancel_requested(writer.run_id),
+        pools=instance.record,
     )
     said.key_of = driver.state.key
     if on_plan is not None:

@@ -23,6 +23,7 @@ from opgraph.events import (
     StepSkipped,
     StepStarted,
     StepSucceeded,
+    StepWaits,
     Stored,
     ValueLost,
 )
@@ -60,7 +61,7 @@ class Fold:
         "attempts", "because", "before", "canceling", "compute", "counts", "ended", "epoch", "errors", "hooks", "kept",
         "load",
         "outputs", "phase", "plan", "reads", "run_ended", "run_error", "run_started", "running", "started", "status",
-        "store", "waits",
+        "store", "waits", "waits_for",
     )  # fmt: skip
 
     def __init__(self, plan: Plan) -> None:
@@ -78,6 +79,7 @@ class Fold:
         self.running: dict[int, None] = {}  # in the order in which they started
         self.errors: dict[int, ErrorInfo] = {}  # of the last failed attempt
         self.waits: dict[int, float] = {}  # seconds from that attempt to the next, where they are known
+        self.waits_for: dict[int, str] = {}  # the pool, of steps that may start and wait for a slot of it
         self.hooks: list[tuple[int, HookRan]] = []  # those that failed, with their steps
         self.because: dict[int, tuple[int, str]] = {}  # skipped: the step upstream, its output
         self.kept: dict[int, tuple[Kept, ...]] = {}
@@ -176,6 +178,10 @@ class Fold:
             self.errors[row], self.waits[row] = self.errors[step], self.waits[step]
         if step in self.because:
             self.because[row] = self.because[step]
+        if step in self.waits_for:
+            self.waits_for[row] = self.waits_for[step]
+        else:
+            self.waits_for.pop(row, None)
         if step in self.kept:
             self.kept[row] = self.kept[step]
         self.attempts[row] = max(self.attempts[row], self.attempts[step])
@@ -229,6 +235,9 @@ class Fold:
             return self._to(fact.step, Phase.INTERRUPTED)
         if isinstance(fact, RetryDue):
             return self._to(fact.step, Phase.RETRYING)
+        if isinstance(fact, StepWaits):
+            self.waits_for[fact.step] = fact.pool
+            return fact.step
         if isinstance(fact, ValueLost):
             self.outputs.pop(fact.step, None)
             return self._to(fact.step, Phase.PENDING)
@@ -244,6 +253,8 @@ class Fold:
         self.phase[step] = phase
         if phase is not Phase.RUNNING:
             self.running.pop(step, None)
+        if self.waits_for:
+            self.waits_for.pop(step, None)
         return step
 
     def _started(self, fact: StepStarted) -> int:
@@ -297,6 +308,7 @@ class Fold:
             self.status, self.run_ended, self.run_error = fact.status, fact.time, fact.error
             for step in list(self.running):
                 self._to(step, Phase.INTERRUPTED)
+            self.waits_for.clear()
             for step in [i for i, p in enumerate(self.phase) if p == Phase.RETRYING and i not in self._members]:
                 self._to(step, Phase.FAILED if step in self.errors else Phase.INTERRUPTED)
         return -1

@@ -16,7 +16,7 @@ from opgraph.errors import InvalidDefinitionError, InvalidSubsetError, together
 from opgraph.keys import AssetKey
 from opgraph.plan.code import function_hash, hash_of
 from opgraph.plan.fans import over, streams, taken
-from opgraph.plan.limits import limits_of
+from opgraph.plan.limits import limits_of, pools_of
 from opgraph.plan.mistakes import UnselectedAssetsRefused
 from opgraph.plan.model import (
     Besides,
@@ -323,6 +323,7 @@ class _Layout:
                     code=function_hash(flat.op.body.fn),
                     timeout=timeout,
                     executor=executor,
+                    pools=pools_of(flat, unit.definition.pool),
                 )
             )
         return steps

@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from opgraph.declare.spec import AssetSpec
 from opgraph.plan.code import function_hash, hash_of
 from opgraph.plan.fans import over, streams, taken
-from opgraph.plan.limits import limits_of
+from opgraph.plan.limits import limits_of, pools_of
 from opgraph.plan.model import (
     Decision,
     Do,
@@ -85,6 +85,7 @@ def plan_graph(flat: Flat, *, job: str, chosen: AbstractSet[str] | None = None) 
                 tags=dict(step.op.tags),
                 timeout=timeout,
                 executor=executor,
+                pools=pools_of(step, None),
             )
         )
     return Plan(job=job, steps=tuple(steps), code=hash_of(steps))

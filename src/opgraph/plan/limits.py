@@ -44,6 +44,11 @@ def limits_of(step: FlatStep, defaults: Mapping[str, str]) -> tuple[float | None
     return seconds_of(tags, f"step `{step.key}`", step.op.source), where
 
 
+def pools_of(step: FlatStep, of_assets: str | None) -> tuple[str, ...]:
+    """The pools of which a step holds a slot while it runs: its op's, and that of the asset definition around it."""
+    return tuple(dict.fromkeys(pool for pool in (step.op.pool, of_assets) if pool))
+
+
 def seconds_of(tags: Mapping[str, str], owner: str, where: Source | None) -> float | None:
     """The time limit that some tags set.
 

@@ -247,6 +247,7 @@ class Step(Struct, frozen=True, gc=False, omit_defaults=True):
     memo: Memo | None = None  # None: its values are not reused by fingerprint
     timeout: float | None = None  # seconds that an attempt may take
     executor: str = ""  # `in_process`: it runs in the driver's process, whatever the run's executor
+    pools: tuple[str, ...] = ()  # of each of these it holds a slot while it runs
 
     @property
     def selected(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Leases: who drives a run on this machine.
+"""Leases: who drives a run on this machine, and who has a slot of a pool.
 
 A lease is a lock of the operating system on one byte of one file, the byte at the run's number, so the kernel drops it
 the moment its process dies, however it dies.
@@ -12,13 +12,15 @@ import errno
 import fcntl
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 from typing import Self
 
 _CLEANING = 1 << 40  # the byte that plans share and clean-up has alone
+_POOLS = 1 << 41  # from here on: the slots of pools, so many bytes for each, the first for those who wait
+_SLOTS = 1 << 16
 _OPENING = 0  # the byte that whoever opens or migrates the database holds; runs are numbered from 1
 _TRIES = 20  # another process that looks whether a lease is held takes it for some microseconds
 
@@ -43,6 +45,7 @@ class Leases:
         self._held: set[int] = set()
         self._lock = RLock()
         self.users = 0
+        self._queues: dict[int, int] = {}  # how many in this process wait for a pool
         self._plans = 0  # being made in this process
         self._cleaning = False
 
@@ -56,16 +59,17 @@ class Leases:
             finally:
                 fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _OPENING)
 
-    def take(self, number: int) -> bool:
-        """Takes a run's lease; False if a living process, this one included, has it."""
+    def take(self, number: int, tries: int = _TRIES) -> bool:
+        """Takes a run's lease, or a slot of a pool; False if a living process, this one included, has it."""
         with self._lock:
             if number in self._held:
                 return False
-            for _ in range(_TRIES):
+            for left in reversed(range(tries)):
                 if self._locked(number, fcntl.LOCK_EX):
                     self._held.add(number)
                     return True
-                time.sleep(0.001)
+                if left:
+                    time.sleep(0.001)
             return False
 
     def taken(self, number: int) -> bool:
@@ -83,6 +87,42 @@ class Leases:
         with self._lock:
             self._held.discard(number)
             fcntl.lockf(self._file, fcntl.LOCK_UN, 1, number)
+
+    def take_slots(self, pools: Sequence[tuple[int, int]]) -> tuple[int, ...] | None:
+        """One slot of each pool (its number, how many it has), or of none."""
+        got: list[int] = []
+        for pool, slots in pools:
+            first = _POOLS + pool * _SLOTS + 1
+            slot = next((byte for byte in range(first, first + slots) if self.take(byte, tries=1)), None)
+            if slot is None:
+                for each in got:
+                    self.drop(each)
+                return None
+            got.append(slot)
+        return tuple(got)
+
+    def slots_taken(self, pool: int, slots: int) -> int:
+        """How many of a pool's slots are held."""
+        first = _POOLS + pool * _SLOTS + 1
+        return sum(self.taken(byte) for byte in range(first, first + slots))
+
+    def queue_for(self, pool: int, *, queues: bool) -> None:
+        """One more in this process, or one less, waits for a pool."""
+        byte = _POOLS + pool * _SLOTS
+        with self._lock:
+            waiting = self._queues[pool] = max(self._queues.get(pool, 0) + (1 if queues else -1), 0)
+            if waiting == (1 if queues else 0):
+                fcntl.lockf(self._file, fcntl.LOCK_SH if queues else fcntl.LOCK_UN, 1, byte)
+
+    def is_wanted(self, pool: int, *, queues: bool) -> bool:
+        """Whether others than the caller wait for a pool."""
+        byte = _POOLS + pool * _SLOTS
+        with self._lock:
+            here = self._queues.get(pool, 0)
+            if here > queues or not self._locked(byte, fcntl.LOCK_EX):
+                return True
+            fcntl.lockf(self._file, fcntl.LOCK_SH if here else fcntl.LOCK_UN, 1, byte)
+            return False
 
     def planning(self) -> "Shared":
         """While a plan is made: clean-up waits. Waits for a clean-up in turn."""
@@ -119,6 +159,7 @@ class Leases:
     def forget(self) -> None:
         """In a forked child: the leases stayed with the parent."""
         self._held.clear()
+        self._queues.clear()
         self._plans, self._cleaning = 0, False
         self._lock = RLock()
 

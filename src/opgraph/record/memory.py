@@ -2,6 +2,7 @@
 
 # ruff: noqa: D102 - what the methods promise stands in store.py
 
+from collections import Counter
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -91,6 +92,9 @@ class MemoryRecord:
         self._runs: dict[str, _Run] = {}
         self._assets: dict[str, list[Materialized]] = {}
         self._memos: dict[tuple[str, str], Memoized] = {}  # the last used last
+        self._limits: dict[str, int] = {}  # of pools
+        self._slots: dict[int, str] = {}  # those taken, and of which pool
+        self._queues: Counter[str] = Counter()
 
     def create(self, row: RunRow) -> None:
         with self.lock:
@@ -205,6 +209,41 @@ class MemoryRecord:
         with self.lock:
             for each in rows:
                 self._memos.pop(each, None)
+
+    # -- pools ------------------------------------------------------------------------
+
+    def limit_pool(self, pool: str, slots: int | None) -> None:
+        with self.lock:
+            self._limits.pop(pool, None)
+            if slots is not None:
+                self._limits[pool] = slots
+
+    def pools(self) -> dict[str, tuple[int, int]]:
+        with self.lock:
+            taken = Counter(self._slots.values())
+            return {pool: (self._limits[pool], taken[pool]) for pool in sorted(self._limits)}
+
+    def take_slots(self, pools: Sequence[str]) -> tuple[int, ...] | None:
+        with self.lock:
+            taken = Counter(self._slots.values())
+            limited = [pool for pool in pools if pool in self._limits]
+            if any(taken[pool] >= self._limits[pool] for pool in limited):
+                return None
+            first = max(self._slots, default=0) + 1
+            self._slots.update(enumerate(limited, first))
+            return tuple(range(first, first + len(limited)))
+
+    def free_slots(self, slots: Sequence[int]) -> None:
+        with self.lock:
+            for slot in slots:
+                del self._slots[slot]
+
+    def queue_for(self, pool: str, *, queues: bool) -> None:
+        with self.lock:
+            self._queues[pool] = max(self._queues[pool] + (1 if queues else -1), 0)
+
+    def is_wanted(self, pool: str, *, queues: bool) -> bool:
+        return self._queues[pool] > queues
 
     # -- clean-up ---------------------------------------------------------------------
 

@@ -315,6 +315,33 @@ class SqliteRecord:
             for step, fingerprint in rows:
                 connection.execute(_SQL["forget_memo"], {"step": step, "fingerprint": fingerprint})
 
+    # -- pools ------------------------------------------------------------------------
+
+    def limit_pool(self, pool: str, slots: int | None) -> None:
+        with self.transaction() as connection:
+            connection.execute(_SQL["limit_pool"], {"pool": pool, "slots": slots})
+
+    def pools(self) -> dict[str, tuple[int, int]]:
+        return {name: (slots, self.leases.slots_taken(number, slots)) for name, number, slots in self._read("pools")}
+
+    def take_slots(self, pools: Sequence[str]) -> tuple[int, ...] | None:
+        return self.leases.take_slots([(number, slots) for number, slots in self._known(pools) if slots is not None])
+
+    def free_slots(self, slots: Sequence[int]) -> None:
+        for slot in slots:
+            self.leases.drop(slot)
+
+    def queue_for(self, pool: str, *, queues: bool) -> None:
+        for number, _ in self._known([pool]):
+            self.leases.queue_for(number, queues=queues)
+
+    def is_wanted(self, pool: str, *, queues: bool) -> bool:
+        return any(self.leases.is_wanted(number, queues=queues) for number, _ in self._known([pool]))
+
+    def _known(self, pools: Sequence[str]) -> list[tuple[int, int | None]]:
+        """The numbers and slots of those that have, or had, a limit."""
+        return self._read("limits_of_pools", pools=json.dumps(list(pools)))
+
     # -- clean-up ---------------------------------------------------------------------
 
     def planning(self) -> leases.Shared:

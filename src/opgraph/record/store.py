@@ -194,5 +194,33 @@ class Upkeep(Protocol):
         ...
 
 
-class Record(Runs, Log, Catalog, Memos, Upkeep, Protocol):
+class Pools(Protocol):
+    """How many steps may run at once that name the same pool, over all runs. A slot is a lock: it ends with its process."""
+
+    def limit_pool(self, pool: str, slots: int | None) -> None:
+        """Gives a pool so many slots; None: no limit. What is taken stays taken."""
+        ...
+
+    def pools(self) -> Mapping[str, tuple[int, int]]:
+        """The pools that have a limit, sorted: their slots, and how many of these are taken."""
+        ...
+
+    def take_slots(self, pools: Sequence[str]) -> tuple[int, ...] | None:
+        """One slot of each of these pools, as far as they have a limit; None, and nothing is taken: one is full."""
+        ...
+
+    def free_slots(self, slots: Sequence[int]) -> None:
+        """Gives back what `take_slots` gave."""
+        ...
+
+    def queue_for(self, pool: str, *, queues: bool) -> None:
+        """Lets others know that somebody waits for a slot, or no longer does. Ends with the process too."""
+        ...
+
+    def is_wanted(self, pool: str, *, queues: bool) -> bool:
+        """Whether somebody else waits for a slot; `queues`: the caller does, too."""
+        ...
+
+
+class Record(Runs, Log, Catalog, Memos, Upkeep, Pools, Protocol):
     """All of it."""

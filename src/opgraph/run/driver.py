@@ -52,10 +52,11 @@ from opgraph.events import (
     StepSkipped,
     StepStarted,
     StepSucceeded,
+    StepWaits,
     ValueLost,
 )
 from opgraph.plan.model import Plan, Policy
-from opgraph.record.store import Writer
+from opgraph.record.store import Pools, Writer
 from opgraph.run.attempt import Attempts, NotRecorded
 from opgraph.run.binding import BoundStep
 from opgraph.run.captured import Captured
@@ -80,6 +81,7 @@ from opgraph.run.executors.protocol import (
 from opgraph.run.failure import error_info
 from opgraph.run.hooks import with_hooks
 from opgraph.run.memo import LookUps
+from opgraph.run.pools import POLL, Slots
 from opgraph.run.retries import judged
 from opgraph.run.shelf import Shelf
 from opgraph.run.sources import Sources
@@ -124,6 +126,7 @@ class Driver:
         executor: who makes the attempts.
         timeout: seconds that the run may take; None: as long as it likes.
         canceled: tells who asked for the run to be cancelled, from outside this process; "": nobody.
+        pools: where the slots of pools are; None: no step needs one.
     """
 
     def __init__(
@@ -143,6 +146,7 @@ class Driver:
         executor: ExecutorChoice = in_process_executor,
         timeout: float | None = None,
         canceled: Callable[[], str] = str,
+        pools: Pools | None = None,
     ) -> None:
         self.state: State = new(programs.compile(plan), writer.run_id)
         self._steps, self._writer, self._shelf, self._said, self._listeners = steps, writer, shelf, said, listeners
@@ -174,6 +178,8 @@ class Driver:
         self.canceled_by = ""
         self._stopping = Stopping(writer.run_id)
         self._choice, self._timeout, self._asked = executor, timeout, canceled
+        self._pools = pools if any(step.pools for step in plan.steps) else None
+        self._slots: Slots | None = None
         self._run_due = _NEVER  # when the run's time is up
         self._run_timed_out = False
         self._soonest = _NEVER  # the first moment at which an attempt's time may be up
@@ -192,6 +198,8 @@ class Driver:
             self._executor: Executor = open_executor(self._choice, self._attempts, self._emit, stopping, self._look)
             executor = self._executor
             self._places = [executor.places(lane) for lane in range(LANES)]
+            if self._pools is not None:
+                self._slots = Slots(self._pools, self.state.program.plan.steps, nests=not executor.apart)
             try:
                 self._tell(RunStarted(_now(), self._writer.epoch, os.getpid(), socket.gethostname()))
                 state = self.state
@@ -208,6 +216,8 @@ class Driver:
                         now = _clock()
                         if now >= self._next_look or now >= self._soonest:
                             self._watch_the_clock(now)
+                    elif self._slots is not None and self._slots.waiting:
+                        self._wait_for_slots()
                     elif self._delayed:
                         self._wait(stopping)
                     elif state.final is None and not any(self._ready):
@@ -217,6 +227,8 @@ class Driver:
                 raise refused.cause from refused.cause.__cause__
             finally:
                 executor.close()
+                if self._slots is not None:
+                    self._slots.close()
         assert self.state.final is not None
         return self.state.final
 
@@ -228,11 +240,12 @@ class Driver:
             self._let_generators_go_on()
         tasks: list[Task] = []
         for lane, ready in enumerate(self._ready):
-            while ready and self._places[lane] > 0:
-                number = self._next_of(ready)
+            while self._places[lane] > 0 and (number := self._next_of(lane, ready)) is not None:
                 if self.state.phases[number] == Phase.STARTING:  # else it was withdrawn, or waits again, meanwhile
                     self._places[lane] -= 1
                     tasks.append(self._task(number, lane))
+                elif self._slots is not None:
+                    self._slots.free(number)
         self._commit()
         for task in tasks:
             self._begin(task)
@@ -245,8 +258,12 @@ class Driver:
                 self._cancel(stopping.asked)
             elif self._soonest is not _NEVER and _clock() >= self._soonest:
                 self._watch_the_clock(_clock())
+            elif self._slots is not None and (number := self._slots.next(0)) is not None:
+                self._run(number)
             elif ready[0]:
                 self._run(heapq.heappop(ready[0]))
+            elif self._slots is not None and self._slots.waiting:
+                self._wait_for_slots()
             elif self._delayed:
                 self._commit()
                 self._wait(stopping)
@@ -257,6 +274,8 @@ class Driver:
         """Make an attempt in this thread. What an ordinary one needs is written out: it is what short ops wait for."""
         state = self.state
         if state.phases[number] != Phase.STARTING:  # it was withdrawn, or waits again, since it was told to start
+            if self._slots is not None:
+                self._slots.free(number)
             return
         attempt = state.attempts[number]
         template, bound = (number, self._steps[number]) if number < self._planned else self._bound(number)
@@ -274,6 +293,8 @@ class Driver:
         report = self._here.make(task)
         if type(report) is Ended and type(report.fact) is StepSucceeded and not self._wishes and not self.failures:
             del self._under_way[number]
+            if self._slots is not None:
+                self._slots.free(number)
             for stored in report.fact.outputs:
                 if stored.asset is not None:
                     self._durable = True
@@ -281,9 +302,14 @@ class Driver:
         else:
             self._take(report)
 
-    def _next_of(self, ready: list[int]) -> int:
-        """The first of some steps to start: of a fan-out one key's chain comes before the next key's."""
-        number = heapq.heappop(ready)
+    def _next_of(self, lane: int, ready: list[int]) -> int | None:
+        """The first of some steps to start: of a fan-out one key's chain comes before the next key's. Those that have
+        waited for a pool come first."""
+        number = self._slots.next(lane) if self._slots is not None else None
+        if number is None:
+            if not ready:
+                return None
+            number = heapq.heappop(ready)
         if number >= self._planned:
             self._mapped -= 1
         return number
@@ -298,7 +324,7 @@ class Driver:
     def _let_generators_go_on(self) -> None:
         """Those that wait, where few mapped steps are left to start and there is a place for the generator."""
         for number, lane in list(self._paused.items()):
-            if self._mapped < _WINDOW and self._places[lane] > 0:
+            if self._mapped < _WINDOW and self._places[lane] > 0 and (self._slots is None or self._slots.take(number)):
                 self._places[lane] -= 1
                 del self._paused[number]
                 self._executor.order(number, self._under_way[number].attempt, Order.MORE)
@@ -306,6 +332,8 @@ class Driver:
     def _is_over(self, number: int) -> _Wish | None:
         """An attempt has ended. Returns what was wanted of it."""
         task = self._under_way.pop(number)
+        if self._slots is not None:
+            self._slots.free(number)
         if self._executor.apart:
             self._yielded.pop(number, None)
             if self._paused.pop(number, None) is None:
@@ -417,6 +445,8 @@ class Driver:
             self._yielded[number] = 0
             self._paused[number] = task.lane
             self._places[task.lane] += 1
+            if self._slots is not None:
+                self._slots.rest(number)
 
     def _lose(self, task: Task, report: Missing) -> None:
         """A value of another step is gone: that one runs again, once; otherwise this step fails."""
@@ -485,6 +515,8 @@ class Driver:
         self._canceled, self.canceled_by = True, by
         for ready in self._ready:
             ready.clear()
+        if self._slots is not None:
+            self._slots.clear()
         self._mapped = 0
         self._delayed.clear()
         self._tell(CancelRequested(_now(), by))
@@ -497,6 +529,9 @@ class Driver:
         if now >= self._next_look:
             self._look()
         wall = _now()
+        for number, pool in self._slots.late() if self._slots is not None else ():
+            if self.state.phases[number] == Phase.STARTING:
+                self._tell(StepWaits(number, wall, pool))
         while self._delayed and self._delayed[0][0] <= wall:
             _, number = heapq.heappop(self._delayed)
             self._tell(RetryDue(number, wall))
@@ -548,6 +583,15 @@ class Driver:
         heapq.heappop(self._delayed)
         self._tell(RetryDue(number, _now()))
 
+    def _wait_for_slots(self) -> None:
+        """Nothing is under way, and what could be has to wait for a pool."""
+        self._watch_the_clock(_clock())
+        self._commit()
+        if _clock() >= self._run_due:
+            self._end_run_early()
+        elif not self._stopping.asked:
+            time.sleep(POLL)
+
     # -- facts and commands -----------------------------------------------------------
 
     def _emit(self, fact: AnyFact, blob: bytes | None) -> None:
@@ -568,18 +612,28 @@ class Driver:
         So values never pile up, and a chain inside one key comes before the next key. The fact is recorded together
         with the start of the first of these steps.
         """
-        others, mine = self._ready[0], list[int]()
+        others, mine, slots = self._ready[0], list[int](), self._slots
         self._ready[0] = mine
+        aside = slots.set_aside() if slots is not None else {}
         try:
             self._tell(fact, blob)
-            while mine and not self._stopping.asked and not self._canceled:
-                self._run(heapq.heappop(mine))
+            while not self._stopping.asked and not self._canceled:
+                # One that finds its pool full comes later: a step must not wait for a slot while another waits for it.
+                number = slots.next(0) if slots is not None else None
+                if number is None:
+                    if not mine:
+                        break
+                    number = heapq.heappop(mine)
+                self._run(number)
             if len(self._facts) >= _MOST_UNRECORDED:
                 self._commit()
         finally:
             self._ready[0] = others
             if self._canceled:
                 others.clear()
+                aside.clear()
+            if slots is not None:
+                slots.put_back(aside)
             for number in mine:
                 heapq.heappush(others, number)
         if self._canceled and not self._stopping.asked:
@@ -604,13 +658,17 @@ class Driver:
             fact, blob = answers.popleft(), None
 
     def _make_ready(self, step: int) -> None:
-        executor = self._executor
+        executor, slots = self._executor, self._slots
         if not executor.apart:
-            heapq.heappush(self._ready[0], step)
+            if slots is None or not slots.holds_back(step, self.state.template[step], 0):
+                heapq.heappush(self._ready[0], step)
             return
         if step >= self._planned:
             self._mapped += 1
-        heapq.heappush(self._ready[executor.lane(step, self.state.template[step])], step)
+        template = self.state.template[step]
+        lane = executor.lane(step, template)
+        if slots is None or not slots.holds_back(step, template, lane):
+            heapq.heappush(self._ready[lane], step)
 
     def _obey(self, command: Command) -> None:
         match command:

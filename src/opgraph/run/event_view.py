@@ -27,6 +27,7 @@ from opgraph.events import (
     StepSkipped,
     StepStarted,
     StepSucceeded,
+    StepWaits,
     Stored,
     ValueLost,
 )
@@ -246,6 +247,8 @@ class _View:
                 self._note(step, fact.time, f"reuses outputs stored by {_runs_of(kept)}")
             case StepInterrupted(step=step):
                 self._note(step, fact.time, f"was interrupted: {fact.reason}" if fact.reason else "was interrupted")
+            case StepWaits(step=step):
+                self._note(step, fact.time, f'waits for a slot of pool "{fact.pool}"')
             case ValueLost(step=step):
                 self.came.discard((step, fact.output))
                 self._note(step, fact.time, f'has lost its stored output "{fact.output}"')

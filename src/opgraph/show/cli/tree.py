@@ -279,6 +279,8 @@ class RunTree:
             return [(f"reused from run {kept[0].run[:8]}" if kept else "reused", FAINT)]
         if phase is Phase.INTERRUPTED:
             return [("stopped", NOTE)]
+        if step in fold.waits_for:
+            return [(f"waits for pool {fold.waits_for[step]}", NOTE)]
         if phase is Phase.PENDING and each.decision.do is Do.REUSE:
             return [("to be reused", FAINT)]
         if phase in (Phase.RUNNING, Phase.SUCCEEDED) and fold.attempts[step] > 1:

@@ -19,6 +19,7 @@ from opgraph.events import (
     StepSkipped,
     StepStarted,
     StepSucceeded,
+    StepWaits,
     ValueLost,
 )
 from opgraph.record.store import Record
@@ -149,6 +150,8 @@ def _told(run: Followed, fact: AnyFact) -> str:  # noqa: C901, PLR0911 - one lin
             return f"reused values of run {fact.kept[0].run}" if fact.kept else "reused"
         case StepInterrupted():
             return f"interrupted{f': {fact.reason}' if fact.reason else ''}"
+        case StepWaits():
+            return f"waits for a slot of pool {fact.pool}"
         case RetryDue():
             return "is tried again"
         case Found():

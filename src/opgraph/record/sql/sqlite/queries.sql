@@ -157,3 +157,12 @@ select coalesce((select sum(length(body) + coalesce(length(value), 0) + 8) from 
         where id between :number << 32 and (:number << 32) + 4294967295), 0)
     + coalesce((select length(plan) from plans where run = :number), 0)
     + coalesce((select sum(length(text) + 40) from logs where run = :number), 0)
+
+-- name: limit_pool
+insert into pools (name, slots) values (:pool, :slots) on conflict (name) do update set slots = excluded.slots
+
+-- name: pools
+select name, number, slots from pools where slots is not null order by name
+
+-- name: limits_of_pools
+select number, slots from pools where name in (select value from json_each(:pools))

@@ -359,14 +359,12 @@ class World:
 
     # -- what the driver asks for
 
-    def answer(self, step: int, where: Any) -> Found | NotFound:
-        kept, why = self.past(None, step)
-        return NotFound(step, self.clock.now, why) if kept is None else Found(step, self.clock.now, kept, why)
-
-    def past(self, state: State | None, step: int) -> tuple[tuple[Kept, ...] | None, str]:
-        template = step if state is None else state.template[step]
-        kept = tuple(k for out in self.plan.steps[template].outputs for k in stored(out, self.random))
-        return (kept, "same") if self.random.random() < 0.5 else (None, "never run")
+    def answer(self, sources: Any, step: int) -> Found | NotFound:
+        if self.random.random() < 0.5:
+            return NotFound(step, self.clock.now, "never run")
+        outputs = self.plan.steps[sources.state.template[step]].outputs
+        kept = tuple(k for out in outputs for k in stored(out, self.random))
+        return Found(step, self.clock.now, kept, "same")
 
     def remember(self, seq: int, blob: bytes) -> None:
         """Part of a shelf: no attempt here brings bytes."""
@@ -408,7 +406,6 @@ class World:
             side,
             said,
             {},
-            lookup=self.past,
             look_ups=self,
             timeout=self.timeout,
             canceled=lambda: "somebody" if self.cancel_at is not None and self.clock.now >= self.cancel_at else "",

@@ -18,20 +18,21 @@ from opgraph.operate.planning import past_of, policy_in, replan, row_of, target_
 from opgraph.operate.stored import trouble_with
 from opgraph.operate.target import Selection, Target
 from opgraph.plan.limits import seconds_of
-from opgraph.plan.model import Do, Plan, Policy, decode_plan, encode_plan
-from opgraph.plan.reuse import steps_named
+from opgraph.plan.model import Plan, Policy, decode_plan, encode_plan
+from opgraph.plan.past import Past
+from opgraph.plan.reuse import Trouble, steps_named
 from opgraph.record.rows import RunRow
 from opgraph.record.store import Gate, Writer
 from opgraph.resolve.config import Given
 from opgraph.run.binding import BoundStep, keys_of_running, refuse_missing
 from opgraph.run.captured import Captured, StepLog
 from opgraph.run.context import Resources, RunSide
-from opgraph.run.driver import Driver, Listener, LookUpPast
+from opgraph.run.driver import Driver, Listener
 from opgraph.run.executors.choose import checked_choice
+from opgraph.run.executors.names import APART
 from opgraph.run.failure import error_info
 from opgraph.run.instance import Instance
-from opgraph.run.lookup import PastValues
-from opgraph.run.memo import LookUps, remember
+from opgraph.run.lookup import LookUps
 from opgraph.run.resources import Opened
 from opgraph.run.shelf import Shelf
 from opgraph.run.views import Run
@@ -317,7 +318,7 @@ def _drive(
     shelf.ops = {each.step.key: each.op for each in steps}
     choice = executor_of(target, executor, otherwise)
     # Each worker process makes its own resources, when a step of its own needs them.
-    here = steps if choice.name != "processes" else [each for each in steps if each.step.executor]
+    here = steps if choice.name not in APART else [each for each in steps if each.step.executor]
     driver = Driver(
         plan,
         steps,
@@ -328,8 +329,9 @@ def _drive(
         said,
         {**getattr(target, "given", {}), **(given or {})},
         listeners,
-        lookup=_past_values(plan, target, instance),
-        look_ups=LookUps(instance.record, plan, trouble_with(instance, target.resources, memo=True)),
+        look_ups=LookUps(
+            instance.record, trouble_with(instance, target.resources, memo=True), _past(plan, target, instance)
+        ),
         executor=choice,
         timeout=timeout if timeout is not None else _limit_of(target),
         canceled=lambda: instance.cancel_requested(writer.run_id),
@@ -341,7 +343,7 @@ def _drive(
     try:
         opened.make_ready(keys_of_running(here))
         status = driver.drive()
-        remember(instance.record, writer.run_id, plan)
+        driver.notes.write()
     except ResourceFunctionError as problem:
         error = error_info(problem, during="setup")
         _end_at_once(writer, error, said)
@@ -366,12 +368,12 @@ def _drive(
     )
 
 
-def _past_values(plan: Plan, target: Target, instance: Instance) -> LookUpPast | None:
-    """What the mapped steps of a run that re-executes another may take from that."""
-    if plan.parent is None or not any(step.over and step.decision.do is Do.DECIDE for step in plan.steps):
+def _past(plan: Plan, target: Target, instance: Instance) -> tuple[Past, Trouble] | None:
+    """The run that this one re-executes, where mapped steps may take its values."""
+    if plan.parent is None or not any(step.decision.why == "by key" for step in plan.steps):
         return None
     row = instance.record.run(plan.parent)
-    return PastValues(past_of(row, instance), trouble_in(instance, target)).find if row is not None else None
+    return (past_of(row, instance), trouble_in(instance, target)) if row is not None else None
 
 
 def executor_of(

@@ -17,18 +17,16 @@ from opgraph.declare.recipe import is_recipe
 from opgraph.declare.secrets import MASK, is_secret
 from opgraph.errors import InvalidConfigError
 from opgraph.events import RunStatus
+from opgraph.operate.rehearse import would_run
 from opgraph.operate.stored import trouble_with
 from opgraph.plan.code import function_hash
 from opgraph.plan.memo import memoized, name_of, run_anew
 from opgraph.plan.mistakes import WouldRun
 from opgraph.plan.model import (
-    Do,
     FromAsset,
     FromCaller,
-    FromCollected,
     FromDefault,
     FromMany,
-    FromMapped,
     Memo,
     Plan,
     Step,
@@ -39,7 +37,8 @@ from opgraph.resolve.assets import Unit
 from opgraph.resolve.config import Settings
 from opgraph.resolve.flatten import Constant, FlatStep, Many
 from opgraph.run.instance import Instance
-from opgraph.run.memo import remember, version_in
+from opgraph.run.lookup import LookUps, version_in
+from opgraph.run.memo import remember
 from opgraph.values.manager import FilesystemIOManager
 
 _UNFINISHED = (RunStatus.STARTED, RunStatus.STARTING, RunStatus.CANCELING)
@@ -115,9 +114,9 @@ def with_memo(
     rows = instance.record.memos([name_of(step) for step in plan.steps if step.memo is not None])
     decided = memoized(plan, rows, memos.versions, trouble_with(instance, resources, memo=True))
     if how.reuse is Reuse.ONLY:
-        would = [s for s in decided.steps if s.decision.do in (Do.RUN, Do.DECIDE)]
+        would = would_run(decided, LookUps(instance.record, trouble_with(instance, resources, memo=True)))
         if would:
-            raise WouldRun([(s.key, s.decision.reason if s.memo is not None else "it is not memoized") for s in would])
+            raise WouldRun(would)
     return decided
 
 
@@ -187,9 +186,6 @@ class _Memos:
         unknown = ""
         constants: dict[str, str] = {}
         for each in step.inputs:
-            if isinstance(each.source, (FromMapped, FromCollected)):
-                unknown = each.name
-                continue
             try:
                 found = self._constant(each, flat)
             except _Unknown:

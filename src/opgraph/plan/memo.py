@@ -15,20 +15,23 @@ from opgraph.plan.model import (
     Decision,
     Do,
     FromAsset,
+    FromCollected,
     FromMany,
+    FromMapped,
     FromStep,
     Memo,
     Plan,
     Role,
     Step,
+    StepInput,
 )
-from opgraph.plan.reuse import Trouble, run_what_is_lost
+from opgraph.plan.reuse import Trouble, run_what_is_lost, upstream
 from opgraph.record.rows import Memoized
 
 Rows = Mapping[str, Sequence[Memoized]]
 Versions = Mapping[str, str]
 
-_ORDER = ("code", "config", "managers", "resource", "constant", "input", "after")
+_ORDER = ("code", "config", "managers", "resource", "constant", "input", "after", "key")
 _INPUT = ("constant", "input", "after")
 ABSENT = "-"  # stands for an output that was not yielded, in a list of outputs
 
@@ -66,62 +69,79 @@ def fingerprint(parts: Mapping[str, str]) -> str:
 
 def input_parts(
     step: Step,
-    where: Callable[[int, str], Kept | None],
+    where: Callable[[FromStep | FromMapped], Kept | None],
     asset: Callable[[str, str], str | None],
     keys: Sequence[Step],
+    gathered: Callable[[str, int], str],
 ) -> dict[str, str] | str:
     """The versions of what a step is given and of what it comes after; or the name of an input that has none.
 
     Args:
         step: the step.
-        where: the address of a step's output; None where it did not come.
+        where: the address of a step's output, or of one value of it; None where it did not come.
         asset: the version of an asset that is loaded for an input; None where it is not known.
         keys: the steps of the plan.
+        gathered: the version of what an input collects; of a list, of the first such item of it, the second, …
     """
     parts: dict[str, str] = {}
     for each in step.inputs:
         source, name = each.source, ("after " if each.nothing else "input ") + each.name
-        if isinstance(source, FromStep):
-            kept = where(source.step, source.output)
+        if isinstance(source, (FromStep, FromMapped)):
+            kept = where(source)
             if kept is None:
                 return each.name
             parts[name] = version_of(kept)
+        elif isinstance(source, FromCollected):
+            parts[name] = gathered(each.name, 0)
         elif isinstance(source, FromAsset):
             version = asset(each.name, source.asset)
             if version is None:
                 return each.name
             parts[name] = version
         elif isinstance(source, FromMany):
-            versions: list[str] = []
-            for item in source.items:
-                if isinstance(item, FromStep):
-                    kept = where(item.step, item.output)
-                    versions.append(ABSENT if kept is None else version_of(kept))
-                elif isinstance(item, FromAsset):
-                    version = asset(each.name, item.asset)
-                    if version is None:
-                        return each.name
-                    versions.append(version)
-            parts[name] = ",".join(versions)
+            versions = _list_version(each.name, source, where, asset, gathered)
+            if versions is None:
+                return each.name
+            parts[name] = versions
     for edge in step.after:
-        kept = where(edge.step, edge.output)
+        kept = where(edge)
         if kept is None:
             return keys[edge.step].key
         parts[f"after {kept.stored.asset or f'{keys[edge.step].key}.{edge.output}'}"] = version_of(kept)
     return parts
 
 
+def _list_version(
+    name: str,
+    source: FromMany,
+    where: Callable[[FromStep | FromMapped], Kept | None],
+    asset: Callable[[str, str], str | None],
+    gathered: Callable[[str, int], str],
+) -> str | None:
+    versions: list[str | None] = []
+    collected = 0
+    for item in source.items:
+        if isinstance(item, (FromStep, FromMapped)):
+            kept = where(item)
+            versions.append(ABSENT if kept is None else version_of(kept))
+        elif isinstance(item, FromCollected):
+            versions.append(gathered(name, collected))
+            collected += 1
+        elif isinstance(item, FromAsset):
+            versions.append(asset(name, item.asset))
+    return None if None in versions else ",".join(filter(None, versions))
+
+
 def wanted_of(step: Step, row: Memoized) -> tuple[Kept, ...] | str:
     """The values for the outputs that a step is asked for; or the name of one that was not asked for then."""
-    kept = {each.stored.output: each for each in row.kept}
     found: list[Kept] = []
     for output in step.outputs:
         if output.role not in (Role.SELECTED, Role.NEEDED):
             continue
-        if output.name in kept:
-            found.append(kept[output.name])
-        elif output.name not in row.absent or output.required:
+        kept = [each for each in row.kept if each.stored.output == output.name]
+        if not kept and (output.name not in row.absent or (output.required and not output.dynamic)):
             return output.name
+        found += kept
     return tuple(found)
 
 
@@ -136,8 +156,8 @@ def memoized(plan: Plan, rows: Rows, versions: Versions, trouble: Trouble) -> Pl
     """
     decisions = [step.decision for step in plan.steps]
 
-    def where(step: int, output: str) -> Kept | None:
-        return next((kept for kept in decisions[step].kept if kept.stored.output == output), None)
+    def where(source: FromStep | FromMapped) -> Kept | None:
+        return next((kept for kept in decisions[source.step].kept if kept.stored.output == source.output), None)
 
     for i, step in enumerate(plan.steps):
         if step.memo is None or decisions[i].do is not Do.RUN:
@@ -145,15 +165,15 @@ def memoized(plan: Plan, rows: Rows, versions: Versions, trouble: Trouble) -> Pl
         if step.memo.unknown:
             decisions[i] = Decision(Do.RUN, "input unknown", step.memo.unknown)
             continue
-        unsure = {s.step for s in _sources(step) if decisions[s.step].do in (Do.RUN, Do.DECIDE)}
+        unsure = {s.step for s in upstream(step) if decisions[s.step].do in (Do.RUN, Do.DECIDE)}
         if _is_skipped(step, where, unsure):
             decisions[i] = Decision(Do.SKIP, "skipped")
             continue
         known = rows.get(name_of(step), ())
-        if unsure:
+        if unsure or step.over or any(map(_collects, step.inputs)):
             decisions[i] = _may_be(step, step.memo, known)
             continue
-        inputs = input_parts(step, where, lambda _, asset: versions.get(asset), plan.steps)
+        inputs = input_parts(step, where, lambda _, asset: versions.get(asset), plan.steps, _not_asked)
         if isinstance(inputs, str):
             decisions[i] = Decision(Do.RUN, "input unknown", inputs)
         else:
@@ -177,20 +197,20 @@ def run_anew(plan: Plan) -> Plan:
     return msgspec.structs.replace(plan, steps=steps)
 
 
-def _sources(step: Step) -> Iterable[FromStep]:
-    yield from step.after
-    for each in step.inputs:
-        if isinstance(each.source, FromStep):
-            yield each.source
-        elif isinstance(each.source, FromMany):
-            yield from (item for item in each.source.items if isinstance(item, FromStep))
+def _collects(given: StepInput) -> bool:
+    items = given.source.items if isinstance(given.source, FromMany) else (given.source,)
+    return any(isinstance(item, FromCollected) for item in items)
 
 
-def _is_skipped(step: Step, where: Callable[[int, str], Kept | None], unsure: set[int]) -> bool:
+def _not_asked(name: str, index: int) -> str:
+    raise AssertionError(f"whether what is collected for {name!r} ({index}) is the same is decided by the run")
+
+
+def _is_skipped(step: Step, where: Callable[[FromStep | FromMapped], Kept | None], unsure: set[int]) -> bool:
     """Whether an output that a step needs is known not to come."""
 
     def gone(source: FromStep) -> bool:
-        return source.step not in unsure and where(source.step, source.output) is None
+        return source.step not in unsure and where(source) is None
 
     if any(map(gone, step.after)):
         return True
@@ -209,8 +229,8 @@ def _may_be(step: Step, memo: Memo, rows: Sequence[Memoized]) -> Decision:
     own = parts_of(memo)
     same = [row for row in rows if all(row.parts.get(name) == part for name, part in own.items())]
     if not same:
-        return _changed(own, rows, only=own.keys())
-    if all(isinstance(wanted_of(step, row), str) for row in same):
+        return changed(own, rows, only=own.keys())
+    if not step.over and all(isinstance(wanted_of(step, row), str) for row in same):
         return Decision(Do.RUN, "output not stored", str(wanted_of(step, same[0])))
     return Decision(Do.DECIDE, "depends", fingerprint=fingerprint(own))
 
@@ -219,7 +239,7 @@ def _decided(step: Step, parts: dict[str, str], rows: Sequence[Memoized], troubl
     mark = fingerprint(parts)
     row = next((row for row in rows if row.fingerprint == mark), None)
     if row is None:
-        return _changed(parts, rows)
+        return changed(parts, rows)
     kept = wanted_of(step, row)
     if isinstance(kept, str):
         return Decision(Do.RUN, "output not stored", kept)
@@ -229,7 +249,7 @@ def _decided(step: Step, parts: dict[str, str], rows: Sequence[Memoized], troubl
     return Decision(Do.REUSE, "same", kept=kept, fingerprint=mark)
 
 
-def _changed(parts: Mapping[str, str], rows: Sequence[Memoized], *, only: Iterable[str] | None = None) -> Decision:
+def changed(parts: Mapping[str, str], rows: Sequence[Memoized], *, only: Iterable[str] | None = None) -> Decision:
     """What has changed since the values were stored that differ least."""
     if not rows:
         return Decision(Do.RUN, "never run")

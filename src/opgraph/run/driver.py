@@ -38,9 +38,6 @@ from opgraph.events import (
     AnyFact,
     CancelRequested,
     ErrorInfo,
-    Found,
-    Kept,
-    NotFound,
     OutputStored,
     RetryDue,
     RunEnded,
@@ -80,7 +77,8 @@ from opgraph.run.executors.protocol import (
 )
 from opgraph.run.failure import error_info
 from opgraph.run.hooks import with_hooks
-from opgraph.run.memo import LookUps
+from opgraph.run.lookup import LookUps
+from opgraph.run.memo import Notes
 from opgraph.run.pools import POLL, Slots
 from opgraph.run.retries import judged
 from opgraph.run.shelf import Shelf
@@ -88,7 +86,6 @@ from opgraph.run.sources import Sources
 from opgraph.run.stopping import Stopping
 
 Listener = Callable[[int, AnyFact], None]
-LookUpPast = Callable[[State, int], tuple[tuple[Kept, ...] | None, str]]
 _now, _clock = time.time, time.monotonic
 _TICK = 0.1  # seconds: no longer does the driver wait for a report without looking at anything else
 _GRACE_OF_CANCEL = 1.0  # seconds between asking an attempt to stop and ending it
@@ -121,8 +118,7 @@ class Driver:
         said: what the steps say.
         given: values for inputs that the caller provides.
         listeners: told of every fact once it is recorded.
-        lookup: finds the stored values that stand for a step, or says why there are none.
-        look_ups: knows which stored values have a fingerprint.
+        look_ups: finds the stored values that stand for a step, or says why there are none.
         executor: who makes the attempts.
         timeout: seconds that the run may take; None: as long as it likes.
         canceled: tells who asked for the run to be cancelled, from outside this process; "": nobody.
@@ -140,7 +136,6 @@ class Driver:
         said: Captured,
         given: Mapping[str, Any],
         listeners: Sequence[Listener] = (),
-        lookup: LookUpPast | None = None,
         *,
         look_ups: LookUps,
         executor: ExecutorChoice = in_process_executor,
@@ -150,13 +145,17 @@ class Driver:
     ) -> None:
         self.state: State = new(programs.compile(plan), writer.run_id)
         self._steps, self._writer, self._shelf, self._said, self._listeners = steps, writer, shelf, said, listeners
-        self._look_ups, self._lookup, self._side = look_ups, lookup or _nothing_known, side
+        self._look_ups, self._side = look_ups, side
         self._planned = len(plan.steps)  # what is numbered from here on is mapped
         policy = plan.besides[0].policy if plan.besides else Policy.MATERIALIZE
         self._sources = Sources(self.state)
         self._attempts = Attempts(shelf, side, said, steps, self._sources, given, policy, plan.selection)
+        self.notes = Notes(shelf.record, self._sources)
+        self._notes = self.notes if self.notes.any else None
         for seq, fact in past:
             advance(self.state, fact, seq)
+            if self._notes is not None:
+                self._notes.see(fact)
         self._facts: list[AnyFact] = []  # not recorded yet
         self._values: list[bytes | None] = []
         self._durable = False
@@ -648,7 +647,10 @@ class Driver:
             self._values.append(blob)
             if blob is not None:
                 self._shelf.remember(seq, blob)
-            for command in advance(self.state, fact, seq):
+            commands = advance(self.state, fact, seq)
+            if self._notes is not None:
+                self._notes.see(fact)
+            for command in commands:
                 if type(command) is Start:  # the commonest
                     self._make_ready(command.step)
                 else:
@@ -684,7 +686,7 @@ class Driver:
                     StepSkipped(command.step, _now(), command.because, command.output, command.blocked)
                 )
             case LookUp():
-                self._answers.append(self._look_up(command.step))
+                self._answers.append(self._look_ups.answer(self._sources, command.step))
             case Delay():
                 heapq.heappush(self._delayed, (_now() + command.seconds, command.step))
                 self._soonest = min(self._soonest, _clock() + command.seconds)
@@ -700,12 +702,6 @@ class Driver:
                     status, error = RunStatus.FAILURE, error_info(RunTimedOut(self._timeout or 0.0), during="worker")
                 self._answers.append(RunEnded(_now(), status, error))
 
-    def _look_up(self, step: int) -> Found | NotFound:
-        if step < self._planned:
-            return self._look_ups.answer(step, self.state.kept)
-        kept, why = self._lookup(self.state, step)
-        return NotFound(step, _now(), why) if kept is None else Found(step, _now(), kept, why)
-
     def _commit(self) -> None:
         lines = self._said.drain()
         facts = self._facts
@@ -717,10 +713,8 @@ class Driver:
                 for listener in self._listeners:
                     listener(seq, fact)
         self._facts, self._values, self._durable = [], [], False
-
-
-def _nothing_known(_state: State, _step: int) -> tuple[None, str]:
-    return None, "new"
+        if self._notes is not None:
+            self._notes.write_now_and_then()
 
 
 class StuckRun(Error):

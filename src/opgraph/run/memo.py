@@ -1,155 +1,135 @@
-"""Memoization while a run goes on and when it has ended: finding stored values by fingerprint, remembering new ones."""
+"""Remembering what memoized steps stored and all that it depended on, for later runs and for those beside this one."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable
 
-from opgraph.events import (
-    AnyFact,
-    Found,
-    Kept,
-    NotFound,
-    OutputStored,
-    Read,
-    StepReused,
-    StepStarted,
-    StepSucceeded,
-)
-from opgraph.plan.memo import address, fingerprint, input_parts, name_of, parts_of, wanted_of
-from opgraph.plan.model import WHY, Do, Plan, Role, Step
-from opgraph.plan.reuse import Trouble
+from opgraph.engine import Phase, State, advance, new
+from opgraph.engine import program as programs
+from opgraph.events import AnyFact, Kept, Read, StepReused, StepSucceeded
+from opgraph.plan.memo import fingerprint, name_of, parts_of
+from opgraph.plan.model import Plan, Role, Step
 from opgraph.record.rows import Memoized
 from opgraph.record.store import Record
+from opgraph.run.lookup import name_in, parts_in
+from opgraph.run.sources import Sources
 
-Where = Callable[[int, str], Kept | None]
-
-
-def version_in(record: Record, asset: str) -> str | None:
-    """The version of the latest materialization of an asset; None: there is none."""
-    latest = record.latest([asset]).get(asset)
-    if latest is None:
-        return None
-    return latest.stored.data_version or address(latest.run_id, latest.seq, asset)
-
-
-class LookUps:
-    """Answers the engine's question whether stored values have a step's fingerprint.
-
-    Args:
-        record: where it is remembered.
-        plan: the run's plan.
-        trouble: tells why a stored value cannot be loaded.
-    """
-
-    def __init__(self, record: Record, plan: Plan, trouble: Trouble) -> None:
-        self._record, self._plan, self._trouble = record, plan, trouble
-
-    def answer(self, step: int, where: Where) -> Found | NotFound:
-        """Found or NotFound, now that the inputs of the step are known.
-
-        Args:
-            step: its number.
-            where: the address of a step's output in this run.
-        """
-        found = self._found(self._plan.steps[step], where)
-        if isinstance(found, str):
-            return NotFound(step, time.time(), found)
-        return Found(step, time.time(), found, WHY["same"])
-
-    def _found(self, step: Step, where: Where) -> tuple[Kept, ...] | str:
-        assert step.memo is not None
-        inputs = input_parts(step, where, lambda _, asset: version_in(self._record, asset), self._plan.steps)
-        if isinstance(inputs, str):
-            return WHY["input unknown"].format(inputs)
-        mark = fingerprint(parts_of(step.memo, inputs))
-        rows = self._record.memos([name_of(step)]).get(name_of(step), [])
-        row = next((row for row in rows if row.fingerprint == mark), None)
-        if row is None:
-            return "its inputs changed"
-        kept = wanted_of(step, row)
-        if isinstance(kept, str):
-            return WHY["output not stored"].format(kept)
-        for each in kept:
-            if why := self._trouble(each):
-                return WHY.get(why, why)
-        return kept
+_OFTEN = 0.5  # seconds: so long after a step has ended other runs can reuse it
 
 
 def remember(record: Record, run_id: str, plan: Plan) -> None:
     """Remember what the memoized steps of a run stored, and which stored values it used. Twice is the same as once."""
-    if all(step.memo is None for step in plan.steps):
-        return
-    rows, used = noted(plan, run_id, record.facts(run_id))
-    record.remember(rows, used)
+    state = new(programs.compile(plan), run_id)
+    notes = Notes(record, Sources(state))
+    if notes.any:
+        notes.replay(state, record.facts(run_id))
+        notes.write()
 
 
-def noted(
-    plan: Plan, run_id: str, facts: Iterable[tuple[int, AnyFact]]
-) -> tuple[list[Memoized], list[tuple[str, str]]]:
-    """What a run's facts say of its memoized steps: what they stored, with all that it depended on, and the step and
-    fingerprint of those whose values were reused."""
-    kept: dict[int, dict[str, Kept]] = {}
-    ended: set[int] = set()
-    rows: dict[int, Memoized] = {}
-    used: list[tuple[str, str]] = []
+class Notes:
+    """What a run's facts say of its memoized steps: what they stored, with all that it depended on.
 
-    def where(step: int, output: str) -> Kept | None:
-        return kept.get(step, {}).get(output)
+    Args:
+        record: where it is remembered.
+        sources: where the run's values are.
 
-    for seq, fact in facts:
-        match fact:
-            case StepStarted():
-                if fact.step not in ended:  # one that had ended makes only what was lost
-                    kept.pop(fact.step, None)
-            case OutputStored():
-                kept.setdefault(fact.step, {})[fact.stored.output] = Kept(run_id, seq, fact.stored)
-            case StepSucceeded():
-                ended.add(fact.step)
-                own = kept.setdefault(fact.step, {})
-                own.update((stored.output, Kept(run_id, seq, stored)) for stored in fact.outputs)
-                step = plan.steps[fact.step]
-                if step.memo is not None and not step.memo.unknown:
-                    row = _row(step, own, where, fact.reads, plan.steps, fact.time)
-                    if row is not None:
-                        rows[fact.step] = row
-            case StepReused():
-                ended.add(fact.step)
-                kept[fact.step] = {each.stored.output: each for each in fact.kept}
-                step = plan.steps[fact.step]
-                if step.memo is not None and not step.memo.unknown and step.decision.why != "recorded":
-                    mark = step.decision.fingerprint
-                    if step.decision.do is Do.DECIDE:
-                        row = _row(step, kept[fact.step], where, None, plan.steps, fact.time)
-                        mark = row.fingerprint if row is not None else ""
-                    used.append((name_of(step), mark))
-            case _:
-                pass
-    return list(rows.values()), used
+    Attributes:
+        any: whether there is anything to note.
+    """
+
+    def __init__(self, record: Record, sources: Sources) -> None:
+        self._record, self._sources = record, sources
+        steps = sources.state.program.plan.steps
+        self._memoized = [step.memo is not None and not step.memo.unknown for step in steps]
+        self.any = any(self._memoized)
+        self._rows: dict[str, Memoized] = {}
+        self._used: list[tuple[str, str]] = []
+        self._templates: set[int] = set()
+        self._due = 0.0
+
+    def replay(self, state: State, facts: Iterable[tuple[int, AnyFact]]) -> None:
+        """Follow the facts of a run from its beginning."""
+        for seq, fact in facts:
+            advance(state, fact, seq)
+            self.see(fact)
+
+    def see(self, fact: AnyFact) -> None:
+        """Note a fact that the run's state has taken in."""
+        if isinstance(fact, StepSucceeded):
+            self._stored(fact.step, fact.reads, fact.time)
+        elif isinstance(fact, StepReused):
+            self._reused(fact.step, fact.time)
+
+    def write_now_and_then(self) -> None:
+        """Write down what was noted, if the last time is a while ago. All of it is recorded in the run's log."""
+        if self._rows and (now := time.monotonic()) >= self._due:
+            self.write()
+            self._due = now + _OFTEN
+
+    def write(self) -> None:
+        """Write down what was noted."""
+        if self._rows or self._used:
+            self._record.remember(list(self._rows.values()), self._used)
+            self._rows, self._used = {}, []
+
+    def _stored(self, step: int, reads: Iterable[Read], now: float) -> None:
+        state = self._sources.state
+        template = state.template[step]
+        if not self._memoized[template] or state.phases[step] != Phase.SUCCEEDED:  # it was withdrawn, or goes on
+            return
+        row = self._row(step, reads, now)
+        if row is None:
+            return
+        self._rows[row.step] = row
+        if template != step and template not in self._templates:
+            self._templates.add(template)
+            planned = state.program.plan.steps[template]
+            assert planned.memo is not None
+            parts = parts_of(planned.memo)  # tells a plan that there is something to look for
+            self._rows[name_of(planned)] = Memoized(
+                step=name_of(planned), fingerprint=fingerprint(parts), parts=parts, kept=(), time=now
+            )
+
+    def _reused(self, step: int, now: float) -> None:
+        state = self._sources.state
+        planned = state.program.plan.steps[state.template[step]]
+        if not self._memoized[state.template[step]] or planned.decision.why == "recorded":
+            return
+        mark = planned.decision.fingerprint
+        if planned.decision.why != "same":
+            row = self._row(step, (), now)
+            mark = row.fingerprint if row is not None else ""
+        self._used.append((name_in(state, step), mark))
+
+    def _row(self, step: int, reads: Iterable[Read], now: float) -> Memoized | None:
+        """The row of a step that ended just now; None where an input had no version."""
+        read = {
+            (each.input, each.asset): each.data_version or f"{each.run}/{each.seq}/{each.asset}"
+            for each in reads
+            if each.run
+        }
+        parts = parts_in(self._sources, step, lambda name, asset: read.get((name, asset)))
+        if isinstance(parts, str):
+            return None
+        state = self._sources.state
+        planned = state.program.plan.steps[state.template[step]]
+        kept = _own(state, step, planned)
+        came = {each.stored.output for each in kept}
+        asked = [o.name for o in planned.outputs if o.role in (Role.SELECTED, Role.NEEDED)]
+        return Memoized(
+            step=name_in(state, step),
+            fingerprint=fingerprint(parts),
+            parts=parts,
+            kept=tuple(kept),
+            absent=tuple(name for name in asked if name not in came),
+            time=now,
+        )
 
 
-def _row(
-    step: Step,
-    own: Mapping[str, Kept],
-    where: Where,
-    reads: Sequence[Read] | None,
-    steps: Sequence[Step],
-    now: float,
-) -> Memoized | None:
-    """The row of a step that ended just now; None where an input had no version."""
-    assert step.memo is not None
-    read: dict[tuple[str, str], str] = {}
-    for each in reads or ():
-        if each.run:
-            read[each.input, each.asset] = each.data_version or address(each.run, each.seq, each.asset)
-    inputs = input_parts(step, where, lambda name, asset: read.get((name, asset)), steps)
-    if isinstance(inputs, str):
-        return None
-    parts = parts_of(step.memo, inputs)
-    asked = [o.name for o in step.outputs if o.role in (Role.SELECTED, Role.NEEDED)]
-    return Memoized(
-        step=name_of(step),
-        fingerprint=fingerprint(parts),
-        parts=parts,
-        kept=tuple(own.values()),
-        absent=tuple(name for name in asked if name not in own),
-        time=now,
-    )
+def _own(state: State, step: int, planned: Step) -> list[Kept]:
+    """The values of a step, those of a fan-out in order."""
+    found: list[Kept] = []
+    for place, output in enumerate(planned.outputs):
+        slot = state.base[step] + place
+        slots = [state.elements[each] for each in state.live.get(slot, {}).values()] if output.dynamic else [slot]
+        found += [kept for each in slots if (kept := state.at(each)) is not None]
+    return found

@@ -59,13 +59,13 @@ class Sources:
     """
 
     def __init__(self, state: State) -> None:
-        self._state = state
+        self.state = state
         self.kept = state.kept  # the address of an ordinary step's output
         self.keys = [step.key for step in state.program.plan.steps]
 
     def one(self, step: int, source: FromStep | FromMapped) -> Found:
         """One output, or one value of a fan-out."""
-        state = self._state
+        state = self.state
         program = state.program
         if type(source) is FromMapped:
             element = enclosing(state, step, len(program.over[source.step]) + 1)
@@ -80,13 +80,13 @@ class Sources:
 
     def tree(self, step: int, name: str, index: int = 0) -> Tree:
         """What an input collects, by slots. Of a list, `index` counts the collected ones in it."""
-        state = self._state
+        state = self.state
         gatherings = [each for each in state.program.gatherings[state.template[step]] if each.input == name]
         return collected_as(state, step, gatherings[index])
 
     def at(self, slot: int) -> Found:
         """What is at a slot of a tree."""
-        state = self._state
+        state = self.state
         element = state.element_at(slot)
         maker = state.maker[slot]
         key = state.keys[element] if element else None

@@ -223,10 +223,10 @@ class _Work:
     def _remove_values(self, row: RunRow) -> None:
         sizes = self._record.inline_sizes(row.run_id)
         inline = {seq for seq in sizes if (row.run_id, seq) not in self._protected}
-        facts = self._record.facts(row.run_id)
+        stored_then = list(_stored(self._record.facts(row.run_id)))
         files = [
             stored
-            for seq, stored in _stored(facts)
+            for seq, stored in stored_then
             if stored.place is Place.FILE and (row.run_id, seq) not in self._protected and self._has(stored)
         ]
         if not self._dry and (inline or files or row.cleaned is None):
@@ -236,7 +236,8 @@ class _Work:
                 self._instance.intermediates.remove(stored)
         between = [stored for stored in files if stored.asset is None]
         size = sum(sizes[seq] for seq in inline) + sum(stored.size for stored in between)
-        self._note("intermediates", row.run_id, len(inline) + len(between), size)
+        values = inline & {seq for seq, stored in stored_then if stored.place is Place.INLINE}  # the rest are previews
+        self._note("intermediates", row.run_id, len(values) + len(between), size)
         versions = [stored for stored in files if stored.asset is not None]
         self._note("versions", row.run_id, len(versions), sum(stored.size for stored in versions))
 
@@ -412,10 +413,11 @@ def _between(instance: Instance, unit: str, runs: int) -> Iterator[tuple[Between
             if step.unit != unit:
                 continue
             outputs = fact.outputs if isinstance(fact, StepSucceeded) else (fact.stored,)
-            if any(stored.place is Place.INLINE and stored.asset is not None for stored in outputs):
-                continue  # the bytes of one fact go together
+            # The bytes of one fact go together, and those of an asset, or its preview, stay.
+            beside = any(stored.asset is not None and stored.place is not Place.NONE for stored in outputs)
+            inside = seq in sizes and not beside
             for stored in outputs:
-                there = seq in sizes if stored.place is Place.INLINE else stored.place is Place.FILE
+                there = inside if stored.place is Place.INLINE else stored.place is Place.FILE
                 if (
                     stored.asset is None
                     and there

@@ -4,6 +4,7 @@ long."""
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from opgraph.resolve.project import Project
 from opgraph.run.binding import BoundStep
 from opgraph.run.body import Came
 from opgraph.run.instance import Instance
+from opgraph.run.preview import glance, look
 from opgraph.run.resources import Opened, Resources
 from opgraph.values.context import InputContext, OutputContext
 from opgraph.values.manager import FilesystemIOManager, InMemoryIOManager
@@ -168,7 +170,26 @@ class Shelf:
     ) -> tuple[Stored, bytes | None]:
         """Store one output. Returns what to record, and the bytes that go into the record with it."""
         stored, blob = self._put(bound, output, came, attempt, offset, asked=asked)
+        if output.asset is not None and stored.place is not Place.NONE:
+            seen = look(came.value, self._kinds_of(bound, output.asset))
+        elif blob is not None or stored.place is Place.FILE:
+            seen = glance(came.value)
+        else:
+            seen = b""
+        if seen:
+            blob = seen if blob is None else blob + seen
+            if offset and stored.place is not Place.INLINE:
+                stored = msgspec.structs.replace(stored, offset=offset)
         return (msgspec.structs.replace(stored, tags=dict(came.tags)) if came.tags else stored), blob
+
+    @staticmethod
+    def _kinds_of(bound: BoundStep, asset: str) -> AbstractSet[str]:
+        """What an asset is, as far as it says how it is shown."""
+        spec = bound.unit.definition.specs_by_key.get(AssetKey(asset)) if bound.unit is not None else None
+        if spec is None:
+            return frozenset()
+        said = spec.metadata.get("format")
+        return spec.kinds | {said} if isinstance(said, str) else spec.kinds
 
     def _put(
         self, bound: BoundStep, output: StepOutput, came: Came, attempt: int, offset: int, *, asked: bool

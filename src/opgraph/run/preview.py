@@ -1,0 +1,283 @@
+"""What a stored value looks like, for people: made where the value is, when it is stored, and kept beside its fact.
+
+Screens show it without loading the value, which only workers may. It lies in the blob beside the fact, behind the
+value's own bytes, or at `Stored.offset` where those are elsewhere: a zero byte, with which no pickle begins, four bytes
+of length, and msgpack. So old records have none, and it is cleaned up with its value.
+
+An asset gets a rich one: the head of a table, a picture, a text. What goes from op to op gets a line, and nothing of
+the user's code is called for it.
+"""
+
+import io
+import math
+import sys
+from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
+from itertools import islice
+from typing import Any, cast
+
+import msgspec
+from msgspec import Struct
+
+from opgraph.declare.secrets import hide, is_secret
+from opgraph.events import Place, Stored
+from opgraph.record.store import Record
+from opgraph.run.words import Words, class_of, family, shortened
+
+_LIMIT = 16 * 1024  # bytes of a preview, pictures aside
+_PICTURE = 64 * 1024  # bytes of a PNG
+_ROWS, _COLUMNS, _CELL = 10, 50, 100  # of a table; characters of a cell
+_TEXT = 4_000  # characters of a text
+_LINE = 160  # characters of a line, for what goes from op to op
+_BIG = 10**30
+_HEAD = 5  # bytes before the msgpack
+_PNG = b"\x89PNG\r\n\x1a\n"
+_MARKDOWN = {"markdown", "md"}
+_CHEAP = (int, float, bool, type(None))
+_SHAPED = {"numpy", "pandas", "polars", "pyarrow", "scipy", "torch", "tensorflow", "jax", "jaxlib", "xarray"}
+
+
+class Preview(Struct, frozen=True, array_like=True, gc=False):
+    """What a value looks like.
+
+    Attributes:
+        kind: `text`, `markdown`, `table` or `image`.
+        text: of a text or Markdown.
+        shape: rows and columns of a table, the dimensions of an array, the length of a collection, the width and
+            height of a picture.
+        columns: names, of a table.
+        types: of its columns.
+        rows: its first.
+        image: a PNG.
+        cut: whether there is more of the text.
+    """
+
+    kind: str
+    text: str = ""
+    shape: tuple[int, ...] = ()
+    columns: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    image: bytes = b""
+    cut: bool = False
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Preview).decode
+_briefly = Words(4, 2, 40, _LINE, own=False)
+_inside = Words(4, 2, 40, _CELL, own=True)
+_fully = Words(20, 4, 300, _TEXT, own=True)
+
+
+def glance(value: Any) -> bytes:
+    """The bytes to keep for a value that goes from op to op: one line, made of what costs next to nothing."""
+    try:
+        if type(value) in _CHEAP and (type(value) is not int or -_BIG < value < _BIG):
+            return _framed(_encode(Preview("text", hide(repr(value)))))
+        if type(value) is str:
+            return _framed(_encode(_text(value, "text", _LINE)))
+        if _maker_of(value) is _table:
+            return _framed(_bounded(_table(value, 0)))
+        text, cut = shortened(_briefly.of(value), _LINE)
+        return _framed(_encode(Preview("text", text, _shape(value), cut=cut)))
+    except (Exception, SystemExit):  # noqa: BLE001 - a step never fails for want of a preview
+        return b""
+
+
+def look(value: Any, kinds: AbstractSet[str] = frozenset()) -> bytes:
+    """The bytes to keep for the value of an asset; empty: nothing could be made of it.
+
+    Args:
+        value: anything. What its class says of itself (`__repr__`) may be called, and may fail.
+        kinds: of the asset: `markdown` or `md` says what its text is.
+    """
+    try:
+        return _framed(_bounded(_seen(value, kinds)))
+    except (Exception, SystemExit):  # noqa: BLE001 - the same
+        return b""
+
+
+def preview_in(stored: Stored, blob: bytes | None) -> Preview | None:
+    """The preview of a stored value, out of the blob beside its fact; None: it has none."""
+    if blob is None:
+        return None
+    at = stored.offset + (stored.size if stored.place is Place.INLINE else 0)
+    if at + _HEAD > len(blob) or blob[at]:
+        return None
+    size = int.from_bytes(blob[at + 1 : at + _HEAD], "little")
+    try:
+        return _decode(blob[at + _HEAD : at + _HEAD + size])
+    except msgspec.MsgspecError:
+        return None
+
+
+def preview_of(record: Record, run_id: str, seq: int, stored: Stored) -> Preview | None:
+    """The preview of a stored value, out of the record; None: it has none, or it was cleaned up."""
+    return preview_in(stored, record.value(run_id, seq))
+
+
+def _framed(data: bytes) -> bytes:
+    return b"\0" + len(data).to_bytes(4, "little") + data
+
+
+def _bounded(seen: Preview) -> bytes:
+    data = _encode(seen)
+    while len(data) > _LIMIT and not seen.image:
+        if len(seen.rows) > 1:
+            seen = msgspec.structs.replace(seen, rows=seen.rows[: len(seen.rows) // 2])
+        elif len(seen.columns) > 1:
+            n = len(seen.columns) // 2
+            rows = tuple(row[:n] for row in seen.rows)
+            seen = msgspec.structs.replace(seen, columns=seen.columns[:n], types=seen.types[:n], rows=rows)
+        else:
+            seen = msgspec.structs.replace(seen, text=seen.text[: len(seen.text) // 2], rows=(), cut=True)
+        data = _encode(seen)
+    return data
+
+
+# -- what kind of thing it is -----------------------------------------------------
+
+
+def _seen(value: Any, kinds: AbstractSet[str]) -> Preview:
+    if isinstance(value, str):
+        return _text(value, "markdown" if _MARKDOWN & kinds else "text", 2 * _TEXT)
+    make = _maker_of(value)
+    if make is not None:
+        return make(value)
+    told = value._repr_markdown_() if callable(getattr(class_of(value), "_repr_markdown_", None)) else None
+    if isinstance(told, str):
+        return _text(told, "markdown", 2 * _TEXT)
+    text, cut = shortened(_fully.of(value), _TEXT)
+    return Preview("text", text, _shape(value), cut=cut)
+
+
+def _maker_of(value: Any) -> "Callable[[Any], Preview] | None":
+    if type(value) is bytes:
+        return _picture if value[:8] == _PNG else None
+    if type(value) is list:
+        return _records if value and all(type(row) is dict for row in value[:_ROWS]) else None  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - of anything
+    for each in class_of(value).__mro__:
+        make = _MAKERS.get((family(each), each.__name__))
+        if make is not None:
+            return make
+    return None
+
+
+def _text(whole: str, kind: str, most: int) -> Preview:
+    text, cut = shortened(whole, most)
+    return Preview(kind, text, cut=cut)
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    if type(value) in _CHEAP or isinstance(value, (str, bytes)):
+        return ()
+    shape = getattr(value, "shape", None) if family(class_of(value)) in _SHAPED else None
+    if isinstance(shape, tuple) and all(type(n) is int for n in cast("tuple[Any, ...]", shape)):
+        return cast("tuple[int, ...]", shape)[:32]
+    return (len(value),) if isinstance(value, (list, tuple, dict, set, frozenset)) else ()  # pyright: ignore[reportUnknownArgumentType] - of anything
+
+
+# -- tables -----------------------------------------------------------------------
+
+
+def _series(column: Any) -> Preview:
+    return _table(column.to_frame())
+
+
+def _table(frame: Any, most: int = _ROWS) -> Preview:
+    if hasattr(frame, "to_pylist"):  # arrow
+        names, types = frame.schema.names, frame.schema.types
+        head = frame.slice(0, most).select(list(range(min(len(names), _COLUMNS))))
+        rows = [tuple(row) for row in zip(*(column.to_pylist() for column in head.columns), strict=True)]
+    elif hasattr(frame, "iloc"):  # pandas
+        names, types = list(frame.columns), list(frame.dtypes)
+        head = frame.iloc[:most, :_COLUMNS]
+        rows = list(head.itertuples(index=False, name=None))
+        if type(frame.index).__name__ != "RangeIndex":
+            names = [frame.index.name or "", *names]
+            types = [getattr(frame.index, "dtype", ""), *types]
+            rows = [(label, *row) for label, row in zip(list(head.index), rows, strict=True)]
+    else:  # polars
+        names, types = frame.columns, frame.dtypes
+        rows = frame[:most, :_COLUMNS].rows()
+    return Preview(
+        "table",
+        shape=tuple(int(n) for n in frame.shape),
+        columns=_cells(names),
+        types=_cells(types),
+        rows=tuple(_cells(row) for row in rows),
+    )
+
+
+def _records(rows: list[dict[Any, Any]]) -> Preview:
+    head = rows[:_ROWS]
+    names = list(dict.fromkeys(name for row in head for name in row))
+    shown = tuple(_cells(row.get(name, "") for name in names) for row in head)
+    return Preview("table", shape=(len(rows), len(names)), columns=_cells(names), rows=shown)
+
+
+def _cells(values: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(_cell(value) for value in islice(values, _COLUMNS))
+
+
+def _cell(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    plain = issubclass(class_of(value), (list, tuple, dict, set, frozenset)) or is_secret(value)
+    text = _inside.of(value) if plain else str(value)
+    return shortened(text, _CELL)[0]
+
+
+def _array(value: Any) -> Preview:
+    whole = value.ndim > 3 or value.dtype.hasobject  # numpy shows the edges of each dimension
+    shown = "" if whole else f"\n{value!r}"
+    text, cut = shortened(f"{value.dtype}{shown}", _TEXT)
+    return Preview("text", text, _shape(value), cut=cut)
+
+
+# -- pictures ---------------------------------------------------------------------
+
+
+def _picture(png: bytes) -> Preview:
+    shape = int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
+    if len(png) <= _PICTURE:
+        return Preview("image", shape=shape, image=png)
+    pillow = sys.modules.get("PIL.Image")
+    if pillow is None:
+        return Preview("text", f"a PNG of {shape[0]:,} by {shape[1]:,} pixels, {len(png):,} bytes", shape)
+    return _photo(pillow.open(io.BytesIO(png)))
+
+
+def _figure(figure: Any) -> Preview:
+    for dpi in (100, 60, 30):
+        into = io.BytesIO()
+        figure.savefig(into, format="png", dpi=dpi)
+        if into.tell() <= _PICTURE:
+            break
+    return _picture(into.getvalue())
+
+
+def _photo(photo: Any) -> Preview:
+    for pixels in (800, 400, 200, 100):
+        small = photo.copy()
+        small.thumbnail((pixels, pixels))
+        if small.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
+            small = small.convert("RGB")
+        into = io.BytesIO()
+        small.save(into, format="png")
+        if into.tell() <= _PICTURE:
+            return Preview("image", shape=photo.size, image=into.getvalue())
+    return Preview("text", f"a picture of {photo.size[0]:,} by {photo.size[1]:,} pixels", photo.size)
+
+
+_MAKERS: dict[tuple[str, str], Callable[[Any], Preview]] = {
+    ("pandas", "DataFrame"): _table,
+    ("polars", "DataFrame"): _table,
+    ("pyarrow", "Table"): _table,
+    ("pyarrow", "RecordBatch"): _table,
+    ("pandas", "Series"): _series,
+    ("polars", "Series"): _series,
+    ("numpy", "ndarray"): _array,
+    ("matplotlib", "Figure"): _figure,
+    ("PIL", "Image"): _photo,
+}

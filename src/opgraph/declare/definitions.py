@@ -43,7 +43,7 @@ class Definitions(Frozen):
         >>> defs = Definitions(assets=[delays], resources={"io_manager": mem_io_manager})
     """
 
-    __slots__ = ("assets", "executor", "jobs", "metadata", "resources", "source")
+    __slots__ = ("__weakref__", "assets", "executor", "jobs", "metadata", "resources", "source")
 
     assets: Sequence[Asset]
     jobs: Sequence[Job]

@@ -6,7 +6,16 @@ from opgraph.engine.phases import Course, Phase
 from opgraph.engine.state import State
 from opgraph.engine.steps import again, call_off, end, fail, forget
 from opgraph.engine.story import refusal
-from opgraph.events import AssetReported, Fact, OutputStored, StepFailed, StepInterrupted, StepStarted, StepSucceeded, StepWaits
+from opgraph.events import (
+    AssetReported,
+    Fact,
+    OutputStored,
+    StepFailed,
+    StepInterrupted,
+    StepStarted,
+    StepSucceeded,
+    StepWaits,
+)
 
 MOST_INTERRUPTIONS = 3  # attempts at one step that may end without a verdict, per epoch, before the step fails
 

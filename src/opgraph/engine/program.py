@@ -24,6 +24,7 @@ from opgraph.plan.model import (
 RUN, DECIDE, REUSE, SKIP = range(4)  # a step's decision, as a number
 
 _DECISION = {Do.RUN: RUN, Do.DECIDE: DECIDE, Do.REUSE: REUSE, Do.SKIP: SKIP}
+_RUN = Do.RUN
 
 
 class BrokenPlanError(Error):
@@ -126,17 +127,19 @@ class Program:
         count = len(plan.steps)
         self.plan = plan
         self.count = count
-        self.decisions = bytes([_DECISION[step.decision.do] for step in plan.steps])
+        # To look up an enum's member takes time: most steps run.
+        self.decisions = bytes([RUN if (do := step.decision.do) is _RUN else _DECISION[do] for step in plan.steps])
         self.retries = {i: step.retry for i, step in enumerate(plan.steps) if step.retry is not None}
         self.base, self.names, self.outputs, self.maker = [], [], [], []
         self.needs, self.groups, self.waits = [], [], [0] * count
         self.over, self.place, self.fans = [()] * count, list(range(count)), {}
         self.edges, self.lists, self.gatherings, self.gates, self.followers = {}, {}, {}, {}, {}
         shared: dict[tuple[str, ...], dict[str, int]] = {}
+        known: dict[int, tuple[str, ...]] = {}
         dependents: list[list[int]] = [[] for _ in range(count)]
         far: dict[int, dict[int, Follower]] = {}
         for i, step in enumerate(plan.steps):
-            self._number_outputs(step, i, shared)
+            self._number_outputs(step, i, shared, known)
             if step.over:
                 self._place(step, i)
             upstream = self._number_inputs(step, i)
@@ -157,12 +160,18 @@ class Program:
             self.followers[i] = (*plain, *found.values())
             self.dependents[i] = None
 
-    def _number_outputs(self, step: Step, i: int, shared: dict[tuple[str, ...], dict[str, int]]) -> None:
-        names = tuple([output.name for output in step.outputs])
-        for place, output in enumerate(step.outputs):
-            if output.dynamic:
-                slot = len(self.outputs) + place
-                self.fans[slot] = Fan(i, (), (), output.required, output.stream)
+    def _number_outputs(
+        self, step: Step, i: int, shared: dict[tuple[str, ...], dict[str, int]], known: dict[int, tuple[str, ...]]
+    ) -> None:
+        names = known.get(id(step.outputs))  # steps of one op mostly share them
+        if names is None:
+            names = tuple([output.name for output in step.outputs])
+            if not any(output.dynamic for output in step.outputs):
+                known[id(step.outputs)] = names
+            for place, output in enumerate(step.outputs):
+                if output.dynamic:
+                    slot = len(self.outputs) + place
+                    self.fans[slot] = Fan(i, (), (), output.required, output.stream)
         places = shared.get(names)
         if places is None:
             places = shared[names] = {name: place for place, name in enumerate(names)}
@@ -241,6 +250,11 @@ class Program:
 
     def _only_plain(self, step: Step, i: int) -> dict[int, int] | None:
         """`_number_inputs` of a step that neither is mapped nor collects; None: it does."""
+        if len(step.inputs) == 1 and not step.after and type(source := step.inputs[0].source) is FromStep:
+            slot = self._slot(step, i, source)  # the commonest case
+            self.needs.append((slot,))
+            self.groups.append(())
+            return {source.step: -1}
         needs = [self._slot(step, i, edge) for edge in step.after if not self.is_left_out(edge.step)]
         groups: list[tuple[bool, tuple[int, ...]]] = []
         for given in step.inputs:
@@ -255,10 +269,6 @@ class Program:
                     groups.append((len(edges) < len(source.items), tuple(self._slot(step, i, edge) for edge in edges)))
             elif isinstance(source, (FromCollected, FromMapped)):
                 return None
-        if len(needs) == 1 and not groups:  # the commonest case
-            self.needs.append((needs[0],))
-            self.groups.append(())
-            return {self.maker[needs[0]]: -1}
         self.needs.append(tuple(dict.fromkeys(needs)))
         self.groups.append(tuple(groups))
         upstream = {self.maker[slot]: -1 for slot in needs}

@@ -205,7 +205,7 @@ def configured(bound: list[BoundStep], settings: Settings) -> list[BoundStep]:
     if found or inputs:
         for each in bound:
             each.config = found.get(each.flat.key)
-            each.constants.update(inputs.get(each.flat.key, {}))
+            each.constants = {**each.constants, **inputs.get(each.flat.key, {})}
     return bound
 
 

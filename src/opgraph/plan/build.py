@@ -8,6 +8,7 @@ import heapq
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -69,6 +70,43 @@ def plan_assets(
         InvalidSubsetError: a definition cannot be subset that way, or `policy` is ERROR and an unselected asset is
             certain to come. Several reasons come together in one.
     """
+    laid = _laid.get(graph)
+    if laid is None or laid.selected != selected:
+        laid = _laid[graph] = _lay_out(graph, selected)
+    steps, wanted = laid.steps, laid.wanted
+    have = recorded(sorted(wanted)) if wanted else frozenset[str]()
+    missing = tuple(sorted(key for key in wanted if key not in have and graph.nodes[AssetKey(key)].unit is not None))
+    if missing:
+        steps = tuple([_mark_missing(step, frozenset(missing)) for step in steps])
+    besides = tuple(_besides(steps, policy))
+    certain = [b for b in besides if b.certain and policy is Policy.ERROR]
+    if certain:
+        raise UnselectedAssetsRefused(certain)
+    return Plan(
+        job=job,
+        steps=steps,
+        selection=tuple(sorted(key.text for key in selected)),
+        besides=besides,
+        missing=missing,
+        code=laid.code,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Laid:
+    """The steps for some assets, before anything that depends on the day is noted in them."""
+
+    selected: AbstractSet[AssetKey]
+    steps: tuple[Step, ...]
+    wanted: AbstractSet[str]  # assets to be loaded
+    code: str
+
+
+# What was asked of a graph last: who asks for the same again runs it again.
+_laid: WeakKeyDictionary[AssetGraph, _Laid] = WeakKeyDictionary()
+
+
+def _lay_out(graph: AssetGraph, selected: AbstractSet[AssetKey]) -> _Laid:
     problems: list[InvalidDefinitionError] = []
     parts: list[_Part] = []
     for unit in graph.units:
@@ -85,24 +123,8 @@ def plan_assets(
         layout = _Layout(graph, _split(graph, layout, selected), selected)
         if layout.stuck:
             raise _in_a_circle(graph, layout, selected)
-    steps, wanted = layout.steps(), layout.wanted
-    code = hash_of(steps)  # before anything that depends on the day is noted in them
-    have = recorded(sorted(wanted)) if wanted else frozenset[str]()
-    missing = tuple(sorted(key for key in wanted if key not in have and graph.nodes[AssetKey(key)].unit is not None))
-    if missing:
-        steps = [_mark_missing(step, frozenset(missing)) for step in steps]
-    besides = tuple(_besides(steps, policy))
-    certain = [b for b in besides if b.certain and policy is Policy.ERROR]
-    if certain:
-        raise UnselectedAssetsRefused(certain)
-    return Plan(
-        job=job,
-        steps=tuple(steps),
-        selection=tuple(sorted(key.text for key in selected)),
-        besides=besides,
-        missing=missing,
-        code=code,
-    )
+    steps = layout.steps()
+    return _Laid(frozenset(selected), tuple(steps), layout.wanted, hash_of(steps))
 
 
 @dataclass(slots=True)
@@ -294,12 +316,19 @@ class _Layout:
         place = {d: i for i, d in enumerate(self.order)}
         moved = any(d != i for i, d in enumerate(self.order))  # rarely: definitions mostly stand in a fitting order
         reasons = _Reasons(self)
+        makers = [{step for step, _ in each.part.unit.key_at} for each in self.parts]
+        known: dict[tuple[int, tuple[str, ...]], tuple[StepOutput, ...]] = {}  # of ops that make no asset
         steps: list[Step] = []
         for d in self.order:
             p, number = self.drafts[d]
             each = self.parts[p]
             unit, flat = each.part.unit, each.part.unit.flat.steps[number]
-            outputs = tuple([self._output(each, number, name) for name in flat.op.outs])
+            same = (id(flat.op), each.part.needed[number])
+            outputs = known.get(same) if number not in makers[p] else None
+            if outputs is None:
+                outputs = tuple([self._output(each, number, name) for name in flat.op.outs])
+                if number not in makers[p]:
+                    known[same] = outputs
             inputs, after = self.inputs[d], self.after[d]
             mapped = over(flat, each.at) if flat.over else ()
             if moved:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
+from opgraph.declare.op import OpDefinition
 from opgraph.declare.spec import AssetSpec
 from opgraph.plan.code import function_hash, hash_of
 from opgraph.plan.fans import over, streams, taken
@@ -43,6 +44,8 @@ def plan_graph(flat: Flat, *, job: str, chosen: AbstractSet[str] | None = None) 
     running = [i for i, step in enumerate(flat.steps) if chosen is None or step.key in chosen]
     place = {number: i for i, number in enumerate(running)}
     steps: list[Step] = []
+    known: dict[int, tuple[StepOutput, ...]] = {}  # by op
+    decision = Decision(Do.RUN, "job")
     for number in running:
         step = flat.steps[number]
         after: list[FromStep] = []
@@ -56,18 +59,9 @@ def plan_graph(flat: Flat, *, job: str, chosen: AbstractSet[str] | None = None) 
                     after.append(source)
             else:
                 inputs.append(StepInput(name, source, step.op.ins[name].input_manager_key or ""))
-        outputs = tuple(
-            StepOutput(
-                name,
-                Role.NEEDED,
-                required=out.is_required,
-                io_manager=out.io_manager_key or IO_MANAGER,
-                dynamic=out.is_dynamic,
-                stored=not out.is_nothing,
-                stream=streams(out),
-            )
-            for name, out in step.op.outs.items()
-        )
+        outputs = known.get(id(step.op))
+        if outputs is None:
+            outputs = known[id(step.op)] = _outputs(step.op)
         timeout, executor = limits_of(step, {})
         steps.append(
             Step(
@@ -76,7 +70,7 @@ def plan_graph(flat: Flat, *, job: str, chosen: AbstractSet[str] | None = None) 
                 op=step.op.name,
                 inputs=tuple(inputs),
                 outputs=outputs,
-                decision=Decision(Do.RUN, "job"),
+                decision=decision,
                 after=tuple(dict.fromkeys(after)),
                 over=over(step, place) if all(each.step in place for each in step.over) else (),
                 unit=job,
@@ -89,6 +83,21 @@ def plan_graph(flat: Flat, *, job: str, chosen: AbstractSet[str] | None = None) 
             )
         )
     return Plan(job=job, steps=tuple(steps), code=hash_of(steps))
+
+
+def _outputs(op: OpDefinition) -> tuple[StepOutput, ...]:
+    return tuple(
+        StepOutput(
+            name,
+            Role.NEEDED,
+            required=out.is_required,
+            io_manager=out.io_manager_key or IO_MANAGER,
+            dynamic=out.is_dynamic,
+            stored=not out.is_nothing,
+            stream=streams(out),
+        )
+        for name, out in op.outs.items()
+    )
 
 
 def _source(

@@ -13,6 +13,7 @@ from opgraph.events import (
     RunStarted,
     RunStatus,
     StepReused,
+    StepStarted,
     StepSucceeded,
     Stored,
 )
@@ -29,6 +30,8 @@ class Standing(NamedTuple):
 def touched(facts: Sequence[AnyFact]) -> bool:
     """Whether any of these facts may change a view. Called for every fact of every run."""
     for fact in facts:
+        if isinstance(fact, StepStarted):  # as common as the next
+            continue
         if isinstance(fact, StepSucceeded):
             for stored in fact.outputs:
                 if stored.asset is not None:

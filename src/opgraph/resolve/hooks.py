@@ -1,6 +1,6 @@
 """Which hooks are called when a step has ended, and what they need."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
 from opgraph.declare.hooks import HookDefinition
@@ -10,8 +10,10 @@ from opgraph.resolve.flatten import FlatStep
 from opgraph.resolve.mistakes import MissingResource
 
 
-def hooks_of(step: FlatStep, around: Iterable[AbstractSet[HookDefinition]]) -> tuple[HookDefinition, ...]:
+def hooks_of(step: FlatStep, around: Collection[AbstractSet[HookDefinition]]) -> tuple[HookDefinition, ...]:
     """The hooks of a step, each once: its own, those of the graphs around it, and those `around` all, by name."""
+    if not step.parents and not any(around) and (step.node is None or not step.node.hooks):  # the commonest case
+        return ()
     nodes = (*((step.node,) if step.node is not None else ()), *reversed(step.parents))
     groups = [node.hooks for node in nodes if node.hooks] + [hooks for hooks in around if hooks]
     if not groups:

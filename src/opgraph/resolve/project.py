@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from opgraph.declare.assets_definition import AssetsDefinition
 from opgraph.declare.definitions import Definitions
@@ -16,6 +17,9 @@ from opgraph.resolve.hooks import missing_for
 from opgraph.resolve.mistakes import DuplicateJob
 from opgraph.resolve.verify import mistakes_in
 
+# The graphs of definitions in which nothing is wrong: neither changes, so who starts many runs resolves once.
+_sound: WeakKeyDictionary[Definitions, AssetGraph] = WeakKeyDictionary()
+
 
 class Project:
     """Definitions with names turned into one graph. Made by `resolve`."""
@@ -23,10 +27,15 @@ class Project:
     def __init__(self, definitions: Definitions) -> None:
         self.definitions = definitions
         self.problems: list[InvalidDefinitionError] = []
+        sound = _sound.get(definitions)
+        if sound is not None:
+            self.graph = sound
+            self.jobs: dict[str, JobDefinition | AssetJob] = {job.name: job for job in definitions.jobs}
+            return
         made = [each for each in definitions.assets if isinstance(each, AssetsDefinition)]
         specs = [each for each in definitions.assets if isinstance(each, AssetSpec)]
         self.graph = AssetGraph(list({id(each): each for each in made}.values()), specs)  # one may be listed twice
-        self.jobs: dict[str, JobDefinition | AssetJob] = {}
+        self.jobs = {}
         for job in definitions.jobs:
             if job.name in self.jobs and self.jobs[job.name] is not job:
                 self.problems.append(DuplicateJob(job.name, getattr(job, "source", None)))
@@ -35,6 +44,8 @@ class Project:
         of_jobs = [(hook, each) for each in definitions.jobs if isinstance(each, AssetJob) for hook in each.hooks]
         for hook, each in of_jobs:
             self.problems += missing_for(hook, f"job `{each.name}`", self.resources, set())
+        if not self.problems:
+            _sound[definitions] = self.graph
 
     @cached_property
     def resources(self) -> Mapping[str, Any]:

@@ -111,7 +111,7 @@ class Attempts:
             going.loaded = _clock()
             selected = bound.selected if task.asked is None else task.asked
             context: OpExecutionContext | None = None
-            if bound.flat.op.body.takes_context:
+            if bound.call.takes_context:
                 context = self._contexts[task.step] = self._context(bound, task.attempt, selected)
             items: Iterable[Any] = bound.call.outputs(ins, context, selected, loop)
             if going.witness is not None:
@@ -150,7 +150,7 @@ class Attempts:
             going.loaded = _clock()
             selected = bound.selected if task.asked is None else task.asked
             context: OpExecutionContext | None = None
-            if bound.flat.op.body.takes_context:
+            if bound.call.takes_context:
                 context = self._contexts[task.step] = self._context(bound, task.attempt, selected)
             started = bound.call.start(ins, context)
             if bound.flat.op.body.kind == "async":
@@ -223,10 +223,11 @@ class Attempts:
 
     def _load(self, bound: BoundStep, going: "_Going") -> dict[str, Any]:
         ins: dict[str, Any] = {}
-        if bound.config is not None and bound.op.body.config is not None:
-            ins["config"] = bound.config.value
-        for name in bound.op.body.resources:
-            ins[name] = getattr(self.side.resources, name)
+        if bound.call.injects:
+            if bound.config is not None and bound.op.body.config is not None:
+                ins["config"] = bound.config.value
+            for name in bound.op.body.resources:
+                ins[name] = getattr(self.side.resources, name)
         for each in bound.step.inputs:
             source = each.source
             name = each.name

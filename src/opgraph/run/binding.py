@@ -1,17 +1,16 @@
 """A plan bound to today's code: for each of its steps the function to call and all that the call needs to know."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Set as AbstractSet
+from typing import Any, NamedTuple
 
-import msgspec
+from msgspec import Struct, structs
 
 from opgraph.declare.hooks import HookDefinition
 from opgraph.declare.op import OpDefinition
 from opgraph.errors import Error
 from opgraph.keys import AssetKey
-from opgraph.plan.model import Do, FromCaller, FromMany, Plan, Policy, Role, Step, StepOutput
+from opgraph.plan.model import Do, FromCaller, FromMany, FromStep, Plan, Policy, Role, Step, StepOutput
 from opgraph.resolve.assets import Unit
 from opgraph.resolve.config import OpConfig
 from opgraph.resolve.flatten import Constant, Flat, FlatStep, Many
@@ -21,6 +20,8 @@ from opgraph.run.body import OpCall
 from opgraph.run.mistakes import InputNotGiven
 
 _ASKED = (Role.SELECTED, Role.NEEDED)
+_RUNNING = (Do.RUN, Do.DECIDE)
+_NONE: Mapping[str, Any] = {}
 
 
 class StepGone(Error):
@@ -33,8 +34,7 @@ class StepGone(Error):
         )
 
 
-@dataclass(slots=True, eq=False)
-class BoundStep:
+class BoundStep(Struct, eq=False):
     """One step of a plan with its code."""
 
     number: int
@@ -43,16 +43,15 @@ class BoundStep:
     call: OpCall
     unit: Unit | None  # None: a job's op
     selected: frozenset[str] | None  # None: all outputs
-    outputs: dict[str, StepOutput]
-    constants: dict[str, Any]  # values written in the graph's body, by input
+    outputs: Mapping[str, StepOutput]
+    constants: Mapping[str, Any]  # values written in the graph's body, by input
     whole: bool  # whether all outputs must be seen before any is stored
     config: OpConfig | None = None
     hooks: tuple[HookDefinition, ...] = ()
 
     def mapped(self, number: int, key: str) -> "BoundStep":
         """The step that was made of this one for a value of a fan-out."""
-        step = msgspec.structs.replace(self.step, key=key)
-        return dataclasses.replace(self, number=number, step=step)
+        return structs.replace(self, number=number, step=structs.replace(self.step, key=key))
 
     @property
     def op(self) -> OpDefinition:
@@ -72,6 +71,15 @@ class BoundStep:
         return {name: AssetKey(out.asset) for name, out in self.outputs.items() if out.asset is not None}
 
 
+class _Outputs(NamedTuple):
+    """What follows from a step's outputs alone. Steps of one op mostly share these."""
+
+    call: OpCall
+    selected: frozenset[str] | None
+    by_name: Mapping[str, StepOutput]
+    whole: bool
+
+
 def bind_assets(plan: Plan, project: Project) -> list[BoundStep]:
     """The steps of a plan of assets, bound.
 
@@ -83,6 +91,7 @@ def bind_assets(plan: Plan, project: Project) -> list[BoundStep]:
     policy = plan.besides[0].policy if plan.besides else Policy.MATERIALIZE
     bound: list[BoundStep] = []
     calls: dict[int, OpCall] = {}
+    known: dict[int, _Outputs] = {}
     for number, step in enumerate(plan.steps):
         unit = units.get(step.unit)
         if unit is None:
@@ -92,9 +101,13 @@ def bind_assets(plan: Plan, project: Project) -> list[BoundStep]:
         flat = flats[step.unit].get(step.node)
         if flat is None:
             raise StepGone(step.key)
-        assets = {AssetKey(out.asset): out.name for out in step.outputs if out.asset is not None}
-        call = OpCall(flat.op, assets=assets, after=_internal_order(unit, assets)) if assets else _plain(calls, flat.op)
-        bound.append(_bound(number, step, flat, unit, call, policy))
+        outputs = known.get(id(step.outputs))
+        if outputs is None or outputs.call.op is not flat.op:
+            assets = {AssetKey(out.asset): out.name for out in step.outputs if out.asset is not None}
+            after = _internal_order(unit, assets)
+            call = OpCall(flat.op, assets=assets, after=after) if assets else _plain(calls, flat.op)
+            outputs = known[id(step.outputs)] = _outputs(step, call, policy)
+        bound.append(_bound(number, step, flat, unit, outputs))
     return bound
 
 
@@ -106,8 +119,8 @@ def bind_graph(plan: Plan, flat: Flat) -> list[BoundStep]:
     for number, step in enumerate(plan.steps):
         if step.node not in steps:
             raise StepGone(step.key)
-        op = steps[step.node].op
-        bound.append(_bound(number, step, steps[step.node], None, _plain(calls, op), Policy.MATERIALIZE))
+        outputs = _outputs(step, _plain(calls, steps[step.node].op), Policy.MATERIALIZE)
+        bound.append(_bound(number, step, steps[step.node], None, outputs))
     return bound
 
 
@@ -118,37 +131,32 @@ def _plain(calls: dict[int, OpCall], op: OpDefinition) -> OpCall:
     return calls[id(op)]
 
 
-def _bound(
-    number: int,
-    step: Step,
-    flat: FlatStep,
-    unit: Unit | None,
-    call: OpCall,
-    policy: Policy,
-) -> BoundStep:
+def _outputs(step: Step, call: OpCall, policy: Policy) -> _Outputs:
     everything = all(output.role in _ASKED for output in step.outputs)
-    return BoundStep(
-        number=number,
-        step=step,
-        flat=flat,
-        call=call,
-        unit=unit,
+    return _Outputs(
+        call,
         selected=None if everything else frozenset(step.selected),
-        outputs={output.name: output for output in step.outputs},
-        constants=_constants(flat, step),
+        by_name={output.name: output for output in step.outputs},
         whole=policy is Policy.ERROR and any(o.role is Role.UNSELECTED_OPTIONAL for o in step.outputs),
     )
 
 
-def _constants(flat: FlatStep, step: Step) -> dict[str, Any]:
+def _bound(number: int, step: Step, flat: FlatStep, unit: Unit | None, outputs: _Outputs) -> BoundStep:
+    call, selected, by_name, whole = outputs
+    return BoundStep(number, step, flat, call, unit, selected, by_name, _constants(flat, step), whole)
+
+
+def _constants(flat: FlatStep, step: Step) -> Mapping[str, Any]:
     found: dict[str, Any] = {}
     for each in step.inputs:
+        if type(each.source) is FromStep:
+            continue
         origin = flat.inputs[each.name]
         if isinstance(origin, Constant):
             found[each.name] = origin.value
         elif isinstance(origin, Many) and isinstance(each.source, FromMany):
             found[each.name] = [item.value if isinstance(item, Constant) else None for item in origin.items]
-    return found
+    return found or _NONE
 
 
 def _internal_order(unit: Unit, assets: Mapping[AssetKey, str]) -> Mapping[str, frozenset[str]]:
@@ -165,8 +173,12 @@ def _internal_order(unit: Unit, assets: Mapping[AssetKey, str]) -> Mapping[str, 
 
 def hooked(bound: list[BoundStep], of_job: frozenset[HookDefinition]) -> list[BoundStep]:
     """Bound steps with the hooks that are called when they have ended."""
+    around: tuple[AbstractSet[HookDefinition], ...] = (of_job,)
+    unit: Unit | None = None
     for each in bound:
-        around = (each.unit.definition.hooks, of_job) if each.unit is not None else (of_job,)
+        if each.unit is not unit:
+            unit = each.unit
+            around = (unit.definition.hooks, of_job) if unit is not None else (of_job,)
         each.hooks = hooks_of(each.flat, around)
     return bound
 
@@ -175,18 +187,19 @@ def keys_of_running(bound: Sequence[BoundStep]) -> frozenset[str]:
     """The keys of the resources and I/O managers that the steps use which run."""
     found: set[str] = set()
     ops: set[int] = set()
+    seen: set[int] = set()
     for each in bound:
         step, op = each.step, each.flat.op
-        if step.decision.do is not Do.RUN and step.decision.do is not Do.DECIDE:
+        if step.decision.do not in _RUNNING:
             continue
         for hook in each.hooks:
             found |= hook.required_resource_keys
         if id(op) not in ops:
             ops.add(id(op))
             found |= op.required_resource_keys
-        for out in step.outputs:
-            if out.stored:
-                found.add(out.io_manager)
+        if id(step.outputs) not in seen:
+            seen.add(id(step.outputs))
+            found.update([out.io_manager for out in step.outputs if out.stored])
         for given in step.inputs:
             if given.manager:
                 found.add(given.manager)
@@ -200,7 +213,7 @@ def refuse_missing(bound: Sequence[BoundStep], given: Mapping[str, Any]) -> None
         InputNotGiven: names the first.
     """
     for each in bound:
-        if each.step.decision.do not in (Do.RUN, Do.DECIDE):
+        if each.step.decision.do not in _RUNNING:
             continue
         for wanted in each.step.inputs:
             alone = isinstance(wanted.source, FromCaller)

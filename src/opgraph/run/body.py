@@ -55,7 +55,7 @@ class OpCall:
 
     __slots__ = (
         "_after", "_assets", "_expects", "_fn", "_in_order", "_in_types", "_names", "_out_types", "_outs", "_quick",
-        "_takes_context", "defaults", "direct", "op",
+        "defaults", "direct", "injects", "op", "takes_context",
     )  # fmt: skip
 
     def __init__(
@@ -77,7 +77,8 @@ class OpCall:
         self._names = tuple(op.outs)
         self._assets = assets
         self._after = after
-        self._takes_context = body.takes_context
+        self.takes_context = body.takes_context
+        self.injects = body.config is not None or bool(body.resources)  # parameters that are no inputs
         self._in_order = body.params if body.code.co_posonlyargcount else ()
         self._in_types = input_types(op)
         self._out_types = output_types(op)
@@ -110,7 +111,7 @@ class OpCall:
         if self._in_types:
             self._check_inputs(ins)
         if self._quick is not None:
-            value = self._fn(context, **ins) if self._takes_context else self._fn(**ins)
+            value = self._fn(context, **ins) if self.takes_context else self._fn(**ins)
             if type(value) not in _SPECIAL and (context is None or not context.added_metadata):
                 name = self._quick
                 if self._out_types:
@@ -147,8 +148,8 @@ class OpCall:
         if self._in_order:
             rest = dict(ins)
             args = [rest.pop(name) for name in self._in_order if name in rest and name not in self.op.body.keyword_only]
-            return self._fn(context, *args, **rest) if self._takes_context else self._fn(*args, **rest)
-        return self._fn(context, **ins) if self._takes_context else self._fn(**ins)
+            return self._fn(context, *args, **rest) if self.takes_context else self._fn(*args, **rest)
+        return self._fn(context, **ins) if self.takes_context else self._fn(**ins)
 
     def returned(
         self, value: Any, context: OpExecutionContext | None, selected: AbstractSet[str] | None, loop: EventLoop

@@ -91,6 +91,7 @@ _TICK = 0.1  # seconds: no longer does the driver wait for a report without look
 _GRACE_OF_CANCEL = 1.0  # seconds between asking an attempt to stop and ending it
 _GRACE_OF_LIMIT = 0.5
 _NEVER = float("inf")
+_STARTING = int(Phase.STARTING)  # in a name of its own: to ask an enum for a member takes time
 _MOST_UNRECORDED = 100  # values of a fan-out that nothing takes yet
 _WINDOW = 50  # values that a generator may yield before it waits until fewer mapped steps are left to start
 
@@ -272,7 +273,7 @@ class Driver:
     def _run(self, number: int) -> None:
         """Make an attempt in this thread. What an ordinary one needs is written out: it is what short ops wait for."""
         state = self.state
-        if state.phases[number] != Phase.STARTING:  # it was withdrawn, or waits again, since it was told to start
+        if state.phases[number] != _STARTING:  # it was withdrawn, or waits again, since it was told to start
             if self._slots is not None:
                 self._slots.free(number)
             return

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-import msgspec
+from msgspec import structs
 
 from opgraph.declare.inputs import NoDefault
 from opgraph.declare.materialization import AssetObservation
@@ -24,13 +24,15 @@ from opgraph.run.body import Came
 from opgraph.run.instance import Instance
 from opgraph.run.preview import glance, look
 from opgraph.run.resources import Opened, Resources
+from opgraph.values.codec import decode
 from opgraph.values.context import InputContext, OutputContext
 from opgraph.values.manager import FilesystemIOManager, InMemoryIOManager
 from opgraph.values.problems import ValueLostError
-from opgraph.values.store import Origin
+from opgraph.values.store import Origin, cut
 from opgraph.values.upath import UPathIOManager
 
 DEFAULT = "io_manager"
+_INLINE = Place.INLINE  # in a name of its own: to ask an enum for a member takes time
 _CACHE = 4 * 1024 * 1024  # bytes of inline values kept in the process, so that the next step need not ask the record
 _BESIDE = 150  # bytes that keeping one costs beside its own
 
@@ -179,8 +181,8 @@ class Shelf:
         if seen:
             blob = seen if blob is None else blob + seen
             if offset and stored.place is not Place.INLINE:
-                stored = msgspec.structs.replace(stored, offset=offset)
-        return (msgspec.structs.replace(stored, tags=dict(came.tags)) if came.tags else stored), blob
+                stored = structs.replace(stored, offset=offset)
+        return (structs.replace(stored, tags=dict(came.tags)) if came.tags else stored), blob
 
     @staticmethod
     def _kinds_of(bound: BoundStep, asset: str) -> AbstractSet[str]:
@@ -379,11 +381,11 @@ class Shelf:
         stored = kept.stored
         place = stored.place
         if not manager:
-            if place is Place.INLINE:
+            if place is _INLINE:
                 blob = self._blobs.get(kept.seq) if kept.run == self.run_id else None
-                if blob is None:
-                    blob = self.bytes_of(kept)
-                return self._intermediates.get(stored, blob)
+                if blob is not None:  # it never left this process: its checksum was made of these very bytes
+                    return decode(cut(stored, blob), type_name=stored.type_name)
+                return self._intermediates.get(stored, self.bytes_of(kept))
             if place is Place.FILE:
                 return self._intermediates.get(stored)
             if place is Place.MEMORY:
@@ -462,7 +464,7 @@ class Shelf:
 
     def _with_metadata(self, read: Read) -> Read:
         metadata = self.told_of_input()
-        return msgspec.structs.replace(read, metadata=metadata) if metadata else read
+        return structs.replace(read, metadata=metadata) if metadata else read
 
     def _load_unrecorded(self, asset: str, bound: BoundStep | None, name: str, key: str, attempt: int) -> Any:
         loader = self._manager(key, f"asset `{asset}`", None)

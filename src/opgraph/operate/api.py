@@ -31,6 +31,7 @@ from opgraph.operate.asset_job import job_of_assets
 from opgraph.operate.asset_view import AssetGraphView
 from opgraph.operate.cancel import RunCanceledError
 from opgraph.operate.execute import RunOutcome, start
+from opgraph.operate.memo import with_memo_of_all
 from opgraph.operate.mistakes import ManagersInMemory, NotMadeByRun, RunIdTaken
 from opgraph.operate.planning import past_of, row_of, trouble_in, what_failed
 from opgraph.operate.target import EVERYTHING, AssetTarget, Selection, Target, asset_target, graph_target, job_target
@@ -326,7 +327,7 @@ def _target_of_assets(
 def _again(plan: Plan, parent: RunRow, options: ReexecutionOptions, instance: Instance, target: Target) -> Plan:
     past, trouble = past_of(parent, instance), trouble_in(instance, target)
     if options.only_failed and not options.step_selection:
-        return what_failed(plan, past, trouble, parent)
+        return with_memo_of_all(what_failed(plan, past, trouble, parent), instance, target.resources)
     if options.step_selection:
         return only_steps(plan, past, trouble, options.step_selection)
     return from_steps(plan, past, trouble, [step.key for step in plan.steps])

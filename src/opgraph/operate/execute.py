@@ -152,6 +152,7 @@ def resume(
     only: Sequence[str] = (),
     policy: str | Policy | None = None,
     config: Given = None,
+    memoize: bool = False,
     listeners: Sequence[Listener] = (),
     on_plan: OnPlan | None = None,
     forward: bool = False,
@@ -174,6 +175,7 @@ def resume(
         only: run just these steps.
         policy: what to do with assets that come though nobody asked for them; None: what that run did.
         config: what to change in the configuration of that run; the ops that it changes run again.
+        memoize: whether ops are memoized of which nobody says it.
         listeners: told of every fact once it is recorded.
         on_plan: told of the plan and the run's id before anything runs.
         forward: whether what ops print also goes where it would have gone.
@@ -190,7 +192,7 @@ def resume(
         UnknownStep: a step was named that the plan does not have.
     """
     row = row_of(instance, run_id)
-    target = target_again(defs, row, instance, policy, config)
+    target = target_again(defs, row, instance, policy, config, memoize=memoize)
     options: dict[str, Any] = {"listeners": listeners, "on_plan": on_plan, "forward": forward}
     options |= {"executor": executor, "otherwise": otherwise, "timeout": timeout}
     if not row.status.is_final:

@@ -4,6 +4,7 @@ import enum
 import hashlib
 import pickle
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import PurePath
 from types import FunctionType
@@ -23,6 +24,7 @@ from opgraph.plan.code import function_hash
 from opgraph.plan.memo import memoized, name_of, run_anew
 from opgraph.plan.mistakes import WouldRun
 from opgraph.plan.model import (
+    Do,
     FromAsset,
     FromCaller,
     FromDefault,
@@ -120,6 +122,22 @@ def with_memo(
     return decided
 
 
+def with_memo_of_all(plan: Plan, instance: Instance, resources: Mapping[str, Any]) -> Plan:
+    """A plan that goes on from an earlier run, with what any run stored reused for its memoized steps that would run.
+
+    Args:
+        plan: with what the earlier run stored reused.
+        instance: where values are stored.
+        resources: by key.
+    """
+    names = [name_of(step) for step in plan.steps if step.memo is not None and step.decision.do is Do.RUN]
+    if not names:
+        return plan
+    catch_up(instance)
+    rows, versions = instance.record.memos(names), _versions(plan, instance)
+    return memoized(plan, rows, versions, trouble_with(instance, resources, memo=True), goes_on=True)
+
+
 def catch_up(instance: Instance) -> None:
     """Remember what runs stored whose process died before it could."""
     for row in instance.record.runs(status=_UNFINISHED, limit=_DEAD):
@@ -169,12 +187,7 @@ class _Memos:
         self._known: dict[str, str] = {}  # what a resource is, by key
         self._made = {output.asset for step in plan.steps for output in step.outputs if output.asset is not None}
         self._named = {name: self._deps(unit) for name, unit in units.items()}
-        assets = {name for named in self._named.values() for name in named}
-        for step in plan.steps:
-            assets.update(_assets_of(step))
-        self.versions = {
-            asset: version for asset in sorted(assets) if (version := version_in(instance.record, asset)) is not None
-        }
+        self.versions = _versions(plan, instance, {name for named in self._named.values() for name in named})
 
     def _deps(self, unit: Unit) -> list[str]:
         """The assets that a definition only names, and that this plan does not make."""
@@ -244,6 +257,14 @@ class _Memos:
                 raise _Unknown
             return digest(declared.default_value)
         return None
+
+
+def _versions(plan: Plan, instance: Instance, assets: AbstractSet[str] = frozenset()) -> dict[str, str]:
+    """The versions of these assets and of those that the plan loads; without those of which nothing is recorded."""
+    found = set(assets)
+    for step in plan.steps:
+        found.update(_assets_of(step))
+    return {asset: version for asset in sorted(found) if (version := version_in(instance.record, asset)) is not None}
 
 
 def _assets_of(step: Step) -> list[str]:

@@ -7,7 +7,7 @@ from opgraph.declare.definitions import Definitions
 from opgraph.declare.labels import MEMOIZE
 from opgraph.declare.sweep import unswept
 from opgraph.errors import InvalidSubsetError, UnknownRun
-from opgraph.operate.memo import Memoizing, Reuse
+from opgraph.operate.memo import Memoizing, Reuse, with_memo_of_all
 from opgraph.operate.stored import trouble_with
 from opgraph.operate.target import EVERYTHING, Selection, Target, asset_target, job_target
 from opgraph.plan.mistakes import NothingToRun
@@ -101,6 +101,7 @@ def plan_resume(
     only: Sequence[str] = (),
     policy: str | Policy | None = None,
     config: Given = None,
+    memoize: bool = False,
 ) -> Plan:
     """What resuming a run would run and reuse, with reasons.
 
@@ -112,6 +113,7 @@ def plan_resume(
         only: run just these steps.
         policy: what to do with assets that come though nobody asked for them; None: what that run did.
         config: what to change in the configuration of that run.
+        memoize: whether ops are memoized of which nobody says it.
 
     Raises:
         RunNotFoundError: there is no such run.
@@ -119,7 +121,7 @@ def plan_resume(
         UnknownStep: a step was named that the plan does not have.
     """
     row = row_of(instance, run_id)
-    target = target_again(defs, row, instance, policy, config)
+    target = target_again(defs, row, instance, policy, config, memoize=memoize)
     return replan(target, row, instance, from_step=[from_step] if from_step else (), only=only)
 
 
@@ -146,9 +148,17 @@ def target_again(
     instance: Instance,
     policy: str | Policy | None = None,
     config: Given = None,
+    *,
+    memoize: bool = False,
 ) -> Target:
     """What an earlier run was asked for, with today's definitions. `policy` is that run's, unless another is given, and
     so is its configuration, over which `config` is laid."""
+    return replace(_target_again(defs, row, instance, policy, config), memoizing=Memoizing(memoize))
+
+
+def _target_again(
+    defs: Definitions, row: RunRow, instance: Instance, policy: str | Policy | None, config: Given
+) -> Target:
     then = decode_plan(row.plan)
     policy = policy or policy_in(then)
     if not then.selection:
@@ -197,7 +207,7 @@ def replan(
         return only_steps(today, past, trouble, only)
     if from_step:
         return from_steps(today, past, trouble, from_step)
-    return what_failed(today, past, trouble, row)
+    return with_memo_of_all(what_failed(today, past, trouble, row), instance, target.resources)
 
 
 def what_failed(today: Plan, past: Past, trouble: Trouble, row: RunRow) -> Plan:

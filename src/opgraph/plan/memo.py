@@ -145,7 +145,7 @@ def wanted_of(step: Step, row: Memoized) -> tuple[Kept, ...] | str:
     return tuple(found)
 
 
-def memoized(plan: Plan, rows: Rows, versions: Versions, trouble: Trouble) -> Plan:
+def memoized(plan: Plan, rows: Rows, versions: Versions, trouble: Trouble, *, goes_on: bool = False) -> Plan:
     """The plan with stored values reused, or to be decided on by the run, for its memoized steps that were to run.
 
     Args:
@@ -153,6 +153,7 @@ def memoized(plan: Plan, rows: Rows, versions: Versions, trouble: Trouble) -> Pl
         rows: what is remembered of its steps, by `name_of`, the last used first.
         versions: the versions of the assets that it loads; those that are not known are left out.
         trouble: tells why a stored value cannot be loaded.
+        goes_on: whether it goes on from an earlier run: then what was asked for runs.
     """
     decisions = [step.decision for step in plan.steps]
 
@@ -160,7 +161,7 @@ def memoized(plan: Plan, rows: Rows, versions: Versions, trouble: Trouble) -> Pl
         return next((kept for kept in decisions[source.step].kept if kept.stored.output == source.output), None)
 
     for i, step in enumerate(plan.steps):
-        if step.memo is None or decisions[i].do is not Do.RUN:
+        if step.memo is None or decisions[i].do is not Do.RUN or (goes_on and decisions[i].why == "asked"):
             continue
         if step.memo.unknown:
             decisions[i] = Decision(Do.RUN, "input unknown", step.memo.unknown)
@@ -178,6 +179,8 @@ def memoized(plan: Plan, rows: Rows, versions: Versions, trouble: Trouble) -> Pl
             decisions[i] = Decision(Do.RUN, "input unknown", inputs)
         else:
             decisions[i] = _decided(step, parts_of(step.memo, inputs), known, trouble)
+        if goes_on and decisions[i].do is Do.RUN:
+            decisions[i] = step.decision  # what became of it in the earlier run says more
     run_what_is_lost(plan.steps, decisions, trouble)
     steps = tuple(
         step if step.decision is decision else msgspec.structs.replace(step, decision=decision)

@@ -95,7 +95,14 @@ def command(
     with chosen.past() as instance, nothing_missing_is_fine(ctx, joined(select), as_json=as_json):
         if run:
             run_id = find_run(instance.record, run)
-            plan = planning.plan_resume(definitions, run_id, instance=instance, policy=on_unselected, config=config)
+            plan = planning.plan_resume(
+                definitions,
+                run_id,
+                instance=instance,
+                policy=on_unselected,
+                config=config,
+                memoize=chosen.location.memoize,
+            )
         else:
             plan = planning.plan(
                 definitions,

@@ -54,6 +54,7 @@ def command(
                 only=only,
                 policy=on_unselected,
                 config=config,
+                memoize=chosen.location.memoize,
                 listeners=(listener,),
                 on_plan=on_plan,
                 otherwise=chosen.location.executor,

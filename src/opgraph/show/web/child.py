@@ -198,7 +198,9 @@ class Definitions:
         policy, config = given.get("policy"), as_given(given.get("config") or {})
         if mode == "all":
             return again(self._definitions, row, self._instance, policy, config)[1], False
-        target = planning.target_again(self._definitions, row, self._instance, policy, config)
+        target = planning.target_again(
+            self._definitions, row, self._instance, policy, config, memoize=self._location.memoize
+        )
         plan = planning.replan(
             target,
             row,

@@ -95,6 +95,7 @@ def _run(location: Location, given: Json, begun: execute.OnPlan) -> RunStatus:
             only=steps if mode == "only" else (),
             policy=policy,
             config=config,
+            memoize=location.memoize,
             **options,
         ).status
 

@@ -193,6 +193,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "opgraph.declare.executor": (
         "Executor",
         "async_executor",
+        "dask_executor",
         "executor",
         "in_process_executor",
         "multiprocess_executor",

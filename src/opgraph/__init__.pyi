@@ -16,6 +16,7 @@ from opgraph.declare.dynamic import DynamicOutput as DynamicOutput
 from opgraph.declare.env import EnvVar as EnvVar
 from opgraph.declare.executor import Executor as Executor
 from opgraph.declare.executor import async_executor as async_executor
+from opgraph.declare.executor import dask_executor as dask_executor
 from opgraph.declare.executor import executor as executor
 from opgraph.declare.executor import in_process_executor as in_process_executor
 from opgraph.declare.executor import multiprocess_executor as multiprocess_executor
@@ -217,7 +218,6 @@ build_schedule_context: Placeholder
 build_schedule_from_partitioned_job: Placeholder
 build_sensor_context: Placeholder
 daily_partitioned_config: Placeholder
-dask_executor: Placeholder
 dynamic_partitioned_config: Placeholder
 evaluate_automation_conditions: Placeholder
 hourly_partitioned_config: Placeholder

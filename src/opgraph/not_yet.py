@@ -9,8 +9,7 @@ from opgraph.errors import Error, NotYetSupportedError
 
 # What to do meanwhile: the names it holds for.
 _MEANWHILE: dict[str, tuple[str, ...]] = {
-    "leave it out; ops run in the process that starts the run": (
-        "dask_executor",
+    "use `dask_executor`: opgraph ships no executor for Ray, for reasons in docs/decisions/0014-dask-and-not-ray.md": (
         "ray_executor",
     ),
     "check the value in an op, and raise `Failure` when it is wrong": (

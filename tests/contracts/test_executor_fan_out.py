@@ -31,7 +31,7 @@ from opgraph.plan.model import decode_plan
 from opgraph.run.instance import Instance
 from opgraph.run.made import Made
 
-EXECUTORS = ("in_process", "threads", "async", "processes")
+EXECUTORS = ("in_process", "threads", "async", "processes", "dask")
 SEVERAL = {
     "threads": threads_executor.configured({"max_concurrent": 2}),
     "processes": multiprocess_executor.configured({"max_concurrent": 2}),
@@ -45,7 +45,7 @@ pytestmark = pytest.mark.timeout(60)
 
 @pytest.fixture(params=EXECUTORS)
 def executor_name(request):
-    return request.param
+    return request.getfixturevalue("dask_cluster") if request.param == "dask" else request.param
 
 
 @pytest.fixture(params=["disk", "memory"])

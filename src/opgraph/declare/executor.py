@@ -10,7 +10,7 @@ class ExecutorChoice(Struct, frozen=True):
     """An executor by name, with its settings. `configured` gives one with other settings.
 
     Attributes:
-        name: `in_process`, `threads`, `async` or `processes`; or, with `make`, any name.
+        name: `in_process`, `threads`, `async`, `processes` or `dask`; or, with `make`, any name.
         settings: `max_concurrent` (how many sync steps at once) and `max_async` (how many async steps at once).
         make: chooses another executor when a run begins, from these settings.
 
@@ -42,6 +42,7 @@ in_process_executor: Final = ExecutorChoice("in_process")
 threads_executor: Final = ExecutorChoice("threads")
 async_executor: Final = ExecutorChoice("async")
 multiprocess_executor: Final = ExecutorChoice("processes")
+dask_executor: Final = ExecutorChoice("dask")
 
 
 @overload

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 from weakref import WeakKeyDictionary, ref
 
 from opgraph.declare.assets_definition import AssetsDefinition
@@ -46,6 +47,13 @@ class Unit:
                 self.passed.append(output)
         self._parents: dict[AssetKey, tuple[AssetKey, ...]] | None = None
         self._named: dict[AssetKey, tuple[AssetKey, ...]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__} | {"_definition": self.definition}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, ref(value) if name == "_definition" else value)
 
     @property
     def definition(self) -> AssetsDefinition:

@@ -88,6 +88,11 @@ class Attempts:
         self._without: dict[int, dict[str, tuple[str, ...]]] = {}  # of those: by input, the mapping keys that failed
         said.context_of = self._context_of
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As they go to another host, whose tasks bring what they take."""
+        given = (self.shelf, self.side, self.said, self.steps, None, self._given, self._policy, self._selection)
+        return Attempts, given
+
     def make(self, task: Task, emit: Emit, loop: EventLoop) -> Ended | Missing | Stopped:
         """Make an attempt, to its end.
 

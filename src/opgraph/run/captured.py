@@ -12,6 +12,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar, Token
+from dataclasses import replace
+from functools import partial
 from inspect import currentframe
 from typing import Any, Self, TextIO, TypeAlias
 
@@ -59,6 +61,10 @@ class Captured:
         self._lines: list[LogLine] = []
         self._voices: dict[tuple[int, int], _Voice] = {}
         self.on_line: Callable[[], None] | None = None  # called when something was said
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As it goes to another host: what was said here stays here, and so do the instance's handlers."""
+        return partial(Captured, limit=self._limit, logs=replace(self.logs, handlers=()), told=self.told), ()
 
     def __enter__(self) -> Self:
         _install()

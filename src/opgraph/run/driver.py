@@ -192,11 +192,11 @@ class Driver:
             SupersededError: another process took the run over; nothing more was written.
             UnusableRecordError: the record refused; the run can be resumed.
         """
-        if self._timeout is not None:
-            self._run_due = _clock() + self._timeout
         with self._stopping as stopping, self._said:
             self._executor: Executor = open_executor(self._choice, self._attempts, self._emit, stopping, self._look)
             executor = self._executor
+            if self._timeout is not None:  # making a cluster ready is not the run's
+                self._run_due = _clock() + self._timeout
             self._places = [executor.places(lane) for lane in range(LANES)]
             if self._pools is not None:
                 self._slots = Slots(self._pools, self.state.program.plan.steps, nests=not executor.apart)

@@ -20,7 +20,7 @@ from opgraph.record.rows import Materialized, RunRow
 from opgraph.record.sqlite import SqliteRecord
 from opgraph.run.event import EventType
 from opgraph.run.event_view import events_of, materialization_event
-from opgraph.run.logs import LogSettings, log_settings
+from opgraph.run.logs import NONE, LogSettings, log_settings
 from opgraph.run.retention import DEFAULTS, Retention
 from opgraph.run.views import EventRecord, EventRecords, LogEntry, Run, RunsFilter, lines_of
 from opgraph.values.files import FileStore
@@ -292,8 +292,18 @@ class Instance:
 
         An instance in memory stays as it was at that time.
         """
-        if self.home is not None:
+        if self.home is not None and "record" in self.__dict__:
             _of_parents.append(self.__dict__.pop("record"))  # never closed here: that would end the parent's locks
+
+    def __getstate__(self) -> dict[str, Any]:
+        """As it goes to another host: the folders are shared, the database is opened when somebody needs it there."""
+        state = {name: value for name, value in vars(self).items() if name not in ("record", "_remove")}
+        return state | {"logs": NONE, "_canceled": {}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self.home is None:
+            self.record = MemoryRecord()
 
     def __getattr__(self, name: str) -> Any:
         if name == "record" and self.__dict__.get("home") is not None:

@@ -124,6 +124,10 @@ class Opened(Mapping[str, Any]):
         self._stack, self._made, self._configs, self._path = ExitStack(), {}, {}, []
         self._lock = RLock()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As it goes to another host, which makes its own."""
+        return _elsewhere, (self._given, self._launch, self._run, self._run_id, self._instance, self._log)
+
     # -- making -----------------------------------------------------------------------
 
     def make_ready(self, keys: frozenset[str]) -> None:
@@ -315,6 +319,12 @@ class Opened(Mapping[str, Any]):
         self.close()
 
 
+def _elsewhere(
+    given: Mapping[str, Any], launch: Mapping[str, Any], run: Any, run_id: str | None, instance: Any, log: Any
+) -> Opened:
+    return Opened(given, launch, run=run, run_id=run_id, instance=instance, log=log)
+
+
 class Resources:
     """Resources as attributes.
 
@@ -337,6 +347,9 @@ class Resources:
         if key.startswith("__"):
             raise AttributeError(key)
         raise ResourceNotGiven(key, dir(self), there=key in self._by_key)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Resources, (self._by_key, self._keys)
 
     def only(self, keys: frozenset[str]) -> "Resources":
         """Those of some keys, and all that need not be made."""

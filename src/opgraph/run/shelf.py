@@ -515,6 +515,34 @@ class Shelf:
         if isinstance(self._resources, Opened):
             self._resources.after_fork()
 
+    @property
+    def storage(self) -> str:
+        """The folder of values."""
+        return self._instance.storage
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        """What was given as resources, which may not be made yet."""
+        opened = self._resources
+        return {key: opened.recipe(key) for key in opened} if isinstance(opened, Opened) else opened
+
+    def __getstate__(self) -> dict[str, Any]:
+        """As it goes to another host: what is at hand here comes with the tasks there."""
+        left = {
+            "_blobs": {},
+            "_blob_bytes": 0,
+            "_own": {},
+            "_memories": {},
+            "held": {},
+            "_told": None,
+            "_visible": None,
+        }
+        return vars(self) | left
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._told, self._visible = _Told(), Resources(self._resources)
+
     def put_away(self) -> None:
         """At the end of a child: what it made."""
         if isinstance(self._resources, Opened):

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from opgraph.declare.executor import ExecutorChoice, ExecutorSettings, in_process_executor
 from opgraph.run.attempt import Attempts
 from opgraph.run.executors.in_process import InProcess
-from opgraph.run.executors.mistakes import BadExecutorSetting, UnknownExecutor
+from opgraph.run.executors.mistakes import BadExecutorSetting, ExecutorNotInstalled, UnknownExecutor
 from opgraph.run.executors.names import NAMES
 from opgraph.run.executors.processes import Processes
 from opgraph.run.executors.protocol import Emit, Executor
@@ -32,8 +33,17 @@ def checked_choice(choice: ExecutorChoice) -> ExecutorChoice:
     if choice.name not in NAMES:
         raise UnknownExecutor(choice.name, NAMES)
     allowed = () if choice.name == "in_process" else ("max_async", "max_concurrent")
+    if choice.name == "dask":
+        allowed = ("address", *allowed)
+        if find_spec("distributed") is None or find_spec("cloudpickle") is None:
+            raise ExecutorNotInstalled("dask")
     settings: dict[str, Any] = {}
     for given, value in choice.settings.items():
+        if given == "address" and given in allowed:
+            if not isinstance(value, str) or not value:
+                raise BadExecutorSetting(choice.name, given, value, 'give the scheduler\'s: "tcp://host:8786"')
+            settings[given] = value
+            continue
         if given in _UNREAD:
             continue
         name = _SAME.get(given, given)
@@ -75,6 +85,11 @@ def open_executor(
             return Processes(attempts, most=most or _processors(), most_async=most_async)
         case "threads":
             return Threads(attempts, most=most or _processors() + 4, most_async=most_async)
+        case "dask":
+            from opgraph.run.executors.dask import Dask  # its libraries are an extra
+
+            address = settings.get("address", "")
+            return Dask(attempts, attempts.side.run_id, address=address, most=most or 0, most_async=most_async)
         case "async":
             return Threads(attempts, most=1, most_async=most or most_async)
         case _:

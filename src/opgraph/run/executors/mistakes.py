@@ -61,10 +61,66 @@ class BadExecutorSetting(InvalidInvocationError):
 class NotSharedBetweenProcesses(InvalidInvocationError):
     """Values are to be kept in memory, and the steps run in several processes."""
 
-    def __init__(self, step: str, output: str, key: str) -> None:
-        self.step, self.output, self.key = step, output, key
+    def __init__(self, step: str, output: str, key: str, executor: str) -> None:
+        self.step, self.output, self.key, self.executor = step, output, key, executor
         super().__init__(
             f"output `{output}` of step `{step}` is kept in memory by I/O manager `{key}`, where the other processes "
-            "of the executor `processes` cannot see it",
+            f"of the executor `{executor}` cannot see it",
             fix="use the executor `threads` or `in_process`, or an I/O manager that writes somewhere",
+        )
+
+
+class ExecutorNotInstalled(InvalidInvocationError):
+    """An executor is chosen whose libraries are not there."""
+
+    def __init__(self, executor: str) -> None:
+        self.executor = executor
+        super().__init__(
+            f"the executor `{executor}` needs libraries that are not installed",
+            fix=f"pip install 'opgraph[{executor}]', here and where the cluster's workers run",
+        )
+
+
+class ClusterNotReached(Error):
+    """A cluster is to run the steps, and it does not answer or has no workers."""
+
+    def __init__(self, address: str, why: str) -> None:
+        self.address, self.why = address, why
+        super().__init__(
+            f"the Dask cluster at {address} cannot be used: {why}",
+            fix="start its scheduler and workers, and give the scheduler's address: "
+            'dask_executor.configured({"address": "tcp://host:8786"}), or DASK_SCHEDULER_ADDRESS; the run can be resumed',
+        )
+
+
+class ClusterLost(Error):
+    """The cluster that runs the steps is gone."""
+
+    def __init__(self, address: str, why: str) -> None:
+        self.address, self.why = address, why
+        super().__init__(
+            f"the run lost its Dask cluster at {address}: {why}", fix="resume it: what it stored is reused"
+        )
+
+
+class HostUnfit(Error):
+    """A worker of the cluster cannot make attempts of the run."""
+
+    def __init__(self, worker: str, why: str) -> None:
+        self.worker, self.why = worker, why
+        super().__init__(
+            f"the Dask worker at {worker} cannot run the steps: {why}",
+            fix="give it the same Python, the same version of opgraph, the libraries that the definitions import, and "
+            "the folder of values; then resume the run",
+        )
+
+
+class NotShippable(InvalidInvocationError):
+    """The definitions hold something that cannot go to another host."""
+
+    def __init__(self, what: str, where: str, cause: BaseException) -> None:
+        self.what, self.defined, self.cause = what, where, cause
+        super().__init__(
+            f"{what}{f' ({where})' if where else ''} cannot go to another host: {type(cause).__name__}: {cause}",
+            fix="make connections, locks and open files inside the op or by a resource, instead of beside the functions",
         )

@@ -31,6 +31,7 @@ from opgraph.run.executors.protocol import (
 from opgraph.run.executors.threads import ASYNC_KINDS, Threads
 from opgraph.run.executors.wire import Ask, Halt, Inbox, More, Said, packed, tells, to_report
 from opgraph.run.executors.worker import ATTEMPT, CURRENT, NOBODY, TO_STOP, be_worker
+from opgraph.run.shelf import Shelf
 
 _MOST_LENT = 4_000_000  # bytes that go with a task; a worker reads the rest itself
 _GOODBYE = 10.0  # seconds that idle workers are given to put their resources away and leave
@@ -49,10 +50,7 @@ class Processes:
     apart = True
 
     def __init__(self, attempts: Attempts, *, most: int, most_async: int) -> None:
-        for bound in attempts.steps:
-            for output in bound.step.outputs:
-                if not bound.step.executor and attempts.shelf.only_here(output.io_manager):
-                    raise NotSharedBetweenProcesses(bound.step.key, output.name, output.io_manager)
+        refuse_memory(attempts, "processes")
         attempts.shelf.share()
         self._attempts = attempts
         self._most, self._most_async = most, most_async
@@ -71,6 +69,10 @@ class Processes:
             for _ in range(most):  # before user code runs in this process, in a thread whose locks they would inherit
                 self._idle.append(self._fork())
             self._here = Threads(attempts, most=1, most_async=1, wake=self._be_woken)
+
+    def fileno(self) -> int:
+        """A descriptor that can be read when there may be reports, for who waits for something else as well."""
+        return self._selector.fileno()  # type: ignore[attr-defined]
 
     def _be_woken(self) -> None:
         os.write(self._wake, b".")
@@ -102,7 +104,7 @@ class Processes:
         key = (task.step, task.attempt)
         worker.busy[key] = None
         self._of[key] = worker
-        self._send(worker, packed(self._ask(task)))
+        self._send(worker, packed(ask(task, self._attempts.shelf, most=_MOST_LENT)))
 
     def reports(self, timeout: float) -> Sequence[Report]:
         """See `Executor.reports`."""
@@ -281,36 +283,52 @@ class Processes:
         if worker is self._loop:
             self._loop = None
 
-    # -- tasks ----------------------------------------------------------------------------
 
-    def _ask(self, task: Task) -> Ask:
-        """A task with all that a worker needs, so that it need not read the record."""
-        shelf = self._attempts.shelf
-        lent: dict[tuple[str, int], bytes] = {}
-        kept = [found.kept for found in task.taken.found] if task.taken is not None else []
-        known: dict[str, Kept | None] = {}
-        for asset in _assets_of(task.bound.step.inputs):
-            known[asset] = latest = shelf.latest(asset)
-            kept.append(latest)
-        size = 0
-        for each in kept:
-            if each is not None and each.stored.place is Place.INLINE and (each.run, each.seq) not in lent:
-                blob = shelf.bytes_of(each) if size < _MOST_LENT or shelf.is_volatile else None
-                if blob is not None:
-                    lent[each.run, each.seq] = blob
-                    size += len(blob)
-        return Ask(
-            task.step,
-            task.attempt,
-            task.asked,
-            task.template,
-            task.bound.step.key,
-            task.count,
-            task.window,
-            task.taken,
-            [(run, seq, blob) for (run, seq), blob in lent.items()],
-            known,
-        )
+def refuse_memory(attempts: Attempts, executor: str) -> None:
+    """Refuse a run whose values would stay in the memory of one of several processes.
+
+    Raises:
+        NotSharedBetweenProcesses: names the first output.
+    """
+    for bound in attempts.steps:
+        for output in bound.step.outputs:
+            if not bound.step.executor and attempts.shelf.only_here(output.io_manager):
+                raise NotSharedBetweenProcesses(bound.step.key, output.name, output.io_manager, executor)
+
+
+def ask(task: Task, shelf: Shelf, *, most: int | None) -> Ask:
+    """A task with all that a worker needs, so that it need not read the record.
+
+    Args:
+        task: which.
+        shelf: has the bytes of inline values.
+        most: how many of them go with it; None: all, because the worker cannot read the record.
+    """
+    lent: dict[tuple[str, int], bytes] = {}
+    kept = [found.kept for found in task.taken.found] if task.taken is not None else []
+    known: dict[str, Kept | None] = {}
+    for asset in _assets_of(task.bound.step.inputs):
+        known[asset] = latest = shelf.latest(asset)
+        kept.append(latest)
+    size = 0
+    for each in kept:
+        if each is not None and each.stored.place is Place.INLINE and (each.run, each.seq) not in lent:
+            blob = shelf.bytes_of(each) if most is None or size < most or shelf.is_volatile else None
+            if blob is not None:
+                lent[each.run, each.seq] = blob
+                size += len(blob)
+    return Ask(
+        task.step,
+        task.attempt,
+        task.asked,
+        task.template,
+        task.bound.step.key,
+        task.count,
+        task.window,
+        task.taken,
+        [(run, seq, blob) for (run, seq), blob in lent.items()],
+        known,
+    )
 
 
 class _Worker:

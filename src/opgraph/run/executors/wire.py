@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from opgraph.events import AnyFact, ErrorInfo, Kept, LogLine, StepFailed, StepSucceeded
 from opgraph.run.binding import BoundStep
-from opgraph.run.executors.protocol import Ended, Happened, Missing, Report, Stopped, Task
+from opgraph.run.executors.protocol import Died, Dropped, Ended, Happened, Missing, Report, Stopped, Task
 from opgraph.run.sources import Taken
 
 _LENGTH = struct.Struct("<I")
@@ -42,10 +42,11 @@ class Ask(Struct, frozen=True, array_like=True, tag=1):
 
 
 class Halt(Struct, frozen=True, array_like=True, tag=2):
-    """Stop an attempt, on an event loop."""
+    """Stop an attempt, on an event loop or on another host; or `kill` it."""
 
     step: int
     attempt: int
+    kill: bool = False
 
 
 class More(Struct, frozen=True, array_like=True, tag=3):
@@ -96,8 +97,23 @@ class Obeyed(Struct, frozen=True, array_like=True, tag=5):
     error: ErrorInfo
 
 
+class Fell(Struct, frozen=True, array_like=True, tag=6):
+    """See `Died` and `Dropped`; a host tells of its own workers."""
+
+    step: int
+    attempt: int
+    how: str
+    blamed: bool
+
+
+class Ready(Struct, frozen=True, array_like=True, tag=7):
+    """A host has loaded the run; or it says why it will not make attempts."""
+
+    refused: str
+
+
 ToWorker: TypeAlias = Ask | Halt | More
-ToDriver: TypeAlias = Said | OnTheWay | End | Gone | Obeyed
+ToDriver: TypeAlias = Said | OnTheWay | End | Gone | Obeyed | Fell | Ready
 _encode = msgspec.msgpack.Encoder().encode
 _to_worker: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)
 _to_driver: msgspec.msgpack.Decoder[ToDriver] = msgspec.msgpack.Decoder(ToDriver)
@@ -106,7 +122,11 @@ asks, tells = _to_worker.decode, _to_driver.decode
 
 def packed(message: ToWorker | ToDriver) -> bytes:
     """A message as it goes through the socket."""
-    body = _encode(message)
+    return prefixed(_encode(message))
+
+
+def prefixed(body: bytes) -> bytes:
+    """The bytes of a message, with their length before them."""
     return _LENGTH.pack(len(body)) + body
 
 
@@ -142,11 +162,15 @@ def of_report(report: Report) -> ToDriver:
     if type(report) is Missing:
         cause = _pickled(report.cause)
         return Gone(report.step, report.attempt, report.maker, report.output, report.error, cause, report.mapping_key)
-    assert type(report) is Stopped
-    return Obeyed(report.step, report.attempt, report.error)
+    if type(report) is Stopped:
+        return Obeyed(report.step, report.attempt, report.error)
+    if type(report) is Died:
+        return Fell(report.step, report.attempt, report.how, blamed=True)
+    assert type(report) is Dropped
+    return Fell(report.step, report.attempt, report.why, blamed=False)
 
 
-def to_report(message: OnTheWay | End | Gone | Obeyed) -> Report:
+def to_report(message: OnTheWay | End | Gone | Obeyed | Fell) -> Report:
     """A message as a report."""
     match message:
         case End():
@@ -160,6 +184,8 @@ def to_report(message: OnTheWay | End | Gone | Obeyed) -> Report:
             )
         case Obeyed():
             return Stopped(message.step, message.attempt, message.error)
+        case Fell():
+            return (Died if message.blamed else Dropped)(message.step, message.attempt, message.how)
 
 
 def _pickled(error: BaseException | None) -> bytes:

@@ -1,0 +1,104 @@
+"""On a host of a cluster: a process that makes attempts of one run, by workers of its own, for a driver elsewhere.
+
+`python -m opgraph.run.executors.host DESCRIPTOR` is started by `relay`, which passes on what is said at the descriptor.
+"""
+
+import os
+import select
+import socket
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from opgraph.plan.code import function_hash
+from opgraph.run.attempt import Attempts
+from opgraph.run.executors.processes import Processes
+from opgraph.run.executors.protocol import Order
+from opgraph.run.executors.shipment import Shipment, python_version, unpack, unpickled
+from opgraph.run.executors.wire import Ask, Halt, Inbox, More, Ready, Said, asks, of_report, packed
+
+_TICK = 0.05  # seconds
+_MANY = 1_000  # attempts at once, of each kind: the driver counts
+
+
+def main(descriptor: int) -> None:
+    """Serve until the other end is closed."""
+    line = socket.socket(fileno=descriptor)
+    inbox = Inbox()
+    (first, *rest) = _first(line, inbox)
+    try:
+        attempts = _unpacked(first)
+    except Exception as error:  # noqa: BLE001 - user modules are loaded: whatever they raise, the driver is told
+        traceback.print_exc()  # the whole story, in the worker's log
+        line.sendall(packed(Ready(f"{type(error).__name__}: {error}")))
+        return
+    if isinstance(attempts, str):
+        line.sendall(packed(Ready(attempts)))
+        return
+    executor = Processes(attempts, most=_MANY, most_async=_MANY)
+    try:
+        line.sendall(packed(Ready("")))
+        _serve(line, inbox, rest, attempts, executor)
+    finally:
+        executor.close()
+
+
+def _first(line: socket.socket, inbox: Inbox) -> list[bytes]:
+    while data := line.recv(1 << 20):
+        messages = list(inbox.add(data))
+        if messages:
+            return messages
+    sys.exit()  # the relay is gone
+
+
+def _unpacked(data: bytes) -> Attempts | str:
+    """The run's attempts; or why they cannot be made here."""
+    shipment: Shipment = unpack(data)
+    if shipment.version != python_version():
+        return f"it has Python {python_version()}, and the run was started with {shipment.version}"
+    if not (Path(shipment.storage) / shipment.witness).exists():
+        return f"it does not see the folder of values, {shipment.storage}: share it between the hosts"
+    attempts = unpickled(shipment)
+    attempts.said.key_of = attempts.key_of
+    changed = {bound.op.name for bound in attempts.steps if function_hash(bound.op.body.fn) != bound.step.code}
+    if changed:
+        return f"code changed during the run ({', '.join(sorted(changed))}); resume"
+    return attempts
+
+
+def _serve(
+    line: socket.socket, inbox: Inbox, messages: Sequence[bytes], attempts: Attempts, executor: Processes
+) -> None:
+    while True:
+        for message in messages:
+            _do(message, attempts, executor)
+        readable, _, _ = select.select([line, executor], [], [], _TICK)
+        answer = b"".join(packed(of_report(report)) for report in executor.reports(0))
+        lines = attempts.said.drain()
+        if lines or answer:
+            line.sendall(packed(Said(lines)) + answer if lines else answer)
+        messages = ()
+        if line in readable:
+            data = line.recv(1 << 20)
+            if not data:
+                return
+            messages = list(inbox.add(data))
+
+
+def _do(message: bytes, attempts: Attempts, executor: Processes) -> None:
+    order = asks(message)
+    if isinstance(order, Ask):
+        attempts.shelf.lent = {(run, seq): blob for run, seq, blob in order.lent}
+        attempts.shelf.known = order.known
+        executor.start(order.task(attempts.steps))
+    elif isinstance(order, More):
+        executor.order(order.step, order.attempt, Order.MORE)
+    else:
+        assert isinstance(order, Halt)
+        executor.order(order.step, order.attempt, Order.KILL if order.kill else Order.STOP)
+
+
+if __name__ == "__main__":
+    os.set_inheritable(int(sys.argv[1]), False)  # noqa: FBT003 - the name of the parameter is the function's
+    main(int(sys.argv[1]))

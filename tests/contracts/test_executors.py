@@ -16,6 +16,8 @@ import pytest
 from opgraph import (
     AssetOut,
     Definitions,
+    DynamicOut,
+    DynamicOutput,
     Failure,
     In,
     Nothing,
@@ -59,6 +61,7 @@ from opgraph.run.executors.mistakes import (
 from opgraph.run.instance import Instance
 
 EXECUTORS = ("in_process", "threads", "async", "processes", "dask")
+SLACK = 3.0  # a machine that is busy with other tests is slower
 LONG = 30.0  # seconds: nothing here takes so long unless stopping does not work
 pytestmark = pytest.mark.timeout(60)
 
@@ -425,6 +428,72 @@ def test_output_is_seen_while_the_step_goes_on(executor_name, on_disk):
     thread.join()
     assert outcome.success
     assert seen
+
+
+@pytest.mark.parametrize("kind", ["sync", "async", "generator"])
+def test_what_is_said_is_seen_at_once_also_when_the_op_goes_quiet(executor_name, on_disk, kind):
+    """Each way of speaking is in the record within half a second, once, in its order, while the op waits."""
+    gate = on_disk.home / "gate"
+
+    def speak(context):
+        for i in range(50):
+            print("printed", i)
+        print("printed badly", file=sys.stderr)
+        logging.getLogger("mine").warning("logged")
+        context.log.info("said")
+        return time.time()
+
+    def waits():
+        patience = time.monotonic() + 10
+        while not gate.exists() and time.monotonic() < patience:
+            time.sleep(0.01)
+
+    def sync(context):
+        spoke = speak(context)
+        waits()
+        return spoke
+
+    async def coroutine(context):
+        spoke = speak(context)
+        while not gate.exists():
+            await asyncio.sleep(0.01)
+        return spoke
+
+    def generator(context):
+        yield DynamicOutput(speak(context), mapping_key="a")
+        waits()
+
+    if kind == "generator":
+        deal = op(name="only", out=DynamicOut())(generator)
+
+        @job
+        def dealt():
+            deal()
+
+        options = {"defs": Definitions(jobs=[dealt]), "job": "dealt"}
+    else:
+        options = {"defs": one(sync if kind == "sync" else coroutine)}
+    expected = [*(f"printed {i}" for i in range(50)), "printed badly", "logged", "said"]
+    seen = {}
+
+    def watch():
+        patience = time.monotonic() + 8
+        while time.monotonic() < patience and len(seen) < len(expected):
+            for row in on_disk.record.runs():
+                for _, line in on_disk.record.logs(row.run_id):
+                    seen.setdefault(line.text, time.time() - line.time)
+            time.sleep(0.01)
+        gate.touch()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    outcome = run(options.pop("defs"), executor_name, on_disk, **options)
+    thread.join()
+    assert outcome.success, outcome.error
+    assert set(expected) <= seen.keys()
+    assert sorted(seen[text] for text in expected)[-1] < 0.5 * SLACK
+    said = [line.text for _, line in on_disk.record.logs(outcome.run_id) if line.level != "STDERR"]
+    assert said == [text for text in expected if text != "printed badly"]
 
 
 def test_processes_capture_at_the_descriptor(on_disk):

@@ -7,6 +7,7 @@ called: one transaction a step, and at no time does a function run whose start i
 import heapq
 import os
 import socket
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -184,6 +185,7 @@ class Driver:
         self._run_timed_out = False
         self._soonest = _NEVER  # the first moment at which an attempt's time may be up
         self._next_look = 0.0
+        self._keeping = threading.Lock()  # while lines are taken and kept, so that they stay in their order
 
     def drive(self) -> RunStatus:
         """Go on until the run has ended.
@@ -563,12 +565,13 @@ class Driver:
         self._next_look = _clock() + _TICK
         if not self._stopping.asked:
             self._stopping.asked = self._asked()
-        lines = self._said.drain()
-        if lines:
-            try:
-                self._writer.append((), (), lines)
-            except RecordError:
-                self._said.put_back(lines)  # the driver finds out at its next commit
+        with self._keeping:
+            lines = self._said.drain()
+            if lines:
+                try:
+                    self._writer.append((), (), lines)
+                except RecordError:
+                    self._said.put_back(lines)  # the driver finds out at its next commit
 
     def _wait(self, stopping: Stopping) -> None:
         due, number = self._delayed[0]
@@ -704,11 +707,12 @@ class Driver:
                 self._answers.append(RunEnded(_now(), status, error))
 
     def _commit(self) -> None:
-        lines = self._said.drain()
         facts = self._facts
-        if not facts and not lines:
-            return
-        first = self._writer.append(facts, self._values, lines, durable=self._durable)
+        with self._keeping:
+            lines = self._said.drain()
+            if not facts and not lines:
+                return
+            first = self._writer.append(facts, self._values, lines, durable=self._durable)
         if self._listeners:
             for seq, fact in enumerate(facts, first):
                 for listener in self._listeners:

@@ -39,6 +39,15 @@ def write_run(path: str, run_id: str, steps: str) -> str:
     return "written"
 
 
+def write_runs(path: str, name: str, runs: str) -> str:
+    """Many short runs, one after the other."""
+    record = SqliteRecord(path)
+    for number in range(int(runs)):
+        write(record, f"{name}.{number}", 3)
+    record.close()
+    return "written"
+
+
 def write(record: SqliteRecord, run_id: str, steps: int) -> None:
     record.create(RunRow(run_id=run_id, created=1.0))
     writer = record.claim(run_id, pid=os.getpid(), host="here", now=1.0)
@@ -58,4 +67,4 @@ def write(record: SqliteRecord, run_id: str, steps: int) -> None:
 kept: list[object] = []
 for line in sys.stdin:
     verb, *words = line.split()
-    print({"open": open_fresh, "hold": hold, "write": write_run}[verb](*words), flush=True)
+    print({"open": open_fresh, "hold": hold, "write": write_run, "runs": write_runs}[verb](*words), flush=True)

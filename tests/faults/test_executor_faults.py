@@ -21,7 +21,8 @@ from opgraph.operate.execute import resume
 from opgraph.run.instance import Instance
 
 EXECUTORS = ("in_process", "threads", "async", "processes")
-MOMENTS = 200 if os.environ.get("OPGRAPH_SOAK") else 20
+SOAK = bool(os.environ.get("OPGRAPH_SOAK"))
+MOMENTS = 200 if SOAK else 20  # under each executor a quarter of them
 pytestmark = pytest.mark.timeout(110)
 
 
@@ -88,9 +89,10 @@ def started(record, run_id):
     return sum(isinstance(fact, StepStarted) for _, fact in record.facts(run_id))
 
 
+@pytest.mark.figure("R7")
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-@pytest.mark.parametrize("after", [2, 5, 12])
-def test_a_killed_driver_takes_its_workers_along_and_the_run_is_resumed(tmp_path, after):
+@pytest.mark.parametrize("after", range(1, 25) if SOAK else [2, 5, 12])
+def test_a_killed_driver_takes_its_workers_along_and_the_run_is_resumed(tmp_path, counted, after):
     """No child lives two seconds later, nothing is written after the death, and only what did not end runs again."""
     home = tmp_path / "home"
 
@@ -121,10 +123,12 @@ def test_a_killed_driver_takes_its_workers_along_and_the_run_is_resumed(tmp_path
         assert outcome.resumed == "same"
         again = {f.step for seq, f in instance.record.facts(run_id) if seq > written and isinstance(f, StepStarted)}
         assert not again & done
+    counted(1)
 
 
+@pytest.mark.figure("R13")
 @pytest.mark.parametrize("executor", EXECUTORS)
-def test_a_run_cancelled_at_any_moment_ends_and_is_resumed(tmp_path, executor):
+def test_a_run_cancelled_at_any_moment_ends_and_is_resumed(tmp_path, counted, executor):
     """It ends CANCELED within two seconds, or had ended already; a resume completes it."""
     chance = random.Random(executor)
     for moment in range(MOMENTS // len(EXECUTORS)):
@@ -153,6 +157,7 @@ def test_a_run_cancelled_at_any_moment_ends_and_is_resumed(tmp_path, executor):
             if outcome.status is RunStatus.CANCELED:
                 assert ended - asked[0] < 2
                 assert resume(NAPPING, outcome.run_id, instance=instance, executor=executor).success
+    counted(MOMENTS // len(EXECUTORS))
 
 
 # -- twenty bad ops ---------------------------------------------------------------------------------
@@ -202,6 +207,14 @@ def chdir_gone(tmp=[]):
     raise OSError(2, "No such file", "nowhere")
 
 
+def lock():
+    return threading.Lock()
+
+
+def abort():
+    os.abort()
+
+
 BAD = {
     "raises": lambda: raises(ValueError("x")),
     "no text": lambda: raises(NoText()),
@@ -214,7 +227,7 @@ BAD = {
     "memory": lambda: raises(MemoryError()),
     "base exception": lambda: raises(BaseException("base")),
     "group": lambda: raises(ExceptionGroup("two", [ValueError(1), KeyError(2)])),
-    "lock": threading.Lock,
+    "lock": lock,
     "lambda": lambda: lambda: 1,
     "generator inside": lambda: [iter(()), (i for i in ())],
     "deep value": lambda: nested(100_000),
@@ -228,7 +241,7 @@ assert len(BAD) == 20
 DEADLY = {
     "os._exit": lambda: os._exit(1),
     "SIGKILL": lambda: os.kill(os.getpid(), signal.SIGKILL),
-    "abort": os.abort,
+    "abort": abort,
 }
 
 

@@ -98,7 +98,9 @@ def check_resumed(folder):
         assert load_asset_value(DEFS, "report", instance=instance, run_id=old.run_id) == expected(1)["report.conclude"]
 
 
-def test_a_run_killed_at_every_write_is_resumed(folders):
+@pytest.mark.figure("R1")
+@pytest.mark.figure("R3")
+def test_a_run_killed_at_every_write_is_resumed(folders, counted):
     """Killed before, after or within any write, a run loses no recorded value, shows no torn one, and is resumed under
     its id, running only what had not ended."""
     points = write_points(folders())
@@ -117,6 +119,7 @@ def test_a_run_killed_at_every_write_is_resumed(folders):
     assert died["sql insert", "torn"] >= 10
     assert died["close", "torn"] >= 2
     assert sum(n for (_, how), n in died.items() if how == "before") == len(points)
+    counted(died.total())
 
 
 def test_a_fresh_home_killed_at_every_write_is_usable(tmp_path):
@@ -143,6 +146,7 @@ def test_a_fresh_home_killed_at_every_write_is_usable(tmp_path):
             assert load_asset_value(DEFS, "report", instance=instance) == expected(2)["report.conclude"]
 
 
+@pytest.mark.figure("R1")
 @pytest.mark.parametrize("most", [36, 38, 40])
 def test_a_run_whose_every_process_is_killed_ends_at_last(folders, most):
     """A run goes on from death to death, each process up to its n-th write; no ended step runs twice."""
@@ -166,6 +170,7 @@ def test_a_run_whose_every_process_is_killed_ends_at_last(folders, most):
         assert values_of(instance, row) == expected(2)
 
 
+@pytest.mark.figure("R5")
 def test_what_a_dead_process_held_is_seen_at_once(folders):
     """A killed run shows as unheld to the next process that looks, and no fact comes after its death (R5, R7)."""
     folder = folders()

@@ -15,6 +15,8 @@ from opgraph.record.refusals import RunHeldError, SupersededError
 from opgraph.record.rows import RunRow
 from opgraph.record.sqlite import SqliteRecord
 
+SOAK = bool(os.environ.get("OPGRAPH_SOAK"))
+RUNS = 1_000 if SOAK else 20  # of each of eight writers
 SCRIPT = Path(__file__).with_name("record_process.py")
 
 
@@ -52,7 +54,8 @@ def start() -> Iterator[Callable[[], Process]]:
         process.kill()
 
 
-def test_eight_processes_open_a_fresh_database_at_once_a_hundred_times(tmp_path, start):
+@pytest.mark.figure("R8")
+def test_eight_processes_open_a_fresh_database_at_once_a_hundred_times(tmp_path, start, counted):
     """All eight succeed and find each other's runs, every time."""
     processes = [start() for _ in range(8)]
     for time_ in range(100):
@@ -65,8 +68,31 @@ def test_eight_processes_open_a_fresh_database_at_once_a_hundred_times(tmp_path,
             (f"r{i}", RunStatus.SUCCESS) for i in range(8)
         ]
         record.close()
+    counted(100)
 
 
+@pytest.mark.figure("R9")
+@pytest.mark.timeout(1800 if SOAK else 110)
+def test_eight_writers_of_many_runs_lose_nothing(tmp_path, start, counted):
+    """Eight processes write runs into one file at once: none is told that it is locked, and every fact is there."""
+    path = tmp_path / "opgraph.db"
+    record = SqliteRecord(path)
+    processes = [start() for _ in range(8)]
+    for i, process in enumerate(processes):
+        process.tell("runs", path, f"w{i}", RUNS)
+    assert [process.answer() for process in processes] == ["written"] * 8
+    rows = record.runs()
+    assert len(rows) == 8 * RUNS
+    assert {row.status for row in rows} == {RunStatus.SUCCESS}
+    for row in rows:
+        assert len(record.facts(row.run_id)) == 9
+        assert record.value(row.run_id, 7) == f"{row.run_id} 2".encode()
+    assert len(record.history("shared")) == 8 * RUNS
+    record.close()
+    counted(8 * RUNS)
+
+
+@pytest.mark.figure("R5")
 def test_kill_9_ends_a_lease_at_once(tmp_path, start):
     """A dead holder's lease is gone as soon as the process is, even while a child that it forked lives on."""
     path = tmp_path / "opgraph.db"
@@ -89,22 +115,29 @@ def test_kill_9_ends_a_lease_at_once(tmp_path, start):
     record.close()
 
 
-def test_a_stopped_process_keeps_its_lease(tmp_path, start):
-    """A process that is only stopped (SIGSTOP) is not taken for dead, 200 looks long."""
+@pytest.mark.figure("R5")
+def test_a_stopped_process_keeps_its_lease(tmp_path, start, counted):
+    """A process that is only stopped (SIGSTOP), again and again, is never taken for dead."""
     path = tmp_path / "opgraph.db"
     record = SqliteRecord(path)
     holder = start()
     holder.tell("hold", path, "r")
     child = int(holder.answer())
     try:
-        holder.popen.send_signal(signal.SIGSTOP)
-        assert all(record.alive("r") for _ in range(200))
+        for _ in range(200):
+            holder.popen.send_signal(signal.SIGSTOP)
+            assert record.alive("r")
+            with pytest.raises(RunHeldError):
+                record.claim("r", pid=1, host="", now=2.0)
+            holder.popen.send_signal(signal.SIGCONT)
+        counted(200)
     finally:
         os.kill(child, signal.SIGKILL)
     record.close()
 
 
-def test_a_superseded_writer_writes_nothing_200_times(tmp_path):
+@pytest.mark.figure("R6")
+def test_a_superseded_writer_writes_nothing_200_times(tmp_path, counted):
     """What a writer sends after another has claimed its run is refused, whatever it is, and leaves no trace."""
     record = SqliteRecord(tmp_path / "opgraph.db")
     for i in range(200):
@@ -128,6 +161,7 @@ def test_a_superseded_writer_writes_nothing_200_times(tmp_path):
         assert (record.logs(run_id), record.value(run_id, 4)) == ([], None)
         new.release()
     record.close()
+    counted(200)
 
 
 def test_four_writers_at_once_lose_nothing_and_are_read_meanwhile(tmp_path, start):

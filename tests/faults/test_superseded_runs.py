@@ -65,8 +65,9 @@ def report():
 DEFS = Definitions(assets=[report])
 
 
+@pytest.mark.figure("R6")
 @pytest.mark.parametrize("step", range(5))
-def test_a_superseded_process_writes_nothing(tmp_path, step):
+def test_a_superseded_process_writes_nothing(tmp_path, counted, step):
     """Whatever a superseded process writes is refused: no event of it is accepted and the current value is the newer
     one's, 40 times for each of five steps."""
     with Instance(tmp_path, durability="process") as instance, Instance(tmp_path, durability="process") as other:
@@ -81,6 +82,7 @@ def test_a_superseded_process_writes_nothing(tmp_path, step):
             assert not any(isinstance(fact, StepFailed) for _, fact in world["facts"])
             assert load_asset_value(DEFS, "report", instance=instance) == [number, 2]
             assert instance.record.latest(["report"])["report"].run_id == row.run_id
+    counted(40)
 
 
 @op

@@ -1,25 +1,31 @@
 """A graph cut into columns: its vertices and, where an edge passes a column, a lane kept free for it.
 
-All edges from one source share one row of lanes up to where they part: fewer lines, and fewer lanes to place.
+All edges from one source share one row of lanes up to where they part: fewer lines, and fewer lanes to place. Where
+there would be more lanes than can be placed in time, the edges that need most go far round, below everything.
 """
 
 from collections.abc import Sequence
 from itertools import pairwise
 
+_LANES, _LANES_OF_ALL = 600, 10_000  # of one graph whatever its size; of all graphs of a drawing together, about
 Ends = tuple[int, float, int, float]  # vertex, where on its side, vertex, where: measured from its middle
 
 
 class Columns:
     """Vertices 0 ... n-1 are the graph's own; those behind them are lanes."""
 
-    __slots__ = ("after", "before", "beside", "edges", "height", "lanes", "layers", "own", "rank", "share")
+    __slots__ = (
+        "after", "before", "beside", "edges", "far", "height", "lanes", "layers", "own", "rank", "share", "whole",
+    )  # fmt: skip
 
-    def __init__(self, height: Sequence[float], rank: Sequence[int]) -> None:
+    def __init__(self, height: Sequence[float], rank: Sequence[int], whole: int) -> None:
         self.own = len(rank)
+        self.whole = whole  # how many vertices and edges there are, here and in the boxes inside and around
         self.rank = list(rank)
         self.height = list(height)
         self.edges: list[Ends] = []  # each from a column to the next
         self.lanes: list[list[int]] = []  # by edge of the graph: the lanes that it takes
+        self.far: set[int] = set()  # edges of the graph, by number, that take none: they go below everything
         self.beside: list[tuple[int, int, float]] = []  # a lane that turns, at which vertex, how much further down
         self.layers: list[list[int]] = []  # by column, its vertices from above
         self.before: list[list[tuple[int, float, float]]] = []  # by vertex: the other one, where here, where there
@@ -36,7 +42,12 @@ class Columns:
                 one they end in.
         """
         rank, rows, seen = self.rank, dict[int, list[int]](), set[Ends]()
+        most = max(_LANES, _LANES_OF_ALL * (self.own + len(edges)) // self.whole)
+        self.far = _longest(rank, edges, sources, closing, most)
         for i, (u, here, v, there) in enumerate(edges):
+            if i in self.far:
+                self.lanes.append([])
+                continue
             if i in closing:
                 lanes = [self._lane(r) for r in range(rank[u], rank[v] - 1, -1)]
                 self.edges += [(b, 0.0, a, 0.0) for a, b in pairwise(lanes)]
@@ -65,7 +76,32 @@ class Columns:
             self.layers[r].append(v)
         self.share = [0.9 / height if height else 0.0 for height in self.height]
 
+    @property
+    def size(self) -> int:
+        """How much there is to look at, here and elsewhere: who has more, looks less often."""
+        return max(self.whole, len(self.edges) + len(self.rank))
+
     def _lane(self, rank: int) -> int:
         self.rank.append(rank)
         self.height.append(0.0)
         return len(self.rank) - 1
+
+
+def _longest(
+    rank: Sequence[int], edges: Sequence[Ends], sources: Sequence[int], closing: set[int], most: int
+) -> set[int]:
+    """The edges for which no lanes are left when short ones are served first."""
+    spans = [abs(rank[v] - rank[u]) for u, _, v, _ in edges]
+    if sum(spans) + len(closing) <= most:
+        return set()
+    served: dict[int, int] = {}  # by source: the lanes of its row
+    for place, i in enumerate(order := sorted(range(len(edges)), key=spans.__getitem__)):
+        if i in closing:
+            most -= spans[i] + 1
+        else:
+            row = served.get(sources[i], 0)
+            served[sources[i]] = max(row, spans[i] - 1)
+            most -= served[sources[i]] - row
+        if most < 0:
+            return set(order[place:])
+    return set()

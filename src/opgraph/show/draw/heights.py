@@ -13,7 +13,7 @@ from opgraph.show.draw.straight import Member, pieces, straighten
 
 _ROUNDS, _TURNS, _STIFF = 2, 12, 20.0  # of making room for chains: how often, how many steps, how stiff they are
 _SMALL = 6_000  # vertices and edges, up to which there is time to look at everything several times
-_STEPS = 350_000  # about half a second: edges looked at in all passes together
+_STEPS = 260_000  # edges looked at in all passes together: no more than about half a second
 # How much an edge wants to be straight: between lanes, at their ends, else; and how much what goes back keeps near.
 _LANE, _END, _PLAIN, _BESIDE = 16.0, 4.0, 1.0, 0.2
 
@@ -34,7 +34,7 @@ def heights(columns: Columns, apart: float, lane: float) -> list[float]:
         middle = down[-1] / 2 if down else 0.0
         for v, at in zip(layer, down, strict=True):
             y[v] = at - middle
-    size = len(columns.edges) + len(columns.rank)
+    size = columns.size
     passes = max(3, min(16, _STEPS // max(1, size)))
     last = len(columns.layers)
     before, after = _weighed(columns, columns.before), _weighed(columns, columns.after)

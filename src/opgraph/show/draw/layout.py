@@ -18,7 +18,7 @@ _NARROWEST, _WIDEST = 64.0, 240.0  # of a leaf
 LABEL, DETAIL, BADGE = 13.0, 11.0, 10.0  # sizes of letters
 _DOT = 13.0  # what shows a state, before the name
 _OUTSIDE = -1
-_TWICE = 3_000  # nodes and edges, up to which there is time to lay all out twice
+_TWICE = 4_000  # vertices and edges of all levels, up to which there is time to lay all out twice
 
 
 class _Level:
@@ -100,6 +100,7 @@ class _Layout:
         self.width = [_wide(node) for node in nodes]
         self.height = [_high(node) for node in nodes]
         self.pieces = [self._cut(s, t) for s, t in self.ends]
+        self.whole = sum(len(each.members) + len(each.edges) for each in self.levels.values())
 
     def _from_outside(self) -> list[int]:
         """How many boxes each node lies in; sorts the levels, outer ones first."""
@@ -147,7 +148,7 @@ class _Layout:
         boxes = list(reversed(self.levels))
         for box in boxes:
             self._place(box)
-        if len(self.nodes) + len(self.edges) <= _TWICE and self._look_outside():
+        if self.whole <= _TWICE and self._look_outside():
             for box in boxes:
                 self._place(box)
         return self._gathered()
@@ -228,6 +229,7 @@ class _Layout:
             [high[v] for v in vertices],
             ends,
             sources,
+            self.whole,
             [number[v] for v in vertices if v in ins],
             [number[v] for v in vertices if v in outs],
         )

@@ -1,7 +1,8 @@
 """One graph without nesting, put in columns from left to right, and the ways of its edges.
 
 An edge changes its height only in the gap between two columns, so no line can run through a box: where it passes
-a column it has a lane of its own, and the Bezier curves stay in the gaps, as their control points do.
+a column it has a lane of its own, and the Bezier curves stay in the gaps, as their control points do. In large graphs
+the longest edges have none: they run together below all columns, those that go back below the others.
 """
 
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ class Plane(Struct, frozen=True):
     height: Sequence[float]
     edges: Sequence[Ends]
     sources: Sequence[int]  # by edge: those of one source run together
+    whole: int  # vertices and edges of the whole drawing, of which this may be a part
     first: Sequence[int] = ()  # vertices at the left border
     last: Sequence[int] = ()  # vertices at the right border
 
@@ -32,20 +34,23 @@ class Plane(Struct, frozen=True):
 class Placed:
     """The places of a plane's vertices: `x` their left edges, `y` their middles."""
 
-    __slots__ = ("_back", "_begin", "_columns", "_end", "_plane", "height", "width", "x", "y")
+    __slots__ = ("_back", "_begin", "_below", "_columns", "_end", "_plane", "height", "width", "x", "y")
 
     def __init__(self, plane: Plane) -> None:
         n = len(plane.width)
         pairs = [(u, v) for u, _, v, _ in plane.edges]
         back = closing(n, pairs)
         rank = ranks(n, [pair for i, pair in enumerate(pairs) if i not in back], plane.first, plane.last)
-        columns = Columns(plane.height, rank)
+        columns = Columns(plane.height, rank, plane.whole)
         columns.lead(plane.edges, plane.sources, back)
         put_in_order(columns)
         y = heights(columns, APART, _LANE)
         top = min((at - h / 2 for at, h in zip(y, columns.height, strict=True)), default=0.0)
         self.y = [at - top for at in y]
         self.height = max((at + h / 2 for at, h in zip(self.y, columns.height, strict=True)), default=0.0)
+        self._below = self.height + APART, self.height + APART + _LANE
+        if columns.far:
+            self.height = self._below[1] if back & columns.far else self._below[0]
         self._plane, self._columns, self._back = plane, columns, back
         self._across()
 
@@ -60,6 +65,9 @@ class Placed:
         for u, here, v, there in columns.edges:
             r = columns.rank[u]
             highest[r] = max(highest[r], abs(y[u] + here - y[v] - there))
+        for i in columns.far - self._back:
+            u, _, v, _ = plane.edges[i]
+            highest[columns.rank[u]] = highest[columns.rank[v] - 1] = self.height
         ends = [0] * (count + 1)  # curves that go back need room before and behind a column
         for i in self._back:
             u, _, v, _ = plane.edges[i]
@@ -87,11 +95,11 @@ class Placed:
         columns, y = self._columns, self.y
         u, here, v, there = self._plane.edges[edge]
         lanes = columns.lanes[edge]
+        first, last = columns.rank[u], columns.rank[v]
         pen = Pen(self.x[u] + self._plane.width[u], y[u] + here)
         if edge in self._back:
-            first, last = columns.rank[u], columns.rank[v]
             pen.straight(self._end[first])
-            pen.turn(y[lanes[0]], _TURN)
+            pen.turn(y[lanes[0]] if lanes else self._below[1], _TURN)
             for lane in lanes:
                 r = columns.rank[lane]
                 pen.curve(self._end[r], y[lane])
@@ -99,7 +107,10 @@ class Placed:
             pen.straight(self._begin[last])
             pen.turn(y[v] + there, -_TURN)
         else:
-            pen.straight(self._end[columns.rank[u]])
+            pen.straight(self._end[first])
+            if edge in columns.far:
+                pen.curve(self._begin[first + 1], self._below[0])
+                pen.straight(self._end[last - 1])
             for lane in lanes:
                 r = columns.rank[lane]
                 pen.curve(self._begin[r], y[lane])

@@ -27,6 +27,7 @@ from opgraph.record.rows import Materialized, RunRow
 from opgraph.record.store import Record
 from opgraph.run.attempt import discarded_line
 from opgraph.run.made import Made, fans_out
+from opgraph.run.preview import preview_of
 
 DIED = "DIED"  # what a run is called that has no final status and that no living process drives
 
@@ -410,6 +411,7 @@ def _output(shelf: Shelf, run_id: str, seq: int, stored: Stored) -> OutputView:
         run_id=run_id,
         seq=seq,
         metadata={name: meta.value for name, meta in stored.metadata.items()},
+        type_name=stored.type_name,
     )
 
 
@@ -432,13 +434,17 @@ def asset_view(shelf: Shelf, asset: str, *, limit: int = 10) -> AssetView:
             plans[each.run_id] = plan_of(shelf.record, each.run_id)
         plan = plans[each.run_id]
         reads = _inputs_read(shelf.record, each, plan) if i == 0 else ()
+        stored = _output(shelf, each.run_id, each.seq, each.stored)
+        if i == 0:
+            seen = preview_of(shelf.record, each.run_id, each.seq, each.stored)
+            stored = msgspec.structs.replace(stored, preview=seen)
         views.append(
             MaterializationView(
                 run_id=each.run_id,
                 seq=each.seq,
                 time=each.time,
                 step=plan.steps[each.step].key if each.step < len(plan.steps) else "",
-                stored=_output(shelf, each.run_id, each.seq, each.stored),
+                stored=stored,
                 reads=reads,
             )
         )

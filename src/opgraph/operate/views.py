@@ -5,6 +5,7 @@ from typing import Any
 from msgspec import Struct
 
 from opgraph.events import ErrorInfo, HookRan, Read
+from opgraph.run.preview import Preview
 
 
 class RunSummary(Struct, frozen=True, kw_only=True):
@@ -36,6 +37,8 @@ class OutputView(Struct, frozen=True, kw_only=True):
     run_id: str  # the run that stored it
     seq: int
     metadata: dict[str, Any]
+    type_name: str = ""
+    preview: Preview | None = None  # of the latest version of an asset
 
 
 class StepView(Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from itertools import islice
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import msgspec
 from msgspec import Struct
@@ -30,6 +30,7 @@ _ROWS, _COLUMNS, _CELL = 10, 50, 100  # of a table; characters of a cell
 _TEXT = 4_000  # characters of a text
 _LINE = 160  # characters of a line, for what goes from op to op
 _BIG = 10**30
+_INLINE = Place.INLINE  # in a name of its own: to ask an enum for a member takes time
 _HEAD = 5  # bytes before the msgpack
 _PNG = b"\x89PNG\r\n\x1a\n"
 _MARKDOWN = {"markdown", "md"}
@@ -42,29 +43,27 @@ class Preview(Struct, frozen=True, array_like=True, gc=False):
 
     Attributes:
         kind: `text`, `markdown`, `table` or `image`.
-        text: of a text or Markdown.
+        text: of a text or Markdown; one that was cut ends in `…`.
         shape: rows and columns of a table, the dimensions of an array, the length of a collection, the width and
             height of a picture.
         columns: names, of a table.
         types: of its columns.
         rows: its first.
         image: a PNG.
-        cut: whether there is more of the text.
     """
 
-    kind: str
+    kind: Literal["text", "markdown", "table", "image"]
     text: str = ""
     shape: tuple[int, ...] = ()
     columns: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
     image: bytes = b""
-    cut: bool = False
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Preview).decode
-_briefly = Words(4, 2, 40, _LINE, own=False)
+_briefly = Words(4, 3, 40, _LINE, own=False)
 _inside = Words(4, 2, 40, _CELL, own=True)
 _fully = Words(20, 4, 300, _TEXT, own=True)
 
@@ -78,14 +77,13 @@ def glance(value: Any) -> bytes:
             return _framed(_encode(_text(value, "text", _LINE)))
         if _maker_of(value) is _table:
             return _framed(_bounded(_table(value, 0)))
-        text, cut = shortened(_briefly.of(value), _LINE)
-        return _framed(_encode(Preview("text", text, _shape(value), cut=cut)))
+        return _framed(_encode(Preview("text", shortened(_briefly.of(value), _LINE), _shape(value))))
     except (Exception, SystemExit):  # noqa: BLE001 - a step never fails for want of a preview
-        return b""
+        return _framed(b"")
 
 
 def look(value: Any, kinds: AbstractSet[str] = frozenset()) -> bytes:
-    """The bytes to keep for the value of an asset; empty: nothing could be made of it.
+    """The bytes to keep for the value of an asset, whether or not something could be made of it.
 
     Args:
         value: anything. What its class says of itself (`__repr__`) may be called, and may fail.
@@ -94,14 +92,20 @@ def look(value: Any, kinds: AbstractSet[str] = frozenset()) -> bytes:
     try:
         return _framed(_bounded(_seen(value, kinds)))
     except (Exception, SystemExit):  # noqa: BLE001 - the same
-        return b""
+        return _framed(b"")
+
+
+def is_shown(stored: Stored) -> bool:
+    """Whether a stored value has room for a preview; one that goes from op to op in memory has none."""
+    place = stored.place
+    return place is _INLINE or (place is not Place.NONE and (stored.asset is not None or place is not Place.MEMORY))
 
 
 def preview_in(stored: Stored, blob: bytes | None) -> Preview | None:
     """The preview of a stored value, out of the blob beside its fact; None: it has none."""
-    if blob is None:
+    if blob is None or not is_shown(stored):
         return None
-    at = stored.offset + (stored.size if stored.place is Place.INLINE else 0)
+    at = stored.offset + (stored.size if stored.place is _INLINE else 0)
     if at + _HEAD > len(blob) or blob[at]:
         return None
     size = int.from_bytes(blob[at + 1 : at + _HEAD], "little")
@@ -130,7 +134,7 @@ def _bounded(seen: Preview) -> bytes:
             rows = tuple(row[:n] for row in seen.rows)
             seen = msgspec.structs.replace(seen, columns=seen.columns[:n], types=seen.types[:n], rows=rows)
         else:
-            seen = msgspec.structs.replace(seen, text=seen.text[: len(seen.text) // 2], rows=(), cut=True)
+            seen = msgspec.structs.replace(seen, text=seen.text[: len(seen.text) // 2] + "…", rows=())
         data = _encode(seen)
     return data
 
@@ -147,13 +151,12 @@ def _seen(value: Any, kinds: AbstractSet[str]) -> Preview:
     told = value._repr_markdown_() if callable(getattr(class_of(value), "_repr_markdown_", None)) else None
     if isinstance(told, str):
         return _text(told, "markdown", 2 * _TEXT)
-    text, cut = shortened(_fully.of(value), _TEXT)
-    return Preview("text", text, _shape(value), cut=cut)
+    return Preview("text", shortened(_fully.of(value), _TEXT), _shape(value))
 
 
 def _maker_of(value: Any) -> "Callable[[Any], Preview] | None":
     if type(value) is bytes:
-        return _picture if value[:8] == _PNG else None
+        return _picture if value[:8] == _PNG and value[12:16] == b"IHDR" and value[-8:-4] == b"IEND" else None
     if type(value) is list:
         return _records if value and all(type(row) is dict for row in value[:_ROWS]) else None  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - of anything
     for each in class_of(value).__mro__:
@@ -163,9 +166,8 @@ def _maker_of(value: Any) -> "Callable[[Any], Preview] | None":
     return None
 
 
-def _text(whole: str, kind: str, most: int) -> Preview:
-    text, cut = shortened(whole, most)
-    return Preview(kind, text, cut=cut)
+def _text(whole: str, kind: Literal["text", "markdown"], most: int) -> Preview:
+    return Preview(kind, shortened(whole, most))
 
 
 def _shape(value: Any) -> tuple[int, ...]:
@@ -225,14 +227,13 @@ def _cell(value: Any) -> str:
         return ""
     plain = issubclass(class_of(value), (list, tuple, dict, set, frozenset)) or is_secret(value)
     text = _inside.of(value) if plain else str(value)
-    return shortened(text, _CELL)[0]
+    return shortened(text, _CELL)
 
 
 def _array(value: Any) -> Preview:
     whole = value.ndim > 3 or value.dtype.hasobject  # numpy shows the edges of each dimension
     shown = "" if whole else f"\n{value!r}"
-    text, cut = shortened(f"{value.dtype}{shown}", _TEXT)
-    return Preview("text", text, _shape(value), cut=cut)
+    return Preview("text", shortened(f"{value.dtype}{shown}", _TEXT), _shape(value))
 
 
 # -- pictures ---------------------------------------------------------------------

@@ -22,7 +22,7 @@ from opgraph.resolve.project import Project
 from opgraph.run.binding import BoundStep
 from opgraph.run.body import Came
 from opgraph.run.instance import Instance
-from opgraph.run.preview import glance, look
+from opgraph.run.preview import glance, is_shown, look
 from opgraph.run.resources import Opened, Resources
 from opgraph.values.codec import decode
 from opgraph.values.context import InputContext, OutputContext
@@ -172,15 +172,11 @@ class Shelf:
     ) -> tuple[Stored, bytes | None]:
         """Store one output. Returns what to record, and the bytes that go into the record with it."""
         stored, blob = self._put(bound, output, came, attempt, offset, asked=asked)
-        if output.asset is not None and stored.place is not Place.NONE:
-            seen = look(came.value, self._kinds_of(bound, output.asset))
-        elif blob is not None or stored.place is Place.FILE:
-            seen = glance(came.value)
-        else:
-            seen = b""
-        if seen:
+        if is_shown(stored):
+            asset = stored.asset
+            seen = glance(came.value) if asset is None else look(came.value, self._kinds_of(bound, asset))
             blob = seen if blob is None else blob + seen
-            if offset and stored.place is not Place.INLINE:
+            if offset and stored.place is not _INLINE:
                 stored = structs.replace(stored, offset=offset)
         return (structs.replace(stored, tags=dict(came.tags)) if came.tags else stored), blob
 

@@ -24,10 +24,10 @@ _LAZY = {"duckdb", "_duckdb"}  # their words are the answer to a query
 _BRACKETS: dict[type[Any], str] = {list: "[]", tuple: "()", set: "{}"}
 
 
-def shortened(text: str, most: int) -> tuple[str, bool]:
-    """A text without its secrets and not too long, and whether there is more of it."""
+def shortened(text: str, most: int) -> str:
+    """A text without its secrets and not too long; one that is cut ends in `…`."""
     shown = hide(text[: most + _SECRET])
-    return (shown[: most - 1] + "…", True) if len(shown) > most else (shown, False)
+    return shown[: most - 1] + "…" if len(shown) > most else shown
 
 
 def class_of(value: object) -> Any:
@@ -60,7 +60,7 @@ class Words:
         """A value, that many collections deep."""
         kind = class_of(value)
         if kind is str:
-            return repr(shortened(value, self._string)[0])
+            return repr(shortened(value, self._string))
         if kind is int and not -_BIG < value < _BIG:
             return f"<an int of {value.bit_length():,} bits>"
         if issubclass(kind, (bytes, bytearray)):
@@ -80,12 +80,13 @@ class Words:
             return self.of(value.item(), level)
         own = self._own and kind.__repr__ is not object.__repr__ and family(kind) not in _LAZY
         if kind.__module__ in _PLAIN or own:
-            return shortened(_itself(value), self._string if level else self._most)[0]
+            return shortened(_itself(value), self._string if level else self._most)
         return f"<{kind.__name__}>"
 
     def _bytes(self, value: Any) -> str:
-        text, cut = shortened(repr(bytes(value[: self._string + _SECRET])), self._string)
-        return f"{text} ({len(value):,} bytes)" if cut else text
+        whole = repr(bytes(value[: self._string + _SECRET]))
+        text = shortened(whole, self._string)
+        return f"{text} ({len(value):,} bytes)" if len(whole) > self._string else text
 
     def _collection(self, value: Any, kind: Any, level: int) -> str:
         inner, count = level + 1, len(value)

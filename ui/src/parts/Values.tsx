@@ -10,12 +10,16 @@ export function shapeOf(preview: Preview | null): string {
 
 /** What a stored value looks like. */
 export function PreviewBox({ preview }: { preview: Preview }) {
-  if (preview.kind === "table" && preview.columns)
+  if (preview.kind === "table" && preview.columns) {
+    const rows = preview.rows ?? [];
+    const more = (preview.shape?.[0] ?? 0) - rows.length;
     return (
       <div className="preview" tabIndex={0} role="region" aria-label="The first rows">
-        <Rows columns={preview.columns} rows={preview.rows ?? []} />
+        <Rows columns={preview.columns} types={preview.types} rows={rows} />
+        {more > 0 && rows.length > 0 && <p className="inside faint">and {more.toLocaleString("en-US")} more</p>}
       </div>
     );
+  }
   if (preview.kind === "image" && preview.image) return <Picture base64={preview.image} />;
   if (preview.kind === "markdown")
     return (
@@ -30,7 +34,7 @@ export function PreviewBox({ preview }: { preview: Preview }) {
   );
 }
 
-function Rows({ columns, rows }: { columns: string[]; rows: readonly unknown[][] }) {
+function Rows({ columns, types, rows }: { columns: string[]; types?: string[] | null; rows: readonly unknown[][] }) {
   return (
     <table>
       <thead>
@@ -38,6 +42,7 @@ function Rows({ columns, rows }: { columns: string[]; rows: readonly unknown[][]
           {columns.map((name, i) => (
             <th key={i} scope="col">
               {name}
+              {types?.[i] && <span className="kind">{types[i]}</span>}
             </th>
           ))}
         </tr>

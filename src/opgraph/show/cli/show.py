@@ -23,7 +23,7 @@ from opgraph.show.cli.ink import FAINT, NOTE, PLAIN, STRONG, Line
 from opgraph.show.cli.options import Chosen, json_option, print_json, project_options
 from opgraph.show.cli.runs import MARKS, times
 from opgraph.show.cli.tree import RunTree, tally
-from opgraph.show.cli.value import readable
+from opgraph.show.cli.value import previewed, readable
 from opgraph.show.cli.watch import failed_hooks, failures, remaining, unasked
 
 _ROWS = 200  # of a run's tree, unless all is asked for
@@ -199,6 +199,8 @@ def _show_asset(chosen: Chosen, instance: Instance, asset: str, limit: int, *, a
     lines += [[], *_latest(view)]
     if view.latest is not None:
         lines += ink.columns([_pair("on disk", f"{_disk(disk_of_asset(instance, asset))}, all versions")])
+        if view.latest.stored.preview is not None:
+            lines += [[], [("it looks like", FAINT)], *previewed(view.latest.stored.preview)]
     if len(view.history) > 1:
         lines += [[], [("before that", FAINT)], *ink.columns([_past(each) for each in view.history[1:]])]
     ink.put(lines)
@@ -254,8 +256,10 @@ def _pair(name: str, text: str) -> list[Line]:
 
 
 def _where(stored: OutputView) -> str:
-    size = f"{ink.size(stored.size)}, " if stored.size else ""
-    return size + {
+    shape = " by ".join(f"{n:,}" for n in stored.preview.shape) if stored.preview is not None else ""
+    kind = stored.type_name + (f" of {shape}" if shape else "")
+    size = ink.size(stored.size) if stored.size else ""
+    return "".join(f"{said}, " for said in (kind, size) if said) + {
         "inline": "in the record",
         "file": stored.path,
         "memory": "was in the memory of its process, gone with it",

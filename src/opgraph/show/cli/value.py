@@ -8,11 +8,37 @@ from pathlib import Path
 from pprint import pformat
 from typing import Any
 
+from opgraph.run.preview import Preview
 from opgraph.show.cli import ink
+from opgraph.show.cli.ink import FAINT, PLAIN, STRONG, Line
 
 _ROWS = 20  # of a table
 _ITEMS = 100  # of a list, set or dict
 _TEXT = 10_000  # characters
+_LINES = 12  # of a preview
+_CELL = 30  # characters of a preview's cell
+
+
+def previewed(seen: Preview) -> list[Line]:
+    """What was kept of how a value looks."""
+    if seen.kind == "image":
+        return [[("  a picture: `opgraph dev` shows it", FAINT)]]
+    if seen.kind == "table":
+        return _head(seen)
+    lines = seen.text.splitlines()
+    shown: list[Line] = [[(f"  {ink.shortened(line, 300)}", PLAIN)] for line in lines[:_LINES]]
+    return [*shown, [("  …", FAINT)]] if len(lines) > _LINES else shown
+
+
+def _head(seen: Preview) -> list[Line]:
+    def row(cells: Sequence[str], style: str) -> list[Line]:
+        return [[], *([(ink.shortened(cell.replace("\n", " "), _CELL), style)] for cell in cells)]
+
+    rows = [row(seen.columns, STRONG), *([row(seen.types, FAINT)] if seen.types else [])]
+    rows += [row(cells, PLAIN) for cells in seen.rows]
+    lines = [ink.cut(line, ink.width(200)) for line in ink.columns(rows)]
+    more = seen.shape[0] - len(seen.rows)
+    return [*lines, [(f"  … and {ink.count(more, 'row')} more", FAINT)]] if more > 0 else lines
 
 
 def readable(value: Any) -> str:

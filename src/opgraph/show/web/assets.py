@@ -8,10 +8,11 @@ from opgraph.operate.clean import Between, between_ops, clean_between, disk_of_a
 from opgraph.operate.fold import Phase
 from opgraph.record.rows import Materialized
 from opgraph.run.instance import Instance
+from opgraph.run.preview import preview_of
 from opgraph.show.web import messages as m
 from opgraph.show.web.followed import Followed, Following
 from opgraph.show.web.ids import asset_id
-from opgraph.show.web.reports import Refused, metas
+from opgraph.show.web.reports import Refused, metas, preview
 from opgraph.show.web.runs import path_of, times_of
 
 _TREND = 10  # runs whose durations are compared
@@ -35,7 +36,7 @@ class AssetPages:
         """An asset's page."""
         view = inspect.asset_view(self._instance, asset["key"], limit=1)
         latest = self._record.latest([asset["key"]]).get(asset["key"])
-        shown = self._shown(latest) if latest is not None else None
+        shown = self._shown(latest, seen=True) if latest is not None else None
         if shown is not None and view.latest is not None:
             now = self._record.latest([read.asset for read in view.latest.reads])
             shown.inputs = [
@@ -87,7 +88,7 @@ class AssetPages:
             runs=list(dict.fromkeys(each.run_id for each in gone if each.resumable)),
         )
 
-    def _shown(self, made: Materialized) -> m.Materialization:
+    def _shown(self, made: Materialized, *, seen: bool = False) -> m.Materialization:
         stored = made.stored
         return m.Materialization(
             run_id=made.run_id,
@@ -102,6 +103,7 @@ class AssetPages:
             type_name=stored.type_name,
             path=path_of(self._instance, stored),
             metadata=metas(stored.metadata),
+            preview=preview(preview_of(self._record, made.run_id, made.seq, stored)) if seen else None,
         )
 
     def _key(self, made: Materialized) -> str:

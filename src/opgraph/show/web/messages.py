@@ -180,6 +180,7 @@ class Preview(Reply):
     kind: Literal["text", "table", "image", "markdown"]
     text: str | None = None  # of text and Markdown
     columns: list[str] | None = None  # of a table, with
+    types: list[str] | None = None  # of the columns, where it has them
     rows: list[list[str]] | None = None  # its head
     shape: list[int] | None = None
     image: str | None = None  # PNG, in base 64

@@ -1,10 +1,12 @@
 """Errors as the messages of the web say them."""
 
+from base64 import b64encode
 from typing import Any
 
 from opgraph.declare.secrets import hide
 from opgraph.errors import Error, InvalidDefinitionError
 from opgraph.events import ErrorInfo, Frame
+from opgraph.run.preview import Preview
 from opgraph.show.web import messages as m
 
 Json = dict[str, Any]
@@ -95,6 +97,21 @@ def error_of(info: ErrorInfo, depth: int = 0) -> m.Error:
 def metas(entries: Any) -> list[m.Meta]:
     """Metadata in the order in which it was given."""
     return [m.Meta(name=name, kind=each.kind, value=jsonable(each.value)) for name, each in entries.items()]
+
+
+def preview(seen: Preview | None) -> m.Preview | None:
+    """What was kept of how a value looks."""
+    if seen is None:
+        return None
+    return m.Preview(
+        kind=seen.kind,
+        text=seen.text if seen.kind in ("text", "markdown") else None,
+        columns=list(seen.columns) if seen.kind == "table" else None,
+        types=list(seen.types) or None,
+        rows=[list(row) for row in seen.rows] if seen.kind == "table" else None,
+        shape=list(seen.shape) or None,
+        image=b64encode(seen.image).decode() if seen.image else None,
+    )
 
 
 def jsonable(value: Any) -> Any:

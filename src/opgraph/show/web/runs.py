@@ -27,12 +27,14 @@ from opgraph.operate.target import EVERYTHING
 from opgraph.plan.model import FromAsset, FromCaller, FromCollected, FromDefault, FromMany, FromMapped, FromStep
 from opgraph.record.rows import RunRow
 from opgraph.run.instance import Instance
+from opgraph.run.preview import preview_in
 from opgraph.show.web import messages as m
 from opgraph.show.web.followed import Followed, Following, Row
-from opgraph.show.web.reports import Refused, error_of, metas
+from opgraph.show.web.reports import Refused, error_of, metas, preview
 from opgraph.show.web.said import first_line
 
 _SHOWN = 20  # assets of a selection, failures of a run
+_PREVIEWS = 20  # of the outputs of one step
 _SCANNED = 5_000  # runs that one request for a filtered list looks at
 
 
@@ -66,9 +68,12 @@ class RunPages:
 
     def _summary(self, row: RunRow) -> dict[str, Any]:
         head = self._following.head(row.run_id)
+        status = inspect.status_of(self._record, row)
+        if status in ("STARTING", "STARTED") and self._instance.cancel_requested(row.run_id):
+            status = "CANCELING"  # its process has not heard of it yet, or is busy
         return {
             "run_id": row.run_id,
-            "status": inspect.status_of(self._record, row),
+            "status": status,
             "job": "" if row.job == EVERYTHING else row.job,
             "created": row.created,
             "started": row.started,
@@ -256,8 +261,8 @@ class RunPages:
                 error=error_of(error) if error is not None else None,
                 inputs=_inputs(run, template, reads),
                 outputs=[
-                    *(self._output(run_id, seq, stored) for seq, stored in outputs),
-                    *(self._output(each.run, each.seq, each.stored) for each in kept),
+                    *(self._output(run_id, seq, stored, i) for i, (seq, stored) in enumerate(outputs)),
+                    *(self._output(each.run, each.seq, each.stored, i) for i, each in enumerate(kept)),
                 ],
                 config=step.config,
                 reused_from=kept[0].run if kept else None,
@@ -318,7 +323,11 @@ class RunPages:
                     pass
         return made, outputs[:500], kept, reads
 
-    def _output(self, run_id: str, seq: int, stored: Stored) -> m.Output:
+    def _output(self, run_id: str, seq: int, stored: Stored, nth: int) -> m.Output:
+        blob = self._record.value(run_id, seq)
+        there = blob is not None if stored.place is Place.INLINE else True
+        if stored.place is Place.FILE:
+            there = self._instance.intermediates.has(stored)
         return m.Output(
             output=stored.output,
             asset=stored.asset,
@@ -330,8 +339,9 @@ class RunPages:
             io_manager=stored.io_manager,
             type_name=stored.type_name,
             path=path_of(self._instance, stored),
-            kept=is_kept(self._instance, run_id, seq, stored),
+            kept=there,
             metadata=metas(stored.metadata),
+            preview=preview(preview_in(stored, blob)) if nth < _PREVIEWS else None,
         )
 
 
@@ -360,13 +370,6 @@ def path_of(instance: Instance, stored: Stored) -> str:
     if stored.place is Place.FILE:
         return f"{instance.storage}/{stored.location}"
     return stored.location if stored.place is Place.MANAGER else ""
-
-
-def is_kept(instance: Instance, run_id: str, seq: int, stored: Stored) -> bool:
-    """Whether a value of our own store is still there."""
-    if stored.place is Place.FILE:
-        return instance.intermediates.has(stored)
-    return stored.place is not Place.INLINE or instance.record.value(run_id, seq) is not None
 
 
 def counts_of(run: Followed) -> dict[str, int]:

@@ -23,6 +23,7 @@ EXAMPLE = {
     "kept": (),
     "output": "result",
     "asset": "a",
+    "pool": "p",
 }
 
 

@@ -102,6 +102,13 @@ def bad_group():
     def it(): ...
 
 
+@case("declare.labels.BadPool")
+def _(_tmp_path):
+    @asset(pool="ware house")
+    def orders():
+        return 1
+
+
 @case("declare.mistakes.BadOwner")
 def bad_owner():
     @asset(owners=["me"])

@@ -605,6 +605,12 @@ def read_only(tmp_path):
         materialize([upstream], instance=instance)
 
 
+@case("run.instance.BadPoolLimit")
+def _(_tmp_path):
+    with Instance.ephemeral() as instance:
+        instance.set_pool_limit("warehouse", 0)
+
+
 @case("run.instance.NoHome")
 def no_home(tmp_path):
     before, home = Path.cwd(), os.environ.pop("OPGRAPH_HOME", None)

@@ -387,18 +387,25 @@ def executor_of(
         UnknownExecutor: there is none of this name.
         BadExecutorSetting: it does not have one of its settings.
     """
+    workers: Mapping[str, Any] = {}
+    if isinstance(given, ExecutorChoice) and not given.name:  # settings of whichever is chosen elsewhere
+        given, workers = None, given.settings
     chosen = given or target.executor or otherwise
     config: Any = target.settings.execution.get("config")
     settings: Mapping[str, Any] = config if is_tree(config) else {}  # anything else is refused with the configuration
     for name, executor in _BESIDE.items():  # how the settings of Dagster's default executor say which
         if name in settings:
             chosen, settings = given or executor, settings[name] or {}
+    settings = {**settings, **workers}
     if chosen is None:
+        if workers:
+            return checked_choice(in_process_executor.configured(workers))  # which refuses them
         if not settings:
             return in_process_executor
         chosen = "processes"  # which is the only one of Dagster's that has settings
     choice = ExecutorChoice(chosen) if isinstance(chosen, str) else chosen
-    return checked_choice(choice.configured(settings) if settings and choice != in_process_executor else choice)
+    ignored = choice == in_process_executor and not workers
+    return checked_choice(choice if ignored or not settings else choice.configured(settings))
 
 
 def _limit_of(target: Target) -> float | None:

@@ -12,7 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from opgraph.errors import Error, UnknownRun
+from opgraph.declare.labels import POOL
+from opgraph.errors import Error, InvalidInvocationError, UnknownRun
 from opgraph.events import RunStatus
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 from opgraph.record.memory import MemoryRecord
@@ -28,6 +29,7 @@ from opgraph.values.store import OwnValues
 
 HOME_VARIABLE: Final = "OPGRAPH_HOME"
 DATABASE: Final = "record.db"
+MOST_SLOTS: Final = 10_000  # of a pool
 VALUES: Final = "values"
 CANCELED: Final = "cancel"  # the folder of requests to cancel: a file each, named as the run
 
@@ -53,6 +55,20 @@ class BadHome(Error):
         super().__init__(
             f"runs cannot be recorded in {home}: {cause.strerror}",
             fix=f"name a folder that can be written, in code or by {HOME_VARIABLE}",
+        )
+
+
+class BadPoolLimit(InvalidInvocationError):
+    """A pool's limit that is no limit, or of a pool that cannot be."""
+
+    def __init__(self, pool: str, slots: int | None) -> None:
+        self.pool, self.slots = pool, slots
+        named = bool(POOL.fullmatch(pool))
+        super().__init__(
+            f"pool {pool!r} cannot have {slots} slots" if named else f"{pool!r} is no name of a pool",
+            fix=f"give a whole number from 1 to {MOST_SLOTS:,}"
+            if named
+            else "use letters, digits, `_`, `-`, `.` and `/`, at most 100 of them",
         )
 
 
@@ -251,6 +267,28 @@ class Instance:
         """Whether a materialization of this asset is recorded."""
         key = AssetKey.from_coercible(asset_key).text
         return key in self.record.latest([key])
+
+    # -- pools ----------------------------------------------------------------------------
+
+    def set_pool_limit(self, pool: str, slots: int | None) -> None:
+        """Let only so many steps that name this pool run at once, in all runs recorded here; None: any number.
+
+        Raises:
+            BadPoolLimit: there can be no such pool, or not so many slots.
+
+        Example:
+            >>> with Instance.ephemeral() as instance:
+            ...     instance.set_pool_limit("warehouse", 2)
+            ...     instance.get_pool_limits()
+            {'warehouse': 2}
+        """
+        if not POOL.fullmatch(pool) or not (slots is None or 1 <= slots <= MOST_SLOTS):
+            raise BadPoolLimit(pool, slots)
+        self.record.limit_pool(pool, slots)
+
+    def get_pool_limits(self) -> Mapping[str, int]:
+        """The pools that have a limit."""
+        return {pool: slots for pool, (slots, _) in self.record.pools().items()}
 
     # -- cancelling -----------------------------------------------------------------------
 

@@ -49,7 +49,9 @@ def checked_choice(choice: ExecutorChoice) -> ExecutorChoice:
         name = _SAME.get(given, given)
         if name not in allowed:
             fix = (
-                f"its settings are: {', '.join(allowed)}" if allowed else "it has no settings; one step runs at a time"
+                f"its settings are: {', '.join(allowed)}"
+                if allowed
+                else "it has no settings, one step runs at a time; for several choose `threads`, `async` or `processes`"
             )
             raise BadExecutorSetting(choice.name, given, value, fix)
         if value is None or (value == 0 and name == "max_concurrent"):

@@ -27,6 +27,7 @@ _COMMANDS = {
     "show": "a run or an asset in detail",
     "resume": "go on with a run that failed, was cancelled or died",
     "cancel": "stop a run that is under way",
+    "pools": "how many ops may run at once that name the same pool, over all runs",
     "lineage": "what an asset is made from and what is made from it",
     "draw": "the assets, a job or a run as a picture (SVG)",
     "clean": "remove what runs left behind and nobody will ask for again",

@@ -94,9 +94,7 @@ def executor_options(command: _F) -> _F:
     def wrapped(*args: Any, executor: str | None, workers: int | None, timeout: float | None, **kwargs: Any) -> Any:
         choice: ExecutorChoice | str | None = executor
         if workers is not None:
-            if executor in (None, "in_process"):
-                raise click.UsageError("`--workers` needs `--executor` with `threads`, `async` or `processes`")
-            choice = ExecutorChoice(executor, {"max_concurrent": workers})
+            choice = ExecutorChoice(executor or "", {"max_concurrent": workers})
         return command(*args, running={"executor": choice, "timeout": timeout}, **kwargs)
 
     wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__

@@ -3,7 +3,7 @@
 import shutil
 import sys
 
-from opgraph.events import AnyFact, StepFailed
+from opgraph.events import AnyFact, StepFailed, StepWaits
 from opgraph.operate.fold import Fold, Phase
 from opgraph.plan.model import Plan
 from opgraph.record.store import Log
@@ -62,7 +62,7 @@ class PlainLines:
                 self._interrupted(fold)
             return
         phase = Phase(fold.phase[step])
-        word = _WORDS.get(phase)
+        word = "waits" if isinstance(fact, StepWaits) else _WORDS.get(phase)
         if word is not None and (phase is not Phase.RETRYING or isinstance(fact, StepFailed)):
             self._write(word, step)
 

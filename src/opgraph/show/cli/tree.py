@@ -233,7 +233,7 @@ class RunTree:
             name, detail = f"{name}[…]", self._fanned(members, phase, detail)
         if split and phase is Phase.SUCCEEDED:
             parts = (("load", fold.load[step]), ("compute", fold.compute[step]), ("store", fold.store[step]))
-            detail = [*detail, (" · ".join(f"{word} {ink.micros(us)}" for word, us in parts), FAINT)]
+            detail = [*detail, ("  " if members else "", FAINT), (" · ".join(f"{word} {ink.micros(us)}" for word, us in parts), FAINT)]
         outs = [asset for asset in assets if asset != name]
         if outs and phase not in _QUIET:
             detail = [("→ " + _listed(outs), FAINT), *([("  ", PLAIN), *detail] if detail else [])]
@@ -248,7 +248,7 @@ class RunTree:
         over = self.fold.status is not None
         words = [f"{members[each]:,} {_word(each, over=over)}" for each in _ORDER if each in members]
         text = f"{total:,} steps" + (f": {', '.join(words)}" if members.keys() - {Phase.SUCCEEDED} else "")
-        return [(text, FAINT), *([("  ", PLAIN), *why] if phase is Phase.FAILED else [])]
+        return [(text, FAINT), *([("  ", PLAIN), *why] if phase in (Phase.FAILED, Phase.PENDING) and why else [])]
 
     def why(self, step: int, phase: Phase) -> Line:
         """What there is to say of where a step stands."""

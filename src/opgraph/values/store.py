@@ -2,7 +2,9 @@
 
 import itertools
 from sys import intern
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
+
+from msgspec import Struct
 
 from opgraph.events import Metadata, Place, Stored
 from opgraph.values.codec import INLINE_LIMIT, checksum, decode, encode
@@ -11,9 +13,10 @@ from opgraph.values.problems import ValueLostError
 
 _NONE: Metadata = {}  # never changed
 _NO_TAGS: dict[str, str] = {}
+_INLINE = Place.INLINE  # in a name of its own: to ask an enum for a member takes time
 
 
-class Origin(NamedTuple):
+class Origin(Struct, frozen=True, gc=False):
     """The attempt that made a value."""
 
     run_id: str
@@ -132,19 +135,16 @@ class OwnValues:
         durable: bool = False,
     ) -> tuple[Stored, bytes | None]:
         """See `ValueStore.put`."""
-        data = encode(value, output, origin[1])
+        data = encode(value, output, origin.step_key)
         size = len(data)
         digest = checksum(data)
         if size <= self._limit:
-            place, location, inline = Place.INLINE, "", data
+            place, location, inline = _INLINE, "", data
         else:
-            run_id, step_key, attempt = origin
-            parts = (
-                (step_key, str(attempt), output)
-                if mapping_key is None
-                else (step_key, str(attempt), output, mapping_key)
-            )
-            location = self._files.write(data, run_id, *parts, durable=durable)
+            parts = [origin.step_key, str(origin.attempt), output]
+            if mapping_key is not None:
+                parts.append(mapping_key)
+            location = self._files.write(data, origin.run_id, *parts, durable=durable)
             place, offset, inline = Place.FILE, 0, None
         stored = Stored(
             output,
@@ -214,7 +214,7 @@ class MemoryValues:
     ) -> tuple[Stored, bytes | None]:
         """See `ValueStore.put`. The data version stays empty where none is given: nothing is known of the bytes."""
         del offset, durable
-        location = f"{origin[0]}/{next(self._number)}"
+        location = f"{origin.run_id}/{next(self._number)}"
         self._values[location] = value
         stored = Stored(
             output,

@@ -45,7 +45,9 @@ pytestmark = pytest.mark.timeout(60)
 
 @pytest.fixture(params=EXECUTORS)
 def executor_name(request):
-    return request.getfixturevalue("dask_cluster") if request.param == "dask" else request.param
+    if request.param == "dask":
+        request.getfixturevalue("dask_cluster")
+    return request.param
 
 
 @pytest.fixture(params=["disk", "memory"])

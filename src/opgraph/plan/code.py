@@ -28,7 +28,7 @@ def function_hash(fn: Callable[..., Any]) -> str:
     """32 hexadecimal digits."""
     digest = hashlib.blake2b(digest_size=16)
     todo: list[Any] = [getattr(fn, "__wrapped__", fn)]
-    seen = set[int]()
+    seen = set[int | CodeType]()
     while todo:
         each = todo.pop()
         bound: Any = each
@@ -36,9 +36,11 @@ def function_hash(fn: Callable[..., Any]) -> str:
             todo.append(bound.func)
             _add_value(digest, bound.args)
             _add_value(digest, tuple(bound.keywords.items()))
-        if id(each) in seen:
+        # On another host a function may be there twice, as its step's and as its module's: by its code it is known.
+        known = each.__code__ if isinstance(each, FunctionType) and not each.__closure__ else id(each)
+        if known in seen:
             continue
-        seen.add(id(each))
+        seen.add(known)
         if isinstance(each, type):
             _add_class(digest, each, todo)
         if not isinstance(each, FunctionType):

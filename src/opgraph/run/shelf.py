@@ -524,7 +524,7 @@ class Shelf:
 
     def __getstate__(self) -> dict[str, Any]:
         """As it goes to another host: what is at hand here comes with the tasks there."""
-        left = {
+        left: dict[str, Any] = {
             "_blobs": {},
             "_blob_bytes": 0,
             "_own": {},

@@ -90,8 +90,14 @@ def open_executor(
         case "dask":
             from opgraph.run.executors.dask import Dask  # its libraries are an extra
 
-            address = settings.get("address", "")
-            return Dask(attempts, attempts.side.run_id, address=address, most=most or 0, most_async=most_async)
+            return Dask(
+                attempts,
+                attempts.side.run_id,
+                address=settings.get("address", ""),
+                most=most or 0,
+                most_async=most_async,
+                threads=most or _processors(),
+            )
         case "async":
             return Threads(attempts, most=1, most_async=most or most_async)
         case _:

@@ -1,11 +1,13 @@
 """Steps on a Dask cluster. Dask brings tasks to its workers and says which are gone; what a task does is ours."""
 
 import asyncio
+import logging
 import os
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -71,6 +73,7 @@ class Dask:
         address: of the scheduler; empty: a cluster in this process, for this run.
         most: how many sync steps run at once; 0: as many as the cluster has threads.
         most_async: how many async steps are under way at once.
+        threads: of a cluster in this process.
 
     Raises:
         ClusterNotReached: nobody answers at the address, or there are no workers.
@@ -80,7 +83,9 @@ class Dask:
 
     apart = True
 
-    def __init__(self, attempts: Attempts, run_id: str, *, address: str, most: int, most_async: int) -> None:
+    def __init__(
+        self, attempts: Attempts, run_id: str, *, address: str, most: int, most_async: int, threads: int
+    ) -> None:
         refuse_memory(attempts, "dask")
         attempts.shelf.share()
         self._attempts, self._run = attempts, f"{run_id}-{os.urandom(4).hex()}"
@@ -100,15 +105,15 @@ class Dask:
         self._client: Any = None
         self._witness.touch()
         try:
-            self._cluster, self._client = _connected(address, most)
+            self._cluster, self._client = _connected(address, threads)
             self._address = address or "a cluster in this process"
             self._shipment = shipment
             self._topic: str = self._client.id  # the scheduler forgets what was said there when the client leaves
-            threads = self._first_workers()
+            found = self._first_workers()
         except BaseException:
             self.close()
             raise
-        self._most, self._most_async = most or threads, most_async
+        self._most, self._most_async = most or found, most_async
         if any(bound.step.executor for bound in attempts.steps):
             self._here = Threads(attempts, most=1, most_async=1)
 
@@ -216,7 +221,7 @@ class Dask:
             for task, future in zip(tasks, futures, strict=True):
                 key = (task.step, task.attempt)
                 place.busy[key] = future
-                future.add_done_callback(lambda done, key=key, at=address: self._is_over(done, key, at))
+                future.add_done_callback(partial(self._is_over, key, address))
         for place in self._places.values():
             if place.orders:
                 orders, place.orders = place.orders, b""
@@ -309,7 +314,7 @@ class Dask:
             self._heard.put(_Heard("data", address, data))
 
     async def _cluster_changed(self, event: tuple[float, Any]) -> None:
-        told: Mapping[str, Any] = event[1] if isinstance(event[1], dict) else {}
+        told: Mapping[str, Any] = event[1]
         if told.get("action") == "remove-worker":
             self._heard.put(_Heard("left", str(told.get("worker"))))
         elif told.get("action") == "add-worker":
@@ -323,7 +328,7 @@ class Dask:
             self._asked.add(address)
             self._heard.put(_Heard("found", address, counts[address]))
             task = asyncio.ensure_future(self._open(address))
-            task.add_done_callback(lambda done: done.exception())  # noqa: B023 - it is told by what comes of it
+            task.add_done_callback(lambda done: done.exception())  # what became of it is told in other ways
         return sum(counts.values())
 
     async def _open(self, address: str) -> None:
@@ -343,7 +348,7 @@ class Dask:
         except (OSError, TimeoutError):  # what is out of reach ends when its worker does
             return
 
-    def _is_over(self, future: Any, key: tuple[int, int], address: str) -> None:
+    def _is_over(self, key: tuple[int, int], address: str, future: Any) -> None:
         """In a thread of the client: a Dask task has ended."""
         status = future.status
         if status == "error":
@@ -353,27 +358,27 @@ class Dask:
             self._heard.put(_Heard("over", address, f"its Dask task was {status}", key))
 
 
-def _connected(address: str, most: int) -> tuple[Any, Any]:
+def _connected(address: str, threads: int) -> tuple[Any, Any]:
     """A cluster, if it was started here, and a client."""
-    import distributed  # pyright: ignore[reportMissingImports] - comes with the extra
+    import dask  # its libraries are an extra
+    import distributed
 
-    from dask import config  # pyright: ignore[reportMissingImports]
-
-    address = address or str(config.get("scheduler-address", None) or "")
+    library: Any = distributed  # it has no types
+    settings: Any = dask.config  # pyright: ignore[reportPrivateImportUsage] - it is how Dask is configured
+    address = address or str(settings.get("scheduler-address", None) or "")
     if not address:
-        cluster = distributed.LocalCluster(
-            n_workers=1, threads_per_worker=most or processors(), processes=False, dashboard_address=None
+        cluster = library.LocalCluster(
+            n_workers=1,
+            threads_per_worker=threads,
+            processes=False,
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,
         )
-        return cluster, distributed.Client(cluster, set_as_default=False)
+        return cluster, library.Client(cluster, set_as_default=False)
     try:
-        return None, distributed.Client(address, timeout=_PATIENCE, set_as_default=False)
+        return None, library.Client(address, timeout=_PATIENCE, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise ClusterNotReached(address, f"{type(error).__name__}: {error}") from error
-
-
-def processors() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _is_beside(task: Task) -> bool:

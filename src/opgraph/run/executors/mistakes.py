@@ -89,7 +89,7 @@ class ClusterNotReached(Error):
         super().__init__(
             f"the Dask cluster at {address} cannot be used: {why}",
             fix="start its scheduler and workers, and give the scheduler's address: "
-            'dask_executor.configured({"address": "tcp://host:8786"}), or DASK_SCHEDULER_ADDRESS; the run can be resumed',
+            'dask_executor.configured({"address": "tcp://host:8786"}), or DASK_SCHEDULER_ADDRESS; then resume the run',
         )
 
 
@@ -122,5 +122,5 @@ class NotShippable(InvalidInvocationError):
         self.what, self.defined, self.cause = what, where, cause
         super().__init__(
             f"{what}{f' ({where})' if where else ''} cannot go to another host: {type(cause).__name__}: {cause}",
-            fix="make connections, locks and open files inside the op or by a resource, instead of beside the functions",
+            fix="make connections, locks and open files inside the op or by a resource, not beside the functions",
         )

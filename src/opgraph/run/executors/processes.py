@@ -72,7 +72,7 @@ class Processes:
 
     def fileno(self) -> int:
         """A descriptor that can be read when there may be reports, for who waits for something else as well."""
-        return self._selector.fileno()  # type: ignore[attr-defined]
+        return self._selector.fileno()
 
     def _be_woken(self) -> None:
         os.write(self._wake, b".")

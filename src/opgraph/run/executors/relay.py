@@ -1,6 +1,5 @@
 """In a worker of a Dask cluster: hands tasks to the run's own process on this host, and its messages to the driver."""
 
-import os
 import socket
 import subprocess
 import sys
@@ -133,7 +132,7 @@ def open_relay(run: str, topic: str, address: str, shipment: bytes, dask_worker:
 
 def make_attempt(run: str, step: int, attempt: int, ask: bytes, beside: bool) -> None:
     """A Dask task: one attempt. `beside`: it mostly waits, so it does not count among the worker's threads."""
-    from distributed import secede  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
+    from distributed import secede  # it is there, in a worker of Dask
 
     if beside:
         secede()

@@ -89,16 +89,19 @@ def unpack(data: bytes) -> Shipment:
 
 
 def _pickled(value: Any) -> bytes:
-    from cloudpickle import Pickler  # pyright: ignore[reportMissingImports] - comes with the extra
+    import cloudpickle  # comes with the extra
 
-    class Packer(Pickler):  # pyright: ignore[reportUntypedBaseClass]
+    pickler: Any = cloudpickle.Pickler  # it has no types
+
+    class Packer(pickler):
         def reducer_override(self, obj: Any) -> Any:
             if type(obj) is FunctionType and _has_module(obj) and not _is_found(obj):
                 return _reduced(obj)
-            return super().reducer_override(obj)
+            return pickler.reducer_override(self, obj)
 
     out = io.BytesIO()
-    Packer(out, 5).dump(value)
+    packer: Any = Packer(out, 5)
+    packer.dump(value)
     return out.getvalue()
 
 

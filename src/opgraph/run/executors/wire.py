@@ -170,7 +170,7 @@ def of_report(report: Report) -> ToDriver:
     return Fell(report.step, report.attempt, report.why, blamed=False)
 
 
-def to_report(message: OnTheWay | End | Gone | Obeyed | Fell) -> Report:
+def to_report(message: OnTheWay | End | Gone | Obeyed | Fell | Ready) -> Report:
     """A message as a report."""
     match message:
         case End():
@@ -184,6 +184,8 @@ def to_report(message: OnTheWay | End | Gone | Obeyed | Fell) -> Report:
             )
         case Obeyed():
             return Stopped(message.step, message.attempt, message.error)
+        case Ready():
+            raise TypeError("that a host is ready is no report")
         case Fell():
             return (Died if message.blamed else Dropped)(message.step, message.attempt, message.how)
 

@@ -24,7 +24,7 @@ from opgraph import (
     job,
     op,
 )
-from opgraph.events import RunStatus
+from opgraph.events import RunStatus, StepStarted
 from opgraph.operate.api import load_asset_value
 from opgraph.operate.execute import materialize, resume
 from opgraph.operate.planning import plan
@@ -578,6 +578,67 @@ def test_resume_keeps_to_its_run(instance):
     resume(defs, failed.run_id, instance=instance)
     go(defs, instance)
     assert since() == ["fine", "maybe", "maybe"]
+
+
+def failing(*, fails, memoize=True):
+    @op
+    def read():
+        ran.append("read")
+        return 1
+
+    @op
+    def times(x):
+        ran.append("times")
+        return x * 2
+
+    @op(code_version=str(fails))
+    def last(x):
+        ran.append("last")
+        if fails:
+            raise RuntimeError
+        return x
+
+    @graph_asset(memoize=memoize)
+    def value():
+        return last(times(read()))
+
+    return Definitions(assets=[value])
+
+
+def test_resume_reuses_what_any_run_stored(instance):
+    """What a resumed run would run takes the values of any earlier run that did the same; what was asked for runs."""
+    go(failing(fails=False), instance)
+    broken = materialize(failing(fails=True), instance=instance)
+    assert since() == ["read", "times", "last", "last"]
+    again = resume(failing(fails=False), broken.run_id, instance=instance)
+    assert decided(again.plan)["last"] == ("reuse", "same")
+    assert (again.success, since()) == (True, [])
+    named = resume(failing(fails=False), broken.run_id, instance=instance, only=["value.last"])
+    assert (named.success, since()) == (True, ["last"])
+
+
+def test_a_default_of_the_project_holds_for_resumed_runs(instance):
+    """Where the project memoizes, a resumed run does too: what it stores is reused by later runs."""
+    broken = materialize(failing(fails=True, memoize=None), instance=instance, memoize=True)
+    assert resume(failing(fails=False, memoize=None), broken.run_id, instance=instance, memoize=True).success
+    since()
+    go(failing(fails=False, memoize=None), instance, memoize=True)
+    assert since() == []
+
+
+def test_runs_beside_one_another_share_what_they_store(instance, monkeypatch):
+    """What a step has stored is reused by a run that starts while the first one goes on."""
+    monkeypatch.setattr("opgraph.run.memo._OFTEN", 0.0)
+    beside = []
+
+    def listen(_seq, fact):
+        if isinstance(fact, StepStarted) and fact.step == 2 and not beside:
+            beside.append(True)
+            beside[0] = go(failing(fails=False), instance)
+
+    outcome = materialize(failing(fails=False), instance=instance, listeners=[listen])
+    assert outcome.success
+    assert decided(beside[0].plan)["times"] == ("reuse", "same")
 
 
 def test_a_value_that_is_lost(disk):

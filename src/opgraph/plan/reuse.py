@@ -115,6 +115,7 @@ def _replan(plan: Plan, past: Past, trouble: Trouble, asked: dict[int, Decision]
     decisions: list[Decision] = []
     then = {step.key: step for step in past.plan.steps}
     unsettled = _unsettled(past)
+    changing: list[bool] = []  # by step: whether it, or one that is made of it, may run
     for i, step in enumerate(plan.steps):
         before = past.steps.get(step.key)
         rewired = step.key in then and _wiring(plan, step) != _wiring(past.plan, then[step.key])
@@ -130,7 +131,8 @@ def _replan(plan: Plan, past: Past, trouble: Trouble, asked: dict[int, Decision]
         elif step.over:
             decisions.append(_decide_mapped(step, past, decisions))
         else:
-            decisions.append(_decide(plan, step, before, decisions, unsettled))
+            decisions.append(_decide(step, before, changing))
+        changing.append(_may_change(step, decisions[i], changing, unsettled))
     if only:
         _leave_out_what_follows(plan.steps, decisions, asked.keys())
     run_what_is_lost(plan.steps, decisions, trouble)
@@ -159,23 +161,18 @@ def _decide_mapped(step: Step, past: Past, decisions: list[Decision]) -> Decisio
     return _by_key(past)
 
 
-def _may_change(plan: Plan, number: int, decisions: list[Decision], unsettled: AbstractSet[str]) -> bool:
-    """Whether a step that another one takes from runs, or one that is made of it."""
-    if decisions[number].do is Do.RUN:
+def _may_change(step: Step, decision: Decision, changing: Sequence[bool], unsettled: AbstractSet[str]) -> bool:
+    """Whether a step runs, or one that is made of it."""
+    if decision.do is not Do.DECIDE:
+        return decision.do is Do.RUN
+    if decision.detail or step.key in unsettled:
         return True
-    if decisions[number].do is not Do.DECIDE:
-        return False
-    step = plan.steps[number]
-    if decisions[number].detail or step.key in unsettled:
-        return True
-    return any(_may_change(plan, each.step, decisions, unsettled) for each in step.over)
+    return any(changing[each.step] for each in (*step.over, *upstream(step)))
 
 
-def _decide(
-    plan: Plan, step: Step, before: PastStep | None, decisions: list[Decision], unsettled: AbstractSet[str]
-) -> Decision:
+def _decide(step: Step, before: PastStep | None, changing: Sequence[bool]) -> Decision:
     sources = upstream(step)
-    if any(_may_change(plan, s.step, decisions, unsettled) for s in sources):
+    if any(changing[source.step] for source in sources):
         return Decision(Do.RUN, "downstream")
     if before is None:
         return Decision(Do.RUN, "new")

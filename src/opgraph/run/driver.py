@@ -713,13 +713,13 @@ class Driver:
             if not facts and not lines:
                 return
             first = self._writer.append(facts, self._values, lines, durable=self._durable)
+        if self._notes is not None:
+            self._notes.write_now_and_then()
         if self._listeners:
             for seq, fact in enumerate(facts, first):
                 for listener in self._listeners:
                     listener(seq, fact)
         self._facts, self._values, self._durable = [], [], False
-        if self._notes is not None:
-            self._notes.write_now_and_then()
 
 
 class StuckRun(Error):

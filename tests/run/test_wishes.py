@@ -1,0 +1,381 @@
+"""What users of such systems ask for about fan-outs and about running again: numbers are of issues that ask for it."""
+
+import pytest
+
+from opgraph import (
+    Definitions,
+    DynamicOut,
+    DynamicOutput,
+    EventType,
+    In,
+    Instance,
+    InvalidDefinitionError,
+    Nothing,
+    ReexecutionOptions,
+    RetryPolicy,
+    execute_job,
+    graph,
+    graph_asset,
+    job,
+    materialize,
+    mem_io_manager,
+    op,
+    reconstructable,
+)
+from opgraph.operate import execute
+from opgraph.operate.planning import plan
+
+ran: list[str] = []
+bad: set[str] = set()
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    ran.clear()
+    bad.clear()
+
+
+@pytest.fixture
+def instance(tmp_path):
+    with Instance(tmp_path / "home") as made:
+        yield made
+
+
+@op(out=DynamicOut())
+def folders():
+    for name in ("x", "y"):
+        ran.append(f"folder {name}")
+        yield DynamicOutput(name, mapping_key=name)
+
+
+@op(out=DynamicOut())
+def files(folder):
+    for i in range(2):
+        ran.append(f"file {folder}{i}")
+        yield DynamicOutput(f"{folder}{i}", mapping_key=str(i))
+
+
+@op
+def parse(file):
+    ran.append(f"parse {file}")
+    if file in bad:
+        raise ValueError(file)
+    return file.upper()
+
+
+@op
+def count(file):
+    ran.append(f"count {file}")
+    return f"{file}!"
+
+
+@op
+def merge(parts):
+    ran.append("merge")
+    return parts
+
+
+@graph_asset
+def nested():
+    return merge(folders().map(lambda folder: files(folder).map(lambda file: count(parse(file))).collect()).collect())
+
+
+@graph_asset
+def flat():
+    return merge(folders().map(lambda folder: count(parse(folder))).collect())
+
+
+def test_nested_fan_outs():
+    """Dagster #4364, Hamilton #301, #652, Airflow #30021: a fan-out in a fan-out, to any depth."""
+    assert materialize([nested]).asset_value("nested") == [["X0!", "X1!"], ["Y0!", "Y1!"]]
+
+
+def test_what_is_collected_is_a_graphs_output():
+    """Dagster #9139, #15664: `.collect()` may be what a graph, and a graph asset, returns."""
+
+    @graph
+    def parsed():
+        return folders().map(parse).collect()
+
+    @graph_asset
+    def all_of_them():
+        return merge(parsed())
+
+    @graph_asset
+    def at_once():
+        return folders().map(parse).collect()
+
+    result = materialize([all_of_them, at_once])
+    assert result.asset_value("all_of_them") == result.asset_value("at_once") == ["X", "Y"]
+
+
+def test_a_fan_out_as_an_asset_says_what_is_wrong():
+    """Dagster #13087: an asset that is a dynamic output is refused, and told to collect it."""
+
+    @graph_asset
+    def many():
+        return folders()
+
+    with pytest.raises(InvalidDefinitionError, match="collect"):
+        materialize([many])
+
+
+@pytest.mark.parametrize("executor", ["in_process", "threads"])
+def test_mapped_steps_start_before_the_generator_ends(executor):
+    """Dagster #11475, #12399, Airflow #29339: of many values the first is worked on while the others are to come."""
+
+    @op(out=DynamicOut())
+    def many():
+        for i in range(300):
+            yield DynamicOutput(f"v{i}", mapping_key=str(i))
+        ran.append("all yielded")
+
+    @graph_asset
+    def value():
+        return merge(many().map(parse).collect())
+
+    outcome = execute.materialize(Definitions(assets=[value]), instance=Instance.ephemeral(), executor=executor)
+    assert outcome.success
+    assert ran.index("parse v0") < ran.index("all yielded")
+    assert sum(each.startswith("parse") for each in ran) == 300
+
+
+def test_one_key_is_finished_before_the_next():
+    """Dagster #31035: a chain inside one key comes before the next key."""
+    materialize([flat])
+    assert [each for each in ran if "folder" not in each] == ["parse x", "count X", "parse y", "count Y", "merge"]
+
+
+def test_collected_as_a_dict():
+    """Dagster #8491: a fan-out collected by mapping key."""
+
+    @graph_asset
+    def by_key():
+        return merge(folders().map(parse).collect(as_dict=True))
+
+    assert materialize([by_key]).asset_value("by_key") == {"x": "X", "y": "Y"}
+
+
+def test_a_fan_out_that_only_does_something_materializes_the_asset():
+    """Dagster #17340: an asset whose mapped ops return nothing is materialized all the same."""
+
+    @op(out=None)
+    def write(file):
+        ran.append(f"write {file}")
+
+    @op(ins={"done": In(Nothing)})
+    def finish():
+        return "done"
+
+    @graph_asset
+    def written():
+        return finish(done=folders().map(write).collect())
+
+    result = materialize([written])
+    made = [e for e in result.all_events if e.event_type is EventType.ASSET_MATERIALIZATION]
+    assert [e.asset_key.text for e in made] == ["written"]
+    assert ran == ["folder x", "write x", "folder y", "write y"]
+
+
+def test_a_retry_runs_the_mapped_steps_that_failed_and_no_others(instance):
+    """Dagster #30248, #30077, #30972, #20925: re-execution never leaves out a mapped step, over several generations."""
+    defs = Definitions(assets=[nested])
+    bad.update(("x1", "y0"))
+    first = execute.materialize(defs, instance=instance)
+    assert not first.success
+    ran.clear()
+    bad.discard("x1")
+    second = execute.resume(defs, first.run_id, instance=instance)
+    assert not second.success
+    assert ran == ["parse x1", "count X1", "parse y0"]
+    ran.clear()
+    bad.clear()
+    third = execute.resume(defs, second.run_id, instance=instance)
+    assert third.success
+    assert ran == ["parse y0", "count Y0", "merge"]
+    assert defs.load_asset_value("nested", instance=instance) == [["X0!", "X1!"], ["Y0!", "Y1!"]]
+
+
+def test_one_mapped_step_can_be_named(instance):
+    """Dagster #30972: a step of one mapping key is run again by its name, and what comes after it, or it alone."""
+    defs = Definitions(assets=[flat])
+    first = execute.materialize(defs, instance=instance)
+    ran.clear()
+    assert execute.resume(defs, first.run_id, instance=instance, from_step="flat.parse[y]").success
+    assert "parse y" in ran
+    assert "parse x" not in ran
+    ran.clear()
+    assert execute.resume(defs, first.run_id, instance=instance, only=["flat.parse[x]"]).success
+    assert ran == ["parse x"]
+
+
+def test_what_failed_is_resumed_and_what_comes_after_it(instance):
+    """Dagster #12423, #18274, #15771: resuming starts where it failed, goes on to the other assets, and nothing else
+    runs again."""
+
+    @graph_asset
+    def sized(flat):
+        return merge(flat)
+
+    defs = Definitions(assets=[flat, sized])
+    bad.add("y")
+    first = execute.materialize(defs, instance=instance)
+    bad.clear()
+    ran.clear()
+    second = execute.resume(defs, first.run_id, instance=instance)
+    assert second.success
+    assert ran == ["parse y", "count Y", "merge", "merge"]
+    assert defs.load_asset_value("sized", instance=instance) == ["X!", "Y!"]
+
+
+def test_values_in_memory_do_not_keep_a_run_from_being_resumed(instance):
+    """Dagster #14268: where values were only in memory, what made them runs again; the resume is not refused."""
+    defs = Definitions(assets=[flat], resources={"io_manager": mem_io_manager})
+    bad.add("y")
+    first = execute.materialize(defs, instance=instance)
+    bad.clear()
+    ran.clear()
+    assert execute.resume(defs, first.run_id, instance=instance).success
+    assert "parse y" in ran
+
+
+def test_what_is_mapped_is_memoized_across_runs(instance):
+    """Metaflow #2405, dagster #8919, Kedro #82: a later run takes every value whose op and inputs are the same; a new
+    key and a changed value run."""
+    values = {"a": 1, "b": 2}
+
+    @op(out=DynamicOut(), code_version="any", tags={"opgraph/memoize": "false"})
+    def numbers():
+        for key, value in values.items():
+            yield DynamicOutput(value, mapping_key=key)
+
+    @op
+    def double(context, x):
+        ran.append(f"double {context.get_mapping_key()}")
+        return 2 * x
+
+    @op
+    def whole(x):
+        ran.append(f"whole {x}")
+        return x
+
+    @graph_asset(memoize=True)
+    def doubled():
+        return merge(numbers().map(lambda x: whole(double(x))).collect())
+
+    defs = Definitions(assets=[doubled])
+
+    def again():
+        ran.clear()
+        assert execute.materialize(defs, instance=instance).success
+        return list(ran)
+
+    assert again() == ["double a", "whole 2", "double b", "whole 4", "merge"]
+    assert again() == []
+    values["b"] = 3
+    assert again() == ["double b", "whole 6", "merge"]
+    values["c"] = 0
+    assert again() == ["double c", "whole 0", "merge"]
+    del values["c"]
+    values["b"] = 2
+    assert again() == []
+    assert defs.load_asset_value("doubled", instance=instance) == [2, 4]
+
+
+def test_a_plan_says_what_of_a_fan_out_may_be_reused(instance):
+    """Dagster #7911: the plan tells of a mapped op whether its values may be reused, and why not."""
+
+    def project(factor):
+        @op
+        def times(x):
+            return x * factor
+
+        @graph_asset(memoize=True)
+        def product():
+            return merge(folders().map(times).collect())
+
+        return Definitions(assets=[product])
+
+    def said(defs):
+        return {s.op: (s.decision.do.value, s.decision.why) for s in plan(defs, instance=instance).steps}
+
+    assert said(project(2))["times"] == ("run", "never run")
+    execute.materialize(project(2), instance=instance)
+    assert said(project(2)) == {
+        "folders": ("reuse", "same"),
+        "times": ("decide", "depends"),
+        "merge": ("decide", "depends"),
+    }
+    assert said(project(3))["times"] == ("run", "code changed")
+    assert execute.materialize(project(2), instance=instance, reuse="only").success
+    with pytest.raises(Exception, match="code"):
+        execute.materialize(project(3), instance=instance, reuse="only")
+
+
+def test_a_generator_that_is_retried():
+    """A key with an equal version keeps its steps, with another version they run anew, one that does not come again is
+    withdrawn; the list has the order of the attempt that succeeded."""
+
+    @op(out=DynamicOut(), retry_policy=RetryPolicy(max_retries=1))
+    def unsteady(context):
+        if context.retry_number == 0:
+            for name in ("a", "b", "c"):
+                yield DynamicOutput(name, mapping_key=name)
+            raise ConnectionError
+        for key, value in {"d": "d", "a": "a", "b": "other"}.items():
+            yield DynamicOutput(value, mapping_key=key)
+
+    @graph_asset
+    def word():
+        return merge(unsteady().map(parse).collect())
+
+    result = materialize([word])
+    assert result.asset_value("word") == ["D", "A", "OTHER"]
+    assert ran == ["parse a", "parse b", "parse c", "parse d", "parse other", "merge"]
+
+
+def test_what_failed_is_named_to_what_collects():
+    """`collect(allow_failed=True)` gives what succeeded, and the context says which keys are missing, also of nested
+    fan-outs, where a level that allows no failures fails as a whole."""
+    missing = {}
+
+    @op
+    def gather(context, parts):
+        missing["keys"] = context.failed_mapping_keys("parts")
+        return parts
+
+    @graph_asset
+    def inside():
+        return gather(folders().map(lambda f: files(f).map(parse).collect(allow_failed=True)).collect())
+
+    @graph_asset
+    def around():
+        return gather(folders().map(lambda f: files(f).map(parse).collect()).collect(allow_failed=True, as_dict=True))
+
+    bad.add("x1")
+    result = materialize([inside], raise_on_error=False)
+    assert (result.asset_value("inside"), missing["keys"]) == ([["X0"], ["Y0", "Y1"]], ("x/1",))
+    result = materialize([around], raise_on_error=False)
+    assert (result.asset_value("around"), missing["keys"]) == ({"y": ["Y0", "Y1"]}, ("x",))
+    bad.clear()
+    assert materialize([around]).asset_value("around") == {"x": ["X0", "X1"], "y": ["Y0", "Y1"]}
+    assert missing["keys"] == ()
+
+
+@job
+def mapped_job():
+    merge(folders().map(parse).collect())
+
+
+def test_a_job_is_reexecuted_from_failure(instance):
+    """Dagster #20925, Kedro #1477, #3725: `ReexecutionOptions.from_failure` of a job with a fan-out."""
+    again = reconstructable(mapped_job)
+    bad.add("y")
+    first = execute_job(again, instance=instance)
+    assert not first.success
+    bad.clear()
+    ran.clear()
+    options = ReexecutionOptions.from_failure(first.run_id, instance)
+    second = execute_job(again, instance=instance, reexecution_options=options)
+    assert second.success
+    assert ran == ["parse y", "merge"]

@@ -438,6 +438,10 @@ def _plain(value: Any) -> Any:
     return _number(value).value
 
 
+_MOST = 32_000  # bytes of the metadata of one value
+_CUT = 1_000  # characters that are left of a text that makes it more
+
+
 def to_wire(value: Any) -> Meta:
     """A metadata value, raw or not, as facts keep it.
 
@@ -483,4 +487,21 @@ def all_to_wire(metadata: Mapping[str, Any] | None) -> Metadata:
         except InvalidMetadataError as error:
             error.add_note(f"under the key {key!r}")
             raise
+    return _bounded(wired)
+
+
+def _bounded(wired: Metadata) -> Metadata:
+    """The same, cut where it is too much for an event: the largest values first."""
+    sizes = {key: _size(meta) for key, meta in wired.items()}
+    for key in sorted(sizes, key=sizes.__getitem__, reverse=True):
+        if sum(sizes.values()) <= _MOST:
+            break
+        meta, told = wired[key], f"… ({sizes[key]:,} bytes; metadata has at most {_MOST:,})"
+        text = meta.value[:_CUT] if isinstance(meta.value, str) else ""
+        wired[key] = Meta(meta.kind if text else "text", text + told)
+        sizes[key] = _size(wired[key])
     return wired
+
+
+def _size(meta: Meta) -> int:
+    return len(repr(meta.value).encode(errors="replace"))

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import msgspec
+
 from opgraph.declare.metadata import all_to_wire
 from opgraph.declare.secrets import hide
 from opgraph.errors import Error, Failure
@@ -20,6 +22,8 @@ _LIBRARIES = tuple(
 _MOST_FRAMES = 100  # of a deep recursion the first and the last
 _MOST_INSIDE = 10  # exceptions of a group
 _MOST_TEXT = 16_000  # characters of a message
+_MOST_BYTES = 48_000  # of all of it, with the causes
+_CUTS = ((4_000, 30, 8), (1_000, 10, 4), (200, 4, 1))  # characters, frames and causes that are left where it is more
 
 
 def error_info(error: BaseException, *, during: str = "compute", about: str = "", depth: int = 0) -> ErrorInfo:
@@ -31,6 +35,28 @@ def error_info(error: BaseException, *, during: str = "compute", about: str = ""
         about: the input or output that it concerned.
         depth: of causes.
     """
+    info = _whole(error, during, about, depth)
+    for cut in _CUTS if depth == 0 else ():
+        if len(msgspec.msgpack.encode(info)) <= _MOST_BYTES:
+            break
+        info = _shorter(info, *cut)
+    return info
+
+
+def _shorter(info: ErrorInfo, text: int, frames: int, causes: int) -> ErrorInfo:
+    def cut(whole: str) -> str:
+        return whole if len(whole) <= text else whole[:text] + " …"
+
+    return msgspec.structs.replace(
+        info,
+        message=cut(info.message),
+        frames=tuple(msgspec.structs.replace(each, text=cut(each.text)) for each in info.frames[-frames:]),
+        notes=tuple(cut(note) for note in info.notes[:_MOST_INSIDE]),
+        cause=_shorter(info.cause, text, frames, causes - 1) if info.cause is not None and causes else None,
+    )
+
+
+def _whole(error: BaseException, during: str, about: str, depth: int) -> ErrorInfo:
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     metadata: Any = error.metadata if isinstance(error, Failure) else None
     return ErrorInfo(

@@ -4,6 +4,7 @@ import errno
 import os
 import sqlite3
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -64,7 +65,14 @@ from opgraph.operate import execute, inspect, planning
 from opgraph.operate.cancel import cancel
 from opgraph.operate.project import load, locate, make_home
 from opgraph.resolve.mistakes import UnknownSelected
-from opgraph.run.executors.mistakes import RunTimedOut
+from opgraph.run.executors.mistakes import (
+    ClusterLost,
+    ClusterNotReached,
+    CodeChanged,
+    ExecutorNotInstalled,
+    HostUnfit,
+    RunTimedOut,
+)
 
 CASES: Cases = {}
 case = partial(filed, CASES)
@@ -1168,6 +1176,42 @@ def bad_executor_setting():
 def not_shared_between_processes():
     revenue = asset(name="revenue")(lambda: 1)
     materialize([revenue], executor="processes", resources={"io_manager": mem_io_manager})
+
+
+@case("run.executors.mistakes.NotShippable")
+def not_shippable():
+    lock = threading.Lock()
+
+    @asset
+    def revenue():
+        return lock.locked()
+
+    materialize([revenue], executor="dask")
+
+
+@case("run.executors.mistakes.ExecutorNotInstalled")
+def executor_not_installed():
+    raise ExecutorNotInstalled("dask")  # in an environment without the extra
+
+
+@case("run.executors.mistakes.ClusterNotReached")
+def cluster_not_reached():
+    raise ClusterNotReached("tcp://cluster:8786", "it has no workers after 10 s")
+
+
+@case("run.executors.mistakes.ClusterLost")
+def cluster_lost():
+    raise ClusterLost("tcp://cluster:8786", "its scheduler does not answer any more")
+
+
+@case("run.executors.mistakes.HostUnfit")
+def host_unfit():
+    raise HostUnfit("tcp://10.0.0.7:40123", "ModuleNotFoundError: No module named 'polars'")
+
+
+@case("run.executors.mistakes.CodeChanged")
+def code_changed():
+    raise CodeChanged("tcp://10.0.0.7:40123", ["clean", "join"])
 
 
 @case("run.executors.mistakes.WorkerDied")

@@ -15,7 +15,7 @@ from typing import Any
 from msgspec import Struct
 
 from opgraph.run.attempt import Attempts
-from opgraph.run.executors.mistakes import ClusterLost, ClusterNotReached, HostUnfit
+from opgraph.run.executors.mistakes import ClusterLost, ClusterNotReached, CodeChanged, HostUnfit
 from opgraph.run.executors.processes import ask, refuse_memory
 from opgraph.run.executors.protocol import (
     ASYNC,
@@ -255,6 +255,8 @@ class Dask:
                 self._attempts.said.add(told.lines)
                 continue
             if isinstance(told, Ready):
+                if told.changed:
+                    raise CodeChanged(heard.address, told.changed)
                 if told.refused:
                     raise HostUnfit(heard.address, told.refused)
                 place.ready = True

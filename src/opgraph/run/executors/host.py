@@ -33,8 +33,8 @@ def main(descriptor: int) -> None:
         traceback.print_exc()  # the whole story, in the worker's log
         line.sendall(packed(Ready(f"{type(error).__name__}: {error}")))
         return
-    if isinstance(attempts, str):
-        line.sendall(packed(Ready(attempts)))
+    if isinstance(attempts, Ready):
+        line.sendall(packed(attempts))
         return
     executor = Processes(attempts, most=_MANY, most_async=_MANY)
     try:
@@ -52,18 +52,18 @@ def _first(line: socket.socket, inbox: Inbox) -> list[bytes]:
     sys.exit()  # the relay is gone
 
 
-def _unpacked(data: bytes) -> Attempts | str:
+def _unpacked(data: bytes) -> Attempts | Ready:
     """The run's attempts; or why they cannot be made here."""
     shipment: Shipment = unpack(data)
     if shipment.version != python_version():
-        return f"it has Python {python_version()}, and the run was started with {shipment.version}"
+        return Ready(f"it has Python {python_version()}, and the run was started with {shipment.version}")
     if not (Path(shipment.storage) / shipment.witness).exists():
-        return f"it does not see the folder of values, {shipment.storage}: share it between the hosts"
+        return Ready(f"it does not see the folder of values, {shipment.storage}: share it between the hosts")
     attempts = unpickled(shipment)
     attempts.said.key_of = attempts.key_of
     changed = {bound.op.name for bound in attempts.steps if function_hash(bound.op.body.fn) != bound.step.code}
     if changed:
-        return f"code changed during the run ({', '.join(sorted(changed))}); resume"
+        return Ready("its code is another", sorted(changed))
     return attempts
 
 

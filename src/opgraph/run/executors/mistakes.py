@@ -1,6 +1,6 @@
 """What goes wrong with executors, and what they do to steps."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from opgraph.errors import Error, InvalidInvocationError
 
@@ -112,6 +112,18 @@ class HostUnfit(Error):
             f"the Dask worker at {worker} cannot run the steps: {why}",
             fix="give it the same Python, the same version of opgraph, the libraries that the definitions import, and "
             "the folder of values; then resume the run",
+        )
+
+
+class CodeChanged(Error):
+    """A worker has loaded other code than the run began with."""
+
+    def __init__(self, worker: str, ops: Sequence[str]) -> None:
+        self.worker, self.ops = worker, tuple(ops)
+        named = ", ".join(f"`{each}`" for each in ops)
+        super().__init__(
+            f"the code changed during the run: Dask worker {worker} has loaded other code of {named}",
+            fix="resume the run: today's code goes on from what it stored",
         )
 
 

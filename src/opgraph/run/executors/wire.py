@@ -107,9 +107,10 @@ class Fell(Struct, frozen=True, array_like=True, tag=6):
 
 
 class Ready(Struct, frozen=True, array_like=True, tag=7):
-    """A host has loaded the run; or it says why it will not make attempts."""
+    """A host has loaded the run; or it says why it will not make attempts, and which ops have other code there."""
 
     refused: str
+    changed: list[str] = []
 
 
 ToWorker: TypeAlias = Ask | Halt | More

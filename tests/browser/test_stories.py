@@ -34,6 +34,7 @@ def test_without_a_token(chromium: Any, served: Any) -> None:
     page = window.new_page()
     page.goto(served.url)
     expect(page.get_by_text("/login?token=")).to_be_visible()
+    assert page.evaluate("getComputedStyle(document.body).maxWidth") == "704px"  # the policy lets its style through
     assert "totals" not in page.content()
     window.close()
 

@@ -4,13 +4,14 @@ import getpass
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from opgraph.declare.definitions import Definitions
 from opgraph.declare.executor import ExecutorChoice, in_process_executor
 from opgraph.declare.run_config import is_tree
-from opgraph.errors import ResourceFunctionError
+from opgraph.errors import Error, ResourceFunctionError
 from opgraph.events import ErrorInfo, RunEnded, RunStarted, RunStatus
 from opgraph.operate.clean import after_a_run
 from opgraph.operate.memo import Reuse
@@ -21,6 +22,7 @@ from opgraph.plan.limits import seconds_of
 from opgraph.plan.model import Plan, Policy, decode_plan, encode_plan
 from opgraph.plan.past import Past
 from opgraph.plan.reuse import Trouble, steps_named
+from opgraph.record.refusals import RunHeldError
 from opgraph.record.rows import RunRow
 from opgraph.record.store import Gate, Writer
 from opgraph.resolve.config import Given
@@ -232,18 +234,106 @@ def start(
     **options: Any,
 ) -> RunOutcome:
     """Record a new run and drive it. `gate` kept clean-up away from what the plan refers to: now the run does."""
-    choice = executor_of(target, executor, otherwise)
+    run_id = run_id or new_run_id()
+    steps, choice = _record(
+        target, plan, instance, run_id, RunStatus.STARTING, parent, executor_of(target, executor, otherwise), who, why
+    )
+    writer = instance.record.claim(run_id, pid=os.getpid(), host=os.uname().nodename, now=time.time())
+    try:
+        if gate is not None:
+            gate.done()
+        outcome = _drive(target, plan, instance, writer, resumed=resumed, steps=steps, executor=choice, **options)
+    finally:
+        writer.release()
+    after_a_run(instance)
+    return outcome
+
+
+def enqueue(
+    target: Target,
+    plan: Plan,
+    instance: Instance,
+    *,
+    parent: RunRow | None = None,
+    gate: Gate | None = None,
+    executor: ExecutorChoice | str | None = None,
+    otherwise: str | None = None,
+    who: str = "",
+    why: str = "",
+) -> str:
+    """Record a new run for another process to take up. Returns its id."""
+    run_id = new_run_id()
+    _record(
+        target, plan, instance, run_id, RunStatus.QUEUED, parent, executor_of(target, executor, otherwise), who, why
+    )
+    if gate is not None:
+        gate.done()
+    return run_id
+
+
+def take_up(target: Target, run_id: str, instance: Instance, **options: Any) -> RunStatus:
+    """Drive a run that another process recorded. What keeps it from beginning is its end, and recorded so.
+
+    Raises:
+        RunHeldError: somebody drives it already.
+    """
+    writer = instance.record.claim(run_id, pid=os.getpid(), host=os.uname().nodename, now=time.time())
+    try:
+        row = row_of(instance, run_id)
+        if row.status.is_final:  # it was cancelled before it began
+            return row.status
+        try:
+            then = decode_plan(row.plan)
+            why = _why_not(then, target.plan(instance), (), None)
+            if why:
+                text = f"{why[: -len(' since')]} since the run was asked for: ask for it again"
+                _end_at_once(writer, ErrorInfo("CodeChanged", text, during="worker"))
+                return RunStatus.FAILURE
+            steps = target.bind(then)
+            Opened(target.resources, target.resource_config).check(keys_of_running(steps))
+            status = _drive(target, then, instance, writer, resumed="", steps=steps, **options).status
+        except Error as error:
+            if not instance.record.facts(run_id):
+                _end_at_once(writer, error_info(error, during="setup"))
+            raise
+    finally:
+        writer.release()
+    after_a_run(instance)
+    return status
+
+
+def never_began(instance: Instance, run_id: str, error: ErrorInfo) -> None:
+    """End a run that was recorded and whose process could not begin it; one that began, or ended, stays as it is."""
+    with suppress(RunHeldError):
+        writer = instance.record.claim(run_id, pid=os.getpid(), host=os.uname().nodename, now=time.time())
+        try:
+            if not row_of(instance, run_id).status.is_final and not instance.record.facts(run_id):
+                _end_at_once(writer, error)
+        finally:
+            writer.release()
+
+
+def _record(
+    target: Target,
+    plan: Plan,
+    instance: Instance,
+    run_id: str,
+    status: RunStatus,
+    parent: RunRow | None,
+    choice: ExecutorChoice,
+    who: str,
+    why: str,
+) -> tuple[list[BoundStep], ExecutorChoice]:
     steps = target.bind(plan)  # refuses what cannot be run before there is a run
     given = getattr(target, "given", None)
     if given is not None:
         refuse_missing(steps, given)
     Opened(target.resources, target.resource_config).check(keys_of_running(steps))
-    run_id = run_id or new_run_id()
     instance.record.create(
         RunRow(
             run_id=run_id,
             job=plan.job,
-            status=RunStatus.STARTING,
+            status=status,
             parent=parent.run_id if parent is not None else None,
             root=(parent.root or parent.run_id) if parent is not None else run_id,
             plan=encode_plan(plan),
@@ -255,15 +345,7 @@ def start(
             why=why,
         )
     )
-    writer = instance.record.claim(run_id, pid=os.getpid(), host=os.uname().nodename, now=time.time())
-    try:
-        if gate is not None:
-            gate.done()
-        outcome = _drive(target, plan, instance, writer, resumed=resumed, steps=steps, executor=choice, **options)
-    finally:
-        writer.release()
-    after_a_run(instance)
-    return outcome
+    return steps, choice
 
 
 def _drive(

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 
 from real_server import Server, events, made_project, until
@@ -75,9 +76,71 @@ def test_a_run_is_cancelled(server):
     slow = next(each for each in server.get("assets")["assets"] if each["key"] == "slow")
     assert (slow["status"], slow["progress"]["running"]) == ("running", 1)
     assert server.post(f"runs/{run}/resume", {})["kind"] == "RunGoesOn"
-    assert server.post(f"runs/{run}/cancel", {}, 200)["asked"]
+    assert server.post(f"runs/{run}/cancel", {}, 200) == {"asked": True, "status": "CANCELING"}
     assert server.ended(run)["status"] == "CANCELED"
     assert server.post(f"runs/{run}/cancel", {}, 200)["asked"] is False
+
+
+IMPORTED = """
+import time
+from pathlib import Path
+
+from opgraph import Definitions, asset
+
+HERE = Path(__file__).parent
+if (HERE / "slow").exists():
+    time.sleep(3)
+if (HERE / "broken").exists():
+    raise ValueError("the settings are gone")
+
+
+@asset
+def made():
+    return 1
+
+
+defs = Definitions(assets=[made])
+"""
+
+
+def test_a_launch_answers_before_the_runs_process_has_imported_anything(tmp_path):
+    """A run has its id and its page at once; what keeps it from beginning is its end, with the user's line."""
+    served = Server(made_project(tmp_path, IMPORTED), command="serve").ready()
+    try:
+        assert served.get("project")["name"] == tmp_path.name
+        (tmp_path / "slow").touch()
+        asked = time.monotonic()
+        run = served.post("runs", {"selection": "made"}, 202)["run_id"]
+        assert time.monotonic() - asked < 2.5
+        page = served.get(f"runs/{run}")
+        assert (page["status"], page["total"]) == ("QUEUED", 1)
+        canceled = served.post("runs", {"selection": "made"}, 202)["run_id"]
+        assert served.post(f"runs/{canceled}/cancel", {}, 200)["status"] == "CANCELED"
+        assert served.ended(run)["status"] == "SUCCESS"
+        (tmp_path / "slow").unlink()
+        (tmp_path / "broken").touch()
+        failed = served.ended(served.post("runs", {"selection": "made"}, 202)["run_id"])
+        error = failed["error"]
+        assert (failed["status"], error["kind"], error["message"]) == ("FAILURE", "ValueError", "the settings are gone")
+        assert error["at"]["text"] == 'raise ValueError("the settings are gone")'
+        (tmp_path / "broken").unlink()
+        assert served.ended(served.post(f"runs/{failed['run_id']}/resume", {}, 202)["run_id"])["status"] == "SUCCESS"
+        assert served.get(f"runs/{canceled}")["counts"] == {"pending": 1}  # it never ran
+    finally:
+        served.close()
+
+
+def test_code_that_changed_under_a_server_is_found_out(tmp_path):
+    """Where files change and are not looked for, the run says so, and the next one is planned from the new code."""
+    project = made_project(tmp_path, IMPORTED)
+    served = Server(project, command="serve").ready()
+    try:
+        made_project(tmp_path, IMPORTED.replace("return 1", "return 2"))
+        failed = served.ended(served.post("runs", {"selection": "made"}, 202)["run_id"])
+        assert (failed["status"], failed["error"]["kind"]) == ("FAILURE", "CodeChanged")
+        until(lambda: served.ready().run(selection="made")["status"] == "SUCCESS")
+    finally:
+        served.close()
 
 
 def test_executors_are_chosen(server):

@@ -49,10 +49,6 @@ def make_app(desk: Desk, token: str, hosts: Iterable[str] = (), static: Path = S
     def docs() -> HTMLResponse:
         return HTMLResponse(pages.api(document))
 
-    @app.get("/plain.css", include_in_schema=False)
-    def style() -> Response:
-        return Response(pages.STYLE, media_type="text/css")
-
     @app.api_route("/{path:path}", methods=["GET", "HEAD"], include_in_schema=False)
     def page(request: Request) -> Response:
         path = request.scope["path"]

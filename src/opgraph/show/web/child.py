@@ -19,9 +19,9 @@ from msgspec import structs
 from opgraph.declare.job import AssetJob
 from opgraph.declare.selection import AssetSelection
 from opgraph.errors import Error
-from opgraph.operate import lineage, planning
+from opgraph.operate import execute, lineage
 from opgraph.operate.project import Location, load, locate, make_home
-from opgraph.operate.target import EVERYTHING, Target
+from opgraph.operate.target import EVERYTHING
 from opgraph.plan.code import function_hash
 from opgraph.plan.model import Do, Plan, Role, Step, decode_plan, outputs_in
 from opgraph.resolve.project import Project, resolve
@@ -34,7 +34,7 @@ from opgraph.show.draw.model import Box, Line, Node
 from opgraph.show.web import forms
 from opgraph.show.web import messages as m
 from opgraph.show.web.ids import asset_id
-from opgraph.show.web.launching import again, as_given, encoded, named
+from opgraph.show.web.launching import encoded, how, plan_of, wanted
 from opgraph.show.web.reports import mistakes, problem_of, project_error
 
 Json = dict[str, Any]
@@ -86,6 +86,7 @@ class Definitions:
         verbs: Mapping[str, Callable[[Json], Any]] = {
             "select": self._select,
             "plan": self._plan,
+            "enqueue": self._enqueue,
             "form": self._form,
             "drawing": self._drawing,
         }
@@ -138,12 +139,17 @@ class Definitions:
         body = msgspec.json.encode([assets, units, jobs])
         return {
             "id": hashlib.blake2b(body, digest_size=8).hexdigest(),
-            "name": self._location.file.stem if self._location.file is not None else self._location.module,
+            "name": self._name(),
             "loaded_at": time.time(),
             "assets": assets,
             "units": units,
             "jobs": jobs,
         }
+
+    def _name(self) -> str:
+        """The project's: that of its folder."""
+        root, home = self._location.root, self._location.home
+        return (home.parent if root.is_relative_to(home.parent) else root).name or self._location.origin
 
     @staticmethod
     def _op(unit: str, op: lineage.OpView) -> Json:
@@ -170,19 +176,6 @@ class Definitions:
 
     # -- plans ------------------------------------------------------------------------
 
-    def _target(self, given: Json) -> Target:
-        return planning.target_of(
-            self._definitions,
-            given.get("selection"),
-            instance=self._instance,
-            job=given.get("job"),
-            policy=given.get("policy") or self._location.on_unselected,
-            tags=given.get("tags") or {},
-            config=as_given(given.get("config") or {}),
-            reuse=given.get("reuse") or "",
-            memoize=self._location.memoize,
-        )
-
     def _plan(self, given: Json) -> Json:
         try:
             plan, same = self._planned(given)
@@ -191,31 +184,30 @@ class Definitions:
         return planned(plan, same_run=same).model_dump()
 
     def _planned(self, given: Json) -> tuple[Plan, bool]:
-        if not given.get("parent"):
-            return self._target(given).plan(self._instance), False
-        mode, steps = given.get("mode") or "failed", named(given)
-        row = planning.row_of(self._instance, given["parent"])
-        policy, config = given.get("policy"), as_given(given.get("config") or {})
-        if mode == "all":
-            return again(self._definitions, row, self._instance, policy, config)[1], False
-        target = planning.target_again(
-            self._definitions, row, self._instance, policy, config, memoize=self._location.memoize
-        )
-        plan = planning.replan(
-            target,
-            row,
-            self._instance,
-            from_step=steps if mode == "from" else (),
-            only=steps if mode == "only" else (),
-        )
-        died = not row.status.is_final and mode == "failed" and policy is None and config is None
-        return plan, died and decode_plan(row.plan).code == plan.code
+        target, row = wanted(self._definitions, self._instance, self._location, given)
+        plan = plan_of(target, row, self._instance, given)
+        if row is None or row.status.is_final or (given.get("mode") or "failed") != "failed":
+            return plan, False
+        changed = given.get("policy") is not None or bool(given.get("config"))
+        return plan, not changed and decode_plan(row.plan).code == plan.code
+
+    def _enqueue(self, given: Json) -> str:
+        """Record a run, for a process of its own to take up."""
+        target, row = wanted(self._definitions, self._instance, self._location, given)
+        with self._instance.record.planning() as gate:
+            plan = plan_of(target, row, self._instance, given)
+            options = how(self._location, given)
+            return execute.enqueue(
+                target, plan, self._instance, parent=row, gate=gate, why=given.get("why") or "", **options
+            )
 
     # -- forms ------------------------------------------------------------------------
 
     def _form(self, given: Json) -> Json:
         """The target is made without a configuration: what it lacks is what is asked for."""
-        return m.FormReply(fields=forms.of_target(self._target(given))).model_dump()
+        return m.FormReply(
+            fields=forms.of_target(wanted(self._definitions, self._instance, self._location, given)[0])
+        ).model_dump()
 
     def _drawing(self, given: Json) -> Json:
         graph = self.project.graph

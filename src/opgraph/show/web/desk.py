@@ -55,8 +55,8 @@ class Desk:
         self._assets = AssetPages(self.instance, self._following)
         self._board = Board(Standing(record, self._following))
         self._board_lock = threading.Lock()
-        self._launcher = Launcher(location)
         self.definitions = Loaded(location, self._changed)
+        self._launcher = Launcher(location, self.instance, self.definitions.load)
         self.hub = Hub(record, self._following, self._runs, self._states, self.definitions.state)
         self._open = 0
         self._drawings: dict[tuple[str, ...], Json] = {}
@@ -165,8 +165,13 @@ class Desk:
         return m.FormReply.model_validate(self.definitions.ask("form", **body.model_dump()))
 
     def launch(self, body: m.RunRequest) -> m.Launched:
-        """Start a run."""
-        return m.Launched(run_id=self._launcher.start(self._checked(body)))
+        """Record a run, and start the process that takes it up."""
+        given = self._checked(body)
+        if body.parent is not None and body.mode != "all" and not self._runs.row(body.parent).status.is_final:
+            return m.Launched(run_id=self._launcher.take_up_again(given))
+        run_id: str = self.definitions.ask("enqueue", **given)
+        self._launcher.start(given, run_id)
+        return m.Launched(run_id=run_id)
 
     def resume(self, run_id: str, body: m.ResumeRequest) -> m.Launched:
         """Go on from a run."""
@@ -193,7 +198,7 @@ class Desk:
             if body.selection is not None or body.job is not None:
                 raise Refused.of(400, "SaidTwice", "a run that goes on from another takes no selection and no job")
             row = self._runs.row(body.parent)
-            if inspect.status_of(self._record, row) in ("STARTED", "STARTING", "CANCELING"):
+            if inspect.status_of(self._record, row) in ("QUEUED", "STARTED", "STARTING", "CANCELING"):
                 raise Refused.of(409, "RunGoesOn", f"run {body.parent} is still going on: wait for it, or cancel it")
             mode = body.mode or "failed"
             if mode in ("from", "only") and not body.steps:

@@ -18,7 +18,8 @@ from opgraph.show.web import pages
 BODY_LIMIT: Final = 1 << 20  # bytes of a request's body
 _FILE: Final = "web.token"
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    f"default-src 'none'; script-src 'self'; style-src 'self' '{pages.STYLE_HASH}'; img-src 'self' data:; "
+    "font-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 HEADERS: Final = (

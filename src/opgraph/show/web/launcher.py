@@ -7,15 +7,20 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+from opgraph.events import ErrorInfo
+from opgraph.operate.execute import never_began
 from opgraph.operate.project import Location
+from opgraph.run.instance import Instance
 from opgraph.show.web import messages as m
 from opgraph.show.web.definitions import address
 from opgraph.show.web.launching import encoded
 from opgraph.show.web.reports import Refused
 
-_BEGINS = 180.0  # seconds until a run must be recorded: importing the user's files is part of it
+_BEGINS = 180.0  # seconds until a run must have begun: importing the user's files is part of it
 
 Json = dict[str, Any]
 
@@ -25,19 +30,36 @@ class Launcher:
 
     Args:
         location: the project.
+        instance: where runs are recorded.
+        failed: called when a run could not begin: its process may have found other code than was planned.
     """
 
-    def __init__(self, location: Location) -> None:
-        self._location = location
+    def __init__(self, location: Location, instance: Instance, failed: Callable[[], None]) -> None:
+        self._location, self._instance, self._failed = location, instance, failed
         self._children: list[subprocess.Popen[bytes]] = []
         self._lock = threading.Lock()
 
-    def start(self, given: Json) -> str:
-        """Start a run. Gives its id, once it is recorded.
+    def start(self, given: Json, run_id: str) -> None:
+        """Start the process that takes up a run which was recorded. What keeps it from that is written on the run."""
+        process = self._process(given, run_id)
+        threading.Thread(target=self._await, args=(process, run_id), name="launch", daemon=True).start()
+
+    def take_up_again(self, given: Json) -> str:
+        """Go on with a run whose process died. Gives its id, or that of the new run, once that has begun.
 
         Raises:
-            Refused: it cannot be run; its process ended before it was recorded.
+            Refused: it cannot be run; its process ended before it began.
         """
+        process = self._process(given, "")
+        said = _first_line(process)
+        if "run_id" in said:
+            return said["run_id"]
+        if "problem" in said:
+            process.wait(10)  # it has nothing left to do
+            raise Refused(400, m.Problem.model_validate(said["problem"]))
+        raise Refused.of(503, "RunNotStarted", said["why"])
+
+    def _process(self, given: Json, run_id: str) -> "subprocess.Popen[bytes]":
         process = subprocess.Popen(
             [sys.executable, "-m", "opgraph.show.web.runner"],
             stdin=subprocess.PIPE,
@@ -49,20 +71,18 @@ class Launcher:
         with self._lock:
             self._children.append(process)
         assert process.stdin is not None
-        assert process.stdout is not None
-        with process.stdin, process.stdout:
-            try:
-                process.stdin.write(encoded({"where": address(self._location), "run": given}))
-                process.stdin.flush()
-            except OSError:
-                pass  # it died: what is read tells
-            said = _first_line(process)
+        with suppress(OSError), process.stdin:  # it died: what is read tells
+            process.stdin.write(encoded({"where": address(self._location), "run": given, "run_id": run_id}))
+        return process
+
+    def _await(self, process: "subprocess.Popen[bytes]", run_id: str) -> None:
+        said = _first_line(process)
         if "run_id" in said:
-            return said["run_id"]
-        if "problem" in said:
-            process.wait(10)  # it has nothing left to do
-            raise Refused(400, m.Problem.model_validate(said["problem"]))
-        raise Refused.of(503, "RunNotStarted", said["why"])
+            return
+        text = said["why"] if "why" in said else said["problem"]["text"] if "problem" in said else ""
+        if text:
+            never_began(self._instance, run_id, ErrorInfo("RunNotStarted", text, during="worker"))
+        self._failed()
 
     def reap(self) -> None:
         """Take note of processes that ended, so that none stays behind as a zombie."""
@@ -73,7 +93,7 @@ class Launcher:
 def _first_line(process: "subprocess.Popen[bytes]") -> Json:
     assert process.stdout is not None
     ends, data = time.monotonic() + _BEGINS, b""
-    with selectors.DefaultSelector() as selector:
+    with process.stdout, selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         while not data.endswith(b"\n"):
             if not selector.select(max(ends - time.monotonic(), 0)):

@@ -8,13 +8,14 @@ from typing import Any
 import msgspec
 
 from opgraph.declare.definitions import Definitions
+from opgraph.declare.executor import ExecutorChoice
 from opgraph.errors import InvalidConfigError
 from opgraph.operate.memo import Memoizing, Reuse
-from opgraph.operate.planning import target_again
+from opgraph.operate.planning import replan, row_of, target_again, target_of
+from opgraph.operate.project import Location
 from opgraph.operate.target import Target
-from opgraph.plan.model import Plan, Policy
+from opgraph.plan.model import Plan
 from opgraph.record.rows import RunRow
-from opgraph.resolve.config import Given
 from opgraph.run.instance import Instance
 
 
@@ -42,17 +43,47 @@ def as_given(config: Mapping[str, Any]) -> Sequence[str] | None:
     return texts or None
 
 
-def again(
-    defs: Definitions, row: RunRow, instance: Instance, policy: str | Policy | None, config: Given
-) -> tuple[Target, Plan]:
-    """All that a run was asked for, with nothing reused."""
-    target = replace(target_again(defs, row, instance, policy, config), memoizing=Memoizing(reuse=Reuse.NONE))
-    return target, target.plan(instance)
+def wanted(
+    definitions: Definitions, instance: Instance, location: Location, given: Mapping[str, Any]
+) -> tuple[Target, RunRow | None]:
+    """What a request asks for, and the run that it goes on from, if it does."""
+    policy, config = given.get("policy"), as_given(given.get("config") or {})
+    if not given.get("parent"):
+        return target_of(
+            definitions,
+            given.get("selection"),
+            instance=instance,
+            job=given.get("job"),
+            policy=policy or location.on_unselected,
+            tags=given.get("tags") or {},
+            config=config,
+            reuse=given.get("reuse") or "",
+            memoize=location.memoize,
+        ), None
+    row = row_of(instance, given["parent"])
+    target = target_again(definitions, row, instance, policy, config, memoize=location.memoize)
+    return (replace(target, memoizing=Memoizing(reuse=Reuse.NONE)) if given.get("mode") == "all" else target), row
 
 
-def named(given: Mapping[str, Any]) -> list[str]:
-    """The steps that a request names."""
-    return list(given.get("steps") or ())
+def plan_of(target: Target, row: RunRow | None, instance: Instance, given: Mapping[str, Any]) -> Plan:
+    """What it would do. In mode `all` nothing is reused."""
+    mode, steps = given.get("mode") or "failed", list(given.get("steps") or ())
+    if row is None or mode == "all":
+        return target.plan(instance)
+    return replan(
+        target,
+        row,
+        instance,
+        from_step=steps if mode == "from" else (),
+        only=steps if mode == "only" else (),
+    )
+
+
+def how(location: Location, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Who runs it."""
+    name, workers = given.get("executor"), given.get("workers")
+    chosen = ExecutorChoice(name, {"max_concurrent": workers} if workers else {}) if name else None
+    return {"executor": chosen, "otherwise": location.executor}
 
 
 def encoded(message: Any) -> bytes:

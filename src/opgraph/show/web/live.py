@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
-from opgraph.operate.inspect import DIED, NoSuchRunError, status_of
+from opgraph.operate.inspect import DIED, NoSuchRunError
 from opgraph.record.sqlite import SqliteRecord
 from opgraph.show.web import messages as m
 from opgraph.show.web.followed import Followed, Following
@@ -62,7 +62,8 @@ class Deltas:
         with run.lock:
             facts = [each for each in record.facts(run.run_id, self.seq) if each[0] <= run.seq]
             said = record.logs(run.run_id, None, self.line, _LINES + 1) if self._lines else []
-            status = status_of(record, row)
+            summary = self._pages.summary(row)
+            status = summary.status
             if not facts and not said and status == self.status:
                 return None
             steps = run.changed_by(facts)
@@ -73,7 +74,7 @@ class Deltas:
             if said:
                 self.line = said[-1][0]
             return m.RunDelta(
-                run=self._pages.summary(row),
+                run=summary,
                 seq=run.seq,
                 counts=counts_of(run),
                 total=run.fold.total,

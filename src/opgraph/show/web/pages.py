@@ -1,10 +1,11 @@
 """The few pages that need no script: those before the built pages, and the list of what the API has."""
 
+from base64 import b64encode
+from hashlib import sha256
 from html import escape
 from typing import Any
 
-_STYLE = "/plain.css"
-STYLE = """\
+_STYLE = """\
 :root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 44rem; margin: 4rem auto; padding: 0 1rem; }
 code, input { font: 15px/1.4 ui-monospace, monospace; }
@@ -13,13 +14,14 @@ input { width: 100%; padding: 0.5rem; box-sizing: border-box; }
 button { margin-top: 0.75rem; padding: 0.5rem 1rem; font: inherit; }
 td, th { text-align: left; vertical-align: top; padding: 0.25rem 1rem 0.25rem 0; }
 """
+STYLE_HASH = "sha256-" + b64encode(sha256(_STYLE.encode()).digest()).decode()  # lets browsers take it, and no other
 
 
 def _page(title: str, body: str) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<title>{escape(title)}</title><link rel="stylesheet" href="{_STYLE}"></head>'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>"
         f"<body><h1>{escape(title)}</h1>{body}</body></html>"
     )
 

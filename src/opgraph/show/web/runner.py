@@ -1,24 +1,25 @@
 """The process of one run that the web server started, and that goes on without it.
 
-It reads one line that says what is to be run, and writes one line: the run's id, once it is recorded, or the problem.
+It reads one line that says what is to be run, and writes one line: the run's id, once it has begun, or why it did not.
 """
 
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from opgraph.declare.executor import ExecutorChoice
 from opgraph.errors import Error
 from opgraph.events import RunStatus
 from opgraph.operate import execute
-from opgraph.operate.planning import row_of
 from opgraph.operate.project import Location, load, locate, make_home
+from opgraph.operate.project_mistakes import DefinitionsFailedError
 from opgraph.plan.model import Plan
+from opgraph.run.failure import error_info
 from opgraph.run.instance import Instance
 from opgraph.show.web import messages as m
-from opgraph.show.web.launching import again, as_given, encoded, named
+from opgraph.show.web.launching import as_given, encoded, how, wanted
 from opgraph.show.web.reports import problem_of
 
 Json = dict[str, Any]
@@ -36,7 +37,8 @@ def main() -> None:
     def say(reply: Json) -> None:
         nonlocal answer
         if answer >= 0:
-            os.write(answer, encoded(reply))
+            with suppress(BrokenPipeError):  # the server is gone
+                os.write(answer, encoded(reply))
             os.close(answer)
             answer = -1
 
@@ -46,7 +48,11 @@ def main() -> None:
 
     try:
         location = locate(where["file"], where["module"], where["attribute"], start=Path(where["start"]))
-        status = _run(location, asked["run"], begun)
+        make_home(location)
+        state: Json = {"durability": location.durability or "power", "retention": location.retention}
+        with Instance(location.home, python_logs=location.python_logs, **state) as instance:
+            status = _run(location, instance, asked["run"], asked["run_id"], begun)
+        say({"status": status.value})
     except Error as error:
         say({"problem": problem_of(error).model_dump()})
         sys.exit(2)
@@ -59,52 +65,30 @@ def main() -> None:
     sys.exit(0 if status is RunStatus.SUCCESS else 1)
 
 
-def _run(location: Location, given: Json, begun: execute.OnPlan) -> RunStatus:
-    definitions = load(location)
-    make_home(location)
-    config = as_given(given.get("config") or {})
-    options: Json = {"on_plan": begun, "why": given.get("why") or ""}
-    options |= {"executor": _executor(given), "otherwise": location.executor, "timeout": given.get("timeout")}
-    state: Json = {"durability": location.durability or "power", "retention": location.retention}
-    with Instance(location.home, python_logs=location.python_logs, **state) as instance:
-        parent = given.get("parent")
-        if not parent:
-            return execute.materialize(
-                definitions,
-                given.get("selection"),
-                instance=instance,
-                job=given.get("job"),
-                policy=given.get("policy") or location.on_unselected,
-                tags=given.get("tags") or {},
-                config=config,
-                reuse=given.get("reuse") or "",
-                memoize=location.memoize,
-                **options,
-            ).status
-        mode, steps, policy = given.get("mode") or "failed", named(given), given.get("policy")
-        if mode == "all":
-            row = row_of(instance, parent)
-            with instance.record.planning() as gate:
-                target, plan = again(definitions, row, instance, policy, config)
-                return execute.start(target, plan, instance, parent=row, resumed="new", gate=gate, **options).status
+def _run(location: Location, instance: Instance, given: Json, run_id: str, begun: execute.OnPlan) -> RunStatus:
+    options: Json = {"on_plan": begun, "timeout": given.get("timeout"), **how(location, given)}
+    if not run_id:  # one whose process died: whether it goes on, or a new one does, is found out with its lease held
+        mode = given.get("mode")
+        steps: list[str] = given.get("steps") or []
         return execute.resume(
-            definitions,
-            parent,
+            load(location),
+            given["parent"],
             instance=instance,
             from_step=steps[0] if mode == "from" else None,
             only=steps if mode == "only" else (),
-            policy=policy,
-            config=config,
+            policy=given.get("policy"),
+            config=as_given(given.get("config") or {}),
             memoize=location.memoize,
+            why=given.get("why") or "",
             **options,
         ).status
-
-
-def _executor(given: Json) -> ExecutorChoice | None:
-    name, workers = given.get("executor"), given.get("workers")
-    if not name:
-        return None
-    return ExecutorChoice(name, {"max_concurrent": workers} if workers else {})
+    try:
+        target = wanted(load(location), instance, location, given)[0]
+    except Error as error:
+        cause = error.problem if isinstance(error, DefinitionsFailedError) else error
+        execute.never_began(instance, run_id, error_info(cause, during="worker"))
+        raise
+    return execute.take_up(target, run_id, instance, **options)
 
 
 if __name__ == "__main__":

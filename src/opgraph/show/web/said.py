@@ -123,7 +123,7 @@ def event_of(run: Followed, seq: int, fact: AnyFact) -> m.LogLine:
     )
 
 
-def _told(run: Followed, fact: AnyFact) -> str:  # noqa: C901, PLR0911 - one line a kind
+def _told(run: Followed, fact: AnyFact) -> str:  # noqa: C901, PLR0911, PLR0912 - one line a kind
     match fact:
         case RunStarted():
             again = f", taken up for the {fact.epoch}. time" if fact.epoch > 1 else ""

@@ -100,6 +100,15 @@ def forks():
     raise RuntimeError("forked")
 
 
+def returns_twice():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pid = os.fork()
+    if pid:
+        os.waitpid(pid, 0)
+    return "one of two"
+
+
 def deletes_values():
     shutil.rmtree(HOME["folder"] / "values", ignore_errors=True)
     raise RuntimeError("deleted")
@@ -210,3 +219,22 @@ def test_a_bad_op_ends_its_run_and_nothing_else(tmp_path, counted, name, executo
         assert outcome.success
         assert load_asset_value(defs, "spoiled", instance=instance) == "good"
     counted(1)
+
+
+@pytest.mark.figure("R14")
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_an_op_that_returns_in_two_processes_ends_once(tmp_path, executor):
+    """A forked child that comes back from the op writes nothing: it is not the process that drives, or works."""
+    defs, home = definitions(returns_twice), tmp_path / "home"
+    HOME.update(folder=home, good=False)
+
+    def drive():
+        with Instance(home) as own:
+            materialize(defs, instance=own, executor=executor)
+
+    in_child(drive)
+    with Instance(home) as instance:
+        row = instance.record.runs()[0]
+        ends = [fact.step for _, fact in instance.record.facts(row.run_id) if isinstance(fact, StepSucceeded)]
+        assert row.status is RunStatus.SUCCESS
+        assert sorted(ends) == [0, 1]

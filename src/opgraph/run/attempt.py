@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
+from os import _exit, getpid
 from typing import Any
 
 from msgspec import Struct
@@ -87,6 +88,12 @@ class Attempts:
         self._bound: dict[int, BoundStep] = {}  # the steps under way
         self._without: dict[int, dict[str, tuple[str, ...]]] = {}  # of those: by input, the mapping keys that failed
         said.context_of = self._context_of
+        self._pid = getpid()
+
+    def after_fork(self) -> None:
+        """In a worker, which was forked: it is this process that makes the attempts."""
+        self._pid = getpid()
+        self.shelf.after_fork()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """As they go to another host, whose tasks bring what they take."""
@@ -131,6 +138,8 @@ class Attempts:
             self._report_logged(going)
             return self._ended_badly(going, error)
         finally:
+            if getpid() != self._pid:  # a child that the op forked came back from it, too: it is not who works here
+                _exit(0)
             self._contexts.pop(task.step, None)
             self._bound.pop(task.step, None)
             self._without.pop(task.step, None)
@@ -177,6 +186,8 @@ class Attempts:
             self._report_logged(going)
             return self._ended_badly(going, error)
         finally:
+            if getpid() != self._pid:  # a child that the op forked came back from it, too: it is not who works here
+                _exit(0)
             self._contexts.pop(task.step, None)
             self._bound.pop(task.step, None)
             self._without.pop(task.step, None)

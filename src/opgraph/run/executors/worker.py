@@ -79,7 +79,7 @@ def _settle(attempts: Attempts, out: int, err: int, parent: int) -> None:
     sys.stdout = sys.__stdout__ = open(1, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
     sys.stderr = sys.__stderr__ = open(2, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
     faulthandler.enable(sys.stderr)
-    attempts.shelf.after_fork()
+    attempts.after_fork()
     gc.freeze()  # what was there before stays shared with the driver
 
 

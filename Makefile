@@ -51,7 +51,7 @@ bench: env
 	$(BIN)/python -m benchmarks
 
 soak: env
-	OPGRAPH_SOAK=1 $(BIN)/python -m pytest -n 2 tests/properties tests/faults
+	OPGRAPH_SOAK=1 $(BIN)/python -m pytest -n 2 -o faulthandler_timeout=3600 tests/properties tests/faults
 
 clean:
 	rm -rf $(VENV) $(DEMO) dist .coverage .pytest_cache .ruff_cache .hypothesis

@@ -1,6 +1,7 @@
 """Ops that do to their process what ops should not, under each executor (R14)."""
 
 import ctypes
+import faulthandler
 import os
 import shutil
 import signal
@@ -41,7 +42,13 @@ def raises(error):
     raise error
 
 
+def crashes():
+    faulthandler.disable()
+    ctypes.string_at(0)
+
+
 def aborts():
+    faulthandler.disable()
     os.abort()
 
 
@@ -118,7 +125,7 @@ BAD = {
     "os._exit(0)": lambda: os._exit(0),
     "os._exit(3)": lambda: os._exit(3),
     "SIGKILL": lambda: os.kill(os.getpid(), signal.SIGKILL),
-    "SIGSEGV": lambda: ctypes.string_at(0),
+    "SIGSEGV": crashes,
     "abort": aborts,
     "sys.exit": lambda: sys.exit("bye"),
     "recursion": lambda: recurses(0),

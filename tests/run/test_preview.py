@@ -114,6 +114,33 @@ def test_small_values_are_shown_as_they_are(value, text):
 
 @pytest.mark.parametrize(
     "value",
+    [*(0, 1, -1, 255, 256, 70_000, -70_000, 2**31, -(2**63), 10**25, 10**300)]
+    + [0.0, -1.5, 1e300, float("inf"), float("-inf"), True, False, None]
+    + ["", "a", "it's", [1], (), {"a": None}, {1, 2}, [[1.5, "x"]], b"b"],
+    ids=repr,
+)
+def test_what_is_small_costs_little(value):
+    """Beside a small value that names no class there is little or nothing; its preview is what `repr` says."""
+    data = pickle.dumps(value, 5)
+    beside = glance(value, data)
+    assert (beside == b"") == isinstance(value, (int, float, type(None)))
+    stored = Stored("result", Place.INLINE, len(data), offset=3)
+    for after in (b"", data):
+        found = preview_in(stored, b"abc" + data + beside + after)
+        expected = value if isinstance(value, str) else repr(value)
+        assert found.text == (expected if len(expected) <= 160 else expected[:159] + "…")
+
+
+@pytest.mark.parametrize("value", [Colour.RED, Point(1, 2), Model("m", []), Rude(OSError()), "text", bytearray(b"a")])
+def test_other_values_are_not_taken_for_numbers(value):
+    """Only the bytes of a number are read as one."""
+    data = pickle.dumps(value, 5)
+    assert preview_in(Stored("result", Place.INLINE, len(data)), data) is None
+    assert b"__repr__" not in glance(value, data)
+
+
+@pytest.mark.parametrize(
+    "value",
     [
         "x" * 1_000_000,
         ["y" * 10_000] * 10_000,
@@ -230,7 +257,7 @@ def test_secrets_are_masked():
         pd.DataFrame({secret: [1]}),
         np.array([secret]),
     ]:
-        for made in (look(value), glance(value)):
+        for made in (look(value), glance(value), glance(value, pickle.dumps(value))):
             assert b"s3cr3t" not in made
 
 

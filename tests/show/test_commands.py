@@ -429,6 +429,41 @@ def test_show_an_asset(project, opgraph):
     assert shown["declared"]["upstream"] == ["lake/orders"]
 
 
+TABLE = """
+from opgraph import Definitions, asset
+
+@asset
+def sales():
+    return [{"city": "Oslo", "sold": 1000 * i} for i in range(12)]
+
+@asset
+def pixel():
+    return bytes.fromhex("89504e470d0a1a0a0000000d494844520000000100000001080600000" "01f15c489"
+        "0000000d49444154789c6360606060000000050001a5f645400000000049454e44ae426082")
+
+defs = Definitions(assets=[sales, pixel])
+"""
+
+
+def test_show_what_a_value_looks_like(project, opgraph):
+    """`show ASSET` has the head of a table without loading it; `--json` has all of the preview, pictures in base64."""
+    (project / "definitions.py").write_text(TABLE)
+    opgraph("materialize")
+    for file in (project / ".opgraph" / "values").rglob("*"):
+        if file.is_file():
+            file.write_bytes(b"not a pickle")
+    text = opgraph("show", "sales").stdout
+    assert "list of 12 by 2" in text
+    assert re.search(r"  city +sold *\n  Oslo +0 *\n", text)
+    assert "… and 2 rows more" in text
+    stored = data(opgraph("show", "sales", "--json"))["latest"]["stored"]
+    assert stored["type_name"] == "list"
+    assert stored["preview"]["columns"] == ["city", "sold"]
+    assert len(stored["preview"]["rows"]) == 10
+    assert "a picture" in opgraph("show", "pixel").stdout
+    assert data(opgraph("show", "pixel", "--json"))["latest"]["stored"]["preview"]["image"].startswith("iVBORw0KGgo")
+
+
 def test_show_a_value_where_only_state_is(project, opgraph, tmp_path_factory, monkeypatch):
     """In a folder that has only `.opgraph`, `show ASSET --value` works as `show ASSET` does."""
     opgraph("materialize")

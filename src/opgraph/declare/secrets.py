@@ -18,6 +18,11 @@ def remember(value: object) -> None:
         _known.add(text)
 
 
+def is_any_known() -> bool:
+    """Whether there is anything to hide."""
+    return bool(_known)
+
+
 def hide(text: str) -> str:
     """The text with every secret in it masked."""
     if _known:

@@ -10,6 +10,7 @@ the user's code is called for it.
 
 import io
 import math
+import struct
 import sys
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
@@ -19,7 +20,7 @@ from typing import Any, Literal, cast
 import msgspec
 from msgspec import Struct
 
-from opgraph.declare.secrets import hide, is_secret
+from opgraph.declare.secrets import is_any_known, is_secret
 from opgraph.events import Place, Stored
 from opgraph.record.store import Record
 from opgraph.run.words import Words, class_of, family, shortened
@@ -29,12 +30,12 @@ _PICTURE = 64 * 1024  # bytes of a PNG
 _ROWS, _COLUMNS, _CELL = 10, 50, 100  # of a table; characters of a cell
 _TEXT = 4_000  # characters of a text
 _LINE = 160  # characters of a line, for what goes from op to op
-_BIG = 10**30
 _INLINE = Place.INLINE  # in a name of its own: to ask an enum for a member takes time
 _HEAD = 5  # bytes before the msgpack
 _PNG = b"\x89PNG\r\n\x1a\n"
 _MARKDOWN = {"markdown", "md"}
-_CHEAP = (int, float, bool, type(None))
+_NUMBERS = frozenset({int, float, bool, type(None)})
+_SMALL = 300  # bytes of a pickle, whose value is then short
 _SHAPED = {"numpy", "pandas", "polars", "pyarrow", "scipy", "torch", "tensorflow", "jax", "jaxlib", "xarray"}
 
 
@@ -61,6 +62,7 @@ class Preview(Struct, frozen=True, array_like=True, gc=False):
     image: bytes = b""
 
 
+_CONSTANTS = {b"N.": "None", b"\x88.": "True", b"\x89.": "False"}
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Preview).decode
 _briefly = Words(4, 3, 40, _LINE, own=False)
@@ -68,11 +70,20 @@ _inside = Words(4, 2, 40, _CELL, own=True)
 _fully = Words(20, 4, 300, _TEXT, own=True)
 
 
-def glance(value: Any) -> bytes:
-    """The bytes to keep for a value that goes from op to op: one line, made of what costs next to nothing."""
+def glance(value: object, pickled: bytes | None = None) -> bytes:
+    """The bytes to keep for a value that goes from op to op: one line, made of what costs next to nothing.
+
+    Args:
+        value: anything. No code of its class is called.
+        pickled: its bytes, where they are at hand. A number is read from these, and needs none beside them.
+    """
     try:
-        if type(value) in _CHEAP and (type(value) is not int or -_BIG < value < _BIG):
-            return _framed(_encode(Preview("text", hide(repr(value)))))
+        kind = type(value)
+        if pickled is not None and len(pickled) <= _SMALL and not is_any_known():
+            if kind in _NUMBERS:
+                return b""
+            if b"\x93" not in pickled and kind is not str:  # no class is named in it: `repr` calls no code of others
+                return _framed(_encode(Preview("text", shortened(repr(value), _LINE), _shape(value))))
         if type(value) is str:
             return _framed(_encode(_text(value, "text", _LINE)))
         if _maker_of(value) is _table:
@@ -107,7 +118,7 @@ def preview_in(stored: Stored, blob: bytes | None) -> Preview | None:
         return None
     at = stored.offset + (stored.size if stored.place is _INLINE else 0)
     if at + _HEAD > len(blob) or blob[at]:
-        return None
+        return _number(blob[stored.offset : at])
     size = int.from_bytes(blob[at + 1 : at + _HEAD], "little")
     try:
         return _decode(blob[at + _HEAD : at + _HEAD + size])
@@ -118,6 +129,22 @@ def preview_in(stored: Stored, blob: bytes | None) -> Preview | None:
 def preview_of(record: Record, run_id: str, seq: int, stored: Stored) -> Preview | None:
     """The preview of a stored value, out of the record; None: it has none, or it was cleaned up."""
     return preview_in(stored, record.value(run_id, seq))
+
+
+def _number(data: bytes) -> Preview | None:
+    """The preview of a number, out of its pickle, which is not loaded; None: it is something else."""
+    data = data[11:] if data[:3] == b"\x80\x05\x95" else data[2:]
+    code, inner = data[:1], data[1:-1]
+    text = _CONSTANTS.get(data)
+    if code in (b"K", b"M") and len(inner) == (1 if code == b"K" else 2):
+        text = str(int.from_bytes(inner, "little"))
+    elif code == b"J" and len(inner) == 4:
+        text = str(int.from_bytes(inner, "little", signed=True))
+    elif code == b"\x8a" and inner[:1] == bytes((len(inner) - 1,)):
+        text = shortened(str(int.from_bytes(inner[1:], "little", signed=True)), _LINE)
+    elif code == b"G" and len(inner) == 8:
+        text = repr(struct.unpack(">d", inner)[0])
+    return Preview("text", text) if text is not None else None
 
 
 def _framed(data: bytes) -> bytes:
@@ -171,7 +198,7 @@ def _text(whole: str, kind: Literal["text", "markdown"], most: int) -> Preview:
 
 
 def _shape(value: Any) -> tuple[int, ...]:
-    if type(value) in _CHEAP or isinstance(value, (str, bytes)):
+    if type(value) in _NUMBERS or isinstance(value, (str, bytes)):
         return ()
     shape = getattr(value, "shape", None) if family(class_of(value)) in _SHAPED else None
     if isinstance(shape, tuple) and all(type(n) is int for n in cast("tuple[Any, ...]", shape)):

@@ -174,8 +174,9 @@ class Shelf:
         stored, blob = self._put(bound, output, came, attempt, offset, asked=asked)
         if is_shown(stored):
             asset = stored.asset
-            seen = glance(came.value) if asset is None else look(came.value, self._kinds_of(bound, asset))
-            blob = seen if blob is None else blob + seen
+            seen = glance(came.value, blob) if asset is None else look(came.value, self._kinds_of(bound, asset))
+            if seen:
+                blob = seen if blob is None else blob + seen
             if offset and stored.place is not _INLINE:
                 stored = structs.replace(stored, offset=offset)
         return (structs.replace(stored, tags=dict(came.tags)) if came.tags else stored), blob

@@ -186,6 +186,21 @@ def test_rows_of_a_tree_are_paged(server):
     assert server.client.get(f"/api/runs/{run}/tree?parent=s999").status_code == 404
 
 
+def test_what_values_look_like(server):
+    """An asset's page and a step's outputs have previews; the server has loaded no value for them."""
+    run = server.run(selection="+report")["run_id"]
+    report = server.get(f"assets/{ids(server.get('assets')['assets'])['report']}")["materialization"]
+    assert report["preview"]["text"] == "revenue: 12"
+    shown = {}
+    for step in range(server.get(f"runs/{run}/tree")["total"]):
+        reply = server.client.get(f"/api/runs/{run}/steps/{step}")
+        if reply.status_code == 200:
+            shown[reply.json()["key"]] = [each["preview"] for each in reply.json()["outputs"]]
+    assert shown["revenue.clean"][0]["text"] == "[1, 2, 3]"
+    assert shown["revenue.clean"][0]["shape"] == [3]
+    assert [each["text"] for each in shown["revenue.pieces"]] == ["1", "2", "3"]
+
+
 def test_intermediates_are_cleaned(server):
     """Cleaning says first what would go; then it goes, the asset's own value stays, and the next plan says why it
     runs again."""

@@ -69,9 +69,8 @@ def _add(state: State, step: int, fan: int, value: Stored | Kept, seq: int) -> i
     state.elements.append(len(state.values))
     state.yielded.append(state.attempts[step])
     state.gone.append(0)
-    state.values.append(None)
-    state.seqs.append(0)
-    state.hold(len(state.values) - 1, value, seq)
+    state.values.append(state.packed.pack(len(state.values), value))
+    state.seqs.append(seq)
     state.maker.append(step)
     for template in members:
         number = len(state.phases)

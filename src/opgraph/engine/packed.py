@@ -10,6 +10,7 @@ from msgspec import Struct
 from opgraph.events import Kept, Metadata, Place, Stored
 
 _SIZE = 16  # bytes of a checksum
+_AT_ONCE = 256  # slots for which room is made
 _NOTHING = bytes(_SIZE)
 _NO_METADATA: Metadata = {}
 _NO_TAGS: dict[str, str] = {}
@@ -29,13 +30,15 @@ class Packed:
         first: the first slot that it may have; those before it are of the plan's own steps.
     """
 
-    __slots__ = ("_checksums", "_first", "_offsets", "_shapes", "_sizes")
+    __slots__ = ("_checksums", "_first", "_last", "_offsets", "_room", "_shapes", "_sizes", "_slot")
 
     def __init__(self, first: int) -> None:
         self._first = first
         self._shapes: dict[object, Shape] = {}
         self._checksums = bytearray()
         self._sizes, self._offsets = array("I"), array("I")
+        self._room = 0
+        self._slot, self._last = -1, Stored("", Place.NONE)  # the value packed last: it is asked for next
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Packed) and all(getattr(self, n) == getattr(other, n) for n in self.__slots__)
@@ -51,7 +54,8 @@ class Packed:
             return value  # which might have any text as its checksum
         if checked or value.size:
             at = slot - self._first
-            self._make_room(at)
+            if at >= self._room:
+                self._make_room(at)
             self._sizes[at], self._offsets[at] = value.size, value.offset
             self._checksums[at * _SIZE : (at + 1) * _SIZE] = bytes.fromhex(value.checksum) if checked else _NOTHING
         own = checked, value.size > 0
@@ -59,14 +63,19 @@ class Packed:
         shape = self._shapes.get(kind)
         if shape is None:
             shape = self._shapes[kind] = Shape(value, checked)
+        self._slot, self._last = slot, value
         return shape
 
     def _make_room(self, at: int) -> None:
-        more = at + 1 - len(self._sizes)
-        if more > 0:
-            self._sizes.frombytes(bytes(4 * more))
-            self._offsets.frombytes(bytes(4 * more))
-            self._checksums.extend(bytes(_SIZE * more))
+        more = at + _AT_ONCE - self._room
+        self._room += more
+        self._sizes.frombytes(bytes(4 * more))
+        self._offsets.frombytes(bytes(4 * more))
+        self._checksums.extend(bytes(_SIZE * more))
+
+    def last(self, slot: int) -> Stored | None:
+        """The value at a slot, if it was packed last."""
+        return self._last if slot == self._slot else None
 
     def version(self, slot: int, shape: Shape) -> str:
         """The data version of a value; empty: as good as unique."""

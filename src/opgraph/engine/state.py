@@ -142,8 +142,10 @@ class State:
         if isinstance(value, Stored):
             return Kept(self.run, self.seqs[slot], value)
         if isinstance(value, Shape):
-            element = self.element_at(slot)
-            stored = self.packed.unpack(slot, value, self.keys[element] if element else None)
+            stored = self.packed.last(slot)
+            if stored is None:
+                element = self.element_at(slot)
+                stored = self.packed.unpack(slot, value, self.keys[element] if element else None)
             return Kept(self.run, self.seqs[slot], stored)
         return value
 

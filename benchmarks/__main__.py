@@ -1,10 +1,10 @@
-"""All benchmarks: `make bench`. The first three print the table of docs/performance.md."""
+"""All benchmarks: `make bench`. The first four print the table of docs/performance.md."""
 
-from benchmarks import chain, commands, engine, planning, record
+from benchmarks import chain, commands, drawing, engine, planning, record
 from benchmarks.floor import HEAD
 
 print(HEAD)
-for each in (chain, planning, commands):
+for each in (chain, planning, drawing, commands):
     each.main()
 for each in (engine, record):
     print(f"\n{(each.__doc__ or '').splitlines()[0]}\n")

@@ -1,13 +1,16 @@
 """Where things are put: nothing overlaps, lines go to the right and through no box."""
 
 import time
+from collections import Counter
 from itertools import combinations
 
+import pytest
+from benchmarks import drawing as shapes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opgraph.show.draw.layout import lay_out
-from opgraph.show.draw.model import Edge, Node
+from opgraph.show.draw.model import Drawing, Edge, Node
 
 NEAR = 0.35  # pixels: places are rounded to a tenth
 
@@ -191,24 +194,29 @@ def test_nothing():
     assert drawing.width < 50
 
 
-def _chain(n):
-    return [_op(str(i)) for i in range(n)], [Edge(str(i), str(i + 1)) for i in range(n - 1)]
+def test_the_longest_lines_of_a_large_graph_run_together():
+    """Where many lines pass many columns, the longest go below all boxes: to the right on one way, back on another."""
+    n = 300
+    jumps = [Edge(str(i), str(n - 1)) for i in range(0, n - 1, 3)]
+    jumps += [Edge(str(i), "0") for i in range(3, n, 3)]
+    drawing = lay_out([_op(str(i)) for i in range(n)], [Edge(str(i), str(i + 1)) for i in range(n - 1)] + jumps)
+    _check_boxes(drawing)
+    _check_lines(Drawing(drawing.width, drawing.height, drawing.boxes, drawing.lines[n - 1 :]))
+    bottom = max(box.y + box.height for box in drawing.boxes)
+    lowest = [max(line.points[1::2]) for line in drawing.lines]
+    ways = Counter(y for y in lowest if y > bottom)
+    (below, right), (further, back) = sorted(ways.most_common(2))
+    assert right > 10
+    assert back > 10
+    assert further == max(lowest)
+    assert further - below < 20
 
 
-def _fan(n):
-    inner = [str(i) for i in range(1, n - 1)]
-    ends = [Edge("0", each) for each in inner] + [Edge(each, str(n - 1)) for each in inner]
-    return [_op(str(i)) for i in range(n)], ends
-
-
-def _nested(n):
-    nodes, edges = [], []
-    for g in range(n // 10):
-        nodes.append(_op(f"g{g}"))
-        nodes += [_op(f"{g}.{i}", f"g{g}") for i in range(9)]
-        edges += [Edge(f"{g}.{i // 2}", f"{g}.{i}") for i in range(1, 9)]
-        edges += [Edge(f"{g // 2}.8", f"{g}.0")] if g else []
-    return nodes, edges
+@pytest.fixture(scope="module")
+def plain():
+    """How long it takes to lay out plain layers."""
+    scene = shapes.layered(3000)
+    return min(_took(scene) for _ in range(2))
 
 
 def _took(scene):
@@ -217,9 +225,7 @@ def _took(scene):
     return time.process_time() - start
 
 
-def test_time_grows_with_size_only():
-    """Five times the nodes take no more than about five times as long; a graph of 5,000 is a matter of a second."""
-    _took(_chain(200))
-    for make in (_chain, _fan, _nested):
-        small = min(_took(make(1000)) for _ in range(3))
-        assert _took(make(5000)) < 5 * small * 4
+@pytest.mark.parametrize("shape", shapes.SHAPES, ids=lambda shape: shape.__name__)
+def test_no_shape_takes_long(shape, plain):
+    """Groups in circles, boxes in boxes, fans: none takes much longer than plain layers of as many nodes."""
+    assert _took(shape(3000)) < 4 * plain

@@ -5,8 +5,8 @@ there would be more lanes than can be placed in time, the edges that need most g
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 
+_TURNS = 13.0  # pixels below a box, where an edge that goes back would like to
 _LANES, _LANES_OF_ALL = 600, 10_000  # of one graph whatever its size; of all graphs of a drawing together, about
 Ends = tuple[int, float, int, float]  # vertex, where on its side, vertex, where: measured from its middle
 
@@ -38,10 +38,11 @@ class Columns:
         Args:
             edges: of the graph.
             sources: by edge, whose lanes it shares.
-            closing: edges that go back, by number: they get lanes of their own, from the column they begin in to the
-                one they end in.
+            closing: edges that go back, by number: their lanes lead from the column they begin in to the one they
+                end in.
         """
         rank, rows, seen = self.rank, dict[int, list[int]](), set[Ends]()
+        back: dict[tuple[int, int, float], list[int]] = {}
         most = max(_LANES, _LANES_OF_ALL * (self.own + len(edges)) // self.whole)
         self.far = _longest(rank, edges, sources, closing, most)
         for i, (u, here, v, there) in enumerate(edges):
@@ -49,11 +50,16 @@ class Columns:
                 self.lanes.append([])
                 continue
             if i in closing:
-                lanes = [self._lane(r) for r in range(rank[u], rank[v] - 1, -1)]
-                self.edges += [(b, 0.0, a, 0.0) for a, b in pairwise(lanes)]
+                row = back.setdefault((sources[i], u, here), [])
+                if not row:
+                    row.append(self._lane(rank[u]))
+                    self.beside.append((row[0], u, self.height[u] / 2 + _TURNS))
+                while len(row) <= rank[u] - rank[v]:
+                    row.append(self._lane(rank[u] - len(row)))
+                    self.edges.append((row[-1], 0.0, row[-2], 0.0))
+                lanes = row[: rank[u] - rank[v] + 1]
+                self.beside.append((lanes[-1], v, self.height[v] / 2 + _TURNS))
                 self.lanes.append(lanes)
-                down = self.height[u] / 2 + 13.0, self.height[v] / 2 + 13.0
-                self.beside += [(lanes[0], u, down[0]), (lanes[-1], v, down[1])]
                 continue
             row = rows.setdefault(sources[i], [])
             while len(row) < rank[v] - rank[u] - 1:
@@ -94,14 +100,12 @@ def _longest(
     spans = [abs(rank[v] - rank[u]) for u, _, v, _ in edges]
     if sum(spans) + len(closing) <= most:
         return set()
-    served: dict[int, int] = {}  # by source: the lanes of its row
+    served: dict[tuple[int, bool], int] = {}  # by source, and whether it goes back: the lanes of its row
     for place, i in enumerate(order := sorted(range(len(edges)), key=spans.__getitem__)):
-        if i in closing:
-            most -= spans[i] + 1
-        else:
-            row = served.get(sources[i], 0)
-            served[sources[i]] = max(row, spans[i] - 1)
-            most -= served[sources[i]] - row
+        row = (sources[i], i in closing)
+        had = served.get(row, 0)
+        served[row] = max(had, spans[i] + (1 if row[1] else -1))
+        most -= served[row] - had
         if most < 0:
             return set(order[place:])
     return set()

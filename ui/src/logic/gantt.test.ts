@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { moved, pieces, ticks, zoomed } from "./gantt";
+import { labelSide, moved, pieces, ticks, zoomed } from "./gantt";
 
 const window = { from: 100, to: 110 };
 const span = { queued: 100, started: 102, ended: 107, load: 1e6, compute: 3e6, store: 1e6 };
@@ -40,4 +40,10 @@ test("zooming keeps the point under the pointer, and never leaves the run", () =
   expect(zoomed(near, all, 99, 0.5)).toEqual(all);
   expect(moved(near, all, -5).from).toBe(0);
   expect(moved(near, all, 50).to).toBe(100);
+});
+
+test("a label stands where there is room for it", () => {
+  expect(labelSide(0.1, 0.5)).toBe("after");
+  expect(labelSide(0.4, 1)).toBe("before");
+  expect(labelSide(0.02, 1)).toBe("inside");
 });

@@ -84,3 +84,9 @@ function kept(window: Window, all: Window): Window {
   const from = Math.min(Math.max(window.from, all.from), all.to - width);
   return { from, to: from + width };
 }
+
+/** Where a bar's label stands: behind it, before it, or on it, as there is room. */
+export function labelSide(begins: number, ends: number): "after" | "before" | "inside" {
+  if (ends <= 0.8) return "after";
+  return begins > 0.12 ? "before" : "inside";
+}

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import type { FormField, LogLine, PlannedStep } from "../api/types";
+import type { FormField, LogLine, PlanReply, PlannedStep, TreeRow } from "../api/types";
 import { onTheClock, packed } from "./lanes";
 import { chosenLines } from "./logs";
 import { blocks, spans } from "./markdown";
-import { summed, units } from "./plan";
+import { resumed, summed, units } from "./plan";
 import { matching } from "./search";
 import { series } from "./series";
 import { configOf, read, tagsOf } from "./settings";
@@ -51,6 +51,21 @@ test("a plan's steps are put together by definition, and its counts are words", 
   expect(units([step("a", 0), step("b", 1), step("a", 2)]).map((u) => [u.unit, u.steps.length])).toEqual([["a", 2], ["b", 1]]);
   expect(summed({ run: 7, reuse: 6, skip: 2 })).toEqual({ total: 13, text: "7 run · 6 reused" });
   expect(summed({})).toEqual({ total: 0, text: "nothing to run" });
+});
+
+test("resuming a fan-out counts its keys, unless its generator runs again", () => {
+  const rows = [{ key: "a.each", kind: "op", mapped: true, counts: { succeeded: 194, failed: 6 } }] as unknown as TreeRow[];
+  const plan = (generator: string) =>
+    ({
+      counts: { run: 1, decide: 1, reuse: 1 },
+      steps: [
+        { n: 0, key: "a.deal", decision: generator, mapped: false, after: [] },
+        { n: 1, key: "a.each", decision: "decide", mapped: true, after: [0] },
+        { n: 2, key: "a", decision: "run", mapped: false, after: [1] },
+      ],
+    }) as unknown as PlanReply;
+  expect(summed(resumed(plan("reuse"), rows)).text).toBe("7 run · 195 reused");
+  expect(summed(resumed(plan("run"), rows)).text).toBe("1 run · 1 to be decided · 1 reused");
 });
 
 test("runs at the same time lie in lanes of their own, others share one", () => {

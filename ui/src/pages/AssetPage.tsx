@@ -7,7 +7,7 @@ import { ago, duration, moment, plural, short, size } from "../logic/format";
 import { BYTES, series } from "../logic/series";
 import { look } from "../logic/status";
 import { File } from "../parts/File";
-import { Prose } from "../parts/Markdown";
+import { Markdown, Prose } from "../parts/Markdown";
 import { Icon } from "../parts/icons";
 import { Confirm, Empty, Loading, Notice, Problem, Status, Tabs, useNow } from "../parts/parts";
 import { Plot, Sparkline, TimesBar, TimesLegend } from "../parts/plots";
@@ -43,7 +43,7 @@ export function AssetPage({ id }: { id: string }) {
             {asset.graph_backed && <span className="tag outline">graph of {asset.op_count} ops</span>}
             {Object.entries(asset.tags).map(([k, v]) => <span key={k} className="tag">{v ? `${k}=${v}` : k}</span>)}
           </div>
-          {asset.description && <p style={{ marginTop: 8, maxWidth: 760 }}>{asset.description}</p>}
+          {asset.description && <div style={{ marginTop: 8, maxWidth: 760 }}><Markdown text={asset.description} /></div>}
         </div>
         {asset.kind !== "external" && (
           <div className="actions">

@@ -3,9 +3,9 @@ import { post } from "../api/client";
 import { useLiveRun, usePlan, useRun } from "../api/queries";
 import type { Launched, RunDetail, RunRequest } from "../api/types";
 import { ago, duration, moment, plural, short } from "../logic/format";
-import { summed } from "../logic/plan";
+import { resumed, summed } from "../logic/plan";
 import { isOver } from "../logic/status";
-import { above, counted, openAtFirst, shown } from "../logic/tree";
+import { type RunTree, above, counted, openAtFirst, shown } from "../logic/tree";
 import { Icon } from "../parts/icons";
 import { Empty, Loading, Meter, Notice, Problem, Status, Tabs, useNow } from "../parts/parts";
 import { Link, at, useParam, useRouter } from "../parts/router";
@@ -83,7 +83,7 @@ export function RunPage({ id }: { id: string }) {
   ];
   return (
     <div className="runpage">
-      <RunHead run={run} now={now} chosen={chosen} />
+      <RunHead run={run} tree={live.tree} now={now} chosen={chosen} />
       <div className="runtools">
         <span role="group" aria-label="View" className="row" style={{ gap: 4 }}>
           <button type="button" className="button small" aria-pressed={view === "table"} onClick={() => setView("table")}>Timetable</button>
@@ -126,7 +126,7 @@ export function RunPage({ id }: { id: string }) {
   );
 }
 
-function RunHead({ run, now, chosen }: { run: RunDetail; now: number; chosen: string[] }) {
+function RunHead({ run, tree, now, chosen }: { run: RunDetail; tree: RunTree; now: number; chosen: string[] }) {
   const { go } = useRouter();
   const over = isOver(run.status);
   const unfinished = over && BAD.has(run.status);
@@ -177,7 +177,7 @@ function RunHead({ run, now, chosen }: { run: RunDetail; now: number; chosen: st
             <button type="button" className="button main-action" disabled={busy || !plan.data || blocked} onClick={() => void act("resume", { mode: "failed" })}>
               <Icon name="resume" />
               Resume
-              <small>{plan.data ? summed(plan.data.counts).text : plan.error ? "can't be planned" : "…"}</small>
+              <small>{plan.data ? summed(resumed(plan.data, tree.rows.values())).text : plan.error ? "can't be planned" : "…"}</small>
             </button>
           )}
           {over && chosen.length > 0 && (

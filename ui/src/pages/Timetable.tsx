@@ -2,7 +2,7 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, memo, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { RunDetail, TreeRow } from "../api/types";
 import { duration, plural } from "../logic/format";
-import { type Window, moved, pieces, ticks, zoomed } from "../logic/gantt";
+import { labelSide, type Window, moved, pieces, ticks, zoomed } from "../logic/gantt";
 import { isOver, look } from "../logic/status";
 import { counted } from "../logic/tree";
 import { Icon } from "../parts/icons";
@@ -227,6 +227,12 @@ const Row = memo(function Row({ row, index, top, open, selected, current, from, 
   );
 });
 
+const LABEL = {
+  after: (_: number, right: number) => ({ left: `${100 * right}%`, maxWidth: `${100 * (1 - right)}%` }),
+  before: (begins: number) => ({ right: `${100 * (1 - begins)}%`, maxWidth: `${100 * begins}%` }),
+  inside: () => ({ right: 0, maxWidth: "100%" }),
+};
+
 function Bars({ row, from, to, now, words }: { row: TreeRow; from: number; to: number; now: number; words: string }) {
   if (row.started === null) return words ? <span className="barlabel" style={{ left: 0 }}>{words}</span> : null;
   const end = row.ended ?? now;
@@ -234,13 +240,9 @@ function Bars({ row, from, to, now, words }: { row: TreeRow; from: number; to: n
   const left = at(row.started);
   const right = at(end);
   const label = [row.mapped || (row.status === "failed" && !row.expandable) ? words : "", row.expandable ? "" : duration(end - row.started)].filter(Boolean).join(" · ");
-  const beside = right > 0.8;
   const begins = left - row.times.queue_us / 1e6 / (to - from);
-  const text = label ? (
-    <span className="barlabel" style={beside ? (begins > 0.12 ? { right: `${100 * (1 - begins)}%` } : { right: 0 }) : { left: `${100 * right}%` }}>
-      {label}
-    </span>
-  ) : null;
+  const side = labelSide(begins, right);
+  const text = label ? <span className={`barlabel ${side}`} style={LABEL[side](begins, right)}>{label}</span> : null;
   if (row.expandable) {
     const counts = row.counts;
     const total = Math.max(1, Object.values(counts).reduce((a, b) => a + b, 0));

@@ -121,7 +121,7 @@ def _field(kind: Any, path: str, op: str, *, required: bool, default: Any, descr
     return m.FormField(
         path=path,
         op=op,
-        name=path.rsplit(".", 1)[-1],
+        name=path.removeprefix(f"{op}.") if op else path.rsplit(".", 1)[-1],
         type="str" if secret else shape,
         required=required,
         default=None if secret else plain(default),

@@ -100,7 +100,7 @@ class FormField(Reply):
 
     path: str
     op: str  # the step's key
-    name: str
+    name: str  # below the op: `window.days`
     type: str  # int | float | bool | str | enum | json
     required: bool
     default: Any = None

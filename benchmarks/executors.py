@@ -10,7 +10,13 @@ import time
 from collections.abc import Callable
 
 from opgraph import Definitions, Instance, graph_asset, op
-from opgraph.declare.executor import ExecutorChoice, in_process_executor, multiprocess_executor, threads_executor
+from opgraph.declare.executor import (
+    ExecutorChoice,
+    dask_executor,
+    in_process_executor,
+    multiprocess_executor,
+    threads_executor,
+)
 from opgraph.operate import execute
 
 TWO = multiprocess_executor.configured({"max_concurrent": 2})
@@ -110,6 +116,13 @@ def main() -> None:
     for executor in (threads_executor, multiprocess_executor):
         spent = seconds(defs, executor.configured(HUNDRED), 3)
         line(f"1,000 async ops that wait 50 ms, 100 at a time, {executor.name}", f"{spent / 0.5:8.2f} × ideal")
+    two = dask_executor.configured({"max_concurrent": 2})
+    began = seconds(wide(nothing, 2), two)
+    line("start and end of a Dask cluster in this process, and of a run on it", f"{began * 1e3:8.0f} ms")
+    line(
+        "1,000 trivial ops side by side on it, 2 at a time",
+        f"{seconds(wide(nothing, 1000), two, 3) - began:8.2f} ms an op",
+    )
 
 
 if __name__ == "__main__":

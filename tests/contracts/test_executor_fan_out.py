@@ -472,7 +472,7 @@ def test_a_resource_is_made_once_in_each_worker_and_put_away(executor_name, on_d
     gone = [line.split()[2:] for line in lines if line.startswith("put")]
     assert len(made) == len(set(made)) <= 2
     assert sorted(gone) == sorted([pid, pid] for pid in made)
-    assert (str(os.getpid()) in made) == (executor_name != "processes")
+    assert (str(os.getpid()) in made) == (executor_name not in ("processes", "dask"))
 
 
 def test_a_resource_that_cannot_be_made(executor_name, on_disk):

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -48,7 +49,7 @@ class _Place(Struct):
     address: str
     threads: int
     inbox: Inbox
-    busy: dict[tuple[int, int], Any] = {}  # attempts and their futures
+    busy: set[tuple[int, int]] = set()  # attempts
     orders: bytes = b""
     ready: bool = False  # whether the run is loaded there
 
@@ -97,6 +98,7 @@ class Dask:
         self._places: dict[str, _Place] = {}
         self._asked: set[str] = set()  # addresses of workers that are being made ready, or are
         self._of: dict[tuple[int, int], str] = {}  # where attempts are
+        self._futures: dict[tuple[int, int], Any] = {}  # of Dask tasks, which end a little after their attempts
         self._waiting: deque[Task] = deque()
         self._drops: Counter[int] = Counter()
         self._alone_since = 0.0  # 0: there is somebody, or nothing to do
@@ -182,6 +184,10 @@ class Dask:
         client = self._client
         if client is not None and client.status == "running":
             self._send()
+            library: Any = import_module("distributed")
+            ending = [future for key, future in self._futures.items() if key not in self._of]
+            with suppress(TimeoutError):  # Dask complains of tasks that a cluster's end cuts short
+                library.wait(ending, timeout=1)
             client.sync(self._say_goodbye)
             client.unsubscribe_topic("all")
             client.unsubscribe_topic(self._topic)
@@ -202,7 +208,7 @@ class Dask:
             place = min(ready, key=lambda each: len(each.busy) / each.threads)
             key = (task.step, task.attempt)
             self._of[key] = place.address
-            place.busy[key] = None
+            place.busy.add(key)
             new[place.address].append(task)
         for address, tasks in new.items():
             place = self._places[address]
@@ -220,7 +226,7 @@ class Dask:
             )
             for task, future in zip(tasks, futures, strict=True):
                 key = (task.step, task.attempt)
-                place.busy[key] = future
+                self._futures[key] = future
                 future.add_done_callback(partial(self._is_over, key, address))
         for place in self._places.values():
             if place.orders:
@@ -232,16 +238,18 @@ class Dask:
             case "data":
                 self._take(heard, came)
             case "found":
-                self._places[heard.address] = _Place(heard.address, heard.data, Inbox(), {})
+                self._places[heard.address] = _Place(heard.address, heard.data, Inbox(), set())
             case "left":
                 self._bury(heard.address, came)
             case "unfit":
                 if heard.address in self._places:
                     raise HostUnfit(heard.address, heard.data)
             case "gone":
+                self._futures.pop(heard.key, None)
                 self._forget(heard.key)
                 came.append(Died(*heard.key, "was killed"))
             case _:
+                self._futures.pop(heard.key, None)
                 if self._of.get(heard.key) == heard.address:  # its task is over, and it has not said how
                     self._drop(heard.key, heard.data, came)
 
@@ -272,9 +280,10 @@ class Dask:
     def _forget(self, key: tuple[int, int]) -> None:
         place = self._places.get(self._of.pop(key, ""))
         if place is not None:
-            place.busy.pop(key, None)
+            place.busy.discard(key)
 
     def _drop(self, key: tuple[int, int], why: str, came: list[Report]) -> None:
+        self._futures.pop(key, None)
         self._forget(key)
         self._drops[key[0]] += 1
         too_often = self._drops[key[0]] >= _MOST_DROPS

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from opgraph.events import ErrorInfo
 from opgraph.run.executors.wire import End, Fell, Gone, Halt, Inbox, Obeyed, Ready, asks, packed, prefixed, tells
 
 _PATIENCE = 120.0  # seconds that a host is given to load the definitions
@@ -44,8 +45,12 @@ class Relay:
         with self._lock:
             if self._refused:
                 return
-            if (step, attempt) in self._halted or self.is_dead:
-                self._send(packed(Fell(step, attempt, "it had not begun", blamed=False)))
+            if (step, attempt) in self._halted:
+                stopped = ErrorInfo("KeyboardInterrupt", "told to stop before it had begun")
+                self._send(packed(Obeyed(step, attempt, stopped)))
+                return
+            if self.is_dead:
+                self._send(packed(Fell(step, attempt, "its process on the host had ended", blamed=False)))
                 return
             self._under_way[step, attempt] = over
             self._say(ask)

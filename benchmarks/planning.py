@@ -48,16 +48,19 @@ def main() -> None:
         beside(f"a file of {n:,} assets in a chain: load, resolve", lambda n=n: resolve(loaded(n)),
                lambda n=n: graph_floor(n), goal)  # fmt: skip
     memory = Instance.ephemeral()
-    defs = fan(50, 500)
-    resolve(defs)
-    beside("plan one of 50 outputs of a graph of 500 ops", lambda: planning.plan(defs, "o7", instance=memory),
+    fans = [fan(50, 500) for _ in range(5)]  # each time others: the steps of a plan are kept for the next of the same
+    for each in fans:
+        resolve(each)
+    beside("plan one of 50 outputs of a graph of 500 ops", lambda: planning.plan(fans.pop(), "o7", instance=memory),
            lambda: graph_floor(500), "≤ 10 ms")  # fmt: skip
     with tempfile.TemporaryDirectory() as folder, Instance(folder) as instance:
         failed = execute.materialize(failing_chain(10_000, 9_000), instance=instance)
-        mended = op_chain(10_000)
+        mended = [op_chain(10_000) for _ in range(5)]
+        for each in mended:
+            resolve(each)
         beside(
             "plan to resume 10,000 ops that failed at 9,000",
-            lambda: planning.plan_resume(mended, failed.run_id, instance=instance),
+            lambda: planning.plan_resume(mended.pop(), failed.run_id, instance=instance),
             log_floor(9_000),
             "≤ 200 ms",
         )

@@ -13,7 +13,7 @@ from opgraph.show.draw.straight import Member, pieces, straighten
 
 _ROUNDS, _TURNS, _STIFF = 2, 12, 20.0  # of making room for chains: how often, how many steps, how stiff they are
 _SMALL = 6_000  # vertices and edges, up to which there is time to look at everything several times
-_STEPS = 260_000  # edges looked at in all passes together: no more than about half a second
+_STEPS = 180_000  # edges looked at in all passes together: about a third of a second
 # How much an edge wants to be straight: between lanes, at their ends, else; and how much what goes back keeps near.
 _LANE, _END, _PLAIN, _BESIDE = 16.0, 4.0, 1.0, 0.2
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 from opgraph.show.draw.column import Columns
 
 _STEPS = 240_000  # edges and vertices looked at in all sweeps together: a fifth of a second
-_COUNTED = 40_000  # edges and vertices, up to which there is time to count crossings
+_COUNTED = 20_000  # edges and vertices, up to which there is time to count crossings
 _EXCHANGED = 8_000  # edges and vertices, up to which neighbours are exchanged
 
 

@@ -214,21 +214,24 @@ def _series(column: Any) -> Preview:
 
 
 def _table(frame: Any, most: int = _ROWS) -> Preview:
+    rows: list[tuple[Any, ...]] = []
     if hasattr(frame, "to_pylist"):  # arrow
         names, types = frame.schema.names, frame.schema.types
-        head = frame.slice(0, most).select(list(range(min(len(names), _COLUMNS))))
-        rows = [tuple(row) for row in zip(*(column.to_pylist() for column in head.columns), strict=True)]
+        if most:
+            head = frame.slice(0, most).select(list(range(min(len(names), _COLUMNS))))
+            rows = list(zip(*(column.to_pylist() for column in head.columns), strict=True))
     elif hasattr(frame, "iloc"):  # pandas
         names, types = list(frame.columns), list(frame.dtypes)
-        head = frame.iloc[:most, :_COLUMNS]
-        rows = list(head.itertuples(index=False, name=None))
+        if most:
+            rows = list(frame.iloc[:most, :_COLUMNS].itertuples(index=False, name=None))
         if type(frame.index).__name__ != "RangeIndex":
             names = [frame.index.name or "", *names]
             types = [getattr(frame.index, "dtype", ""), *types]
-            rows = [(label, *row) for label, row in zip(list(head.index), rows, strict=True)]
+            rows = [(label, *row) for label, row in zip(frame.index[:most], rows, strict=True)]
     else:  # polars
         names, types = frame.columns, frame.dtypes
-        rows = frame[:most, :_COLUMNS].rows()
+        if most:
+            rows = frame[:most, :_COLUMNS].rows()
     return Preview(
         "table",
         shape=tuple(int(n) for n in frame.shape),

@@ -8,7 +8,6 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -184,10 +183,10 @@ class Dask:
         client = self._client
         if client is not None and client.status == "running":
             self._send()
-            library: Any = import_module("distributed")
             ending = [future for key, future in self._futures.items() if key not in self._of]
-            with suppress(TimeoutError):  # Dask complains of tasks that a cluster's end cuts short
-                library.wait(ending, timeout=1)
+            patience = time.monotonic() + 1.0  # Dask complains of tasks that a cluster's end cuts short
+            while time.monotonic() < patience and not all(future.done() for future in ending):
+                time.sleep(0.002)
             client.sync(self._say_goodbye)
             client.unsubscribe_topic("all")
             client.unsubscribe_topic(self._topic)

@@ -1,7 +1,7 @@
 """The table of transitions, and the one door to it."""
 
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from opgraph.engine import attempts, course, fan, loss, retry, reuse
 from opgraph.engine.commands import Command
@@ -125,7 +125,7 @@ def advance(state: State, fact: AnyFact, seq: int = 0) -> list[Command]:
     row = _STEP_ROWS.get(fact.__class__)
     if row is None:
         return _advance_run(state, fact, seq)
-    step: int = fact.step  # type: ignore[union-attr] - the classes in the rows have one
+    step = cast("StepStarted", fact).step  # or another of the classes that have a step
     code, handlers = row
     if state.course == _OVER:
         raise refusal(state, fact, "the run is over", step)

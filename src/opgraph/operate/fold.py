@@ -59,9 +59,8 @@ class Fold:
     __slots__ = (
         "_made", "_members",
         "attempts", "because", "before", "canceling", "compute", "counts", "ended", "epoch", "errors", "hooks", "kept",
-        "load",
-        "outputs", "phase", "plan", "reads", "run_ended", "run_error", "run_started", "running", "started", "status",
-        "store", "waits", "waits_for",
+        "load", "outputs", "phase", "plan", "reads", "run_ended", "run_error", "run_started", "running", "sizes", "started",
+        "status", "store", "waits", "waits_for",
     )  # fmt: skip
 
     def __init__(self, plan: Plan) -> None:
@@ -84,6 +83,7 @@ class Fold:
         self.because: dict[int, tuple[int, str]] = {}  # skipped: the step upstream, its output
         self.kept: dict[int, tuple[Kept, ...]] = {}
         self.outputs: dict[int, list[tuple[int, Stored]]] = {}  # with the number of the fact that announced it
+        self.sizes: dict[int, int] = {}  # of mapped steps: bytes that their steps stored
         self.reads: dict[int, tuple[Read, ...]] = {}
         self.status: RunStatus | None = None  # once it ended
         self.run_error: ErrorInfo | None = None
@@ -173,7 +173,8 @@ class Fold:
             self.load[row] += self.load[step]
             self.compute[row] += self.compute[step]
             self.store[row] += self.store[step]
-            self.outputs.pop(step, None)  # of thousands of steps nobody looks at the values one by one
+            came = self.outputs.pop(step, ())  # of thousands of steps nobody looks at the values one by one
+            self.sizes[row] = self.sizes.get(row, 0) + sum(stored.size for _, stored in came)
         if step in self.errors:
             self.errors[row], self.waits[row] = self.errors[step], self.waits[step]
         if step in self.because:

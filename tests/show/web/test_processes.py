@@ -34,6 +34,7 @@ def test_a_run_is_launched_watched_and_shown(server):
     assert page["materialization"]["inputs"][0]["asset"] == "orders"
     assert [op["path"] for op in page["ops"]] == ["clean", "pieces", "double", "total"]
     assert page["ops"][0]["status"] == "succeeded"
+    assert page["ops"][2]["size"] == 2 * page["ops"][3]["size"]  # of a fan-out, that of all its keys
 
 
 def test_a_failure_says_the_users_line_first_and_is_resumed(server):

@@ -147,7 +147,7 @@ def _tell(op: m.AssetOp, run: Followed, n: int) -> None:
         op.run_id, op.n, op.at = run.run_id, n, fold.started[n]
         op.status = Phase(fold.phase[n]).name.lower()  # pyright: ignore[reportAttributeAccessIssue] - of Phase
         op.times = times_of(run, n)
-        op.size = sum(stored.size for _, stored in fold.outputs.get(n, ()))
+        op.size = fold.sizes.get(n, 0) + sum(stored.size for _, stored in fold.outputs.get(n, ()))
     if fold.phase[n] == Phase.SUCCEEDED:
         spent = fold.load[n] + fold.compute[n] + fold.store[n]
         op.trend.append(round(spent / 1e6, 6))

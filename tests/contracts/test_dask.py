@@ -175,6 +175,25 @@ def test_a_cluster_in_this_process(monkeypatch):
     assert found != os.getpid()
 
 
+def test_an_op_may_stay_in_the_drivers_process(dask_cluster):
+    """Its neighbours run on the cluster."""
+
+    @op(tags={"opgraph/executor": "in_process"})
+    def here():
+        return os.getpid()
+
+    @op
+    def there(pid):
+        return pid, os.getpid()
+
+    @graph_asset
+    def both():
+        return there(here())
+
+    first, second = materialize([both], executor="dask").asset_value("both")
+    assert first == os.getpid() != second
+
+
 def test_a_cluster_that_does_not_answer(tmp_path):
     """The address is named, and the run can be resumed elsewhere."""
     with Instance(tmp_path) as instance:

@@ -29,7 +29,7 @@ from opgraph.run.executors.protocol import (
     Task,
     attempt_of,
 )
-from opgraph.run.executors.relay import close_relay, make_attempt, open_relay, tell_relay
+from opgraph.run.executors.relay import BEAT, close_relay, make_attempt, open_relay, tell_relay
 from opgraph.run.executors.shipment import shipment_of
 from opgraph.run.executors.threads import ASYNC_KINDS, Threads
 from opgraph.run.executors.wire import Halt, Inbox, More, Ready, Said, packed, tells, to_report
@@ -100,6 +100,7 @@ class Dask:
         self._futures: dict[tuple[int, int], Any] = {}  # of Dask tasks, which end a little after their attempts
         self._waiting: deque[Task] = deque()
         self._drops: Counter[int] = Counter()
+        self._next_beat = time.monotonic() + BEAT
         self._alone_since = 0.0  # 0: there is somebody, or nothing to do
         self._here: Threads | None = None
         self._cluster: Any = None  # distributed has no types
@@ -227,8 +228,11 @@ class Dask:
                 key = (task.step, task.attempt)
                 self._futures[key] = future
                 future.add_done_callback(partial(self._is_over, key, address))
+        alive = time.monotonic() > self._next_beat
+        if alive:
+            self._next_beat = time.monotonic() + BEAT
         for place in self._places.values():
-            if place.orders:
+            if place.orders or alive:
                 orders, place.orders = place.orders, b""
                 self._client.loop.add_callback(self._tell, place.address, orders)
 
@@ -365,7 +369,8 @@ class Dask:
             problem = future.exception()
             self._heard.put(_Heard("unfit", address, f"{problem}"))
         else:
-            self._heard.put(_Heard("over", address, f"its Dask task was {status}", key))
+            why = "its process on the host ended" if status == "finished" else f"its Dask task was {status}"
+            self._heard.put(_Heard("over", address, why, key))
 
 
 def _connected(address: str, threads: int) -> tuple[Any, Any]:

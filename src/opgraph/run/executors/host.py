@@ -36,7 +36,7 @@ def main(descriptor: int) -> None:
     if isinstance(attempts, Ready):
         line.sendall(packed(attempts))
         return
-    executor = Processes(attempts, most=_MANY, most_async=_MANY)
+    executor = Processes(attempts, most=_MANY, most_async=_MANY, here=False)
     try:
         line.sendall(packed(Ready("")))
         _serve(line, inbox, rest, attempts, executor)

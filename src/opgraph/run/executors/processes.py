@@ -45,11 +45,12 @@ class Processes:
         attempts: makes an attempt, in a worker.
         most: how many workers.
         most_async: how many async steps are under way at once, in one worker of their own.
+        here: whether steps that stay in the driver's process are made in this one.
     """
 
     apart = True
 
-    def __init__(self, attempts: Attempts, *, most: int, most_async: int) -> None:
+    def __init__(self, attempts: Attempts, *, most: int, most_async: int, here: bool = True) -> None:
         refuse_memory(attempts, "processes")
         attempts.shelf.share()
         self._attempts = attempts
@@ -65,7 +66,7 @@ class Processes:
         self._alone: set[int] = set()  # async steps that were under way with one that took their worker down
         self._here: Threads | None = None
         self._called = 0.0
-        if any(bound.step.executor for bound in attempts.steps):
+        if here and any(bound.step.executor for bound in attempts.steps):
             for _ in range(most):  # before user code runs in this process, in a thread whose locks they would inherit
                 self._idle.append(self._fork())
             self._here = Threads(attempts, most=1, most_async=1, wake=self._be_woken)

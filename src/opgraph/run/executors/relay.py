@@ -1,9 +1,11 @@
 """In a worker of a Dask cluster: hands tasks to the run's own process on this host, and its messages to the driver."""
 
+import select
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -11,6 +13,8 @@ from typing import Any
 from opgraph.events import ErrorInfo
 from opgraph.run.executors.wire import End, Fell, Gone, Halt, Inbox, Obeyed, Ready, asks, packed, prefixed, tells
 
+BEAT = 15.0  # seconds between two signs of life of the driver
+_SILENCE = 90.0  # seconds without one after which a host gives the run up
 _PATIENCE = 120.0  # seconds that a host is given to load the definitions
 
 
@@ -27,11 +31,15 @@ class Relay:
         self._line, its_line = socket.socketpair()
         descriptor = its_line.fileno()
         command = [sys.executable, "-m", "opgraph.run.executors.host", str(descriptor)]
-        self._process = subprocess.Popen(command, pass_fds=[descriptor], stdin=subprocess.DEVNULL)
+        # In a session of its own: Ctrl-C at a terminal is the driver's to hear.
+        self._process = subprocess.Popen(
+            command, pass_fds=[descriptor], stdin=subprocess.DEVNULL, start_new_session=True
+        )
         its_line.close()
         self._ready = threading.Event()
         self._refused = ""
         self.is_dead = False
+        self._heard = time.monotonic()  # when the driver last spoke
         self._lock = threading.Lock()  # of the line, and of what is under way
         self._under_way: dict[tuple[int, int], threading.Event] = {}
         self._halted: set[tuple[int, int]] = set()  # before they had begun
@@ -57,7 +65,8 @@ class Relay:
         over.wait()
 
     def obey(self, orders: bytes) -> None:
-        """Pass on what the driver says."""
+        """Pass on what the driver says; if it is nothing, it is still there."""
+        self._heard = time.monotonic()
         with self._lock:
             for message in Inbox().add(orders):
                 order = asks(message)
@@ -114,6 +123,9 @@ class Relay:
 
     def _received(self) -> bytes:
         try:
+            while not select.select([self._line], [], [], BEAT)[0]:
+                if time.monotonic() - self._heard > _SILENCE:  # the driver was killed: nobody says that the run is over
+                    self.close()
             return self._line.recv(1 << 20)
         except OSError:
             return b""

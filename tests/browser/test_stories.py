@@ -219,3 +219,16 @@ def test_list_of_runs(page: Any, served: Any) -> None:
     expect(page.locator(".timeline .lane button").first).to_be_visible()
     page.get_by_label("Started by").fill("nobody-at-all")
     expect(page.get_by_text("No run is like that")).to_be_visible()
+
+
+def test_the_key_that_failed_is_shown_from_its_link(page: Any, served: Any) -> None:
+    """The link to the failed key of a fan-out opens the fan-out's row and shows that key's op."""
+    (served.folder / "broken").touch()
+    try:
+        run_asset(page, served, "orders or fanned")
+        link = page.get_by_role("link", name="fanned.double[k7]")
+        link.click()
+        expect(page.get_by_role("tab", name=re.compile(r"fanned\.double\[k7\]"))).to_be_visible()
+        expect(page.locator('.trow[aria-selected="true"]')).to_contain_text("k7")
+    finally:
+        (served.folder / "broken").unlink()

@@ -59,8 +59,8 @@ class Fold:
     __slots__ = (
         "_made", "_members",
         "attempts", "because", "before", "canceling", "compute", "counts", "ended", "epoch", "errors", "hooks", "kept",
-        "load", "outputs", "phase", "plan", "reads", "run_ended", "run_error", "run_started", "running", "sizes", "started",
-        "status", "store", "waits", "waits_for",
+        "load", "outputs", "phase", "plan", "reads", "run_ended", "run_error", "run_started", "running", "sizes",
+        "started", "status", "store", "waits", "waits_for",
     )  # fmt: skip
 
     def __init__(self, plan: Plan) -> None:

@@ -85,9 +85,9 @@ export function joined(deltas: readonly RunDelta[]): RunDelta | null {
 }
 
 /** A line of words for the counts of a fan-out or of a run: what went wrong first. */
-export function counted(counts: Record<string, number>): string {
+export function counted(counts: Record<string, number>, over = false): string {
   const order = ["failed", "running", "retrying", "succeeded", "reused", "interrupted", "blocked", "skipped", "pending"];
-  const words: Record<string, string> = { succeeded: "done", blocked: "not reached", pending: "waiting", retrying: "to be tried again" };
+  const words: Record<string, string> = { succeeded: "done", blocked: "not reached", pending: over ? "not begun" : "waiting", retrying: "to be tried again" };
   return order
     .filter((name) => counts[name])
     .map((name) => `${counts[name]} ${words[name] ?? name}`)

@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useMemo, useState } from "react";
 import { post } from "../api/client";
-import { useLiveRun, usePlan, useRun } from "../api/queries";
+import { useLiveRun, usePlan, useRun, useStep } from "../api/queries";
 import type { Launched, RunDetail, RunRequest } from "../api/types";
 import { ago, duration, moment, plural, short } from "../logic/format";
 import { resumed, summed } from "../logic/plan";
@@ -46,6 +46,13 @@ export function RunPage({ id }: { id: string }) {
     const hidden = above(live.tree, selected.id).filter((each) => !opened.has(each));
     if (hidden.length) setOpen(new Set([...opened, ...hidden]));
   }, [selected, lit, live.tree, opened]);
+
+  // A key of a fan-out that is not open yet: its rows are fetched first.
+  const inside = useStep(id, step !== "" && !selected && !live.loading ? Number(step) : null, "key").data?.key;
+  useEffect(() => {
+    const fan = inside && !selected && [...live.tree.rows.values()].find((row) => row.mapped && row.key === inside.split("[")[0]);
+    if (fan) void live.openBelow(fan.id);
+  }, [inside, selected, live]);
 
   const toggle = useCallback(
     (row: string) => {
@@ -100,7 +107,7 @@ export function RunPage({ id }: { id: string }) {
             { tone: "run", n: run.counts["running"] ?? 0 },
           ]}
         />
-        <span className="quiet cut" aria-live="polite">{counted(run.counts)}</span>
+        <span className="quiet cut" aria-live="polite">{counted(run.counts, !running)}</span>
         {live.loading && <span className="faint">loading {plural(live.tree.rows.size, "row")} …</span>}
       </div>
       {live.error !== null && <div style={{ padding: 12 }}><Problem error={live.error} /></div>}
@@ -163,8 +170,7 @@ function RunHead({ run, tree, now, chosen }: { run: RunDetail; tree: RunTree; no
             <h1 className="cut" title={run.selection.join(", ")}>{what(run)}</h1>
             <Status of={run.status} />
             <span className="quiet">
-              {run.started !== null && (over ? duration((run.ended ?? run.started) - run.started) : duration(now - run.started))}
-              {" · "}
+              {run.started !== null && run.total > (run.counts["pending"] ?? 0) && `${duration((over ? (run.ended ?? run.started) : now) - run.started)} · `}
               <span title={moment(run.started ?? run.created, now)}>{ago(run.started ?? run.created, now)}</span>
               {run.who && ` · by ${run.who}`}
               {run.why && ` · ${run.why}`}

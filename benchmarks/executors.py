@@ -119,6 +119,8 @@ def main() -> None:
     two = dask_executor.configured({"max_concurrent": 2})
     began = seconds(wide(nothing, 2), two)
     line("start and end of a Dask cluster in this process, and of a run on it", f"{began * 1e3:8.0f} ms")
+    spent = seconds(chain(300), two, 3) - began
+    line("300 trivial ops in a chain on it", f"{spent / 0.3:8.2f} ms an op")
     line(
         "1,000 trivial ops side by side on it, 2 at a time",
         f"{seconds(wide(nothing, 1000), two, 3) - began:8.2f} ms an op",

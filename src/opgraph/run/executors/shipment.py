@@ -68,7 +68,7 @@ def shipment_of(attempts: Attempts, storage: str, witness: str) -> bytes:
         NotShippable: something that its steps hold cannot be pickled.
     """
     try:
-        data = _pickled(attempts)
+        data = _pickled((attempts, _classes_of_main()))
     except Exception as error:
         raise NotShippable(*_to_blame(attempts), error) from error
     shipment = Shipment(python_version(), [each for each in sys.path if each], _modules(), data, storage, witness)
@@ -103,6 +103,12 @@ def _pickled(value: Any) -> bytes:
     packer: Any = Packer(out, 5)
     packer.dump(value)
     return out.getvalue()
+
+
+def _classes_of_main() -> dict[str, type]:
+    """Classes of a script or notebook: values of them are stored by the class's name."""
+    found = {name: each for name, each in vars(sys.modules["__main__"]).items() if isinstance(each, type)}
+    return {name: each for name, each in found.items() if each.__module__ == "__main__" and _goes(each)}
 
 
 def _to_blame(attempts: Attempts) -> tuple[str, str]:
@@ -265,6 +271,12 @@ class _Loader(InspectLoader):
 
 def unpickled(shipment: Shipment) -> Attempts:
     """The attempts of a shipment whose modules are in place."""
-    made = pickle.loads(shipment.attempts)
+    made, classes = pickle.loads(shipment.attempts)
     assert isinstance(made, Attempts)
+    _mains.append(sys.modules["__main__"])
+    sys.modules["__main__"] = main = ModuleType("__main__")
+    vars(main).update(classes)
     return made
+
+
+_mains: list[ModuleType] = []  # the one that runs must not be collected

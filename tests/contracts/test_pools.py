@@ -356,8 +356,7 @@ def test_a_run_lets_others_have_their_turn(on_disk, tmp_path):
 def taken(on_disk):
     """The only slot of the pool `db`, held by somebody else."""
     on_disk.set_pool_limit("db", 1)
-    slots = on_disk.record.take_slots(["db"])
-    yield slots
+    return on_disk.record.take_slots(["db"])
 
 
 def two_steps():

@@ -195,7 +195,7 @@ class Upkeep(Protocol):
 
 
 class Pools(Protocol):
-    """How many steps may run at once that name the same pool, over all runs. A slot is a lock: it ends with its process."""
+    """How many steps may run at once that name the same pool, over all runs. A slot ends with its process."""
 
     def limit_pool(self, pool: str, slots: int | None) -> None:
         """Gives a pool so many slots; None: no limit. What is taken stays taken."""

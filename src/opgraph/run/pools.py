@@ -32,7 +32,7 @@ class Slots:
         self._pools = {number: step.pools for number, step in enumerate(steps) if step.pools}
         self._of: dict[int, tuple[str, ...]] = {}  # the pools of each step that waits or runs
         self._waiting: dict[tuple[int, tuple[str, ...]], list[int]] = {}  # by lane and pools; lowest number first
-        self._since: dict[int, float] = {}  # those of which it is yet to be recorded that they wait; of a fan-out the first
+        self._since: dict[int, float] = {}  # waiting, and not yet recorded; of a fan-out the first
         self._held: dict[int, tuple[tuple[str, ...], tuple[int, ...]]] = {}  # by step: the pools, the slots
         self._queued: set[str] = set()  # the pools for which others see this run wait
         self._next_try: dict[int, float] = {}  # by lane

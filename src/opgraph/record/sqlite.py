@@ -5,7 +5,7 @@
 import json
 import sqlite3
 import time as clock
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -36,6 +36,7 @@ _decode_parts = msgspec.msgpack.Decoder(dict[str, str]).decode
 _decode_names = msgspec.msgpack.Decoder(tuple[str, ...]).decode
 _SQL = queries("sqlite")
 _APPEND = _SQL["append"]
+_APPEND_TWO = _SQL["append_two"]
 
 
 class SqliteWriter:
@@ -64,12 +65,18 @@ class SqliteWriter:
         value = values[0] if values else None
         # A row has one value, of its first fact: so one row will do unless a later fact has one too.
         several = len(values) - values.count(None) > (value is not None)
-        if several or logs or durable or not facts or views.touched(facts):
+        if logs or durable or not facts or views.touched(facts):
             return self._append_all(facts, values, logs, durable=durable)
-        row = (self._number << 32 | first, _encode(facts), value, self._number, self.epoch)
+        if several:
+            rows = self._rows(facts, values)
+            if len(rows) > 2:
+                return self._append_all(facts, values, logs, durable=durable)
+            statement, row = _APPEND_TWO, (*rows[0], *rows[1], self._number, self.epoch)
+        else:
+            statement, row = _APPEND, (self._number << 32 | first, _encode(facts), value, self._number, self.epoch)
         with self._record.lock:
             try:
-                written = self._execute(_APPEND, row).rowcount
+                written = self._execute(statement, row).rowcount
             except sqlite3.Error as cause:
                 raise self._record.refusal(cause) from cause
         if not written:
@@ -89,30 +96,25 @@ class SqliteWriter:
             first = self.next_seq
             if _epoch(connection, self._number) != self.epoch:
                 raise self._superseded()
-            connection.executemany(_APPEND, self._rows(facts, values))
-            connection.executemany(
-                _SQL["append_log"], ({"number": self._number, **msgspec.structs.asdict(line)} for line in logs)
-            )
+            connection.executemany(_APPEND, [(*row, self._number, self.epoch) for row in self._rows(facts, values)])
+            if logs:
+                connection.executemany(
+                    _SQL["append_log"], [{"number": self._number, **msgspec.structs.asdict(line)} for line in logs]
+                )
             if views.touched(facts):
                 self._show(connection, first, facts)
         if facts:  # lines of log may come from another thread, at any time
             self.next_seq = first + len(facts)
         return first
 
-    def _rows(
-        self, facts: Sequence[AnyFact], values: Sequence[bytes | None]
-    ) -> Iterator[tuple[int, bytes, bytes | None, int, int]]:
+    def _rows(self, facts: Sequence[AnyFact], values: Sequence[bytes | None]) -> list[tuple[int, bytes, bytes | None]]:
         """The facts cut into rows, each fact with a value beginning one."""
+        base = self._number << 32 | self.next_seq
         starts = [i for i in range(len(facts)) if i == 0 or (i < len(values) and values[i] is not None)]
-        for start, end in pairwise([*starts, len(facts)]):
-            value = values[start] if start < len(values) else None
-            yield (
-                self._number << 32 | self.next_seq + start,
-                _encode(list(facts[start:end])),
-                value,
-                self._number,
-                self.epoch,
-            )
+        return [
+            (base + start, _encode(facts[start:end]), values[start] if start < len(values) else None)
+            for start, end in pairwise([*starts, len(facts)])
+        ]
 
     def _show(self, connection: sqlite3.Connection, first: int, facts: Sequence[AnyFact]) -> None:
         status, started, ended = connection.execute(_SQL["standing"], {"number": self._number}).fetchone()

@@ -28,6 +28,12 @@ order by id desc limit 1
 -- name: append
 insert into facts (id, body, value) select ?1, ?2, ?3 from runs where number = ?4 and epoch = ?5
 
+-- The same for two rows. So the facts of a fan-out come: a value of the generator, and that of the step before.
+-- name: append_two
+insert into facts (id, body, value)
+select column1, column2, column3 from (values (?1, ?2, ?3), (?4, ?5, ?6))
+where exists (select 1 from runs where number = ?7 and epoch = ?8)
+
 -- name: append_log
 insert into logs (run, step, attempt, time, level, logger, text)
 values (:number, :step, :attempt, :time, :level, :logger, :text)

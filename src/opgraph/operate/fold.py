@@ -59,8 +59,8 @@ class Fold:
     __slots__ = (
         "_made", "_members",
         "attempts", "because", "before", "canceling", "compute", "counts", "ended", "epoch", "errors", "hooks", "kept",
-        "load", "outputs", "phase", "plan", "reads", "run_ended", "run_error", "run_started", "running", "sizes",
-        "started", "status", "store", "waits", "waits_for",
+        "load", "made", "outputs", "phase", "plan", "reads", "run_ended", "run_error", "run_started", "running",
+        "sizes", "started", "status", "store", "waits", "waits_for",
     )  # fmt: skip
 
     def __init__(self, plan: Plan) -> None:
@@ -72,6 +72,7 @@ class Fold:
         self.attempts = [0] * n
         self.started: list[float] = [0.0] * n  # of the last attempt
         self.ended: list[float] = [0.0] * n
+        self.made: list[float] = []  # when each step came that was made for a value of a fan-out
         self.load = [0] * n  # µs, of the last attempt
         self.compute = [0] * n
         self.store = [0] * n
@@ -139,7 +140,7 @@ class Fold:
             return self._add(seq, fact)
         self._made.add(seq, fact)
         for number in range(len(self.phase), len(self._made.keys)):
-            self._grow(number)
+            self._grow(number, getattr(fact, "time", 0.0))
         step = self._add(seq, fact)
         if step < 0:
             for template in self._members:
@@ -153,9 +154,10 @@ class Fold:
                 self._sum_up(template)
         return row
 
-    def _grow(self, number: int) -> None:
+    def _grow(self, number: int, time: float) -> None:
         """A step was made for a value of a fan-out."""
         self.phase.append(Phase.PENDING)
+        self.made.append(time)
         self.attempts.append(0)
         for times in (self.started, self.ended):
             times.append(0.0)
@@ -212,7 +214,7 @@ class Fold:
             self.because.setdefault(template, (self.plan.steps[template].over[-1].step, ""))
             self.phase[template] = Phase.SKIPPED if generator is Phase.SKIPPED else Phase.BLOCKED
 
-    def _add(self, seq: int, fact: AnyFact) -> int:
+    def _add(self, seq: int, fact: AnyFact) -> int:  # noqa: PLR0911 - one a kind of fact
         kind = type(fact)
         if kind is StepSucceeded:
             return self._succeeded(seq, fact)  # pyright: ignore[reportArgumentType] - `kind is` is the fast isinstance

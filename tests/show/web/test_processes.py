@@ -26,6 +26,8 @@ def test_a_run_is_launched_watched_and_shown(server):
     assert rows["revenue.double"]["counts"] == {"succeeded": 2}
     keys = server.get(f"runs/{run['run_id']}/tree", parent=rows["revenue.double"]["id"])["rows"]
     assert [row["name"] for row in keys] == ["[k0]", "[k1]"]
+    began = rows["revenue.pieces"]["started"]  # a key waits from the moment at which its value came, not from the run's
+    assert all(row["started"] - row["times"]["queue_us"] / 1e6 > began - 0.001 for row in keys)
     step = server.get(f"runs/{run['run_id']}/steps/{rows['revenue.total']['n']}")
     assert (step["outputs"][0]["asset"], step["inputs"][0]["step"]) == ("revenue", "revenue.double")
     said = [line["text"] for line in server.get(f"runs/{run['run_id']}/logs")["lines"]]

@@ -113,9 +113,20 @@ class Followed:
         began = fold.started[step]
         if not began:
             return 0
-        ends = [fold.ended[up] for up in self.upstream[fold.row(step)]]
-        ready = max([fold.run_started, *(end for end in ends if end and end <= began)])
+        planned = len(self.plan.steps)
+        made = fold.made[step - planned] if step >= planned else 0.0
+        ends = [fold.ended[self._beside(step, up)] for up in self.upstream[fold.row(step)]]
+        ready = max([fold.run_started, made, *(end for end in ends if end and end <= began)])
         return max(0, int((began - ready) * 1_000_000)) if ready else 0
+
+    def _beside(self, step: int, up: int) -> int:
+        """Of a step above that is mapped too, the one of the same mapping key: it was made by the same value."""
+        planned, fold = len(self.plan.steps), self.fold
+        if step < planned or not self.plan.steps[up].over:
+            return up
+        wanted = self.plan.steps[up].key + fold.key(step).removeprefix(self.plan.steps[fold.row(step)].key)
+        near = range(step - 1, max(planned, step - planned) - 1, -1)
+        return next((i for i in near if fold.key(i) == wanted), up)
 
     def status_of_row(self, row: Row) -> Phase:
         """How the steps of a row stand as one."""

@@ -477,7 +477,8 @@ def executor_of(
     settings: Mapping[str, Any] = config if is_tree(config) else {}  # anything else is refused with the configuration
     for name, executor in _BESIDE.items():  # how the settings of Dagster's default executor say which
         if name in settings:
-            chosen, settings = given or executor, settings[name] or {}
+            chosen, inner = given or executor, settings[name]
+            settings = inner if is_tree(inner) else {}
     settings = {**settings, **workers}
     if chosen is None:
         if workers:

@@ -31,11 +31,11 @@ class Launcher:
     Args:
         location: the project.
         instance: where runs are recorded.
-        failed: called when a run could not begin: its process may have found other code than was planned.
+        ended: called when a run ended before it began: its process found other code than was planned.
     """
 
-    def __init__(self, location: Location, instance: Instance, failed: Callable[[], None]) -> None:
-        self._location, self._instance, self._failed = location, instance, failed
+    def __init__(self, location: Location, instance: Instance, ended: Callable[[], None]) -> None:
+        self._location, self._instance, self._ended = location, instance, ended
         self._children: list[subprocess.Popen[bytes]] = []
         self._lock = threading.Lock()
 
@@ -82,7 +82,8 @@ class Launcher:
         text = said["why"] if "why" in said else said["problem"]["text"] if "problem" in said else ""
         if text:
             never_began(self._instance, run_id, ErrorInfo("RunNotStarted", text, during="worker"))
-        self._failed()
+        else:
+            self._ended()  # its code is importable, and not what was planned; broken code must not replace what works
 
     def reap(self) -> None:
         """Take note of processes that ended, so that none stays behind as a zombie."""

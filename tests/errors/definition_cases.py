@@ -15,6 +15,7 @@ from opgraph import (
     Backoff,
     Config,
     ConfigMapping,
+    ConfigurableResource,
     Definitions,
     DynamicOut,
     DynamicOutput,
@@ -734,6 +735,17 @@ def needed_not_given():
     def it(context): ...
 
     materialize([it], resources={"db": db})
+
+
+@case("resolve.mistakes.ClassOfResource")
+def class_of_resource():
+    class Warehouse(ConfigurableResource):
+        url: str
+
+    @asset
+    def it(warehouse: Warehouse): ...
+
+    materialize([it], resources={"warehouse": Warehouse})
 
 
 @case("resolve.needs.ResourceCircle")

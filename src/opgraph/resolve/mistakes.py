@@ -164,6 +164,18 @@ class MissingIOManager(InvalidDefinitionError):
         )
 
 
+class ClassOfResource(InvalidDefinitionError):
+    """A class stands among the resources where an object of it is meant."""
+
+    def __init__(self, key: str, cls: type, where: Source | None) -> None:
+        self.key, self.cls = key, cls
+        super().__init__(
+            f"the resource `{key}` is the class `{cls.__name__}` itself, not an object of it",
+            where=where,
+            fix=f"make one, `{cls.__name__}(…)`; `{cls.__name__}.configure_at_launch()` leaves its settings to the run",
+        )
+
+
 class NotAnIOManager(InvalidDefinitionError):
     """A resource under an I/O manager's key that is none."""
 

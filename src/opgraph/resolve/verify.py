@@ -10,6 +10,7 @@ from opgraph.resolve.flatten import FlatStep, Many, OuterInput, StepOut, Unwired
 from opgraph.resolve.hooks import without_resources
 from opgraph.resolve.mistakes import (
     AssetCycle,
+    ClassOfResource,
     ConflictingResource,
     FanOutAsAsset,
     InputNotProvided,
@@ -118,6 +119,10 @@ def missing_resources(
             if name not in resources and name not in seen:
                 seen.add(name)
                 yield MissingResource(name, f"op '{step.key}'", place_of(step, None), *_known(name, resources))
+            given = resources.get(name)
+            if isinstance(given, type) and getattr(given, "opgraph_is_resource", False) and name not in seen:
+                seen.add(name)
+                yield ClassOfResource(name, given, place_of(step, None))
         for output, out in step.op.outs.items():
             name = managers.get((number, output)) or out.io_manager_key
             asked[name or DEFAULT_MANAGER] = None

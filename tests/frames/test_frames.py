@@ -1,6 +1,8 @@
 """I/O managers for tables: each kind of table goes in and comes out, with its columns and rows as metadata."""
 
 import datetime as dt
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -88,6 +90,22 @@ def test_tables_come_back_as_they_are_annotated(manager, kind):
         return table
 
     seen.__annotations__["table"] = wanted | None
+    assert og.materialize([table, og.asset(seen)], resources={"io_manager": manager}).success
+
+
+@pytest.mark.parametrize("annotation", [list[dict], list[dict[str, Any]], list[Mapping[str, Any]] | None])
+def test_rows_for_an_input_that_takes_a_list_of_dicts(manager, annotation):
+    """An input annotated as a list of dicts is given the rows of what was stored as another kind."""
+
+    @og.asset
+    def table():
+        return MAKERS["pandas"]()
+
+    def seen(table):
+        assert table == ROWS
+        return table
+
+    seen.__annotations__["table"] = annotation
     assert og.materialize([table, og.asset(seen)], resources={"io_manager": manager}).success
 
 

@@ -38,14 +38,21 @@ class NoTable(Error):
 
 
 def kind_of(cls: Any) -> str:
-    """The kind of table that a class or an annotation is; "" where it is none."""
+    """The kind of table that a class or an annotation is, "rows" for a list of dicts; "" where it is none."""
     origin = typing.get_origin(cls)
     if origin is typing.Annotated:
         return kind_of(typing.get_args(cls)[0])
     if origin in (typing.Union, types.UnionType):
         return next((kind for each in typing.get_args(cls) if (kind := kind_of(each))), "")
+    if origin is list and any(_is_row(each) for each in typing.get_args(cls)):
+        return "rows"
     library = getattr(cls, "__module__", "").partition(".")[0]
     return _KINDS.get((library, getattr(cls, "__name__", "")), "")
+
+
+def _is_row(cls: Any) -> bool:
+    kind = typing.get_origin(cls) or cls
+    return (isinstance(kind, type) and issubclass(dict, kind) and kind is not object) or typing.is_typeddict(kind)
 
 
 def wanted(context: InputContext, stored: str) -> str:

@@ -36,6 +36,25 @@ def test_an_asset_job_is_a_job():
     assert job.execute_in_process().output_for_node("report") == 2
 
 
+def test_runs_have_the_labels_that_the_job_has_for_them():
+    """`run_tags` are the labels of a job's runs, of assets or of ops; where it has none, `tags` are."""
+    ops = numbers.to_job("ops", tags={"a": "b"})
+    ops_with_both = og.job(name="both", tags={"a": "b"}, run_tags={"c": "d"})(lambda: plus(one()))
+    jobs = [DEFS.resolve_job_def("nightly"), ops_with_both, ops]
+    labels = [dict(job.execute_in_process().run.tags) for job in jobs]
+    assert labels == [{"c": "d"}, {"c": "d"}, {"team": "x", "a": "b"}]
+    with og.Instance.ephemeral() as instance:
+        run_id = og.execute_job(ops_with_both, instance=instance, tags={"e": "f"}).run_id
+        assert dict(instance.get_run_by_id(run_id).tags) == {"c": "d", "e": "f"}
+
+
+def test_one_selection_of_ops_may_be_a_text():
+    """`op_selection="*plus"` is the selection `["*plus"]`, not one of its letters."""
+    job = og.job(name="chain")(lambda: plus.alias("last")(plus(one())))
+    result = job.execute_in_process(op_selection="*plus")
+    assert [event.step_key for event in result.all_events if event.is_step_success] == ["one", "plus"]
+
+
 def test_a_part_of_an_asset_job():
     """A part makes only its assets; an unknown asset is an error."""
     with og.Instance.ephemeral() as instance:

@@ -298,7 +298,7 @@ def job_target(
             job=name,
             policy=policy,
             may_be_none=True,  # a job of all assets may stand before the first one
-            tags={**job.tags, **(tags or {})},
+            tags={**job.run_tags, **(tags or {})},
             executor=job.executor_def,
             run_config=run_config,
             defaults=job.config,
@@ -340,6 +340,8 @@ def graph_target(
     values: Mapping[str, Any] = definition.input_values if isinstance(definition, JobDefinition) else {}
     if selection is None and isinstance(definition, JobDefinition):
         selection = definition.op_selection
+    if isinstance(selection, str):
+        selection = [selection]
     flat = flatten(graph)
     read = _assets_read(flat)
     if read and project is None:
@@ -354,6 +356,7 @@ def graph_target(
         owner=definition.name,
     )
     inputs = {**values, **settings.inputs, **(given or {})}
+    labels = definition.run_tags if isinstance(definition, JobDefinition) else definition.tags
     chosen = _chosen(flat, selection) if selection else None
     steps = [step for step in flat.steps if chosen is None or step.key in chosen]
     job = definition if isinstance(definition, JobDefinition) else None
@@ -371,7 +374,7 @@ def graph_target(
         definition.name,
         flat,
         everything,
-        {**definition.tags, **(tags or {})},
+        {**labels, **(tags or {})},
         inputs,
         definition,
         settings,

@@ -15,7 +15,7 @@ FAULTS = {
     "resolve.mistakes.GraphCycle",  # neither a graph's body nor `dependencies` can make one
     "run.binding.StepGone",
     "run.driver.StuckRun",
-    "run.shelf.NoSuchManager",  # found before anything runs, as `resolve.mistakes.MissingIOManager`
+    "run.missing.NoSuchManager",  # found before anything runs, as `resolve.mistakes.MissingIOManager`
 }
 
 

@@ -453,7 +453,7 @@ def downstream(upstream):
     return sum(upstream)
 
 
-@case("run.shelf.NeverMaterialized")
+@case("run.missing.NeverMaterialized")
 def never_materialized():
     materialize([upstream, downstream], selection="downstream")
 
@@ -469,7 +469,7 @@ def not_loaded_for_result():
     materialize([upstream], resources={"io_manager": Writing()}).output_for_node("upstream")
 
 
-@case("run.shelf.AssetValueLost")
+@case("run.missing.AssetValueLost")
 def asset_value_lost(tmp_path):
     with Instance(tmp_path) as instance:
         materialize([upstream], instance=instance)
@@ -479,7 +479,7 @@ def asset_value_lost(tmp_path):
         materialize([upstream, downstream], instance=instance, selection="downstream")
 
 
-@case("run.shelf.NoStoredValue")
+@case("run.missing.NoStoredValue")
 def no_stored_value():
     @asset
     def marker() -> None: ...
@@ -1063,7 +1063,7 @@ def no_step_under_way():
     OpExecutionContext.get()
 
 
-@case("run.shelf.UnknownAsset")
+@case("run.missing.UnknownAsset")
 def unknown_asset():
     @asset
     def it(context):

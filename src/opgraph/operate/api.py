@@ -47,9 +47,10 @@ from opgraph.run.captured import Captured, StepLog
 from opgraph.run.instance import Instance
 from opgraph.run.invoke import invoke
 from opgraph.run.made import Made
+from opgraph.run.missing import AssetValueLost
 from opgraph.run.resources import Opened, open_resource
 from opgraph.run.results import ExecuteInProcessResult
-from opgraph.run.shelf import AssetValueLost, Shelf
+from opgraph.run.shelf import Shelf
 from opgraph.values.manager import InMemoryIOManager, IOManager
 from opgraph.values.problems import ValueLostError
 
@@ -403,7 +404,7 @@ def result_of(target: Target, outcome: RunOutcome, instance: Instance) -> Execut
     makers: dict[str, dict[int, str]] = {}
 
     def load(kept: Kept) -> Any:
-        place, held = kept.stored.place, outcome.shelf.held
+        place, held = kept.stored.place, outcome.shelf.managers.held
         maker = ""
         if place is not Place.INLINE and place is not Place.FILE:  # a manager may want to know
             if kept.run not in makers:

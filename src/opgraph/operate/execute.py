@@ -399,7 +399,7 @@ def _drive(
     )
     past = instance.record.facts(writer.run_id)
     steps = steps if steps is not None else target.bind(plan)
-    shelf.ops = {each.step.key: each.op for each in steps}
+    shelf.managers.ops = {each.step.key: each.op for each in steps}
     choice = executor_of(target, executor, otherwise)
     # Each worker process makes its own resources, when a step of its own needs them.
     here = steps if choice.name not in APART else [each for each in steps if each.step.executor]

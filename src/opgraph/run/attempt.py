@@ -34,9 +34,10 @@ from opgraph.run.executors.protocol import Emit, Ended, Missing, Stopped, Task
 from opgraph.run.failure import error_info
 from opgraph.run.hooks import Witness, with_hooks
 from opgraph.run.loop import EventLoop
+from opgraph.run.missing import Lost
 from opgraph.run.mistakes import InputNotGiven
 from opgraph.run.retries import judged
-from opgraph.run.shelf import Lost, Shelf
+from opgraph.run.shelf import Shelf
 from opgraph.run.sources import Found, Sources, put_together
 from opgraph.values.problems import ValueLostError
 
@@ -83,6 +84,7 @@ class Attempts:
     ) -> None:
         self.shelf, self.side, self.said, self.steps, self._sources = shelf, side, said, steps, sources
         self._given, self._policy, self._selection = given, policy, frozenset(selection)
+        self._managers = shelf.managers
         self._sides: dict[int, AssetSide] = {}
         self._contexts: dict[int, OpExecutionContext] = {}  # of the steps under way, where they have one
         self._bound: dict[int, BoundStep] = {}  # the steps under way
@@ -118,8 +120,8 @@ class Attempts:
             going.witness = Witness()
         try:
             ins = self._load(bound, going)
-            if self.shelf.heard and self.shelf.reported:
-                _report(going, self.shelf.reported)
+            if self._managers.heard and self._managers.reported:
+                _report(going, self._managers.reported)
             going.loaded = _clock()
             selected = bound.selected if task.asked is None else task.asked
             context: OpExecutionContext | None = None
@@ -159,8 +161,8 @@ class Attempts:
             going.witness = Witness()
         try:
             ins = self._load(bound, going)
-            if self.shelf.heard and self.shelf.reported:
-                _report(going, self.shelf.reported)
+            if self._managers.heard and self._managers.reported:
+                _report(going, self._managers.reported)
             going.loaded = _clock()
             selected = bound.selected if task.asked is None else task.asked
             context: OpExecutionContext | None = None
@@ -294,7 +296,7 @@ class Attempts:
 
     def _noted(self, value: Any, kept: Kept, name: str, going: "_Going") -> Any:
         """The value of an asset, and for the record, which version of it that is."""
-        stored, metadata = kept.stored, self.shelf.told_of_input()
+        stored, metadata = kept.stored, self._managers.told_of_input()
         going.reads.append(Read(name, stored.asset or "", kept.run, kept.seq, stored.data_version, metadata))
         return value
 
@@ -370,7 +372,7 @@ class Attempts:
         elif isinstance(source, FromCaller) and not (manager and source.name not in self._given):
             ins[name] = self._from_caller(source, bound, name)
         elif manager and name not in bound.call.defaults:
-            ins[name] = self.shelf.load_from_outside(bound, name, manager, going.task.attempt)
+            ins[name] = self._managers.load_from_outside(bound, name, manager, going.task.attempt)
         else:
             ins[name] = bound.call.defaults[name]
 
@@ -405,8 +407,8 @@ class Attempts:
             except BaseException as error:
                 raise _InStore(item.output, error) from error
             going.storing = _clock() - began
-            if self.shelf.heard and self.shelf.reported:
-                _report(going, self.shelf.reported)
+            if self._managers.heard and self._managers.reported:
+                _report(going, self._managers.reported)
             return (stored,), blob
         streaming = kind is not tuple and kind is not list
         if bound.whole:
@@ -472,8 +474,8 @@ class Attempts:
             raise _InStore(item.output, error) from error
         finally:
             going.storing += _clock() - began
-        if self.shelf.heard and self.shelf.reported:
-            _report(going, self.shelf.reported)
+        if self._managers.heard and self._managers.reported:
+            _report(going, self._managers.reported)
         if alone:
             del item  # the next one may need the room
             going.emit(OutputStored(task.step, task.attempt, _now(), stored), blob)

@@ -123,3 +123,13 @@ def stores_other() -> MaterializeResult[int]:
     # pyright says: Type "MaterializeResult[str]" is not assignable to return type "MaterializeResult[int]"
     # mypy says: Argument "value" to "MaterializeResult" has incompatible type "str"; expected "int"
     return MaterializeResult(value="one")
+
+
+@op
+def misspelt(context: OpExecutionContext) -> None:
+    # pyright says: Cannot access attribute "logg" for class "OpExecutionContext"
+    # mypy says: "OpExecutionContext" has no attribute "logg"
+    context.logg.info("")
+    # pyright says: "Literal[3]" is not assignable to "str"
+    # mypy says: incompatible type "int"; expected "str"
+    context.has_tag(3)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from msgspec import Struct
 
@@ -515,12 +515,14 @@ class OpExecutionContext(Context):
         """Whether the run has partitions."""
         return False
 
-    def __getattr__(self, name: str) -> NoReturn:
-        if name in _OF_PARTITIONS:
-            raise UnpartitionedError(name)
-        if name in _OF_RUNS and self._load is None:
-            raise mistakes.NotInTests(name, self._side.builder or "build_op_context")
-        raise AttributeError(f"{type(self).__name__} has no '{name}'", name=name)
+    if not TYPE_CHECKING:  # for a checker a name that is not there is a mistake
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if name in _OF_PARTITIONS:
+                raise UnpartitionedError(name)
+            if name in _OF_RUNS and self._load is None:
+                raise mistakes.NotInTests(name, self._side.builder or "build_op_context")
+            raise AttributeError(f"{type(self).__name__} has no '{name}'", name=name)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._step_key or self._name}>"

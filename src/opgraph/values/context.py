@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from opgraph.keys import AssetKey
 from opgraph.values.problems import MetadataTwice, NoAssetError, NoInputAsks, UnpartitionedError
@@ -166,8 +166,10 @@ class OutputContext:
         """Whether the asset has partitions."""
         return False
 
-    def __getattr__(self, name: str) -> NoReturn:
-        _refuse(name, type(self).__name__)
+    if not TYPE_CHECKING:  # for a checker a name that is not there is a mistake
+
+        def __getattr__(self, name: str) -> NoReturn:
+            _refuse(name, type(self).__name__)
 
     def __repr__(self) -> str:
         return f"OutputContext({'/'.join(self.get_identifier())})"
@@ -324,8 +326,10 @@ class InputContext:
         """Whether the asset has partitions."""
         return False
 
-    def __getattr__(self, name: str) -> NoReturn:
-        _refuse(name, type(self).__name__)
+    if not TYPE_CHECKING:  # for a checker a name that is not there is a mistake
+
+        def __getattr__(self, name: str) -> NoReturn:
+            _refuse(name, type(self).__name__)
 
     def __repr__(self) -> str:
         return f"InputContext({self.input_name or self.key})"

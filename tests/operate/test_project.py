@@ -246,11 +246,12 @@ def test_a_syntax_error_names_its_line(project, tmp_path):
 def test_an_exception_in_the_file_shows_the_users_lines_last_first(project, tmp_path):
     """Only the user's lines are shown, the one that raised first; none of opgraph or of the import system."""
     project("helper_that_raises.py", "def go():\n    raise RuntimeError('not today')\n")
-    project("definitions.py", "import helper_that_raises\nhelper_that_raises.go()\n")
+    project("asks_for_helper.py", "import helper_that_raises\nhelper_that_raises.go()\n")
+    project("definitions.py", "import importlib\nby_name = importlib.import_module\nby_name('asks_for_helper')\n")
     with pytest.raises(mistakes.DefinitionsFailedError, match="RuntimeError: not today") as caught:
         load(find(tmp_path))
     text = str(caught.value)
-    assert text.index("helper_that_raises.py:2") < text.index("definitions.py:2")
+    assert text.index("helper_that_raises.py:2") < text.index("asks_for_helper.py:2") < text.index("definitions.py:3")
     assert "importlib" not in text
     assert "opgraph/operate" not in text
 

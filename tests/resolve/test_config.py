@@ -625,6 +625,12 @@ def test_texts_that_cannot_be_read(text, what):
     assert what in str(caught.value)
 
 
+def test_text_of_the_command_line_is_called_a_str():
+    """What a mistake says of a text is the same wherever the text came from."""
+    given = flat(["resources.db.port=x"], ROOTS)["resources"]["db"]["config"]["port"]
+    assert "not the str 'x'" in str(mistakes.WrongType("resources.db.config.port", "a whole number", given, None))
+
+
 @pytest.mark.parametrize(("name", "text"), [("a.toml", "x = "), ("a.json", "{"), ("b.json", "[1]"), ("b.toml", "\xff")])
 def test_files_that_cannot_be_read(name, text, tmp_path):
     """A damaged file is an error that names it."""

@@ -358,7 +358,7 @@ def user_frames(problem: BaseException) -> list[Frame]:
     return [
         Frame(line.filename, line.lineno or 0, line.name, (line.line or "").strip())
         for line in traceback.extract_tb(problem.__traceback__)
-        if not line.filename.startswith((_PACKAGE, "<frozen importlib"))
+        if not line.filename.startswith((_PACKAGE, "<frozen importlib", importlib.__file__))
     ]
 
 

@@ -123,10 +123,11 @@ class WrongType(InvalidConfigError):
     """A value of another type than was declared. A secret's value is not shown."""
 
     def __init__(self, path: str, expected: str, got: object, where: Source | None, *, secret: bool = False) -> None:
-        self.path, self.expected, self.got = path, expected, type(got).__name__
+        # Text of the command line is a kind of str that is nobody's business.
+        self.path, self.expected, self.got = path, expected, "str" if isinstance(got, str) else type(got).__name__
         value = "" if secret else f" {shown(got)}"
         super().__init__(
-            f"`{path}` must be {expected}, not the {type(got).__name__}{value}",
+            f"`{path}` must be {expected}, not the {self.got}{value}",
             where=where,
             fix=f"give it {expected}",
         )

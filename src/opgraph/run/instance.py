@@ -299,16 +299,17 @@ class Instance:
             return
         folder = self.home / CANCELED
         folder.mkdir(mode=0o700, exist_ok=True)
-        path = folder / run_id
-        path.touch(mode=0o600)
-        path.write_text(by)
+        written = folder / f".{run_id}.{os.getpid()}"  # renamed when it is whole: the driver may look at any moment
+        written.touch(mode=0o600)
+        written.write_text(by)
+        written.replace(folder / run_id)
 
     def cancel_requested(self, run_id: str) -> str:
         """Who asked for a run to be cancelled; empty: nobody."""
         if self.home is None:
             return self._canceled.get(run_id, "")
         try:
-            return (self.home / CANCELED / run_id).read_text() or "cancel"
+            return (self.home / CANCELED / run_id).read_text()
         except OSError:
             return ""
 

@@ -228,4 +228,5 @@ def _took(scene):
 @pytest.mark.parametrize("shape", shapes.SHAPES, ids=lambda shape: shape.__name__)
 def test_no_shape_takes_long(shape, plain):
     """Groups in circles, boxes in boxes, fans: none takes much longer than plain layers of as many nodes."""
-    assert _took(shape(3000)) < 4 * plain
+    scene = shape(3000)
+    assert min(_took(scene) for _ in range(3)) < 8 * plain  # about four at most; 20 without bounds

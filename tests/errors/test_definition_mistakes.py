@@ -9,7 +9,6 @@ from opgraph.errors import InvalidDefinitionError
 
 # They speak of what was typed on the command line or given to `materialize`, not of a line of the definitions.
 TYPED = {
-    "declare.selection_words.InvalidSelectionError",
     "operate.target.UnknownJob",
     "operate.target.UnknownOps",
     "plan.mistakes.NothingToRun",

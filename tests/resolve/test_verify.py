@@ -387,3 +387,21 @@ def test_nothing_wrong():
     project = resolve(dg.Definitions(assets=[a, dg.AssetSpec("raw")], resources={"unused": 1}))
     assert project.problems == []
     assert project.manager_of(dg.AssetKey("a")) == "io_manager"
+
+
+def test_selections_of_jobs_are_read_with_the_rest():
+    """A job that selects what is not there is among the mistakes of the project, at the place of the job."""
+
+    @dg.asset
+    def orders(customers): ...
+
+    text = said(orders, jobs=[dg.define_asset_job("nightly", "order+")])
+    assert "no asset is named `order`, as the selection asks. Did you mean `orders`?\n     at <file>:<line>" in text
+    assert "depends on `customers`" in text
+
+
+def test_a_selection_of_a_job_that_cannot_be_read_has_a_place():
+    """The mistake is at the line of the job."""
+    with pytest.raises(dg.InvalidDefinitionError, match="cannot be read at position") as caught:
+        dg.define_asset_job("nightly", "orders(")
+    assert caught.value.where is not None

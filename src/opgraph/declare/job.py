@@ -11,10 +11,11 @@ from opgraph.declare.graph import composed
 from opgraph.declare.graph_definition import JobDefinition
 from opgraph.declare.hooks import HookDefinition, checked_hooks
 from opgraph.declare.labels import checked_name, checked_tags, memoized_tags
-from opgraph.declare.mistakes import gathering, owner_of
+from opgraph.declare.mistakes import gathering, owner_of, report
 from opgraph.declare.retry import RetryPolicy
 from opgraph.declare.run_config import checked_config
 from opgraph.declare.selection import AssetSelection, CoercibleToAssetSelection, selection_of
+from opgraph.declare.selection_words import InvalidSelectionError
 from opgraph.declare.unsupported import refuse
 from opgraph.errors import Source
 
@@ -118,7 +119,7 @@ def define_asset_job(
     return made(
         AssetJob,
         name=checked_name("job", name, where),
-        selection=AssetSelection.all() if selection is None else selection_of(selection),
+        selection=_selected(selection, where),
         config=checked_config(owner_of("job", name), config, where, of_run=True),
         description=description,
         tags=labels,
@@ -129,6 +130,15 @@ def define_asset_job(
         hooks=checked_hooks(owner_of("job", name), "hooks", hooks, where),
         source=where,
     )
+
+
+def _selected(selection: CoercibleToAssetSelection | None, where: Source | None) -> AssetSelection:
+    try:
+        return AssetSelection.all() if selection is None else selection_of(selection)
+    except InvalidSelectionError as unreadable:
+        unreadable.where = where
+        report(unreadable)
+        return AssetSelection.all()
 
 
 @overload

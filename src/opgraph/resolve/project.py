@@ -14,7 +14,8 @@ from opgraph.errors import InvalidDefinitionError, together
 from opgraph.keys import AssetKey
 from opgraph.resolve.assets import AssetGraph
 from opgraph.resolve.hooks import missing_for
-from opgraph.resolve.mistakes import DuplicateJob
+from opgraph.resolve.mistakes import DuplicateJob, UnknownSelected
+from opgraph.resolve.select import select
 from opgraph.resolve.verify import mistakes_in
 
 # The graphs of definitions in which nothing is wrong: neither changes, so who starts many runs resolves once.
@@ -41,6 +42,13 @@ class Project:
                 self.problems.append(DuplicateJob(job.name, getattr(job, "source", None)))
             self.jobs[job.name] = job
         self.problems += mistakes_in(self.graph, definitions.resources)
+        for job in definitions.jobs:
+            if isinstance(job, AssetJob):
+                try:
+                    select(self.graph, job.selection)
+                except UnknownSelected as unknown:
+                    unknown.where = job.source
+                    self.problems.append(unknown)
         of_jobs = [(hook, each) for each in definitions.jobs if isinstance(each, AssetJob) for hook in each.hooks]
         for hook, each in of_jobs:
             self.problems += missing_for(hook, f"job `{each.name}`", self.resources, set())

@@ -225,7 +225,7 @@ def which_asset():
     materialize([it])
 
 
-@case("run.attempt.UnselectedAssetCame")
+@case("run.outputs.UnselectedAssetCame")
 def unselected_came():
     @op(out={"low": Out(is_required=False), "high": Out(is_required=False)})
     def split():

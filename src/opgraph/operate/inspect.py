@@ -25,8 +25,8 @@ from opgraph.operate.views import (
 from opgraph.plan.model import Plan, Policy, Step, decode_plan, outputs_in
 from opgraph.record.rows import Materialized, RunRow
 from opgraph.record.store import Record
-from opgraph.run.attempt import discarded_line
 from opgraph.run.made import Made, fans_out
+from opgraph.run.outputs import discarded_line
 from opgraph.run.preview import preview_of
 
 DIED = "DIED"  # what a run is called that has no final status and that no living process drives

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from opgraph.declare.executor import ExecutorChoice, in_process_executor
 from opgraph.engine import (
@@ -78,6 +77,7 @@ from opgraph.run.executors.protocol import (
 )
 from opgraph.run.failure import error_info
 from opgraph.run.hooks import with_hooks
+from opgraph.run.limits import NEVER, Limits, Wish
 from opgraph.run.lookup import LookUps
 from opgraph.run.memo import Notes
 from opgraph.run.pools import POLL, Slots
@@ -85,26 +85,13 @@ from opgraph.run.retries import judged
 from opgraph.run.shelf import Shelf
 from opgraph.run.sources import Sources
 from opgraph.run.stopping import Stopping
+from opgraph.run.windows import WINDOW, Windows
 
 Listener = Callable[[int, AnyFact], None]
 _now, _clock = time.time, time.monotonic
 _TICK = 0.1  # seconds: no longer does the driver wait for a report without looking at anything else
-_GRACE_OF_CANCEL = 1.0  # seconds between asking an attempt to stop and ending it
-_GRACE_OF_LIMIT = 0.5
-_NEVER = float("inf")
 _STARTING = int(Phase.STARTING)  # in a name of its own: to ask an enum for a member takes time
 _MOST_UNRECORDED = 100  # values of a fan-out that nothing takes yet
-_WINDOW = 50  # values that a generator may yield before it waits until fewer mapped steps are left to start
-
-
-class _Wish(Struct):
-    """What the driver wants of an attempt: that it ends in time, or that it stops."""
-
-    task: Task
-    due: float  # when to act next
-    limit: float = 0.0
-    of_run: bool = False  # the limit is the run's
-    why: str = ""  # it was told to stop: `cancel` or `limit`
 
 
 class Driver:
@@ -169,21 +156,18 @@ class Driver:
         self._places = [0] * LANES  # how many attempts more may begin
         self._mapped = 0  # how many of the steps to start are mapped
         self._under_way: dict[int, Task] = {}  # attempts handed to the executor that have not ended
-        self._wishes: dict[int, _Wish] = {}  # about those of them that have a limit, or are to stop
         self._given_up: set[tuple[int, int]] = set()  # attempts that ended without a word of their own
-        self._yielded: dict[int, int] = {}  # how many values each generator has come to in its window
-        self._paused: dict[int, int] = {}  # generators that wait, and the lanes in which they will want a place
+        self._windows = Windows()
         self.failures: dict[int, StepFailed] = {}  # by step: its last attempt, where that failed
         self.errors: dict[int, BaseException] = {}  # the exceptions of failed steps, where they are at hand
         self._canceled = False
         self.canceled_by = ""
         self._stopping = Stopping(writer.run_id)
-        self._choice, self._timeout, self._asked = executor, timeout, canceled
+        self._choice, self._asked = executor, canceled
+        self._limits = Limits(timeout)
         self._pools = pools if any(step.pools for step in plan.steps) else None
         self._slots: Slots | None = None
-        self._run_due = _NEVER  # when the run's time is up
         self._run_timed_out = False
-        self._soonest = _NEVER  # the first moment at which an attempt's time may be up
         self._next_look = 0.0
         self._keeping = threading.Lock()  # while lines are taken and kept, so that they stay in their order
 
@@ -197,8 +181,7 @@ class Driver:
         with self._stopping as stopping, self._said:
             self._executor: Executor = open_executor(self._choice, self._attempts, self._emit, stopping, self._look)
             executor = self._executor
-            if self._timeout is not None:  # making a cluster ready is not the run's
-                self._run_due = _clock() + self._timeout
+            self._limits.begin(_clock())  # making a cluster ready is not the run's
             self._places = [executor.places(lane) for lane in range(LANES)]
             if self._pools is not None:
                 self._slots = Slots(self._pools, self.state.program.plan.steps, nests=not executor.apart)
@@ -213,10 +196,10 @@ class Driver:
                         self._cancel(stopping.asked)
                     self._start_ready()
                     if self._under_way:
-                        for report in executor.reports(_TICK if self._soonest is _NEVER else self._patience()):
+                        for report in executor.reports(_TICK if self._limits.soonest is NEVER else self._patience()):
                             self._take(report)
                         now = _clock()
-                        if now >= self._next_look or now >= self._soonest:
+                        if now >= self._next_look or now >= self._limits.soonest:
                             self._watch_the_clock(now)
                     elif self._slots is not None and self._slots.waiting:
                         self._wait_for_slots()
@@ -238,7 +221,7 @@ class Driver:
 
     def _start_ready(self) -> None:
         """Hand over what there are places for; what happened so far and these starts are one transaction."""
-        if self._paused:
+        if self._windows.waiting:
             self._let_generators_go_on()
         tasks: list[Task] = []
         for lane, ready in enumerate(self._ready):
@@ -254,11 +237,11 @@ class Driver:
 
     def _drive_here(self, stopping: Stopping) -> None:
         """Where attempts are made in this thread: one after the other, until the run has ended."""
-        state, ready = self.state, self._ready
+        state, ready, limits = self.state, self._ready, self._limits
         while state.final is None:
             if stopping.asked and not self._canceled:
                 self._cancel(stopping.asked)
-            elif self._soonest is not _NEVER and _clock() >= self._soonest:
+            elif limits.soonest is not NEVER and _clock() >= limits.soonest:
                 self._watch_the_clock(_clock())
             elif self._slots is not None and (number := self._slots.next(0)) is not None:
                 self._run(number)
@@ -284,16 +267,17 @@ class Driver:
         self._tell(StepStarted(number, attempt, _now()))
         self._commit()
         limit = bound.step.timeout
-        if limit is not None or self._run_due is not _NEVER:
-            limit = self._seconds_for(limit)
+        limits = self._limits
+        if limit is not None or limits.run_due is not NEVER:
+            limit = limits.seconds_for(limit, _clock())
         asked = state.asked(number) if state.wanted else None
         count = failures(state, number) if state.uncounted else attempt
         task = self._under_way[number] = Task(number, attempt, asked, bound, template, 0, count, None, limit)
         if limit is not None:
-            self._set_limit(task, limit)
+            limits.set(task, limit, _clock())
         self._stopping.doing = bound.step.key
         report = self._here.make(task)
-        if type(report) is Ended and type(report.fact) is StepSucceeded and not self._wishes and not self.failures:
+        if type(report) is Ended and type(report.fact) is StepSucceeded and not limits.wishes and not self.failures:
             del self._under_way[number]
             if self._slots is not None:
                 self._slots.free(number)
@@ -320,44 +304,34 @@ class Driver:
         self._under_way[task.step] = task
         self._stopping.doing = task.bound.step.key
         if task.limit is not None:
-            self._set_limit(task, task.limit)
+            self._limits.set(task, task.limit, _clock())
         self._executor.start(task)
 
     def _let_generators_go_on(self) -> None:
         """Those that wait, where few mapped steps are left to start and there is a place for the generator."""
-        for number, lane in list(self._paused.items()):
-            if self._mapped < _WINDOW and self._places[lane] > 0 and (self._slots is None or self._slots.take(number)):
+        for number, lane in self._windows.due(self._mapped):
+            if self._places[lane] > 0 and (self._slots is None or self._slots.take(number)):
                 self._places[lane] -= 1
-                del self._paused[number]
+                self._windows.go_on(number)
                 self._executor.order(number, self._under_way[number].attempt, Order.MORE)
 
-    def _is_over(self, number: int) -> _Wish | None:
+    def _is_over(self, number: int) -> Wish | None:
         """An attempt has ended. Returns what was wanted of it."""
         task = self._under_way.pop(number)
         if self._slots is not None:
             self._slots.free(number)
-        if self._executor.apart:
-            self._yielded.pop(number, None)
-            if self._paused.pop(number, None) is None:
-                self._places[task.lane] += 1
-        return self._wishes.pop(number, None) if self._wishes else None
-
-    def _set_limit(self, task: Task, limit: float) -> None:
-        due = _clock() + limit
-        wish = _Wish(task, due, limit)
-        if self._timeout is not None and due >= self._run_due - 0.001:
-            wish.limit, wish.of_run = self._timeout, True
-        self._wishes[task.step] = wish
-        self._soonest = min(self._soonest, due)
+        if self._executor.apart and self._windows.over(number):
+            self._places[task.lane] += 1
+        return self._limits.over(number)
 
     def _task(self, number: int, lane: int) -> Task:
         state = self.state
         attempt = state.attempts[number]
         self._tell(StepStarted(number, attempt, _now()))
         template, bound = self._bound(number)
-        taken, limit = self._sources.taken(number, bound.step), self._seconds_for(bound.step.timeout)
+        taken, limit = self._sources.taken(number, bound.step), self._limits.seconds_for(bound.step.timeout, _clock())
         asked = state.asked(number) if state.wanted else None
-        window = _WINDOW if self._executor.places(lane) > 1 else 1
+        window = WINDOW if self._executor.places(lane) > 1 else 1
         count = failures(state, number)
         return Task(number, attempt, asked, bound, template, lane, count, taken, limit, window)
 
@@ -367,13 +341,6 @@ class Driver:
             return number, self._steps[number]
         template = self.state.template[number]
         return template, self._steps[template].mapped(number, self.state.key(number))
-
-    def _seconds_for(self, limit: float | None) -> float | None:
-        """The seconds that an attempt may take, where its step has this limit: it must end with the run, too."""
-        if self._run_due is _NEVER:
-            return limit
-        left = max(self._run_due - _clock(), 0.0)
-        return left if limit is None else min(limit, left)
 
     def _take(self, report: Report) -> None:
         if isinstance(report, Ended):
@@ -413,7 +380,7 @@ class Driver:
         number, attempt = report.step, report.attempt
         if not self._is_current(number, attempt):
             return
-        task, wish = self._under_way[number], self._wishes.get(number)
+        task, wish = self._under_way[number], self._limits.wishes.get(number)
         if isinstance(report, Stopped) and not (wish is not None and (wish.why or _clock() >= wish.due)):
             if not self._canceled:  # Ctrl-C in the driver's own thread, or the code raised KeyboardInterrupt itself
                 self._cancel(self._stopping.asked or report.error.message or "KeyboardInterrupt")
@@ -441,11 +408,8 @@ class Driver:
 
     def _count(self, number: int) -> None:
         """A generator has yielded a value. After a window of them it waits, and its place is free."""
-        task, yielded = self._under_way[number], self._yielded.get(number, 0) + 1
-        self._yielded[number] = yielded
-        if yielded >= task.window:
-            self._yielded[number] = 0
-            self._paused[number] = task.lane
+        task = self._under_way[number]
+        if self._windows.fills(task):
             self._places[task.lane] += 1
             if self._slots is not None:
                 self._slots.rest(number)
@@ -487,7 +451,7 @@ class Driver:
         self.failures[number] = with_hooks(fact, task.bound, self._side, error=error)
         self._tell(self.failures[number])
 
-    def _time_is_up(self, wish: _Wish, cause: ErrorInfo | None = None) -> None:
+    def _time_is_up(self, wish: Wish, cause: ErrorInfo | None = None) -> None:
         error = StepTimedOut(wish.task.bound.step.key, wish.limit, of_run=wish.of_run)
         self._run_timed_out = self._run_timed_out or (wish.of_run and not self._canceled)
         self._fail(wish.task, error, cause=cause)
@@ -497,7 +461,7 @@ class Driver:
     def _end_run_early(self) -> None:
         if not self._canceled:
             self._run_timed_out = True
-            self._cancel(f"the run's limit of {self._timeout:g} s")
+            self._cancel(f"the run's limit of {self._limits.of_run:g} s")
 
     def _is_current(self, number: int, attempt: int) -> bool:
         task = self._under_way.get(number)
@@ -524,7 +488,7 @@ class Driver:
         self._tell(CancelRequested(_now(), by))
 
     def _patience(self) -> float:
-        return min(max(self._soonest - _clock(), 0.0), _TICK)
+        return min(max(self._limits.soonest - _clock(), 0.0), _TICK)
 
     def _watch_the_clock(self, now: float) -> None:
         """What is due: looks at the world, retries, time limits, and the end of patience with what was told to stop."""
@@ -537,28 +501,15 @@ class Driver:
         while self._delayed and self._delayed[0][0] <= wall:
             _, number = heapq.heappop(self._delayed)
             self._tell(RetryDue(number, wall))
-        for wish in [each for each in self._wishes.values() if each.due <= now]:
-            if not wish.why:
-                wish.why, wish.due = "limit", now + _GRACE_OF_LIMIT
-                self._executor.order(wish.task.step, wish.task.attempt, Order.STOP)
-            else:
-                wish.due = _NEVER
-                self._executor.order(wish.task.step, wish.task.attempt, Order.KILL)
-        self._soonest = min((each.due for each in self._wishes.values()), default=_NEVER)
+        for task, order in self._limits.orders(now):
+            self._executor.order(task.step, task.attempt, order)
         if self._delayed:
-            self._soonest = min(self._soonest, now + (self._delayed[0][0] - wall))
+            self._limits.wake(now + (self._delayed[0][0] - wall))
 
     def _stop(self, task: Task) -> None:
         """The engine wants an attempt stopped: the run is being cancelled."""
-        wish = self._wishes.setdefault(task.step, _Wish(task, _NEVER))
-        if wish.why:
-            return
-        wish.why, wish.due = "cancel", _clock() + _GRACE_OF_CANCEL
-        if self._run_timed_out:
-            assert self._timeout is not None
-            wish.why, wish.limit, wish.of_run = "limit", self._timeout, True
-        self._soonest = min(self._soonest, wish.due)
-        self._executor.order(task.step, task.attempt, Order.STOP)
+        if self._limits.stop(task, _clock(), of_run=self._run_timed_out):
+            self._executor.order(task.step, task.attempt, Order.STOP)
 
     def _look(self) -> None:
         """What cannot wait for a step's end: keep what was said, notice a request to cancel. From any thread."""
@@ -579,7 +530,7 @@ class Driver:
             self._look()
             if stopping.asked:
                 return
-            if _clock() >= self._run_due:
+            if _clock() >= self._limits.run_due:
                 self._end_run_early()
                 return
             time.sleep(min(left, _TICK))
@@ -590,7 +541,7 @@ class Driver:
         """Nothing is under way, and what could be has to wait for a pool."""
         self._watch_the_clock(_clock())
         self._commit()
-        if _clock() >= self._run_due:
+        if _clock() >= self._limits.run_due:
             self._end_run_early()
         elif not self._stopping.asked:
             time.sleep(POLL)
@@ -693,7 +644,7 @@ class Driver:
                 self._answers.append(self._look_ups.answer(self._sources, command.step))
             case Delay():
                 heapq.heappush(self._delayed, (_now() + command.seconds, command.step))
-                self._soonest = min(self._soonest, _clock() + command.seconds)
+                self._limits.wake(_clock() + command.seconds)
             case Stop():
                 task = self._under_way.get(command.step)
                 if task is not None:
@@ -703,7 +654,7 @@ class Driver:
             case End():
                 status, error = command.status, None
                 if self._run_timed_out:
-                    status, error = RunStatus.FAILURE, error_info(RunTimedOut(self._timeout or 0.0), during="worker")
+                    status, error = RunStatus.FAILURE, error_info(RunTimedOut(self._limits.of_run), during="worker")
                 self._answers.append(RunEnded(_now(), status, error))
 
     def _commit(self) -> None:

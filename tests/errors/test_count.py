@@ -14,7 +14,7 @@ FAULTS = {
     "engine.story.EngineError",
     "resolve.mistakes.GraphCycle",  # neither a graph's body nor `dependencies` can make one
     "run.binding.StepGone",
-    "run.driver.StuckRun",
+    "run.queue.StuckRun",
     "run.missing.NoSuchManager",  # found before anything runs, as `resolve.mistakes.MissingIOManager`
 }
 

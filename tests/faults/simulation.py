@@ -329,7 +329,7 @@ class World:
         step = self.plan.steps[task.template]
         known = {value.output for value in left} | {
             fact.stored.output
-            for fact in self.driver._facts + self.facts()
+            for fact in self.driver._journal.facts + self.facts()
             if isinstance(fact, OutputStored) and (fact.step, fact.attempt) == (task.step, task.attempt)
         }
         came = [

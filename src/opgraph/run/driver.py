@@ -7,7 +7,6 @@ called: one transaction a step, and at no time does a function run whose start i
 import heapq
 import os
 import socket
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -77,17 +76,18 @@ from opgraph.run.executors.protocol import (
 )
 from opgraph.run.failure import error_info
 from opgraph.run.hooks import with_hooks
+from opgraph.run.journal import Journal, Listener
 from opgraph.run.limits import NEVER, Limits, Wish
 from opgraph.run.lookup import LookUps
 from opgraph.run.memo import Notes
 from opgraph.run.pools import POLL, Slots
+from opgraph.run.queue import Queue, StuckRun
 from opgraph.run.retries import judged
 from opgraph.run.shelf import Shelf
 from opgraph.run.sources import Sources
 from opgraph.run.stopping import Stopping
 from opgraph.run.windows import WINDOW, Windows
 
-Listener = Callable[[int, AnyFact], None]
 _now, _clock = time.time, time.monotonic
 _TICK = 0.1  # seconds: no longer does the driver wait for a report without looking at anything else
 _STARTING = int(Phase.STARTING)  # in a name of its own: to ask an enum for a member takes time
@@ -133,7 +133,7 @@ class Driver:
         pools: Pools | None = None,
     ) -> None:
         self.state: State = new(programs.compile(plan), writer.run_id)
-        self._steps, self._writer, self._shelf, self._said, self._listeners = steps, writer, shelf, said, listeners
+        self._steps, self._writer, self._shelf, self._said = steps, writer, shelf, said
         self._look_ups, self._side = look_ups, side
         self._planned = len(plan.steps)  # what is numbered from here on is mapped
         policy = plan.besides[0].policy if plan.besides else Policy.MATERIALIZE
@@ -145,31 +145,25 @@ class Driver:
             advance(self.state, fact, seq)
             if self._notes is not None:
                 self._notes.see(fact)
-        self._facts: list[AnyFact] = []  # not recorded yet
-        self._values: list[bytes | None] = []
-        self._durable = False
-        self._ready: list[list[int]] = [[] for _ in range(LANES)]  # steps to start, by lane, lowest number first
+        self._journal = Journal(writer, said, self._notes, listeners)
+        self._queue: Queue  # the steps to start
         self._delayed: list[tuple[float, int]] = []
         self._answers: deque[AnyFact] = deque()
         self._next = writer.next_seq
         self._here: InProcess  # the executor, where it is this one
         self._places = [0] * LANES  # how many attempts more may begin
-        self._mapped = 0  # how many of the steps to start are mapped
         self._under_way: dict[int, Task] = {}  # attempts handed to the executor that have not ended
         self._given_up: set[tuple[int, int]] = set()  # attempts that ended without a word of their own
         self._windows = Windows()
         self.failures: dict[int, StepFailed] = {}  # by step: its last attempt, where that failed
         self.errors: dict[int, BaseException] = {}  # the exceptions of failed steps, where they are at hand
-        self._canceled = False
-        self.canceled_by = ""
+        self._canceled, self.canceled_by = False, ""
         self._stopping = Stopping(writer.run_id)
         self._choice, self._asked = executor, canceled
         self._limits = Limits(timeout)
         self._pools = pools if any(step.pools for step in plan.steps) else None
         self._slots: Slots | None = None
-        self._run_timed_out = False
-        self._next_look = 0.0
-        self._keeping = threading.Lock()  # while lines are taken and kept, so that they stay in their order
+        self._run_timed_out, self._next_look = False, 0.0
 
     def drive(self) -> RunStatus:
         """Go on until the run has ended.
@@ -185,6 +179,7 @@ class Driver:
             self._places = [executor.places(lane) for lane in range(LANES)]
             if self._pools is not None:
                 self._slots = Slots(self._pools, self.state.program.plan.steps, nests=not executor.apart)
+            self._queue = Queue(self.state, executor, self._slots)
             try:
                 self._tell(RunStarted(_now(), self._writer.epoch, os.getpid(), socket.gethostname()))
                 state = self.state
@@ -196,7 +191,7 @@ class Driver:
                         self._cancel(stopping.asked)
                     self._start_ready()
                     if self._under_way:
-                        for report in executor.reports(_TICK if self._limits.soonest is NEVER else self._patience()):
+                        for report in executor.reports(self._limits.patience(_TICK, _clock())):
                             self._take(report)
                         now = _clock()
                         if now >= self._next_look or now >= self._limits.soonest:
@@ -205,9 +200,9 @@ class Driver:
                         self._wait_for_slots()
                     elif self._delayed:
                         self._wait(stopping)
-                    elif state.final is None and not any(self._ready):
+                    elif state.final is None and not any(self._queue.lanes):
                         raise StuckRun(self._writer.run_id)
-                self._commit()
+                self._journal.commit()
             except NotRecorded as refused:
                 raise refused.cause from refused.cause.__cause__
             finally:
@@ -224,20 +219,20 @@ class Driver:
         if self._windows.waiting:
             self._let_generators_go_on()
         tasks: list[Task] = []
-        for lane, ready in enumerate(self._ready):
-            while self._places[lane] > 0 and (number := self._next_of(lane, ready)) is not None:
+        for lane in range(LANES):
+            while self._places[lane] > 0 and (number := self._queue.next(lane)) is not None:
                 if self.state.phases[number] == Phase.STARTING:  # else it was withdrawn, or waits again, meanwhile
                     self._places[lane] -= 1
                     tasks.append(self._task(number, lane))
-                elif self._slots is not None:
-                    self._slots.free(number)
-        self._commit()
+                else:
+                    self._queue.free(number)
+        self._journal.commit()
         for task in tasks:
             self._begin(task)
 
     def _drive_here(self, stopping: Stopping) -> None:
         """Where attempts are made in this thread: one after the other, until the run has ended."""
-        state, ready, limits = self.state, self._ready, self._limits
+        state, ready, limits = self.state, self._queue.lanes, self._limits
         while state.final is None:
             if stopping.asked and not self._canceled:
                 self._cancel(stopping.asked)
@@ -250,7 +245,7 @@ class Driver:
             elif self._slots is not None and self._slots.waiting:
                 self._wait_for_slots()
             elif self._delayed:
-                self._commit()
+                self._journal.commit()
                 self._wait(stopping)
             else:
                 raise StuckRun(self._writer.run_id)
@@ -259,13 +254,12 @@ class Driver:
         """Make an attempt in this thread. What an ordinary one needs is written out: it is what short ops wait for."""
         state = self.state
         if state.phases[number] != _STARTING:  # it was withdrawn, or waits again, since it was told to start
-            if self._slots is not None:
-                self._slots.free(number)
+            self._queue.free(number)
             return
         attempt = state.attempts[number]
         template, bound = (number, self._steps[number]) if number < self._planned else self._bound(number)
         self._tell(StepStarted(number, attempt, _now()))
-        self._commit()
+        self._journal.commit()
         limit = bound.step.timeout
         limits = self._limits
         if limit is not None or limits.run_due is not NEVER:
@@ -283,22 +277,10 @@ class Driver:
                 self._slots.free(number)
             for stored in report.fact.outputs:
                 if stored.asset is not None:
-                    self._durable = True
+                    self._journal.durable = True
             self._tell(report.fact, report.blob)
         else:
             self._take(report)
-
-    def _next_of(self, lane: int, ready: list[int]) -> int | None:
-        """The first of some steps to start: of a fan-out one key's chain comes before the next key's. Those that have
-        waited for a pool come first."""
-        number = self._slots.next(lane) if self._slots is not None else None
-        if number is None:
-            if not ready:
-                return None
-            number = heapq.heappop(ready)
-        if number >= self._planned:
-            self._mapped -= 1
-        return number
 
     def _begin(self, task: Task) -> None:
         self._under_way[task.step] = task
@@ -309,7 +291,7 @@ class Driver:
 
     def _let_generators_go_on(self) -> None:
         """Those that wait, where few mapped steps are left to start and there is a place for the generator."""
-        for number, lane in self._windows.due(self._mapped):
+        for number, lane in self._windows.due(self._queue.mapped):
             if self._places[lane] > 0 and (self._slots is None or self._slots.take(number)):
                 self._places[lane] -= 1
                 self._windows.go_on(number)
@@ -318,8 +300,7 @@ class Driver:
     def _is_over(self, number: int) -> Wish | None:
         """An attempt has ended. Returns what was wanted of it."""
         task = self._under_way.pop(number)
-        if self._slots is not None:
-            self._slots.free(number)
+        self._queue.free(number)
         if self._executor.apart and self._windows.over(number):
             self._places[task.lane] += 1
         return self._limits.over(number)
@@ -351,11 +332,9 @@ class Driver:
                 return
             wish = self._is_over(number)
             if type(fact) is StepSucceeded:
-                for stored in fact.outputs:
-                    if stored.asset is not None:
-                        self._durable = True
-                if self.failures:
-                    self.failures.pop(number, None)
+                if any(stored.asset is not None for stored in fact.outputs):
+                    self._journal.durable = True
+                self.failures.pop(number, None)
             elif type(fact) is StepFailed:
                 if wish is not None and wish.why == "limit":
                     self._time_is_up(wish, fact.error)
@@ -369,7 +348,7 @@ class Driver:
             if self._is_current(fact.step, fact.attempt):
                 self._tell(fact, report.blob)
                 if type(fact) is OutputStored:
-                    self._durable = self._durable or fact.stored.asset is not None
+                    self._journal.durable = self._journal.durable or fact.stored.asset is not None
                     if self._executor.apart and is_value_of_fan(fact):
                         self._count(fact.step)
         else:
@@ -411,45 +390,31 @@ class Driver:
         task = self._under_way[number]
         if self._windows.fills(task):
             self._places[task.lane] += 1
-            if self._slots is not None:
-                self._slots.rest(number)
+            self._queue.rest(number)
 
     def _lose(self, task: Task, report: Missing) -> None:
         """A value of another step is gone: that one runs again, once; otherwise this step fails."""
         number, attempt, maker, output = report.step, report.attempt, report.maker, report.output
-        if self._was_made_again(task, report):
+        if self._sources.was_made_again(task.taken, maker, output, report.mapping_key):
             self._tell(StepInterrupted(number, attempt, _now(), f"the value {output!r} was made again meanwhile"))
         elif can_be_made_again(self.state, maker, output, report.mapping_key):
             self._tell(ValueLost(maker, output, _now(), report.mapping_key))
             self._tell(StepInterrupted(number, attempt, _now(), f"waits for the lost value {output!r}"))
-        else:
-            if report.cause is not None:
-                self.errors[number] = report.cause
-            # Another attempt would not find it either.
+        else:  # another attempt would not find it either
             fact = StepFailed(number, attempt, _now(), msgspec.structs.replace(report.error, retry=False))
-            self.failures[number] = with_hooks(fact, task.bound, self._side, error=report.cause)
-            self._tell(self.failures[number])
-
-    def _was_made_again(self, task: Task, report: Missing) -> bool:
-        """Whether another step has missed the same value, and it is there again."""
-        state = self.state
-        slot = state.slot(report.maker, report.output, report.mapping_key)
-        if task.taken is None or slot is None:
-            return False
-        place = (report.maker, report.output, report.mapping_key)
-        was = next((each for each in task.taken.found if (each.maker, each.output, each.mapping_key) == place), None)
-        now = state.at(slot)
-        return now is not None and was is not None and was.kept is not None and now != was.kept
+            self._failed(task, fact, report.cause)
 
     def _fail(self, task: Task, error: Error, *, during: str = "compute", cause: ErrorInfo | None = None) -> None:
         """An attempt ended without a word of its own: another may follow, or the step's hooks are called here."""
-        number = task.step
-        self.errors[number] = error
         info = msgspec.structs.replace(error_info(error, during=during), cause=cause, frames=())
         told, wait = judged(error, info, task.bound.step.retry, task.count)
-        fact = StepFailed(number, task.attempt, _now(), told, retry_after=wait)
-        self.failures[number] = with_hooks(fact, task.bound, self._side, error=error)
-        self._tell(self.failures[number])
+        self._failed(task, StepFailed(task.step, task.attempt, _now(), told, retry_after=wait), error)
+
+    def _failed(self, task: Task, fact: StepFailed, error: BaseException | None) -> None:
+        if error is not None:
+            self.errors[task.step] = error
+        self.failures[task.step] = with_hooks(fact, task.bound, self._side, error=error)
+        self._tell(self.failures[task.step])
 
     def _time_is_up(self, wish: Wish, cause: ErrorInfo | None = None) -> None:
         error = StepTimedOut(wish.task.bound.step.key, wish.limit, of_run=wish.of_run)
@@ -479,16 +444,9 @@ class Driver:
 
     def _cancel(self, by: str) -> None:
         self._canceled, self.canceled_by = True, by
-        for ready in self._ready:
-            ready.clear()
-        if self._slots is not None:
-            self._slots.clear()
-        self._mapped = 0
+        self._queue.clear()
         self._delayed.clear()
         self._tell(CancelRequested(_now(), by))
-
-    def _patience(self) -> float:
-        return min(max(self._limits.soonest - _clock(), 0.0), _TICK)
 
     def _watch_the_clock(self, now: float) -> None:
         """What is due: looks at the world, retries, time limits, and the end of patience with what was told to stop."""
@@ -516,13 +474,7 @@ class Driver:
         self._next_look = _clock() + _TICK
         if not self._stopping.asked:
             self._stopping.asked = self._asked()
-        with self._keeping:
-            lines = self._said.drain()
-            if lines:
-                try:
-                    self._writer.append((), (), lines)
-                except RecordError:
-                    self._said.put_back(lines)  # the driver finds out at its next commit
+        self._journal.keep_lines()
 
     def _wait(self, stopping: Stopping) -> None:
         due, number = self._delayed[0]
@@ -540,7 +492,7 @@ class Driver:
     def _wait_for_slots(self) -> None:
         """Nothing is under way, and what could be has to wait for a pool."""
         self._watch_the_clock(_clock())
-        self._commit()
+        self._journal.commit()
         if _clock() >= self._limits.run_due:
             self._end_run_early()
         elif not self._stopping.asked:
@@ -556,7 +508,7 @@ class Driver:
                     self._emit_element(fact, blob)
                 else:
                     self._take(Happened(fact, blob))
-                    self._commit()
+                    self._journal.commit()
             except RecordError as error:
                 raise NotRecorded(error) from error
 
@@ -566,8 +518,8 @@ class Driver:
         So values never pile up, and a chain inside one key comes before the next key. The fact is recorded together
         with the start of the first of these steps.
         """
-        others, mine, slots = self._ready[0], list[int](), self._slots
-        self._ready[0] = mine
+        lanes, mine, slots = self._queue.lanes, list[int](), self._slots
+        others, lanes[0] = lanes[0], mine
         aside = slots.set_aside() if slots is not None else {}
         try:
             self._tell(fact, blob)
@@ -579,10 +531,10 @@ class Driver:
                         break
                     number = heapq.heappop(mine)
                 self._run(number)
-            if len(self._facts) >= _MOST_UNRECORDED:
-                self._commit()
+            if len(self._journal.facts) >= _MOST_UNRECORDED:
+                self._journal.commit()
         finally:
-            self._ready[0] = others
+            lanes[0] = others
             if self._canceled:
                 others.clear()
                 aside.clear()
@@ -594,12 +546,12 @@ class Driver:
             raise KeyboardInterrupt("cancelled")
 
     def _tell(self, fact: AnyFact, blob: bytes | None = None) -> None:
-        answers = self._answers
+        answers, journal = self._answers, self._journal
         while True:
             seq = self._next
             self._next = seq + 1
-            self._facts.append(fact)
-            self._values.append(blob)
+            journal.facts.append(fact)
+            journal.values.append(blob)
             if blob is not None:
                 self._shelf.remember(seq, blob)
             commands = advance(self.state, fact, seq)
@@ -607,35 +559,24 @@ class Driver:
                 self._notes.see(fact)
             for command in commands:
                 if type(command) is Start:  # the commonest
-                    self._make_ready(command.step)
+                    self._queue.add(command.step)
                 else:
                     self._obey(command)
             if not answers:
                 return
             fact, blob = answers.popleft(), None
 
-    def _make_ready(self, step: int) -> None:
-        executor, slots = self._executor, self._slots
-        if not executor.apart:
-            if slots is None or not slots.holds_back(step, self.state.template[step], 0):
-                heapq.heappush(self._ready[0], step)
-            return
-        if step >= self._planned:
-            self._mapped += 1
-        template = self.state.template[step]
-        lane = executor.lane(step, template)
-        if slots is None or not slots.holds_back(step, template, lane):
-            heapq.heappush(self._ready[lane], step)
-
     def _obey(self, command: Command) -> None:
         match command:
             case Start():
-                self._make_ready(command.step)
+                self._queue.add(command.step)
             case Reuse():
                 planned = command.step < self._planned  # mapped steps are reused from the parent run only
                 current = planned and self.state.program.plan.steps[command.step].decision.why != "recorded"
                 self._answers.append(StepReused(command.step, _now(), command.kept, current))
-                self._durable = self._durable or (current and any(k.stored.asset is not None for k in command.kept))
+                self._journal.durable = self._journal.durable or (
+                    current and any(k.stored.asset is not None for k in command.kept)
+                )
             case Skip():
                 self._answers.append(
                     StepSkipped(command.step, _now(), command.because, command.output, command.blocked)
@@ -656,27 +597,3 @@ class Driver:
                 if self._run_timed_out:
                     status, error = RunStatus.FAILURE, error_info(RunTimedOut(self._limits.of_run), during="worker")
                 self._answers.append(RunEnded(_now(), status, error))
-
-    def _commit(self) -> None:
-        facts = self._facts
-        with self._keeping:
-            lines = self._said.drain()
-            if not facts and not lines:
-                return
-            first = self._writer.append(facts, self._values, lines, durable=self._durable)
-        if self._notes is not None:
-            self._notes.write_now_and_then()
-        if self._listeners:
-            for seq, fact in enumerate(facts, first):
-                for listener in self._listeners:
-                    listener(seq, fact)
-        self._facts, self._values, self._durable = [], [], False
-
-
-class StuckRun(Error):
-    """The engine waits for something that nobody does."""
-
-    def __init__(self, run_id: str) -> None:
-        super().__init__(
-            f"run {run_id} has nothing left to do and has not ended", fix="this is a mistake of opgraph's: report it"
-        )

@@ -71,6 +71,10 @@ class Limits:
         """Something is due then."""
         self.soonest = min(self.soonest, due)
 
+    def patience(self, most: float, now: float) -> float:
+        """The seconds until something is due, at most so many."""
+        return most if self.soonest is NEVER else min(max(self.soonest - now, 0.0), most)
+
     def stop(self, task: Task, now: float, *, of_run: bool) -> bool:
         """An attempt is to stop: the run is cancelled, or (`of_run`) its time is up. False: it was told already."""
         wish = self.wishes.setdefault(task.step, Wish(task, NEVER))

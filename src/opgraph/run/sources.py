@@ -94,6 +94,17 @@ class Sources:
         failed = kept is None and state.phases[maker] in ENDED_BADLY
         return Found(maker, state.key(maker), state.output_at(slot), key, kept, failed)
 
+    def was_made_again(self, taken: Taken | None, maker: int, output: str, mapping_key: str | None) -> bool:
+        """Whether a value that an attempt misses is there again: another step has missed it, too."""
+        state = self.state
+        slot = state.slot(maker, output, mapping_key)
+        if taken is None or slot is None:
+            return False
+        place = (maker, output, mapping_key)
+        was = next((each for each in taken.found if (each.maker, each.output, each.mapping_key) == place), None)
+        now = state.at(slot)
+        return now is not None and was is not None and was.kept is not None and now != was.kept
+
     def taken(self, number: int, step: Step) -> Taken:
         """All that a step takes, as it stands now.
 

@@ -96,7 +96,7 @@ def test_a_reference_stands_for_a_value_of_any_type():
 
 def test_functions_take_at_most_a_context():
     """A resource function that needs more than its context is refused where it is declared."""
-    with pytest.raises(og.InvalidDefinitionError, match="Got required extra params b, c"):
+    with pytest.raises(og.InvalidDefinitionError, match="also asks for `b`, `c`"):
 
         @og.resource
         def wrong(a, b, c, d=1): ...
@@ -116,9 +116,9 @@ def test_functions_are_called_in_tests():
         return 5
 
     assert five(None) == five(context=None) == five(og.build_init_resource_context()) == 5
-    with pytest.raises(og.InvalidInvocationError, match="provided when invoking: `five` takes it as `context`"):
+    with pytest.raises(og.InvalidInvocationError, match="as the argument `context`, and it was called without"):
         five()
-    with pytest.raises(og.InvalidInvocationError, match="expected argument 'context'"):
+    with pytest.raises(og.InvalidInvocationError, match="as the argument `context`, and no other"):
         five(other=None)
 
 
@@ -177,14 +177,14 @@ def test_a_missing_resource_is_named_with_who_asks():
     def visit():
         enter()
 
-    with pytest.raises(og.InvalidDefinitionError, match="key 'door' required by op 'enter'"):
+    with pytest.raises(og.InvalidDefinitionError, match="op `enter` requires resource `door`"):
         visit.execute_in_process()
 
     @og.job(resource_defs={"door": door})
     def open_visit():
         enter()
 
-    with pytest.raises(og.InvariantViolationError, match="key 'key' required by resource with key 'door'"):
+    with pytest.raises(og.InvariantViolationError, match="resource `door` requires resource `key`"):
         open_visit.execute_in_process()
 
 

@@ -204,7 +204,7 @@ def test_a_missing_resource():
     """A resource that nobody gives: who requires it, and what there is; once, however many require it."""
     first, second = (dg.asset(name=name, required_resource_keys={"dbb"})(lambda context: 1) for name in ("a", "b"))
     assert said(first, second, resources={"db": 1}) == (
-        "resource with key 'dbb' required by op 'a' was not provided. Did you mean `db`?\n"
+        "op `a` requires resource `dbb`, which is not among the resources. Did you mean `db`?\n"
         "  at <file>:<line>\n"
         '  fix: add it: `Definitions(resources={"dbb": …})`. There are: `db`'
     )
@@ -214,7 +214,7 @@ def test_a_missing_io_manager():
     """An I/O manager that nobody gives, named by an asset, by an op's output or by an input."""
     asset = dg.asset(name="a", io_manager_key="lake")(lambda: 1)
     assert said(asset) == (
-        "io manager with key 'lake' required by output 'result' of op 'a' was not provided.\n"
+        "output `result` of op `a` names I/O manager `lake`, which is not among the resources\n"
         "  at <file>:<line>\n"
         '  fix: add it: `Definitions(resources={"lake": …})`, or leave the default by removing the name'
     )
@@ -226,8 +226,8 @@ def test_a_missing_io_manager():
         return into(out())
 
     text = said(g)
-    assert "io manager with key 'lake' required by output 'result' of op 'g.out'" in text
-    assert "io manager with key 'pond' required by input 'x' of op 'g.into'" in text
+    assert "output `result` of op `g.out` names I/O manager `lake`" in text
+    assert "input `x` of op `g.into` names I/O manager `pond`" in text
     resolve(dg.Definitions(assets=[g], resources={"lake": dg.mem_io_manager, "pond": dg.mem_io_manager}))
 
 
@@ -238,7 +238,7 @@ def test_resources_that_an_asset_brings():
     same = dg.asset(name="c", resource_defs={"db": 1})(lambda: 1)
     resolve(dg.Definitions(assets=[first, same]))
     assert said(first, second) == (
-        "Conflicting versions of resource with key 'db' were provided to different assets: `a`, `b`\n"
+        "resource `db` is given with different values by `a`, `b`\n"
         "  at <file>:<line>\n"
         "  fix: use one object for both, or two keys"
     )

@@ -349,7 +349,7 @@ def test_a_resource_that_is_missing():
     def jobbed():
         one()
 
-    message = "resource with key 'chat' required by hook `needing` of "
+    message = "hook `needing` of .* requires resource `chat`"
     with pytest.raises(InvalidDefinitionError, match=message):
         materialize([table])
     with pytest.raises(InvalidDefinitionError, match=message):
@@ -371,11 +371,11 @@ def test_called_directly():
     error = ValueError()
     context = build_hook_context({"chat": []}, plus.alias("more"), job_name="nightly", op_exception=error)
     assert warn(context) == warn(context=context) == ("more", "nightly", error, [])
-    with pytest.raises(InvalidDefinitionError, match="resource with key 'chat'"):
+    with pytest.raises(InvalidDefinitionError, match="hook `.*` .*resource `chat`"):
         warn(build_hook_context())
-    with pytest.raises(InvalidInvocationError, match="one parameter"):
+    with pytest.raises(InvalidInvocationError, match="was called with 0"):
         warn()
-    with pytest.raises(InvalidInvocationError, match="argument 'context'"):
+    with pytest.raises(InvalidInvocationError, match="argument `context`"):
         warn(other=context)
     for member in ("run_id", "instance", "op", "step_key", "run"):
         with pytest.raises(InvariantViolationError, match=f"HookContext {member}"):

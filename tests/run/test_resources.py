@@ -120,7 +120,7 @@ def test_a_resource_that_cannot_be_made():
     resources = {"noisy": Noisy(), "broken": Broken()}
     with og.Instance.ephemeral() as instance:
         with pytest.raises(
-            og.ResourceFunctionError, match="Error executing resource_fn on ResourceDefinition broken: OSError: no such host"
+            og.ResourceFunctionError, match="resource `broken` could not be made: OSError: no such host"
         ):
             og.materialize([made], resources=resources, instance=instance)
         result = og.materialize([made], resources=resources, instance=instance, raise_on_error=False)

@@ -119,7 +119,7 @@ def test_values_are_there_by_node_and_output(result):
         ("skipped", "result", NoOutput, "an optional output that it needs did not come"),
         ("behind", "result", NoOutput, "a step that it needs failed"),
         ("sevne", "result", NoSuchNode, "Did you mean `seven`"),
-        ("seven.inner", "result", NoSuchNode, "mixed has no op named seven.inner"),
+        ("seven.inner", "result", NoSuchNode, "`mixed` has no op named `seven.inner`"),
     ],
 )
 def test_a_value_that_is_not_there_is_explained(result, node, output, error, said):

@@ -40,7 +40,7 @@ class HookNeedsResource(InvalidDefinitionError):
     def __init__(self, name: str, key: str) -> None:
         self.name, self.key = name, key
         super().__init__(
-            f"resource with key '{key}' required by hook `{name}` was not provided",
+            f"hook `{name}` requires resource `{key}`, which its context does not have",
             where=Source.of_caller(),
             fix=f'write `build_hook_context(resources={{"{key}": ...}})`',
         )
@@ -82,10 +82,13 @@ class HookDefinition(Frozen):
             return args[0].with_hooks({self})
         if len(args) + len(kwargs) != 1:
             many = len(args) + len(kwargs)
-            told = f"Decorated function expects one parameter, {self.parameter}, but {many} were provided."
+            told = f"it takes one argument, its context `{self.parameter}`, and was called with {many}"
             raise HookCalledWrongly(self.name, told)
         if kwargs and self.parameter not in kwargs:
-            raise HookCalledWrongly(self.name, f"Could not find expected argument '{self.parameter}'.")
+            raise HookCalledWrongly(
+                self.name,
+                f"it takes its context as the argument `{self.parameter}`, and was called with `{next(iter(kwargs))}`",
+            )
         context = args[0] if args else kwargs[self.parameter]
         given: Any = getattr(context, "resources", None)
         for key in sorted(self.required_resource_keys):

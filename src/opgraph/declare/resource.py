@@ -24,8 +24,8 @@ class TooManyParameters(InvalidDefinitionError):
     def __init__(self, name: str, extra: list[str], where: Source | None) -> None:
         self.name, self.extra = name, tuple(extra)
         super().__init__(
-            f"the resource function `{name}` expects only a single positional required argument. "
-            f"Got required extra params {', '.join(extra)}",
+            f"the resource function `{name}` is given one argument, its context, and also asks for "
+            f"{', '.join(f'`{each}`' for each in extra)}",
             where=where,
             fix="take other resources from `context.resources`, and list them in `required_resource_keys`",
         )
@@ -37,10 +37,8 @@ class WrongResourceCall(InvalidInvocationError):
     def __init__(self, name: str, parameter: str, given: int, where: Source | None) -> None:
         self.name, self.parameter, self.given = name, parameter, given
         super().__init__(
-            f"Resource initialization expected argument '{parameter}', and no other: it is the context of `{name}`"
-            if given
-            else "Resource initialization function has context argument, but no context was provided when invoking: "
-            f"`{name}` takes it as `{parameter}`",
+            f"the resource function `{name}` takes its context as the argument `{parameter}`, and "
+            f"{'no other' if given else 'it was called without'}",
             where=where,
             fix=f"call it as `{name}(build_init_resource_context())`, or `{name}(None)` where it does not read it",
         )

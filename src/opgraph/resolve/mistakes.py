@@ -145,7 +145,7 @@ class MissingResource(InvalidDefinitionError):
         self.name, self.who, self.known = name, who, tuple(known)
         meant = f". Did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""
         super().__init__(
-            f"resource with key '{name}' required by {who} was not provided{meant or '.'}",
+            f"{who} requires resource `{name}`, which is not among the resources{meant}",
             where=where,
             fix=f'add it: `Definitions(resources={{"{name}": …}})`. There are: {listed(known) if known else "none"}',
         )
@@ -158,7 +158,7 @@ class MissingIOManager(InvalidDefinitionError):
         self.name, self.who, self.known = name, who, tuple(known)
         meant = f". Did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""
         super().__init__(
-            f"io manager with key '{name}' required by {who} was not provided{meant or '.'}",
+            f"{who} names I/O manager `{name}`, which is not among the resources{meant}",
             where=where,
             fix=f'add it: `Definitions(resources={{"{name}": …}})`, or leave the default by removing the name',
         )
@@ -199,7 +199,7 @@ class ConflictingResource(InvalidDefinitionError):
     def __init__(self, name: str, units: Sequence[str], where: Source | None) -> None:
         self.name, self.units = name, tuple(units)
         super().__init__(
-            f"Conflicting versions of resource with key '{name}' were provided to different assets: {listed(units)}",
+            f"resource `{name}` is given with different values by {listed(units)}",
             where=where,
             fix="use one object for both, or two keys",
         )

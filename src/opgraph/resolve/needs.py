@@ -13,7 +13,7 @@ class ResourceCircle(InvalidDefinitionError, InvariantViolationError):
     def __init__(self, keys: Sequence[str], where: Source | None = None) -> None:
         self.keys = tuple(keys)
         super().__init__(
-            f'Resource key "{keys[-2]}" transitively depends on itself: {" needs ".join(f"`{key}`" for key in keys)}',
+            f"resource `{keys[-1]}` needs itself: {' needs '.join(f'`{key}`' for key in keys)}",
             where=where,
             fix="take one of them out of the other's `required_resource_keys`",
         )
@@ -25,7 +25,7 @@ class NeededNotGiven(InvalidDefinitionError, InvariantViolationError):
     def __init__(self, key: str, by: str, where: Source | None = None) -> None:
         self.key, self.by = key, by
         super().__init__(
-            f"resource with key '{key}' required by resource with key '{by}' was not provided.",
+            f"resource `{by}` requires resource `{key}`, which is not among the resources",
             where=where,
             fix=f'add it: `resources={{"{key}": …}}`',
         )

@@ -118,7 +118,7 @@ def missing_resources(
         for name in sorted(step.op.required_resource_keys):
             if name not in resources and name not in seen:
                 seen.add(name)
-                yield MissingResource(name, f"op '{step.key}'", place_of(step, None), *_known(name, resources))
+                yield MissingResource(name, f"op `{step.key}`", place_of(step, None), *_known(name, resources))
             given = resources.get(name)
             if isinstance(given, type) and getattr(given, "opgraph_is_resource", False) and name not in seen:
                 seen.add(name)
@@ -126,14 +126,14 @@ def missing_resources(
         for output, out in step.op.outs.items():
             name = managers.get((number, output)) or out.io_manager_key
             asked[name or DEFAULT_MANAGER] = None
-            who = f"output '{output}' of op '{step.key}'"
+            who = f"output `{output}` of op `{step.key}`"
             yield from _no_manager(name or DEFAULT_MANAGER, who, step, resources, seen)
             if name and name not in resources and name != DEFAULT_MANAGER and name not in seen:
                 seen.add(name)
                 yield MissingIOManager(name, who, place_of(step, None), *_known(name, resources))
         for input_name, declared in step.op.ins.items():
             name = declared.input_manager_key
-            who = f"input '{input_name}' of op '{step.key}'"
+            who = f"input `{input_name}` of op `{step.key}`"
             if name:
                 asked[name] = None
                 yield from _no_manager(name, who, step, resources, seen)

@@ -264,8 +264,7 @@ class OutputMissing(StepOutputNotFoundError):
     def __init__(self, op: str, output: str, came: Iterable[str], *, where: Source | None) -> None:
         self.op, self.output, self.came = op, output, tuple(sorted(came))
         super().__init__(
-            f'Core compute for op "{op}" did not return an output for non-optional output "{output}"; what came: '
-            f"{listed(self.came)}",
+            f"`{op}` ended without its required output `{output}`; what came: {listed(self.came)}",
             where=where,
             fix=f"yield it in every case, or declare it optional: `{output!r}: Out(is_required=False)`",
         )
@@ -277,8 +276,7 @@ class OutputMissingInCall(InvariantViolationError):
     def __init__(self, op: str, output: str, came: Iterable[str], *, where: Source | None) -> None:
         self.op, self.output, self.came = op, output, tuple(sorted(came))
         super().__init__(
-            f'Invocation of op "{op}" did not return an output for non-optional output "{output}"; what came: '
-            f"{listed(self.came)}",
+            f"`{op}` ended without its required output `{output}`; what came: {listed(self.came)}",
             where=where,
             fix=f"yield it in every case, or declare it optional: `{output!r}: Out(is_required=False)`",
         )
@@ -376,8 +374,7 @@ class ContextMissing(InvalidInvocationError):
         super().__init__(
             f"`{op}` takes a context as its first argument, and got a value of type {got} in its place"
             if got
-            else f"Decorated function '{op}' has context argument, but no context was provided when invoking: it comes "
-            "first",
+            else f"`{op}` takes a context as its first argument, and no context was provided",
             where=where,
             fix=f"call it with `{builder}()` first",
         )
@@ -389,7 +386,7 @@ class TooManyArguments(InvalidInvocationError):
     def __init__(self, op: str, given: int, params: Sequence[str], *, where: Source | None, kind: str = "op") -> None:
         self.op, self.given, self.params = op, given, tuple(params)
         super().__init__(
-            f"Too many input arguments were provided for {kind} '{op}': {given} by position, and it takes "
+            f"{kind} `{op}` was called with too many arguments: {given} by position, and it takes "
             f"{len(self.params)}: {listed(params)}",
             where=where,
             fix="inputs that only order (`Nothing`) are not given in a direct call, nor are resources",
@@ -440,10 +437,8 @@ class ResourcesOnBoth(InvalidInvocationError):
 
     def __init__(self, owner: str, keys: Sequence[str], *, where: Source | None) -> None:
         self.owner, self.keys = owner, tuple(keys)
-        told = ", ".join(f"'{key}'" for key in keys)
         super().__init__(
-            f"`{owner}` was called with resource{'s' if len(keys) > 1 else ''} {told} "
-            "provided on both the definition and invocation context, and one of them would be left out",
+            f"`{owner}` brings the resources {listed(keys)} with it, and its context has them too",
             where=where,
             fix="take them out of the context, or out of the definition's `resource_defs`",
         )
@@ -454,9 +449,8 @@ class MissingArguments(InvalidInvocationError):
 
     def __init__(self, op: str, names: Sequence[str], *, where: Source | None) -> None:
         self.op, self.names = op, tuple(names)
-        told = ", ".join(f'"{name}"' for name in names)
         super().__init__(
-            f"No value provided for required input {told} of `{op}`",
+            f"`{op}` was called without {listed(names)}",
             where=where,
             fix="give a value for each of its inputs",
         )

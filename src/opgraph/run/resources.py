@@ -28,7 +28,7 @@ class ResourceNotMade(ResourceFunctionError):
     def __init__(self, key: str, what: str, cause: BaseException) -> None:
         self.key = key
         super().__init__(
-            f"Error executing resource_fn on ResourceDefinition {key}: {type(cause).__name__}: {hide(str(cause))}",
+            f"resource `{key}` could not be made: {type(cause).__name__}: {hide(str(cause))}",
             fix=f"see the error above: {what} raised it; no step that needs `{key}` was run",
         )
 

@@ -49,7 +49,7 @@ class NoSuchNode(InvariantViolationError):
         self.job, self.name, self.near = job, name, tuple(near_misses(name, known))
         meant = f". Did you mean {' or '.join(f'`{each}`' for each in self.near)}?" if self.near else ""
         super().__init__(
-            f"{'the run' if job.startswith('__') else job} has no op named {name}{meant}",
+            f"{'the run' if job.startswith('__') else f'`{job}`'} has no op named `{name}`{meant}",
             fix="`result.plan.steps` lists the steps by `key`",
         )
 

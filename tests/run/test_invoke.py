@@ -69,7 +69,7 @@ def test_a_context_that_is_not_taken():
         (add, (1,), {"x": 1}, mistakes.UnknownArguments, "`x`"),
         (add, (1,), {"why": 1}, mistakes.UnknownArguments, "`why`"),
         (typed, (None, 1), {"start": None}, mistakes.UnknownArguments, "only order"),
-        (add, (), {}, mistakes.MissingArguments, 'was called without `x`'),
+        (add, (), {}, mistakes.MissingArguments, "was called without `x`"),
     ],
 )
 def test_wrong_arguments(definition, args, kwargs, kind, text):
@@ -112,7 +112,7 @@ def test_generators():
     assert [each.value for each in call(good)] == [1, 2]
     items = call(bad)
     assert next(items).value == 1
-    with pytest.raises(InvariantViolationError, match='without its required output `b`'):
+    with pytest.raises(InvariantViolationError, match="without its required output `b`"):
         next(items)
 
 

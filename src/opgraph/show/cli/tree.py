@@ -233,7 +233,11 @@ class RunTree:
             name, detail = f"{name}[…]", self._fanned(members, phase, detail)
         if split and phase is Phase.SUCCEEDED:
             parts = (("load", fold.load[step]), ("compute", fold.compute[step]), ("store", fold.store[step]))
-            detail = [*detail, ("  " if members else "", FAINT), (" · ".join(f"{word} {ink.micros(us)}" for word, us in parts), FAINT)]
+            detail = [
+                *detail,
+                ("  " if members else "", FAINT),
+                (" · ".join(f"{word} {ink.micros(us)}" for word, us in parts), FAINT),
+            ]
         outs = [asset for asset in assets if asset != name]
         if outs and phase not in _QUIET:
             detail = [("→ " + _listed(outs), FAINT), *([("  ", PLAIN), *detail] if detail else [])]

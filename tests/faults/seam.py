@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import sqlite3
+import threading
 import traceback
 import warnings
 
@@ -21,13 +22,15 @@ class Seam:
         home: whose database is watched.
         at: the number of the point to die at; -1: none.
         how: `before`, `after`, or how much of a write gets through: a fraction of `os.write`'s bytes, or a number of
-            bytes of what SQLite appends.
+            bytes of what SQLite appends. Where threads write, the point may be of another kind than it was in the run
+            that was numbered: then the process dies after what it does there, or before, where SQLite does it.
     """
 
     def __init__(self, home, at=-1, how="before"):
         self.database = home / "record.db"
         self.at, self.how = at, how
         self.points: list[str] = []
+        self.numbering = threading.Lock()
 
     def install(self):
         self.pid = os.getpid()
@@ -47,7 +50,7 @@ class Seam:
             if name == "open" and not args[1] & (os.O_WRONLY | os.O_RDWR):
                 return call(*args, **options)
             here = self.arrive(f"os.{name}")
-            if here and isinstance(self.how, float):
+            if here and name == "write" and isinstance(self.how, float):
                 call(args[0], args[1][: int(len(args[1]) * self.how) or 1])
                 die()
             result = call(*args, **options)
@@ -63,6 +66,8 @@ class Seam:
             return
         resource.setrlimit(resource.RLIMIT_FSIZE, (UNLIMITED, UNLIMITED))
         if self.arrive(f"sql {verb}"):
+            if not isinstance(self.how, int):
+                die()
             self.limit(self.database.with_name("record.db-wal"), self.how)
 
     def closing(self):
@@ -73,8 +78,9 @@ class Seam:
         """Whether this is the point at which to die later, if not at once."""
         if os.getpid() != self.pid:  # a worker of the process that is to die
             return False
-        number = len(self.points)
-        self.points.append(point)
+        with self.numbering:
+            number = len(self.points)
+            self.points.append(point)
         if number == self.at and self.how == "before":
             die()
         return number == self.at

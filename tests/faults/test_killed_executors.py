@@ -127,6 +127,17 @@ def test_a_driver_killed_at_its_writes_is_followed(tmp_path, counted, executor):
     counted(died)
 
 
+@pytest.mark.parametrize("point", ["os.open", "os.mkdir", "os.write", "sql commit"])
+def test_a_point_of_another_kind_kills_too(tmp_path, point):
+    """Threads write in another order each time: where half a write was to get through, whatever comes dies there."""
+    HERE["folder"] = tmp_path
+    assert not killed(tmp_path, -1, "before", "in_process")
+    at = json.loads((tmp_path / "points").read_text()).index(point)
+    HERE["folder"] = tmp_path / "again"
+    HERE["folder"].mkdir()
+    assert killed(HERE["folder"], at, 0.5, "in_process")
+
+
 def check(folder, executor, expected):
     with Instance(folder / "home") as instance:
         rows = instance.record.runs()
@@ -141,6 +152,7 @@ def check(folder, executor, expected):
         if not row.status.is_final:
             outcome = resume(DEFS, row.run_id, instance=instance, executor=executor)
             assert (outcome.resumed, outcome.status) == ("same", RunStatus.SUCCESS)
+        assert instance.record.run(row.run_id).status is RunStatus.SUCCESS
         again = counts(folder) - ran_before
         steps = decode_plan(row.plan).steps
         assert set(again) == {step.op for step in steps if step.key not in before}

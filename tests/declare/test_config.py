@@ -10,7 +10,7 @@ from typing import Literal
 import pydantic
 import pytest
 
-from opgraph.declare.config import Config, PermissiveConfig
+from opgraph.declare.config import BadFields, Config, PermissiveConfig
 from opgraph.declare.env import EnvVar, EnvVarUsedTooEarly
 from opgraph.declare.graph import graph
 from opgraph.declare.job import define_asset_job, job
@@ -226,3 +226,19 @@ print("pydantic" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False", done.stderr
+
+
+def test_what_does_not_fit_is_told_with_its_place():
+    """pydantic's error of a wrong field has ours as its cause, with the line that made the object; checking data that
+    comes from elsewhere has not."""
+    with pytest.raises(pydantic.ValidationError) as caught:
+        Inner(limt=5)
+    cause = caught.value.__cause__
+    assert isinstance(cause, BadFields)
+    assert cause.fields == {"limt": "it has no such field; did you mean `limit`?"}
+    assert cause.where is not None
+    assert cause.where.file == __file__
+    assert "Inner(limt=5)" in linecache.getline(__file__, cause.where.line)
+    with pytest.raises(pydantic.ValidationError) as caught:
+        Inner.model_validate({"limt": 5})
+    assert caught.value.__cause__ is None

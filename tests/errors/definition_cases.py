@@ -669,6 +669,16 @@ def failed_at_import(tmp_path):
     load(locate(str(tmp_path / "definitions.py")))
 
 
+@case("declare.config.BadFields")
+def bad_fields(tmp_path):
+    (tmp_path / "definitions.py").write_text(
+        "from opgraph import Config, ConfigurableResource\n\n\n"
+        "class DB(ConfigurableResource):\n    url: str\n    user: str\n    port: int = 1\n\n\n"
+        'DB(ur="x", port="many")\n'
+    )
+    load(locate(str(tmp_path / "definitions.py")))
+
+
 # -- tests of users -----------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from opgraph.errors import InvalidDefinitionsError
+from opgraph.errors import InvalidDefinitionError, InvalidDefinitionsError
 from opgraph.operate import project_mistakes as mistakes
 from opgraph.operate.project import load, locate, make_home
 
@@ -293,3 +293,11 @@ def test_a_mistake_is_listed_once(project, tmp_path):
     with pytest.raises(InvalidDefinitionsError) as caught:
         load(find(tmp_path))
     assert len(caught.value.problems) == 2, str(caught.value)
+
+
+def test_an_error_in_an_installed_package_is_told_at_the_users_line(tmp_path):
+    """What an installed package raises is told with the line of the definitions file that called it on top."""
+    (tmp_path / "definitions.py").write_text("import pydantic\n\n\npydantic.TypeAdapter(int).validate_python('x')\n")
+    with pytest.raises(InvalidDefinitionError) as caught:
+        load(locate(str(tmp_path / "definitions.py")))
+    assert caught.value.where == (str(tmp_path / "definitions.py"), 4)

@@ -5,14 +5,16 @@ import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, model_validator
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, model_validator
 from pydantic_core.core_schema import no_info_wrap_validator_function
 
 from opgraph.declare.env import has_reference
-from opgraph.errors import Source
+from opgraph.declare.mistakes import named
+from opgraph.errors import InvalidDefinitionError, Source
+from opgraph.keys import near_misses
 
 _NOT_USERS = (str(Path(__file__).parents[1]), str(Path(pydantic.__file__).parent))
 
@@ -43,6 +45,41 @@ def _unless_reference(value: Any, handler: Any) -> Any:
     return value if has_reference(value) else handler(value)
 
 
+class BadFields(InvalidDefinitionError):
+    """An object of a `Config` or a resource's class was made with fields that do not fit.
+
+    It is the cause of pydantic's ValidationError, which is what user code catches, and comes in its stead where
+    definitions are loaded.
+    """
+
+    def __init__(self, cls: type[BaseModel], problem: ValidationError, where: Source | None) -> None:
+        self.cls = cls
+        known = [field.alias or name for name, field in cls.model_fields.items()]
+        self.fields: dict[str, str] = {}
+        meant: set[str] = set()
+        missing: list[str] = []
+        for each in problem.errors(include_url=False, include_context=False, include_input=False):
+            field = ".".join(str(part) for part in each["loc"])
+            if each["type"] == "extra_forbidden":
+                near = near_misses(field, known)
+                meant.update(near[:1])
+                hint = f"; did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else ""
+                self.fields[field] = f"it has no such field{hint}"
+            elif each["type"] == "missing":
+                missing.append(field)
+            else:
+                said = each["msg"]
+                self.fields[field] = said[:1].lower() + said[1:]
+        self.fields |= {field: "it is not given and has no default" for field in missing if field not in meant}
+        said = [f"`{field}`: {why}" if field else why for field, why in self.fields.items()]
+        listed = f" {said[0]}" if len(said) == 1 else "".join(f"\n  - {each}" for each in said)
+        super().__init__(
+            f"`{cls.__name__}` cannot be made of what it is given:{listed}",
+            where=where,
+            fix=f"its fields are {named(known)}" if known else "it has no fields",
+        )
+
+
 class Config(BaseModel):
     """What the configuration of an op, an asset or a config mapping looks like: subclass it, with a field for each
     setting, and annotate the function's parameter `config` with the subclass.
@@ -71,6 +108,17 @@ class Config(BaseModel):
         """Notes where the class was written, for messages."""
         super().__pydantic_init_subclass__(**kwargs)
         cls.__opgraph_source__ = _written_at()
+
+    if not TYPE_CHECKING:  # type checkers know the parameters of each subclass by its fields
+
+        def __init__(self, /, **fields: Any) -> None:
+            """See pydantic; what is wrong is told in our words too, with the line that made the object."""
+            try:
+                super().__init__(**fields)
+            except ValidationError as problem:
+                raise problem from BadFields(type(self), problem, _written_at())
+
+        __init__.__pydantic_base_init__ = True  # so that `model_validate` need not call it
 
     @model_validator(mode="before")
     @classmethod

@@ -315,6 +315,9 @@ def _run(users: Callable[[], T]) -> T:
     except SyntaxError as problem:
         raise DefinitionsSyntaxError(problem) from None
     except (Exception, SystemExit) as problem:
+        said = problem.__cause__
+        if type(problem).__name__ == "ValidationError" and isinstance(said, InvalidDefinitionError):  # see BadFields
+            raise said from None
         raise DefinitionsFailedError(problem, user_frames(problem)) from problem
 
 
@@ -354,12 +357,15 @@ def _import_module(project: Location) -> ModuleType:
 
 
 def user_frames(problem: BaseException) -> list[Frame]:
-    """The lines of a traceback that are not opgraph's and not the import system's, outermost first."""
-    return [
+    """The lines of a traceback that are not opgraph's and not the import system's, outermost first; without those of
+    installed packages at its end, which are no place to correct anything."""
+    found = [
         Frame(line.filename, line.lineno or 0, line.name, (line.line or "").strip())
         for line in traceback.extract_tb(problem.__traceback__)
         if not line.filename.startswith((_PACKAGE, "<frozen importlib", importlib.__file__))
     ]
+    users = [place for place, frame in enumerate(found, 1) if "site-packages" not in Path(frame.file).parts]
+    return found[: users[-1]] if users else found
 
 
 def _pick(module: ModuleType, project: Location) -> Definitions | LazyDefinitions:

@@ -229,7 +229,7 @@ print("pydantic" in sys.modules)
 
 
 def test_what_does_not_fit_is_told_with_its_place():
-    """pydantic's error of a wrong field has ours as its cause, with the line that made the object; checking data that
+    """Pydantic's error of a wrong field has ours as its cause, with the line that made the object; checking data that
     comes from elsewhere has not."""
     with pytest.raises(pydantic.ValidationError) as caught:
         Inner(limt=5)

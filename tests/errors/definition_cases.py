@@ -669,6 +669,12 @@ def failed_at_import(tmp_path):
     load(locate(str(tmp_path / "definitions.py")))
 
 
+@case("declare.asset_mistakes.UnknownParameter")
+def unknown_parameter():
+    @asset(grp="reports")
+    def it(): ...
+
+
 @case("declare.config.BadFields")
 def bad_fields(tmp_path):
     (tmp_path / "definitions.py").write_text(

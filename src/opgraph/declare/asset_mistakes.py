@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from opgraph.declare.mistakes import did_you_mean, given_as, named
 from opgraph.errors import InvalidDefinitionError, InvalidSubsetError, InvariantViolationError, Source, shown
-from opgraph.keys import AssetKey
+from opgraph.keys import AssetKey, near_misses
 
 
 class ManagerTwice(InvalidDefinitionError):
@@ -86,6 +86,26 @@ class UnknownInternalDep(InvalidDefinitionError):
             where=where,
             fix="name assets that are its outputs, its inputs or in its `deps`",
         )
+
+
+class UnknownParameter(InvalidDefinitionError, TypeError):
+    """A parameter that a decorator does not have."""
+
+    def __init__(self, owner: str, name: str, known: Sequence[str], *, where: Source | None) -> None:
+        self.owner, self.name, self.known = owner, name, tuple(known)
+        near = near_misses(name, known, most=1) or [each for each in known if _abbreviates(name, each)][:1]
+        hint = f". Did you mean '{near[0]}'?" if near else ""
+        super().__init__(
+            f"{owner}() got an unexpected keyword argument '{name}'{hint}",
+            where=where,
+            fix=f"{f'write `{near[0]}`' if near else 'leave it out'}; `help({owner})` lists the parameters",
+        )
+
+
+def _abbreviates(name: str, word: str) -> bool:
+    """Whether a name is a word with letters left out: `grp` for `group_name`."""
+    letters = iter(word)
+    return word[:1] == name[:1] and len(name) > 1 and all(letter in letters for letter in name)
 
 
 class SeveralOutputs(InvalidDefinitionError):

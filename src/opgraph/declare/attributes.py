@@ -6,11 +6,14 @@ from collections.abc import Set as AbstractSet
 from typing import Any, Literal, TypeAlias, TypedDict, cast
 
 from opgraph.declare.accepted import only, sort_out
+from opgraph.declare.asset_mistakes import UnknownParameter
 from opgraph.declare.hooks import HookDefinition
+from opgraph.declare.mistakes import report
 from opgraph.declare.retry import RetryPolicy
 from opgraph.declare.spec import AssetIn, AssetOut, AssetSpec, CoercibleToAssetDep, CoercibleToAssetKeyPrefix
 from opgraph.declare.unsupported import refuse
-from opgraph.keys import AssetKey, CoercibleToAssetKey, near_misses
+from opgraph.errors import Source
+from opgraph.keys import AssetKey, CoercibleToAssetKey
 
 CanSubset: TypeAlias = bool | Literal["auto"]
 
@@ -94,19 +97,17 @@ class OfNode(OneGraphAsset, ManyAssets, total=False):
 
 
 def check(owner: str, given: Any, known: type) -> None:
-    """Refuse parameters that do not exist, as Python does, and those that are not built yet; report what is of a wrong
-    kind and take it out. An entry of `ins` that names an asset becomes an `AssetIn`.
+    """Refuse parameters that are not built yet; report those that do not exist and what is of a wrong kind, and take it
+    out. An entry of `ins` that names an asset becomes an `AssetIn`.
 
     Raises:
-        TypeError: a parameter that `owner` does not have.
+        UnknownParameter: a parameter that `owner` does not have.
         NotYetSupportedError: one that does nothing yet.
     """
     names: frozenset[str] = getattr(known, "__optional_keys__")  # noqa: B009 - no type checker knows it of a TypedDict
-    for name in given:
-        if name not in names:
-            close = near_misses(name, names, most=1)
-            hint = f". Did you mean '{close[0]}'?" if close else ""
-            raise TypeError(f"{owner}() got an unexpected keyword argument '{name}'{hint}")
+    for name in [each for each in given if each not in names]:
+        del given[name]
+        report(UnknownParameter(owner, name, sorted(names), where=Source.of_caller()))
     refuse(owner, given)
     shown = f"`{owner}`"
     sort_out(shown, given)

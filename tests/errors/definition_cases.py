@@ -371,6 +371,14 @@ def graph_asset_without_output():
         one()
 
 
+@case("declare.wiring_mistakes.UnpackedOtherwise")
+def too_many_unpacked():
+    @graph
+    def it():
+        a, _b, _c = two()
+        return a
+
+
 @case("declare.wiring_mistakes.NotANode")
 def not_a_node():
     GraphDefinition("it", node_defs=[print])

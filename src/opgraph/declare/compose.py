@@ -4,7 +4,9 @@ What a call gives back stands for its outputs. The values do not exist yet, so a
 and nothing else.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Union, cast
@@ -33,6 +35,7 @@ from opgraph.declare.node import Node
 from opgraph.declare.retry import RetryPolicy
 from opgraph.declare.signatures import P, R_co
 from opgraph.declare.wires import FanIn, FromInput, FromNode, Value, Wire, joined
+from opgraph.declare.wiring_mistakes import UnpackedOtherwise
 from opgraph.errors import Source
 from opgraph.keys import near_misses
 
@@ -162,6 +165,12 @@ class Outputs(tuple[Placeholder, ...]):  # noqa: SLOT001 - a tuple has no room f
         outputs.node = node
         return outputs
 
+    def __iter__(self) -> Iterator[Placeholder]:
+        composition = _stack.get()
+        if composition is not None:
+            composition.unpacked = (self, Source.of_caller())
+        return super().__iter__()
+
     def __getattr__(self, name: str) -> Placeholder:
         # Names with an underscore before them are asked for while the object is made, or copied.
         if not name.startswith("_") and name in self.names:
@@ -262,8 +271,10 @@ class Invocation(Generic[P, R_co]):
 class Composition:
     """What a graph's body has called so far."""
 
-    def __init__(self, owner: str) -> None:
+    def __init__(self, owner: str, *, makes_assets: bool = False) -> None:
         self.owner = owner
+        self.makes_assets = makes_assets
+        self.unpacked: tuple[Outputs, Source | None] | None = None  # what was last, and where
         self.nodes: dict[str, Node] = {}
         self.wires: dict[str, dict[str, Wire]] = {}
         self.used: set[str] = set()  # inputs of the graph
@@ -282,10 +293,21 @@ class Composition:
         self._expected.pop(id(invocation), None)
 
     def run(self, fn: Any, ins: Sequence[str]) -> Any:
-        """Run the body; returns what it returned."""
+        """Run the body; returns what it returned.
+
+        Raises:
+            UnpackedOtherwise: several outputs were unpacked into another number of names.
+        """
         token = _stack.set(self)
         try:
             returned = fn(**{name: Placeholder(FromInput(name), f"the input `{name}`") for name in ins})
+        except ValueError as problem:
+            counted = re.match(r"(?:too many|not enough) values to unpack \(expected (at least )?(\d+)", str(problem))
+            if counted is None or self.unpacked is None or self.unpacked[1] != _raised_at(problem):
+                raise
+            outputs, where = self.unpacked
+            least, count = counted.groups()
+            raise UnpackedOtherwise(outputs.node, outputs.names, int(count), bool(least), where=where) from None
         finally:
             _stack.reset(token)
         for each in self._expected.values():
@@ -349,6 +371,11 @@ class Composition:
                 else:
                     report(NotUnpacked(user, value.described, where=where))
         return wire
+
+
+def _raised_at(problem: BaseException) -> Source | None:
+    frame = traceback.extract_tb(problem.__traceback__)[-1]
+    return Source(frame.filename, frame.lineno or 0)
 
 
 def uncalled(value: Any) -> str | None:

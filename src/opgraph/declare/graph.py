@@ -36,6 +36,7 @@ from opgraph.declare.signatures import GraphDecorator, P, T
 from opgraph.declare.unsupported import refuse
 from opgraph.declare.wires import FromInput, FromNode
 from opgraph.declare.wiring import required
+from opgraph.declare.wiring_mistakes import UnpackedOtherwise
 from opgraph.errors import Source
 from opgraph.keys import NAME, near_misses
 
@@ -78,7 +79,7 @@ def composed(
     composition = Composition(owner)
     try:
         returned = composition.run(fn, params)
-    except (UsedAsValue, NoSuchOutput) as mistake:
+    except (UsedAsValue, NoSuchOutput, UnpackedOtherwise) as mistake:
         report(mistake)
         composition = Composition(owner)  # the declaration goes on with a graph that has the outputs it declares
         returned = composition.run(_stand_in(out), params)

@@ -61,6 +61,21 @@ class NoSuchOutput(InvalidDefinitionError):
         )
 
 
+class UnpackedOtherwise(InvalidDefinitionError, ValueError):
+    """The outputs of a node that are unpacked, in a graph's body, into more or fewer names than there are."""
+
+    def __init__(
+        self, node: str, outputs: Sequence[str], count: int, least: bool = False, *, where: Source | None
+    ) -> None:
+        self.node, self.outputs, self.count = node, tuple(outputs), count
+        super().__init__(
+            f"`{node}` has {len(outputs)} outputs ({', '.join(outputs)}), {'at least ' if least else ''}{count} "
+            f"{'was' if count == 1 else 'were'} unpacked",
+            where=where,
+            fix="unpack all of them in their order, or take one by its name",
+        )
+
+
 class NodesInCircle(InvalidDefinitionError):
     """Nodes that wait for one another."""
 

@@ -379,6 +379,17 @@ def too_many_unpacked():
         return a
 
 
+@case("declare.wiring_mistakes.AssetCalled")
+def asset_called():
+    @asset
+    def orders():
+        return 1
+
+    @graph_asset
+    def it():
+        return plus(orders())
+
+
 @case("declare.wiring_mistakes.NotANode")
 def not_a_node():
     GraphDefinition("it", node_defs=[print])

@@ -471,7 +471,10 @@ class AssetsDefinition(Frozen, Generic[P, R_co]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """What the function returns; in a graph's body, a node of it."""
         if compose.composing():
-            return cast("R_co", compose.call(self.node_def, args, kwargs))
+            called = compose.call_asset(
+                self.node_name, [key.to_python_identifier() for key in self.keys], self.node_def, args, kwargs
+            )
+            return cast("R_co", called)
         return ports.runner().invoke(self, args, kwargs)
 
     @property

@@ -35,7 +35,7 @@ from opgraph.declare.node import Node
 from opgraph.declare.retry import RetryPolicy
 from opgraph.declare.signatures import P, R_co
 from opgraph.declare.wires import FanIn, FromInput, FromNode, Value, Wire, joined
-from opgraph.declare.wiring_mistakes import UnpackedOtherwise
+from opgraph.declare.wiring_mistakes import AssetCalled, UnpackedOtherwise
 from opgraph.errors import Source
 from opgraph.keys import near_misses
 
@@ -384,6 +384,18 @@ def uncalled(value: Any) -> str | None:
     if isinstance(value, Invocation) or (hasattr(definition, "ins") and hasattr(definition, "outs")):
         return str(definition.name)
     return None
+
+
+def call_asset(
+    name: str, params: Sequence[str], definition: Composable, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Any:
+    """A call of an asset in a graph's body: its op. Where the graph makes assets itself, that would compute the asset
+    once more, which is a mistake."""
+    composition = _stack.get()
+    assert composition is not None
+    if composition.makes_assets:
+        report(AssetCalled(composition.owner, name, params, where=Source.of_caller()))
+    return call(definition, args, kwargs)
 
 
 def call(

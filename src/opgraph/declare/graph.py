@@ -76,7 +76,7 @@ def composed(
         if key not in params:
             report(NoSuchParameter(owner, "ins", key, params, where=source))
     graph_ins = {key: _with_default((ins or {}).get(key), body.defaults.get(key, NO_DEFAULT)) for key in params}
-    composition = Composition(owner)
+    composition = Composition(owner, makes_assets=kind.endswith("asset"))
     try:
         returned = composition.run(fn, params)
     except (UsedAsValue, NoSuchOutput, UnpackedOtherwise) as mistake:

@@ -76,6 +76,19 @@ class UnpackedOtherwise(InvalidDefinitionError, ValueError):
         )
 
 
+class AssetCalled(InvalidDefinitionError):
+    """An asset that is called in the body of a graph that makes assets: it would be computed once more."""
+
+    def __init__(self, owner: str, name: str, params: Sequence[str], *, where: Source | None) -> None:
+        self.owner, self.name = owner, name
+        super().__init__(
+            f"{owner} calls the asset `{name}` in its body, which would compute it once more and not read its value",
+            where=where,
+            fix=f"take {'it as a parameter' if len(params) == 1 else 'what it makes as parameters'}: "
+            f"`def …({', '.join(params)})`",
+        )
+
+
 class NodesInCircle(InvalidDefinitionError):
     """Nodes that wait for one another."""
 

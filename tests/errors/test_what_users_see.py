@@ -300,6 +300,26 @@ def test_a_run_that_was_taken_up_counts_what_was_left(tmp_path, run):
     assert "taken up once" in run("runs")
 
 
+def test_mapped_ops_have_a_line_and_count_as_one_op_when_taken_up(tmp_path, run):
+    """When a fan-out is taken up, its ops to run are those of the plan; each mapped op has its line and full name."""
+    (tmp_path / "definitions.py").write_text(
+        "import os\nfrom opgraph import DynamicOut, DynamicOutput, graph_asset, op\n\n@op(out=DynamicOut())\n"
+        "def part():\n    for i in range(6):\n        yield DynamicOutput(i, str(i))\n\n"
+        "@op(out=DynamicOut())\ndef twice(x):\n    for i in range(2):\n        yield DynamicOutput(x, str(i))\n\n"
+        "@op\ndef once(x):\n    if x == 4 and not os.path.exists('again'):\n"
+        "        open('again', 'w').close()\n        os._exit(9)\n    return x\n\n@op\ndef total(xs): return sum(xs)\n"
+        "@graph_asset\ndef made(): return total(part().map(lambda x: total(twice(x).map(once).collect())).collect())\n"
+    )
+    command = [sys.executable, "-m", "opgraph.show.cli.main", "materialize"]
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 9
+    said = run("resume")
+    assert "5 ops for 1 asset  ● 5 to run  ↺ " in said
+    lines = said.splitlines()
+    for name in ("part", "twice", "once", "total", "total_2"):
+        assert sum(line.startswith(f"done     made.{name} ") for line in lines) == 1, said
+    assert "once[…]" in run("show", run("runs").split()[1])
+
+
 def test_a_lost_upstream_value_names_its_asset(tmp_path):
     """Where nothing in the plan makes a value again, the error says which asset to materialize."""
 

@@ -149,9 +149,11 @@ class Fold:
         row = self.row(step)
         if row != step:
             self._tell_row(row, step)
-        for template in self._members:
-            if self.plan.steps[template].over[-1].step == row:
+        changed = {row}
+        for template in self._members:  # in the plan's order: what is mapped comes after what it is mapped over
+            if self.plan.steps[template].over[-1].step in changed:
                 self._sum_up(template)
+                changed.add(template)
         return row
 
     def _grow(self, number: int, time: float) -> None:
@@ -297,7 +299,8 @@ class Fold:
         if isinstance(fact, RunStarted):
             self.run_started = self.run_started or fact.time
             if self.epoch:
-                self.before = {i for i, phase in enumerate(self.phase) if phase == Phase.SUCCEEDED}
+                done = (i for i, phase in enumerate(self.phase) if phase == Phase.SUCCEEDED)
+                self.before = {i for i in done if i not in self._members}
             self.epoch, self.status, self.run_ended, self.canceling = fact.epoch, None, 0.0, False
             for step in [
                 i

@@ -37,6 +37,7 @@ class PlainLines:
         self._stream = sys.stdout  # while a run goes, sys.stdout belongs to its ops
         self.tree: RunTree | None = None
         self._width = 0
+        self._mapped: list[int] = []  # those of which nothing was said yet
         self._most = shutil.get_terminal_size((_COLUMNS, 24)).columns
 
     @property
@@ -49,6 +50,7 @@ class PlainLines:
         self.tree = RunTree(Fold(plan))
         for seq, fact in self._log.facts(run_id):
             self.tree.fold.add(seq, fact)
+        self._mapped = [i for i, step in enumerate(plan.steps) if step.over and not self.tree.fold.has_ended(i)]
         self._width = min(60, max((len(step.key) for step in plan.steps), default=0))
 
     def listen(self, seq: int, fact: AnyFact) -> None:
@@ -65,6 +67,18 @@ class PlainLines:
         word = "waits" if isinstance(fact, StepWaits) else _WORDS.get(phase)
         if word is not None and (phase is not Phase.RETRYING or isinstance(fact, StepFailed)):
             self._write(word, step)
+        if self._mapped:
+            self._ended_with(step)
+
+    def _ended_with(self, step: int) -> None:
+        """A mapped op has ended only when its generator has, which may come after the last of its steps."""
+        assert self.tree is not None
+        fold = self.tree.fold
+        over = [row for row in self._mapped if fold.has_ended(row)]
+        for row in over:
+            self._mapped.remove(row)
+            if row != step and fold.members(row):
+                self._write(_WORDS[Phase(fold.phase[row])], row)
 
     def _write(self, word: str, step: int) -> None:
         if not self._quiet:

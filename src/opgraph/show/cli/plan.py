@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import click
 
 from opgraph.operate import planning
-from opgraph.operate.fold import Branch, branches
+from opgraph.operate.fold import Branch, Fold, Phase, branches
 from opgraph.plan.model import WHY, Decision, Do, FromAsset, FromMany, Plan, Policy, Role, Step
 from opgraph.show.cli import ink
 from opgraph.show.cli.ink import BUSY, FAINT, GOOD, NOTE, PLAIN, STRONG, Line
@@ -131,17 +131,18 @@ def drawn(plan: Plan, *, everything: bool = False, typed: str = "") -> list[Line
     return [headline(plan), *parent, [], *ink.columns(rows), *notes(plan, typed)]
 
 
-def headline(plan: Plan, *, before: int = 0) -> Line:
+def headline(plan: Plan, fold: Fold | None = None) -> Line:
     """What a plan comes to, in one line.
 
     Args:
         plan: the plan.
-        before: how many of its ops had run when the run was taken up.
+        fold: where its steps stood when the run was taken up. A mapped op has run when all of its steps have.
     """
     counts = dict.fromkeys(_WORDS, 0)
-    for step in plan.steps:
-        counts[step.decision.do] += 1
-    counts[Do.RUN] -= before
+    for i, step in enumerate(plan.steps):
+        if fold is None or fold.phase[i] != Phase.SUCCEEDED:
+            counts[step.decision.do] += 1
+    before = 0 if fold is None else fold.counts[Phase.SUCCEEDED]
     parts: Line = [(ink.count(len(plan.steps), "op"), STRONG)]
     assets = ink.count(len(plan.selection), "asset")
     parts += [(f" for {assets}", PLAIN)] if plan.selection else [(f" of job {plan.job}", PLAIN)]

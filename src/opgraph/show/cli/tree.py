@@ -7,6 +7,7 @@ same. A tree that does not fit is folded: what runs and what failed is shown, th
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from opgraph.errors import RetryRequested
 from opgraph.operate.fold import ENDED, Branch, Fold, Phase, branches
@@ -51,7 +52,8 @@ class RunTree:
         self.unit_over = [sum(self.over[i] for i in unit.steps) for unit in self.units]
         self.rows_in_full = sum(_rows_of(unit) for unit in self.units)
         self.recent: deque[int] = deque(maxlen=100)  # steps that ended last
-        self.name_width = min(_WIDEST, max((_widest(unit, 0) for unit in self.units), default=10))
+        mapped = {i for i, step in enumerate(fold.plan.steps) if step.over}
+        self.name_width = min(_WIDEST, max((_widest(unit, 0, mapped) for unit in self.units), default=10))
 
     def note(self, step: int) -> None:
         """A step changed."""
@@ -352,8 +354,10 @@ def _rows_of(branch: Branch) -> int:
     return 1 + sum(_rows_of(child) for child in branch.children.values())
 
 
-def _widest(branch: Branch, depth: int) -> int:
-    return max([len(branch.name) + 2 * depth, *(_widest(child, depth + 1) for child in branch.children.values())])
+def _widest(branch: Branch, depth: int, mapped: AbstractSet[int]) -> int:
+    """How wide the names below are, indented; those of mapped ops end in `[…]`."""
+    own = len(branch.name) + 2 * depth + (3 if branch.kind == "op" and branch.steps[0] in mapped else 0)
+    return max([own, *(_widest(child, depth + 1, mapped) for child in branch.children.values())])
 
 
 def _more(number: int, what: str, indent: str = "") -> Line:

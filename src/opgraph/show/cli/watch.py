@@ -67,8 +67,7 @@ def watched(chosen: Chosen, instance: Instance, run: Callable[[Listener, OnPlan]
             parent = f", resumes {plan.parent[:8]}" if plan.parent else ""
             fold = inspect.folded(instance.record, run_id, plan)
             taken_up = ", taken up where its process died" if fold.epoch else ""
-            before = fold.counts[Phase.SUCCEEDED]
-            head: list[Line] = [headline(plan, before=before), [(f"run {run_id}{parent}{taken_up}", FAINT)]]
+            head: list[Line] = [headline(plan, fold), [(f"run {run_id}{parent}{taken_up}", FAINT)]]
             ink.put([*head, *missing(plan), *changes(plan, chosen.typed), []])
         watch.on_plan(plan, run_id)
 

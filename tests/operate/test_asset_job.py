@@ -51,8 +51,13 @@ def test_runs_have_the_labels_that_the_job_has_for_them():
 def test_one_selection_of_ops_may_be_a_text():
     """`op_selection="*plus"` is the selection `["*plus"]`, not one of its letters."""
     job = og.job(name="chain")(lambda: plus.alias("last")(plus(one())))
-    result = job.execute_in_process(op_selection="*plus")
-    assert [event.step_key for event in result.all_events if event.is_step_success] == ["one", "plus"]
+    given = [
+        job.execute_in_process(op_selection="*plus"),
+        job.get_subset(op_selection="*plus").execute_in_process(),
+        og.JobDefinition(graph_def=job.graph, name="part", op_selection="*plus").execute_in_process(),
+    ]
+    for result in given:
+        assert [event.step_key for event in result.all_events if event.is_step_success] == ["one", "plus"]
 
 
 def test_a_part_of_an_asset_job():

@@ -382,7 +382,7 @@ class JobDefinition(Frozen):
             retry_policy=op_retry_policy,
             hooks=checked_hooks(f"job `{own}`", "hooks", hook_defs, source),
             assets=None,
-            op_selection=None if op_selection is None else list(op_selection),
+            op_selection=None if op_selection is None else ops_of(op_selection),
             source=source,
         )
 
@@ -421,7 +421,7 @@ class JobDefinition(Frozen):
     def get_subset(
         self,
         *,
-        op_selection: Iterable[str] | None = None,
+        op_selection: str | Iterable[str] | None = None,
         asset_selection: Iterable[CoercibleToAssetKey] | None = None,
     ) -> "JobDefinition":
         """The same job, of which only a part is run.
@@ -478,6 +478,11 @@ class JobDefinition(Frozen):
             tags=tags,
             resources=resources,
         )
+
+
+def ops_of(selection: str | Iterable[str]) -> list[str]:
+    """A selection of ops as a list; a text is one that selects by a single expression."""
+    return [selection] if isinstance(selection, str) else list(selection)
 
 
 def _count(graph: GraphDefinition) -> str:

@@ -9,7 +9,7 @@ from typing import Any, cast
 from msgspec import Struct, structs
 
 from opgraph.declare.definitions import Definitions
-from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
+from opgraph.declare.graph_definition import GraphDefinition, JobDefinition, ops_of
 from opgraph.errors import InvariantViolationError, Source
 from opgraph.keys import AssetKey
 
@@ -52,11 +52,11 @@ class ReconstructableJob(Struct, frozen=True):
     def get_subset(
         self,
         *,
-        op_selection: AbstractSet[str] | Sequence[str] | None = None,
+        op_selection: str | AbstractSet[str] | Sequence[str] | None = None,
         asset_selection: AbstractSet[AssetKey] | None = None,
     ) -> "ReconstructableJob":
         """A part of it."""
-        ops = None if op_selection is None else frozenset(op_selection)
+        ops = None if op_selection is None else frozenset(ops_of(op_selection))
         return structs.replace(self, op_selection=ops, asset_selection=asset_selection)
 
 

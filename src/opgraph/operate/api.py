@@ -11,7 +11,7 @@ from opgraph.declare.accepted import expect
 from opgraph.declare.definitions import Definitions
 from opgraph.declare.executor import ExecutorChoice, in_process_executor
 from opgraph.declare.frozen import replaced
-from opgraph.declare.graph_definition import GraphDefinition, JobAssets, JobDefinition
+from opgraph.declare.graph_definition import GraphDefinition, JobAssets, JobDefinition, ops_of
 from opgraph.declare.job import AssetJob
 from opgraph.declare.reconstruct import ReconstructableJob
 from opgraph.declare.reexecution import ReexecutionOptions
@@ -535,7 +535,7 @@ class InProcess:
                 near = near_misses(unknown[0].text, [key.text for key in job.assets.keys])
                 raise UnknownSelected(unknown[0].text, near, len(job.assets.keys))
             return replaced(job, assets=structs.replace(job.assets, part=part))
-        chosen = None if op_selection is None else list(op_selection)
+        chosen = None if op_selection is None else ops_of(op_selection)
         graph_target(job, selection=chosen, resources=job.resource_defs)  # refuses what cannot work
         return replaced(job, op_selection=chosen)
 

@@ -390,6 +390,11 @@ def asset_called():
         return plus(orders())
 
 
+@case("testing.replacing.NothingToReplaceIn")
+def ops_of_definitions_replaced():
+    replacing.replace_ops(Definitions(), {"one": lambda: 1})
+
+
 @case("declare.wiring_mistakes.NotANode")
 def not_a_node():
     GraphDefinition("it", node_defs=[print])

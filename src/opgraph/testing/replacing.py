@@ -43,6 +43,19 @@ class FakeTakesOther(InvalidDefinitionError):
         )
 
 
+class NothingToReplaceIn(InvalidDefinitionError, TypeError):
+    """Ops are to be replaced in something that is no asset, graph or job."""
+
+    def __init__(self, given: object, where: Source | None) -> None:
+        self.given = given
+        super().__init__(
+            f"`replace_ops` was given a `{type(given).__name__}`, and replaces ops of an asset, a graph or a job",
+            where=where,
+            fix="give it the asset or job whose ops are to be replaced, and put what it returns into a `Definitions`, "
+            "or into `run`",
+        )
+
+
 class GraphReplaced(InvalidDefinitionError):
     """A graph is to be replaced by a function."""
 
@@ -64,6 +77,7 @@ def replace_ops(definition: D, fakes: Mapping[str, Callable[..., Any]]) -> D:
             op's inputs by name, after a context if it likes; `**_` takes those that it does not read.
 
     Raises:
+        NothingToReplaceIn: it is no such definition.
         NoSuchOp: there is no op at a path.
         FakeTakesOther: a function does not take the op's inputs.
         GraphReplaced: at a path there is a graph.
@@ -77,6 +91,9 @@ def replace_ops(definition: D, fakes: Mapping[str, Callable[..., Any]]) -> D:
         return cast("D", replaced(job, graph=_graph(job.graph, fakes, "", job.name)))
     if isinstance(definition, GraphDefinition):
         return cast("D", _graph(cast("GraphDefinition", definition), fakes, "", definition.name))
+    given: Any = definition
+    if not isinstance(given, AssetsDefinition):
+        raise NothingToReplaceIn(given, Source.of_caller())
     asset = cast("AssetsDefinition", definition)
     node = asset.node_def
     if isinstance(node, GraphDefinition):

@@ -301,3 +301,21 @@ def test_an_error_in_an_installed_package_is_told_at_the_users_line(tmp_path):
     with pytest.raises(InvalidDefinitionError) as caught:
         load(locate(str(tmp_path / "definitions.py")))
     assert caught.value.where == (str(tmp_path / "definitions.py"), 4)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "@og.graph_asset\ndef it():\n    return y(x)\n",
+        "@og.graph_asset\ndef it():\n    y(x())\n",
+        "@og.graph_multi_asset(outs={'a': og.AssetOut()})\ndef it():\n    return {'other': y(x())}\n",
+        "@og.graph_multi_asset(outs={'a': og.AssetOut()})\ndef it():\n    y(x())\n",
+    ],
+)
+def test_one_slip_in_a_graph_is_one_mistake(tmp_path, body):
+    """Forgotten parentheses, a wrong output name and a missing `return` are not followed by what comes of them."""
+    ops = "import opgraph as og\n@og.op\ndef x() -> int:\n    return 1\n@og.op\ndef y(n: int) -> int:\n    return n\n\n"
+    (tmp_path / "definitions.py").write_text(ops + body)
+    with pytest.raises(InvalidDefinitionError) as caught:
+        load(locate(str(tmp_path / "definitions.py")))
+    assert len(caught.value.problems) == 1, str(caught.value)

@@ -427,9 +427,8 @@ def call(
         else:
             given[key] = value
     for key, value in given.items():
-        wire = composition.wire(value, f"the input `{key}` of `{name}`", where)
-        if wire is not None:
-            wires[key] = wire
+        # What can be no value was said; the input goes on as one that is wired, so that one slip is one mistake.
+        wires[key] = composition.wire(value, f"the input `{key}` of `{name}`", where) or Value(None)
     for key, declared in definition.ins.items():
         if key not in given and definition.needs(key):
             report(InputMissing(name, key, getattr(declared, "description", None), where=where))

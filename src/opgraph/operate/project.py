@@ -39,6 +39,7 @@ from opgraph.operate.project_mistakes import (
     UnknownSettingError,
     UnusableHomeError,
 )
+from opgraph.resolve.mistakes import UnusedOp
 from opgraph.resolve.project import Project, refuse
 from opgraph.run.executors.names import NAMES
 from opgraph.run.retention import DEFAULTS, Retention
@@ -296,7 +297,10 @@ def load(project: Location) -> Definitions:
 
 
 def _said(problem: InvalidDefinitionError, before: Sequence[InvalidDefinitionError]) -> bool:
-    """Whether a mistake was already found at its declaration: in the same place, about the same names."""
+    """Whether a mistake was already found at its declaration, or follows from one: in the same place, about the same
+    names."""
+    if isinstance(problem, UnusedOp):  # of a graph whose outputs are wrong: that was said
+        return any(f"`{problem.unit}`" in str(getattr(other, "owner", "")) for other in before)
     names = set(_NAMES.findall(problem.what))
     return any(problem.where == other.where and names.issuperset(_NAMES.findall(other.what)) for other in before)
 

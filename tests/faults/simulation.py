@@ -244,6 +244,7 @@ class World:
     turns: int = 0
     processes: int = 0
     superseded: int = 0
+    managers: None = None  # the executor of the simulation asks no I/O manager
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)

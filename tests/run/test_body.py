@@ -345,9 +345,9 @@ def test_missing_required_output():
         yield Output(3, "c")
         yield Output(1, "a")
 
-    with pytest.raises(StepOutputNotFoundError, match="non-optional output .b.; what came: `a`, `c`"):
+    with pytest.raises(StepOutputNotFoundError, match="without its required output `b`; what came: `a`, `c`"):
         outputs(gives)
-    with pytest.raises(InvariantViolationError, match="did not return an output for non-optional output .b."):
+    with pytest.raises(InvariantViolationError, match="without its required output `b`"):
         outputs(gives, direct=True)
 
 

@@ -59,7 +59,7 @@ class Fold:
     __slots__ = (
         "_made", "_members",
         "attempts", "because", "before", "canceling", "compute", "counts", "ended", "epoch", "errors", "hooks", "kept",
-        "load", "made", "outputs", "phase", "plan", "reads", "run_ended", "run_error", "run_started", "running",
+        "load", "made", "outputs", "over", "phase", "plan", "reads", "run_ended", "run_error", "run_started", "running",
         "sizes", "started", "status", "store", "waits", "waits_for",
     )  # fmt: skip
 
@@ -87,6 +87,7 @@ class Fold:
         self.sizes: dict[int, int] = {}  # of mapped steps: bytes that their steps stored
         self.reads: dict[int, tuple[Read, ...]] = {}
         self.status: RunStatus | None = None  # once it ended
+        self.over = False  # nothing is under way
         self.run_error: ErrorInfo | None = None
         self.run_started = self.run_ended = 0.0
         self.epoch = 0
@@ -203,8 +204,7 @@ class Fold:
                 self.phase[template] = phase
                 return
         if counts[Phase.PENDING] or (sum(counts) and generator not in ENDED):
-            over = self.status is not None
-            self.phase[template] = Phase.PENDING if over or not sum(counts) else Phase.RUNNING
+            self.phase[template] = Phase.PENDING if self.over or not sum(counts) else Phase.RUNNING
             return
         for phase in (Phase.FAILED, Phase.INTERRUPTED, Phase.BLOCKED, Phase.SUCCEEDED, Phase.REUSED, Phase.SKIPPED):
             if counts[phase]:
@@ -302,6 +302,7 @@ class Fold:
                 done = (i for i, phase in enumerate(self.phase) if phase == Phase.SUCCEEDED)
                 self.before = {i for i in done if i not in self._members}
             self.epoch, self.status, self.run_ended, self.canceling = fact.epoch, None, 0.0, False
+            self.over = False
             for step in [
                 i
                 for i, p in enumerate(self.phase)
@@ -312,12 +313,19 @@ class Fold:
             self.canceling = True
         elif isinstance(fact, RunEnded):
             self.status, self.run_ended, self.run_error = fact.status, fact.time, fact.error
-            for step in list(self.running):
-                self._to(step, Phase.INTERRUPTED)
-            self.waits_for.clear()
-            for step in [i for i, p in enumerate(self.phase) if p == Phase.RETRYING and i not in self._members]:
-                self._to(step, Phase.FAILED if step in self.errors else Phase.INTERRUPTED)
+            self.stop()
         return -1
+
+    def stop(self) -> None:
+        """Nothing is under way any more: the run has ended, or its process has died."""
+        self.over = True
+        for step in list(self.running):
+            self._to(step, Phase.INTERRUPTED)
+        self.waits_for.clear()
+        for step in [i for i, p in enumerate(self.phase) if p == Phase.RETRYING and i not in self._members]:
+            self._to(step, Phase.FAILED if step in self.errors else Phase.INTERRUPTED)
+        for template in self._members:
+            self._sum_up(template)
 
 
 class Branch:

@@ -262,6 +262,9 @@ def folded(record: Record, run_id: str, plan: Plan) -> Fold:
     fold = Fold(plan)
     for seq, fact in record.facts(run_id):
         fold.add(seq, fact)
+    row = record.run(run_id)
+    if row is not None and status_of(record, row) == DIED:
+        fold.stop()
     return fold
 
 

@@ -165,7 +165,7 @@ def test_fail_fix_resume(tmp_path, opgraph):
 
 
 def test_a_killed_run_is_noticed_and_goes_on_under_its_id(opgraph):
-    """After `kill -9` the run is dead at once, nothing of it seems to go on, and `resume` takes it up as the same run."""
+    """After `kill -9` the run is dead at once, nothing seems to go on, and `resume` takes up the same run."""
     opgraph("materialize", code=-signal.SIGKILL, KILL="1")
     (dead,) = runs(opgraph)
     assert dead["status"] == "DIED"

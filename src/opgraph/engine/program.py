@@ -80,27 +80,9 @@ class Program:
     """The arrays of a compiled plan, all indexed by step unless they say slot. Never changed after `compile`."""
 
     __slots__ = (
-        "base",
-        "count",
-        "decisions",
-        "dependents",
-        "edges",
-        "fans",
-        "followers",
-        "gates",
-        "gatherings",
-        "groups",
-        "lists",
-        "maker",
-        "names",
-        "needs",
-        "outputs",
-        "over",
-        "place",
-        "plan",
-        "retries",
-        "waits",
-    )
+        "base", "count", "decisions", "dependents", "edges", "fans", "followers", "gates", "gatherings", "groups",
+        "lists", "maker", "names", "needs", "outputs", "over", "place", "plan", "retries", "waits",
+    )  # fmt: skip
 
     plan: Plan
     count: int

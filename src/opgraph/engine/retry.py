@@ -6,17 +6,6 @@ from opgraph.engine.phases import Phase
 from opgraph.engine.state import State
 from opgraph.engine.steps import again, ask
 from opgraph.events import RetryDue, StepFailed
-from opgraph.plan.model import Retry
-
-
-def seconds_before(retry: Retry, failures: int) -> float:
-    """How long a policy waits after so many failures (from 1), without jitter, in seconds.
-
-    Example:
-        >>> [seconds_before(Retry(most=3, delay=1.0, backoff="exponential"), n) for n in (1, 2, 3)]
-        [1.0, 3.0, 7.0]
-    """
-    return wait_after(failures, retry.delay, retry.backoff)
 
 
 def failures(state: State, step: int) -> int:
@@ -36,7 +25,9 @@ def wait(state: State, step: int, fact: StepFailed) -> float | None:
         return fact.retry_after
     retry = state.program.retries.get(state.template[step])
     count = failures(state, step)
-    return seconds_before(retry, count) if retry is not None and count <= retry.most else None
+    if retry is None or count > retry.most:
+        return None
+    return wait_after(count, retry.delay, retry.backoff)
 
 
 def delay(state: State, step: int, seconds: float) -> list[Command]:

@@ -1,47 +1,16 @@
 """The error for a fact that cannot follow those before it, with the step's story."""
 
+from typing import get_args
+
 from opgraph.engine.phases import Phase
 from opgraph.engine.state import State
 from opgraph.errors import Error
-from opgraph.events import (
-    AnyFact,
-    AssetReported,
-    CancelRequested,
-    Fact,
-    Found,
-    NotFound,
-    OutputStored,
-    RetryDue,
-    RunEnded,
-    RunStarted,
-    StepFailed,
-    StepInterrupted,
-    StepReused,
-    StepSkipped,
-    StepStarted,
-    StepSucceeded,
-    StepWaits,
-    ValueLost,
-)
+from opgraph.events import AnyFact, CancelRequested, Fact, RunEnded, RunStarted
 
 # A fact's class is its place here in the trail that a state keeps.
-STEP_FACTS: tuple[type[AnyFact], ...] = (
-    StepStarted,
-    OutputStored,
-    StepSucceeded,
-    StepFailed,
-    StepInterrupted,
-    RetryDue,
-    StepSkipped,
-    StepReused,
-    Found,
-    NotFound,
-    ValueLost,
-    AssetReported,
-    StepWaits,
-)
+FACTS: tuple[type[AnyFact], ...] = get_args(AnyFact)
 RUN_FACTS: tuple[type[AnyFact], ...] = (RunStarted, CancelRequested, RunEnded)
-FACTS = STEP_FACTS + RUN_FACTS
+STEP_FACTS = tuple(kind for kind in FACTS if kind not in RUN_FACTS)
 
 
 class EngineError(Error):

@@ -1,8 +1,7 @@
-"""Where the values of steps are kept: in the record, in files, or in memory. One contract for all."""
+"""Where the values of steps are kept: small ones in the record, the others in files."""
 
-import itertools
 from sys import intern
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec import Struct
 
@@ -24,8 +23,37 @@ class Origin(Struct, frozen=True, gc=False):
     attempt: int
 
 
-class ValueStore(Protocol):
-    """Keeps values. What is put is never overwritten."""
+def cut(stored: Stored, inline: bytes | None) -> bytes:
+    """The bytes of one output out of the blob beside its fact.
+
+    Raises:
+        ValueLostError: the blob is not there or too short.
+    """
+    if inline is None:
+        raise ValueLostError("missing", "")
+    size = stored.size
+    if len(inline) == size:
+        return inline
+    data = inline[stored.offset : stored.offset + size]
+    if len(data) != size:
+        raise ValueLostError("damaged", "", f"the record has {len(data)} bytes of it, not {size}")
+    return data
+
+
+class OwnValues:
+    """Our own store: small values go beside the fact that announces them, the others into files. What is put is never
+    overwritten.
+
+    Args:
+        files: for the larger ones.
+        limit: bytes up to which a value is kept inline; 0: never; None: always.
+    """
+
+    __slots__ = ("_files", "_limit")
+
+    def __init__(self, files: FileStore, limit: int | None = INLINE_LIMIT) -> None:
+        self._files = files
+        self._limit = float("inf") if limit is None else limit
 
     def put(
         self,
@@ -64,77 +92,6 @@ class ValueStore(Protocol):
             UnstorableValueError: the value can't be turned into bytes.
             ValueNotWrittenError: the storage refused. Nothing is left behind in either case.
         """
-        ...
-
-    def get(self, stored: Stored, inline: bytes | None = None) -> Any:
-        """The value.
-
-        Args:
-            stored: what `put` returned.
-            inline: the blob beside the fact.
-
-        Raises:
-            ValueLostError: it is gone or damaged.
-            UnloadableValueError: its bytes are whole and can't be read.
-        """
-        ...
-
-    def has(self, stored: Stored, inline: bytes | None = None) -> bool:
-        """Whether the value seems to be there, without reading it."""
-        ...
-
-    def remove(self, stored: Stored) -> None:
-        """Forget the value. One that is gone already is fine."""
-        ...
-
-
-def cut(stored: Stored, inline: bytes | None) -> bytes:
-    """The bytes of one output out of the blob beside its fact.
-
-    Raises:
-        ValueLostError: the blob is not there or too short.
-    """
-    if inline is None:
-        raise ValueLostError("missing", "")
-    size = stored.size
-    if len(inline) == size:
-        return inline
-    data = inline[stored.offset : stored.offset + size]
-    if len(data) != size:
-        raise ValueLostError("damaged", "", f"the record has {len(data)} bytes of it, not {size}")
-    return data
-
-
-class OwnValues:
-    """Our own store: small values go beside the fact that announces them, the others into files.
-
-    Args:
-        files: for the larger ones.
-        limit: bytes up to which a value is kept inline; 0: never; None: always.
-    """
-
-    __slots__ = ("_files", "_limit")
-
-    def __init__(self, files: FileStore, limit: int | None = INLINE_LIMIT) -> None:
-        self._files = files
-        self._limit = float("inf") if limit is None else limit
-
-    def put(
-        self,
-        value: Any,
-        output: str,
-        origin: Origin,
-        *,
-        offset: int = 0,
-        data_version: str = "",
-        mapping_key: str | None = None,
-        asset: str | None = None,
-        asked: bool = True,
-        io_manager: str = "",
-        metadata: Metadata = _NONE,
-        durable: bool = False,
-    ) -> tuple[Stored, bytes | None]:
-        """See `ValueStore.put`."""
         data = encode(value, output, origin.step_key)
         size = len(data)
         digest = checksum(data)
@@ -165,7 +122,16 @@ class OwnValues:
         return stored, inline
 
     def get(self, stored: Stored, inline: bytes | None = None) -> Any:
-        """See `ValueStore.get`."""
+        """The value.
+
+        Args:
+            stored: what `put` returned.
+            inline: the blob beside the fact.
+
+        Raises:
+            ValueLostError: it is gone or damaged.
+            UnloadableValueError: its bytes are whole and can't be read.
+        """
         if stored.place is Place.INLINE:
             if inline is None or len(inline) != stored.size:
                 inline = cut(stored, inline)
@@ -177,75 +143,12 @@ class OwnValues:
         return decode(data, location=location, type_name=stored.type_name)
 
     def has(self, stored: Stored, inline: bytes | None = None) -> bool:
-        """See `ValueStore.has`."""
+        """Whether the value seems to be there, without reading it."""
         if stored.place is Place.INLINE:
             return inline is not None and len(inline) >= stored.offset + stored.size
         return self._files.has(stored.location, stored.size)
 
     def remove(self, stored: Stored) -> None:
-        """See `ValueStore.remove`. What is inline goes with its fact."""
+        """Forget the value. One that is gone already is fine; what is inline goes with its fact."""
         if stored.place is Place.FILE:
             self._files.remove(stored.location)
-
-
-class MemoryValues:
-    """Keeps the objects themselves, in this process: nothing is copied, and two readers share one object."""
-
-    __slots__ = ("_number", "_values")
-
-    def __init__(self) -> None:
-        self._values: dict[str, Any] = {}
-        self._number = itertools.count(1)
-
-    def put(
-        self,
-        value: Any,
-        output: str,
-        origin: Origin,
-        *,
-        offset: int = 0,
-        data_version: str = "",
-        mapping_key: str | None = None,
-        asset: str | None = None,
-        asked: bool = True,
-        io_manager: str = "",
-        metadata: Metadata = _NONE,
-        durable: bool = False,
-    ) -> tuple[Stored, bytes | None]:
-        """See `ValueStore.put`. The data version stays empty where none is given: nothing is known of the bytes."""
-        del offset, durable
-        location = f"{origin.run_id}/{next(self._number)}"
-        self._values[location] = value
-        stored = Stored(
-            output,
-            Place.MEMORY,
-            0,
-            "",
-            data_version,
-            location,
-            0,
-            mapping_key,
-            asset,
-            asked,
-            io_manager,
-            metadata,
-            type(value).__qualname__,
-        )
-        return stored, None
-
-    def get(self, stored: Stored, inline: bytes | None = None) -> Any:
-        """See `ValueStore.get`."""
-        del inline
-        try:
-            return self._values[stored.location]
-        except KeyError:
-            raise ValueLostError("missing", stored.location, "it was in the memory of a process") from None
-
-    def has(self, stored: Stored, inline: bytes | None = None) -> bool:
-        """See `ValueStore.has`."""
-        del inline
-        return stored.location in self._values
-
-    def remove(self, stored: Stored) -> None:
-        """See `ValueStore.remove`."""
-        self._values.pop(stored.location, None)

@@ -1092,7 +1092,7 @@ def no_table(tmp_path):
     materialize([it], resources={"io_manager": frames.ParquetIOManager(base_path=str(tmp_path))})
 
 
-@case("frames.places.NoLibraryForURL")
+@case("values.upath.NoLibraryForURL")
 def no_library(tmp_path):
     from opgraph import frames
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import opgraph as og
+from opgraph.values.upath import NoLibraryForURL
 
 
 class Texts(og.UPathIOManager):
@@ -65,3 +66,50 @@ def test_intermediates_belong_to_their_run(tmp_path):
     manager.handle_output(out, "words")
     assert (tmp_path / "run" / "op" / "result.txt").exists()
     assert manager.load_input(og.build_input_context(upstream_output=out)) == "words"
+
+
+@og.op
+def doubled(text):
+    return text * 2
+
+
+@og.op
+def framed(text):
+    return f"<{text}>"
+
+
+@og.graph_asset(ins={"text": og.AssetIn(key_prefix="raw")})
+def shown(text):
+    return framed(doubled(text))
+
+
+@pytest.mark.parametrize("base", ["memory://texts", "file://{folder}", "s3://texts/of"])
+def test_urls(base, tmp_path, monkeypatch):
+    """A base path may be a URL that fsspec knows; its values are at URLs that follow from keys, between ops too."""
+    pytest.importorskip("upath")
+    if base.startswith("s3"):
+        pytest.importorskip("s3fs")
+        server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        server.start()
+        settings = {"ACCESS_KEY_ID": "key", "SECRET_ACCESS_KEY": "key", "DEFAULT_REGION": "us-east-1"}
+        for name, value in settings.items():
+            monkeypatch.setenv(f"AWS_{name}", value)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.get_host_and_port()))
+        import boto3
+
+        boto3.client("s3").create_bucket(Bucket="texts")
+    try:
+        base = base.format(folder=tmp_path)
+        result = og.materialize([text, shown], resources={"io_manager": Texts(base)})
+        assert result.asset_value("shown") == "<wordswords>"
+        assert result.asset_materializations_for_node("shown")[0].metadata["path"].value == f"{base}/shown.txt"
+    finally:
+        if base.startswith("s3"):
+            server.stop()
+
+
+def test_urls_without_their_library():
+    """A URL whose library is not installed is refused where the I/O manager is made, with what to install."""
+    pytest.importorskip("upath")
+    with pytest.raises(NoLibraryForURL, match=r"`nosuch://` URLs is not installed(.|\n)*opgraph\[cloud\]"):
+        Texts("nosuch://bucket")

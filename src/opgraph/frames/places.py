@@ -6,23 +6,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from opgraph.errors import InvalidConfigError
 from opgraph.values.codec import checksum
 from opgraph.values.context import InputContext, OutputContext
 from opgraph.values.files import safe_name
 from opgraph.values.problems import ValueLostError, ValueNotWrittenError
-
-
-class NoLibraryForURL(InvalidConfigError):
-    """A base path is a URL, and what reads it is not installed."""
-
-    def __init__(self, url: str, reason: str) -> None:
-        self.url, self.reason = url, reason
-        scheme = url.partition("://")[0]
-        super().__init__(
-            f"the library for `{scheme}://` URLs is not installed: {reason}",
-            fix="pip install 'opgraph[cloud]', and for another scheme than s3 what fsspec needs for it",
-        )
+from opgraph.values.upath import NoLibraryForURL
 
 
 class Place:

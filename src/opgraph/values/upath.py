@@ -2,10 +2,11 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
-from opgraph.errors import InvariantViolationError
+from opgraph.errors import InvalidConfigError, InvariantViolationError
 from opgraph.values.context import InputContext, OutputContext
 from opgraph.values.manager import IOManager
 from opgraph.values.problems import ValueLostError
@@ -19,6 +20,18 @@ class NoBasePath(InvariantViolationError):
         super().__init__(f"`{name}` has no base path", fix=f'give it one: `{name}(base_path=Path("data"))`')
 
 
+class NoLibraryForURL(InvalidConfigError):
+    """A base path is a URL, and what reads it is not installed."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        self.url, self.reason = url, reason
+        scheme = url.partition("://")[0]
+        super().__init__(
+            f"the library for `{scheme}://` URLs is not installed: {reason}",
+            fix="pip install 'opgraph[cloud]', and for another scheme than s3 what fsspec needs for it",
+        )
+
+
 class UPathIOManager(IOManager):
     """Writes one file a value, at a path that follows from the asset's key: `base/prefix/name.extension`. Subclass it
     with `dump_to_path` and `load_from_path`.
@@ -27,7 +40,11 @@ class UPathIOManager(IOManager):
     overwritten by the next materialization.
 
     Args:
-        base_path: the folder; by default the instance's.
+        base_path: the folder; by default the instance's. A URL, `s3://bucket/texts`, needs the `cloud` extra; where it
+            needs credentials of its own, give a `UPath("s3://bucket/texts", key=..., secret=...)`.
+
+    Raises:
+        NoLibraryForURL: what reads the URL is not installed.
 
     Example:
         >>> class Texts(UPathIOManager):
@@ -45,7 +62,7 @@ class UPathIOManager(IOManager):
 
     def __init__(self, base_path: Any = None) -> None:
         # Subclasses that are pydantic models too keep it among their fields.
-        object.__setattr__(self, "_base_path", Path(base_path) if isinstance(base_path, str) else base_path)
+        object.__setattr__(self, "_base_path", _path(base_path) if isinstance(base_path, str) else base_path)
 
     # -- what subclasses define -------------------------------------------------------
 
@@ -130,6 +147,16 @@ class UPathIOManager(IOManager):
             return self.load_from_path(context=context, path=path)
         except FileNotFoundError as error:
             raise ValueLostError("missing", str(path)) from error
+
+
+def _path(text: str) -> Any:
+    if "://" not in text:
+        return Path(text)
+    try:  # an extra; not connected yet: what is, does not outlive the fork of a worker
+        import_module("fsspec.registry").get_filesystem_class(text.partition("://")[0].rpartition("::")[2])
+        return import_module("upath").UPath(text)
+    except (ImportError, ValueError) as error:
+        raise NoLibraryForURL(text, str(error)) from error
 
 
 def _shown(path: Any) -> Any:

@@ -27,14 +27,14 @@ def manager_and_storage(request, tmp_path):
     return (FilesystemIOManager(tmp_path), "") if request.param == "folder" else (fs_io_manager, str(tmp_path))
 
 
-@pytest.mark.parametrize("given", [{}, {"asset_key": KEY}, {"mapping_key": "k"}], ids=["op", "asset", "mapped"])
+@pytest.mark.parametrize("given", [{}, {"key": KEY}, {"mapping_key": "k"}], ids=["op", "asset", "mapped"])
 def test_round_trip(manager_and_storage, given):
     """What handle_output stored, load_input gives back, for an intermediate, an asset and a mapped value."""
     manager, storage = manager_and_storage
     context = out(storage=storage, **given)
     manager.handle_output(context, {"x": 1})
     loaded = manager.load_input(
-        InputContext(name="in", upstream_output=context, asset_key=given.get("asset_key"), storage=storage)
+        InputContext(input_name="in", upstream_output=context, key=given.get("key"), storage=storage)
     )
     assert loaded == {"x": 1}
 
@@ -43,10 +43,10 @@ def test_old_versions_stay(tmp_path):
     """The file manager keeps every version of an asset: each is found through its recorded location."""
     manager, contexts = FilesystemIOManager(tmp_path), []
     for value in (1, 2):
-        context = out(asset_key=KEY)
+        context = out(key=KEY)
         manager.handle_output(context, value)
         contexts.append(context)
-    assert [manager.load_input(InputContext(upstream_output=c, asset_key=KEY)) for c in contexts] == [1, 2]
+    assert [manager.load_input(InputContext(upstream_output=c, key=KEY)) for c in contexts] == [1, 2]
     assert (FilesystemIOManager.versioned, InMemoryIOManager.versioned, IOManager.versioned) == (True, False, False)
 
 
@@ -54,7 +54,7 @@ def test_never_materialized(manager_and_storage):
     """Loading an asset of which nothing is recorded is a ValueLostError that names the asset."""
     manager, storage = manager_and_storage
     with pytest.raises(ValueLostError, match="a/b"):
-        manager.load_input(InputContext(name="in", asset_key=KEY, storage=storage))
+        manager.load_input(InputContext(input_name="in", key=KEY, storage=storage))
 
 
 def test_unstorable_names_the_output(tmp_path):
@@ -73,16 +73,16 @@ def test_no_folder_at_all():
 
 def test_identifiers():
     """An asset is identified by its key, an intermediate by run, step, output and mapping key."""
-    assert out(asset_key=KEY).get_identifier() == ["a", "b"] == out(asset_key=KEY).get_asset_identifier()
+    assert out(key=KEY).get_identifier() == ["a", "b"] == out(key=KEY).get_asset_identifier()
     assert out().get_identifier() == ["r1", "graph.op", "result"]
     assert out(mapping_key="k").get_identifier() == ["r1", "graph.op", "result", "k"]
-    assert InputContext(name="x", upstream_output=out()).get_identifier() == out().get_identifier()
-    assert InputContext(name="x", asset_key=KEY).get_identifier() == ["a", "b"]
+    assert InputContext(input_name="x", upstream_output=out()).get_identifier() == out().get_identifier()
+    assert InputContext(input_name="x", key=KEY).get_identifier() == ["a", "b"]
 
 
 def test_members_that_need_an_asset_or_a_partition():
     """Asking for an asset key or a partition where there is none is an error that says what to ask first."""
-    for context in (out(), InputContext(name="x", upstream_output=out())):
+    for context in (out(), InputContext(input_name="x", upstream_output=out())):
         assert not context.has_asset_key
         assert not context.has_partition_key
         assert not context.has_asset_partitions
@@ -94,7 +94,7 @@ def test_members_that_need_an_asset_or_a_partition():
         with pytest.raises(AttributeError, match="wrong"):
             _ = context.wrong
     with pytest.raises(InvariantViolationError, match="has_input_name"):
-        _ = InputContext(asset_key=KEY).name
+        _ = InputContext(key=KEY).name
 
 
 def test_metadata_is_kept():

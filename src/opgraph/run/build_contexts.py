@@ -161,7 +161,7 @@ def build_output_context(
         name=name if name is not None else "result",
         step_key=step_key or "",
         run_id=run_id or "",
-        asset_key=AssetKey.from_coercible(asset_key) if asset_key is not None else None,
+        key=AssetKey.from_coercible(asset_key) if asset_key is not None else None,
         definition_metadata=definition_metadata if definition_metadata is not None else metadata or {},
         output_metadata=output_metadata or {},
         dagster_type=dagster_type,
@@ -213,9 +213,9 @@ def build_input_context(
         if given is not None:
             raise NotYetSupportedError(what)
     return InputContext(
-        name=name,
+        input_name=name,
         upstream_output=upstream_output,
-        asset_key=AssetKey.from_coercible(asset_key) if asset_key is not None else None,
+        key=AssetKey.from_coercible(asset_key) if asset_key is not None else None,
         definition_metadata=definition_metadata if definition_metadata is not None else metadata or {},
         dagster_type=dagster_type,
         resources=Resources(Opened(resources or {})),

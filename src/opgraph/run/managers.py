@@ -95,7 +95,7 @@ class Managers:
             name=output.name,
             step_key=bound.step.key,
             run_id=self._run_id,
-            asset_key=AssetKey(output.asset) if output.asset is not None else None,
+            key=AssetKey(output.asset) if output.asset is not None else None,
             attempt=attempt,
             definition_metadata=definition,
             output_metadata=came.metadata,
@@ -175,7 +175,7 @@ class Managers:
             name=stored.output,
             step_key=step_key,
             run_id=kept.run,
-            asset_key=asset,
+            key=asset,
             definition_metadata=self._declared(stored.asset, step_key, stored.output),
             dagster_type=_told(made.dagster_type) if made is not None else None,
             op_def=maker,
@@ -197,7 +197,7 @@ class Managers:
         context = self._input_context(bound, name, attempt, AssetKey(asset), self._storage(loader), key)
         context.upstream_output = OutputContext(
             name="result",
-            asset_key=AssetKey(asset),
+            key=AssetKey(asset),
             definition_metadata=self._declared(asset, "", ""),
             log=context.log,
             job_name=self._job,
@@ -222,8 +222,8 @@ class Managers:
     ) -> InputContext:
         declared = bound.op.ins[name] if bound is not None else None
         return InputContext(
-            name=name or None,
-            asset_key=asset,
+            input_name=name or None,
+            key=asset,
             step_key=bound.step.key if bound is not None else "",
             run_id=self._run_id,
             definition_metadata=declared.metadata if declared is not None else {},

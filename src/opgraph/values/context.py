@@ -4,14 +4,15 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
+from msgspec import Struct
+
 from opgraph.keys import AssetKey
 from opgraph.values.problems import MetadataTwice, NoAssetError, NoInputAsks, UnpartitionedError
 
-_NOTHING: Mapping[str, Any] = {}  # never changed
 _LOG = logging.getLogger("opgraph")
 
 
-class OutputContext:
+class OutputContext(Struct, kw_only=True, eq=False):
     """A value that is being stored; for `load_input`, the one that was.
 
     An I/O manager may set `location`, any text: it is recorded with the value and comes back in `load_input` as
@@ -22,7 +23,7 @@ class OutputContext:
         name: the output's name.
         step_key: the step that made the value.
         run_id: the run of that step.
-        asset_key: the asset that the value materializes, if any.
+        key: the asset that the value materializes, if any.
         attempt: 1, 2, …
         definition_metadata: the metadata that was declared for the output or the asset.
         output_metadata: the metadata that came with the value.
@@ -37,79 +38,32 @@ class OutputContext:
         storage: the folder of the instance for values; empty where it has none.
 
     Example:
-        >>> context = OutputContext(name="result", step_key="table", asset_key=AssetKey("table"))
+        >>> context = OutputContext(name="result", step_key="table", key=AssetKey("table"))
         >>> context.get_identifier()
         ['table']
     """
 
-    __slots__ = (
-        "added_metadata",
-        "attempt",
-        "checksum",
-        "dagster_type",
-        "definition_metadata",
-        "job_name",
-        "key",
-        "location",
-        "log",
-        "mapping_key",
-        "name",
-        "op_def",
-        "output_metadata",
-        "reported",
-        "resource_config",
-        "resources",
-        "run_id",
-        "size",
-        "step_key",
-        "storage",
-        "version",
-    )
-
-    def __init__(
-        self,
-        *,
-        name: str,
-        step_key: str = "",
-        run_id: str = "",
-        asset_key: AssetKey | None = None,
-        attempt: int = 1,
-        definition_metadata: Mapping[str, Any] = _NOTHING,
-        output_metadata: Mapping[str, Any] = _NOTHING,
-        dagster_type: Any = None,
-        resources: Any = None,
-        resource_config: Mapping[str, Any] | None = None,
-        log: Any = _LOG,
-        op_def: Any = None,
-        job_name: str = "",
-        version: str | None = None,
-        mapping_key: str | None = None,
-        storage: str = "",
-        location: str = "",
-        size: int = 0,
-        checksum: str = "",
-    ) -> None:
-        self.name = name
-        self.step_key = step_key
-        self.run_id = run_id
-        self.key = asset_key
-        self.attempt = attempt
-        self.definition_metadata = definition_metadata
-        self.output_metadata = output_metadata
-        self.dagster_type = dagster_type
-        self.resources = resources
-        self.resource_config = resource_config
-        self.log = log
-        self.op_def = op_def
-        self.job_name = job_name
-        self.version = version
-        self.mapping_key = mapping_key
-        self.storage = storage
-        self.location = location
-        self.size = size  # bytes, where the manager knows them
-        self.checksum = checksum
-        self.added_metadata: dict[str, Any] = {}
-        self.reported: list[Any] = []
+    name: str
+    step_key: str = ""
+    run_id: str = ""
+    key: AssetKey | None = None
+    attempt: int = 1
+    definition_metadata: Mapping[str, Any] = {}
+    output_metadata: Mapping[str, Any] = {}
+    dagster_type: Any = None
+    resources: Any = None
+    resource_config: Mapping[str, Any] | None = None
+    log: Any = _LOG
+    op_def: Any = None
+    job_name: str = ""
+    version: str | None = None
+    mapping_key: str | None = None
+    storage: str = ""
+    location: str = ""
+    size: int = 0  # bytes, where the manager knows them
+    checksum: str = ""
+    added_metadata: dict[str, Any] = {}
+    reported: list[Any] = []
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -183,13 +137,13 @@ class InputObservation(NamedTuple):
     description: str | None = None
 
 
-class InputContext:
+class InputContext(Struct, kw_only=True, eq=False):
     """A value that is being loaded.
 
     Args:
-        name: the input's name.
+        input_name: the input's name; None: a person loads the value.
         upstream_output: what stored the value; `None` where nothing recorded it, as for an external asset.
-        asset_key: the asset that is loaded, if it is one.
+        key: the asset that is loaded, if it is one.
         step_key: the step that asks for the value; empty when a person does.
         run_id: the run of that step.
         definition_metadata: the metadata that was declared for the input.
@@ -203,59 +157,22 @@ class InputContext:
         instance: where the run is recorded.
     """
 
-    __slots__ = (
-        "_observed",
-        "added_metadata",
-        "dagster_type",
-        "definition_metadata",
-        "input_name",
-        "instance",
-        "job_name",
-        "key",
-        "log",
-        "op_def",
-        "resource_config",
-        "resources",
-        "run_id",
-        "step_key",
-        "storage",
-        "upstream_output",
-    )
-
-    def __init__(
-        self,
-        *,
-        name: str | None = None,
-        upstream_output: OutputContext | None = None,
-        asset_key: AssetKey | None = None,
-        step_key: str = "",
-        run_id: str = "",
-        definition_metadata: Mapping[str, Any] = _NOTHING,
-        dagster_type: Any = None,
-        resources: Any = None,
-        resource_config: Mapping[str, Any] | None = None,
-        log: Any = _LOG,
-        op_def: Any = None,
-        job_name: str = "",
-        storage: str = "",
-        instance: Any = None,
-    ) -> None:
-        self.input_name = name
-        self.instance = instance
-        self.upstream_output = upstream_output
-        self.key = asset_key
-        self.step_key = step_key
-        self.run_id = run_id
-        self.definition_metadata = definition_metadata
-        self.dagster_type = dagster_type
-        self.resources = resources
-        self.resource_config = resource_config
-        self.log = log
-        self.op_def = op_def
-        self.job_name = job_name
-        self.storage = storage
-        self.added_metadata: dict[str, Any] = {}
-        self._observed: list[InputObservation] = []
+    input_name: str | None = None
+    upstream_output: OutputContext | None = None
+    key: AssetKey | None = None
+    step_key: str = ""
+    run_id: str = ""
+    definition_metadata: Mapping[str, Any] = {}
+    dagster_type: Any = None
+    resources: Any = None
+    resource_config: Mapping[str, Any] | None = None
+    log: Any = _LOG
+    op_def: Any = None
+    job_name: str = ""
+    storage: str = ""
+    instance: Any = None
+    added_metadata: dict[str, Any] = {}
+    observed: list[InputObservation] = []
 
     @property
     def has_input_name(self) -> bool:
@@ -298,11 +215,11 @@ class InputContext:
         """Keep facts about what was loaded with the step that asked for it; of an asset, as an observation too."""
         self.added_metadata.update(metadata)
         if self.key is not None:
-            self._observed.append(InputObservation(self.key, metadata, description))
+            self.observed.append(InputObservation(self.key, metadata, description))
 
     def get_observations(self) -> Sequence[InputObservation]:
         """What `add_input_metadata` was told of the asset so far, one for each call."""
-        return tuple(self._observed)
+        return tuple(self.observed)
 
     def get_asset_identifier(self) -> Sequence[str]:
         """The parts of the asset's key."""

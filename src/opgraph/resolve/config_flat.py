@@ -17,7 +17,7 @@ from opgraph.declare.run_config import ConfigMapping, is_config_type, is_dict, i
 from opgraph.errors import InvalidConfigError
 from opgraph.keys import near_misses
 from opgraph.resolve.config_mistakes import BadConfigText, refuse_config, shown
-from opgraph.resolve.config_values import bare, named, parsed
+from opgraph.resolve.config_values import bare, parsed
 
 Node: TypeAlias = OpDefinition | GraphDefinition
 SECTIONS = ("ops", "resources", "loggers", "execution", "inputs")
@@ -142,9 +142,8 @@ def _into(ops: dict[str, Any], words: list[str], value: Any, nodes: Mapping[str,
     if name not in nodes:
         near = near_misses(name, nodes)
         meant = f". Did you mean `{near[0]}`?" if near else ""
-        raise BadConfigText(
-            text, f"`{name}` is not there{meant}", f"there are: {', '.join(list(nodes)[:12]) or 'none'}"
-        )
+        there = ", ".join(list(nodes)[:12]) or "none"
+        raise BadConfigText(_without_value(text), f"`{name}` is not there{meant}", f"there are: {there}")
     node, entry = nodes[name], ops.setdefault(name, {})
     if isinstance(node, OpDefinition):
         _config(entry, rest, value, node.config_type, text)
@@ -173,7 +172,7 @@ def _config(entry: dict[str, Any], words: list[str], value: Any, kind: Any, text
     elif not words and is_tree(value) and set(value) == {"config"}:
         value = value["config"] if "config" not in _fields(kind) else value
     if not words and not is_tree(value):
-        entry["config"] = _typed(value, kind, text)
+        entry["config"] = _typed(value, kind)
     elif words:
         _settle(entry.setdefault("config", {}), words, value, kind, text)
     else:
@@ -186,8 +185,9 @@ def _settle(settings: Any, words: list[str], value: Any, kind: Any, text: str) -
     for word in words:
         kind = _inner(kind, word)
     if not is_dict(settings):
-        raise BadConfigText(text, "another text gives all of these settings as one value", "give them in one way")
-    _put(settings, words, _typed(value, kind, text))
+        why = "another text gives all of these settings as one value"
+        raise BadConfigText(_without_value(text), why, "give them in one way")
+    _put(settings, words, _typed(value, kind))
 
 
 def _put(tree: dict[str, Any], words: list[str], value: Any) -> None:
@@ -201,16 +201,13 @@ def _put(tree: dict[str, Any], words: list[str], value: Any) -> None:
 # -- what it means ----------------------------------------------------------------
 
 
-def _typed(value: Any, kind: Any, text: str) -> Any:
+def _typed(value: Any, kind: Any) -> Any:
     if not isinstance(value, _Text):
         return value
     try:
         return parsed(str(value), kind)
     except ValueError:
-        secret = hasattr(bare(kind)[0], "get_secret_value")
-        key = text.partition("=")[0]
-        why = f"`{key}` must be {named(kind)}" + ("" if secret else f", not `{value}`")
-        raise BadConfigText(f"{key}=…" if secret else text, why, f"give it {named(kind)}") from None
+        return str(value)  # the check of the whole says what it must be, and where that is declared
 
 
 def _fields(kind: Any) -> Mapping[str, Any]:

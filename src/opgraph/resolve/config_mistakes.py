@@ -174,8 +174,8 @@ class MappingFailed(InvalidConfigError):
 
 
 class BadConfigText(InvalidConfigError):
-    """A piece of configuration on the command line that cannot be read."""
+    """A piece of configuration, typed as text, that cannot be read."""
 
     def __init__(self, text: str, why: str, fix: str) -> None:
         self.text = text
-        super().__init__(f"`--config {text}` cannot be read: {why}", fix=fix)
+        super().__init__(f"`{text}` cannot be read: {why}", fix=fix)

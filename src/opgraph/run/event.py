@@ -5,7 +5,7 @@ Nothing of this is stored. `run/event_view.py` derives it from a run's plan and 
 
 import enum
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from msgspec import Struct
 
@@ -51,7 +51,6 @@ _OF_RUNS = frozenset(kind for kind in EventType if kind.name.startswith("RUN_"))
 _OF_HOOKS = frozenset({EventType.HOOK_COMPLETED, EventType.HOOK_ERRORED, EventType.HOOK_SKIPPED})
 _OF_NO_STEP = _OF_RUNS | _OF_HOOKS | {EventType.ENGINE_EVENT, EventType.ASSET_MATERIALIZATION_PLANNED}
 _OF_STEPS = frozenset(EventType) - _OF_NO_STEP
-_FAILURES = frozenset({EventType.STEP_FAILURE, EventType.RUN_FAILURE, EventType.RUN_CANCELED})
 
 
 class NoSuchEvent(Error):
@@ -252,10 +251,38 @@ Details: TypeAlias = (
 )
 
 
+# -- the event -------------------------------------------------------------------
+
 D = TypeVar("D", bound=Struct)
 
 
-# -- the event -------------------------------------------------------------------
+class _Is:
+    """An attribute of events: whether one is of these kinds."""
+
+    __slots__ = ("_kinds",)
+
+    def __init__(self, *kinds: EventType) -> None:
+        self._kinds = frozenset(kinds)
+
+    def __get__(self, event: "Event", _owner: Any = None) -> bool:
+        return event.event_type in self._kinds
+
+
+class _Details(Generic[D]):
+    """An attribute of events: the details of those of one kind; of others it is an AttributeError to ask for them."""
+
+    __slots__ = ("_class", "_name")
+
+    def __init__(self, details: type[D]) -> None:
+        self._class = details
+
+    def __set_name__(self, _owner: Any, name: str) -> None:
+        self._name = name
+
+    def __get__(self, event: "Event", _owner: Any = None) -> D:
+        if not isinstance(event.event_specific_data, self._class):
+            raise WrongEvent(self._name, event.event_type)
+        return event.event_specific_data
 
 
 class Event(Struct, frozen=True, kw_only=True, eq=False):
@@ -300,124 +327,31 @@ class Event(Struct, frozen=True, kw_only=True, eq=False):
         tags = {"run_id": self.run_id, "job_name": self.job_name}
         return tags if self.step_key is None else {**tags, "step_key": self.step_key, "op_name": self.node_name}
 
-    # -- its kind --
+    # -- its kind: whether it says that … --
 
-    @property
-    def is_step_event(self) -> bool:
-        """Whether it is about a step's own course."""
-        return self.event_type in _OF_STEPS
-
-    @property
-    def is_job_event(self) -> bool:
-        """Whether it is about the run as a whole."""
-        return self.event_type in _OF_RUNS
-
-    @property
-    def is_engine_event(self) -> bool:
-        """Whether it says what opgraph did about a step: reused it, blocked it, saw it interrupted."""
-        return self.event_type is EventType.ENGINE_EVENT
-
-    @property
-    def is_failure(self) -> bool:
-        """Whether a step or the run failed, or the run was cancelled."""
-        return self.event_type in _FAILURES
-
-    @property
-    def is_step_start(self) -> bool:
-        """Whether a step's first attempt began."""
-        return self.event_type is EventType.STEP_START
-
-    @property
-    def is_step_success(self) -> bool:
-        """Whether a step succeeded."""
-        return self.event_type is EventType.STEP_SUCCESS
-
-    @property
-    def is_step_failure(self) -> bool:
-        """Whether a step failed for good."""
-        return self.event_type is EventType.STEP_FAILURE
-
-    @property
-    def is_step_skipped(self) -> bool:
-        """Whether a step was skipped because an optional output that it needs did not come."""
-        return self.event_type is EventType.STEP_SKIPPED
-
-    @property
-    def is_step_up_for_retry(self) -> bool:
-        """Whether an attempt failed that another follows."""
-        return self.event_type is EventType.STEP_UP_FOR_RETRY
-
-    @property
-    def is_step_restarted(self) -> bool:
-        """Whether a further attempt began."""
-        return self.event_type is EventType.STEP_RESTARTED
-
-    @property
-    def is_successful_output(self) -> bool:
-        """Whether an output came."""
-        return self.event_type is EventType.STEP_OUTPUT
-
-    @property
-    def is_handled_output(self) -> bool:
-        """Whether an output was stored."""
-        return self.event_type is EventType.HANDLED_OUTPUT
-
-    @property
-    def is_loaded_input(self) -> bool:
-        """Whether an input was loaded."""
-        return self.event_type is EventType.LOADED_INPUT
-
-    @property
-    def is_step_materialization(self) -> bool:
-        """Whether an asset was materialized."""
-        return self.event_type is EventType.ASSET_MATERIALIZATION
-
-    @property
-    def is_hook_event(self) -> bool:
-        """Whether it is about a hook."""
-        return self.event_type in _OF_HOOKS
-
-    @property
-    def is_hook_completed(self) -> bool:
-        """Whether a hook did what it was to do."""
-        return self.event_type is EventType.HOOK_COMPLETED
-
-    @property
-    def is_hook_errored(self) -> bool:
-        """Whether a hook failed."""
-        return self.event_type is EventType.HOOK_ERRORED
-
-    @property
-    def is_hook_skipped(self) -> bool:
-        """Whether a hook had nothing to do: it is for the other end of a step, or said so."""
-        return self.event_type is EventType.HOOK_SKIPPED
-
-    @property
-    def is_asset_observation(self) -> bool:
-        """Whether an asset was observed."""
-        return self.event_type is EventType.ASSET_OBSERVATION
-
-    @property
-    def is_expectation_result(self) -> bool:
-        """Never: there are no expectations."""
-        return False
-
-    @property
-    def is_asset_materialization_planned(self) -> bool:
-        """Whether it says that an asset will be materialized."""
-        return self.event_type is EventType.ASSET_MATERIALIZATION_PLANNED
-
-    @property
-    def is_run_failure(self) -> bool:
-        """Whether the run failed."""
-        return self.event_type is EventType.RUN_FAILURE
-
-    is_job_failure = is_run_failure
-
-    @property
-    def is_job_success(self) -> bool:
-        """Whether the run succeeded."""
-        return self.event_type is EventType.RUN_SUCCESS
+    is_step_event = _Is(*_OF_STEPS)  # something happened in a step's own course
+    is_job_event = _Is(*_OF_RUNS)  # something happened to the run as a whole
+    is_engine_event = _Is(EventType.ENGINE_EVENT)  # opgraph reused or blocked a step, or saw it interrupted
+    is_failure = _Is(EventType.STEP_FAILURE, EventType.RUN_FAILURE, EventType.RUN_CANCELED)  # a step or the run failed
+    is_step_start = _Is(EventType.STEP_START)  # a step's first attempt began
+    is_step_success = _Is(EventType.STEP_SUCCESS)  # a step succeeded
+    is_step_failure = _Is(EventType.STEP_FAILURE)  # a step failed for good
+    is_step_skipped = _Is(EventType.STEP_SKIPPED)  # an optional output that the step needs did not come
+    is_step_up_for_retry = _Is(EventType.STEP_UP_FOR_RETRY)  # an attempt failed that another follows
+    is_step_restarted = _Is(EventType.STEP_RESTARTED)  # a further attempt began
+    is_successful_output = _Is(EventType.STEP_OUTPUT)  # an output came
+    is_handled_output = _Is(EventType.HANDLED_OUTPUT)  # an output was stored
+    is_loaded_input = _Is(EventType.LOADED_INPUT)  # an input was loaded
+    is_step_materialization = _Is(EventType.ASSET_MATERIALIZATION)  # an asset was materialized
+    is_hook_event = _Is(*_OF_HOOKS)  # a hook was called, or was not for this end of a step
+    is_hook_completed = _Is(EventType.HOOK_COMPLETED)  # a hook did what it was to do
+    is_hook_errored = _Is(EventType.HOOK_ERRORED)  # a hook failed
+    is_hook_skipped = _Is(EventType.HOOK_SKIPPED)  # a hook had nothing to do
+    is_asset_observation = _Is(EventType.ASSET_OBSERVATION)  # an asset was observed
+    is_expectation_result = _Is()  # never: there are no expectations
+    is_asset_materialization_planned = _Is(EventType.ASSET_MATERIALIZATION_PLANNED)  # an asset will be materialized
+    is_run_failure = is_job_failure = _Is(EventType.RUN_FAILURE)  # the run failed
+    is_job_success = _Is(EventType.RUN_SUCCESS)  # the run succeeded
 
     # -- its details: an AttributeError where the event is of another kind --
 
@@ -442,57 +376,13 @@ class Event(Struct, frozen=True, kw_only=True, eq=False):
         """What was materialized."""
         return self.step_materialization_data.materialization
 
-    @property
-    def step_materialization_data(self) -> StepMaterializationData:
-        """What was materialized."""
-        return self._details(StepMaterializationData, "step_materialization_data")
-
-    @property
-    def asset_observation_data(self) -> AssetObservationData:
-        """What was observed."""
-        return self._details(AssetObservationData, "asset_observation_data")
-
-    @property
-    def asset_materialization_planned_data(self) -> AssetMaterializationPlannedData:
-        """What will be materialized."""
-        return self._details(AssetMaterializationPlannedData, "asset_materialization_planned_data")
-
-    @property
-    def step_input_data(self) -> StepInputData:
-        """Which input it was."""
-        return self._details(StepInputData, "step_input_data")
-
-    @property
-    def step_output_data(self) -> StepOutputData:
-        """Which output it was."""
-        return self._details(StepOutputData, "step_output_data")
-
-    @property
-    def step_success_data(self) -> StepSuccessData:
-        """How long it took."""
-        return self._details(StepSuccessData, "step_success_data")
-
-    @property
-    def step_failure_data(self) -> StepFailureData:
-        """Why it failed."""
-        return self._details(StepFailureData, "step_failure_data")
-
-    @property
-    def step_retry_data(self) -> StepRetryData:
-        """Why it is tried again."""
-        return self._details(StepRetryData, "step_retry_data")
-
-    @property
-    def hook_errored_data(self) -> HookErroredData:
-        """Why a hook failed."""
-        return self._details(HookErroredData, "hook_errored_data")
-
-    @property
-    def job_failure_data(self) -> JobFailureData:
-        """Why the run failed."""
-        return self._details(JobFailureData, "job_failure_data")
-
-    def _details(self, kind: type[D], attribute: str) -> D:
-        if not isinstance(self.event_specific_data, kind):
-            raise WrongEvent(attribute, self.event_type)
-        return self.event_specific_data
+    step_materialization_data = _Details(StepMaterializationData)
+    asset_observation_data = _Details(AssetObservationData)
+    asset_materialization_planned_data = _Details(AssetMaterializationPlannedData)
+    step_input_data = _Details(StepInputData)
+    step_output_data = _Details(StepOutputData)
+    step_success_data = _Details(StepSuccessData)
+    step_failure_data = _Details(StepFailureData)
+    step_retry_data = _Details(StepRetryData)
+    hook_errored_data = _Details(HookErroredData)
+    job_failure_data = _Details(JobFailureData)

@@ -1,5 +1,6 @@
-"""The `opgraph` command. This file imports nothing, so that `opgraph --version` is instant."""
+"""The `opgraph` command. This file imports next to nothing, so that `opgraph --version` is instant."""
 
+import gc
 import sys
 
 
@@ -12,6 +13,7 @@ def main() -> None:
         return
     if sys.platform == "win32":
         sys.exit("opgraph does not run on Windows yet; Linux and macOS are supported")
+    gc.disable()  # nothing that is imported is garbage; `commands` turns it on again
     from opgraph.show.cli.commands import cli
 
     cli.main(prog_name="opgraph")

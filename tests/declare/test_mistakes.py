@@ -232,7 +232,7 @@ def graph_asset_without_output():
 
 
 GOLDEN = {
-    bad_name: """the op name 'no good' is not valid: a name has ASCII letters, digits and underscores and begins with no digit
+    bad_name: """the op name 'no good' is not valid: a name has ASCII letters, digits and underscores
   at <file>
   fix: give it a name such as `no_good`""",
     positional_rest: """op `it` takes `*args`, and an input needs a name

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, Generic, Unpack, cast
+from typing import Any, ClassVar, Generic, Unpack, cast
 
 from msgspec import structs
 
@@ -63,6 +63,13 @@ class AssetsDefinition(Frozen, Generic[P, R_co]):
     pool: str | None
     is_executable: bool
     source: Source
+
+    # What no assets have yet; code that asks is told so.
+    backfill_policy: ClassVar[None] = None
+    check_keys: ClassVar[AbstractSet[Any]] = frozenset()
+    check_specs: ClassVar[Sequence[Any]] = ()
+    is_observable: ClassVar[bool] = False
+    partitions_def: ClassVar[None] = None
 
     def __init__(
         self,
@@ -444,6 +451,15 @@ class AssetsDefinition(Frozen, Generic[P, R_co]):
     def get_output_name_for_asset_key(self, key: AssetKey) -> str:
         """The output that an asset is."""
         return self.output_names_by_key[key]
+
+    def get_io_manager_key_for_asset_key(self, key: AssetKey) -> str:
+        """The resource that stores an asset."""
+        return self.io_manager_keys.get(self.output_names_by_key[key], "io_manager")
+
+    @property
+    def hook_defs(self) -> AbstractSet[HookDefinition]:
+        """The functions that are called when its steps have ended."""
+        return self.hooks
 
     def map_asset_specs(self, fn: Callable[[AssetSpec], AssetSpec]) -> "AssetsDefinition":
         """A copy in which a function has changed what is said of the assets.

@@ -8,6 +8,7 @@ from opgraph.declare.accepted import expect
 from opgraph.declare.fan_mistakes import BadMappingKey
 from opgraph.declare.frozen import Compared, replaced
 from opgraph.declare.inputs import NO_DEFAULT
+from opgraph.declare.metadata import facts
 from opgraph.declare.outputs import Out
 from opgraph.errors import Source
 
@@ -100,11 +101,11 @@ class DynamicOutput(Compared, Generic[T_co]):
             value=value,
             mapping_key=mapping_key,
             output_name=output_name,
-            metadata=dict(metadata or {}),
+            metadata=facts(metadata),
             data_version=data_version,
             tags=dict(tags or {}),
         )
 
     def with_metadata(self, metadata: Mapping[str, Any] | None) -> "DynamicOutput[T_co]":
         """A copy with other metadata."""
-        return replaced(self, metadata=dict(metadata or {}))
+        return replaced(self, metadata=facts(metadata))

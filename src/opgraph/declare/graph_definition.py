@@ -3,7 +3,7 @@
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, cast
 
 from msgspec import Struct
 
@@ -15,6 +15,7 @@ from opgraph.declare.hooks import HookDefinition, checked_hooks
 from opgraph.declare.inputs import GraphIn
 from opgraph.declare.labels import checked_name, checked_tags
 from opgraph.declare.levels import Levels
+from opgraph.declare.metadata import facts
 from opgraph.declare.mistakes import owner_of
 from opgraph.declare.node import Node
 from opgraph.declare.outputs import GraphOut
@@ -331,6 +332,8 @@ class JobDefinition(Frozen):
     op_selection: Sequence[str] | None
     source: Source
 
+    partitions_def: ClassVar[None] = None  # what no job has yet; code that asks is told so
+
     def __init__(
         self,
         *,
@@ -376,7 +379,7 @@ class JobDefinition(Frozen):
             description=description if description is not None else graph_def.description,
             tags=labels,
             run_tags=labels if run_tags is None else checked_tags(f"job `{own}`", run_tags, source),
-            metadata=dict(metadata or {}),
+            metadata=facts(metadata),
             input_values=dict(input_values or {}),
             executor_def=executor_def,
             retry_policy=op_retry_policy,
@@ -412,6 +415,11 @@ class JobDefinition(Frozen):
         """A copy with functions that are called when its steps have ended."""
         more = checked_hooks(f"job `{self.name}`", "hook_defs", hook_defs, Source.of_caller())
         return replaced(self, hooks=self.hooks | more)
+
+    @property
+    def hook_defs(self) -> AbstractSet[HookDefinition]:
+        """The functions that are called when its steps have ended."""
+        return self.hooks
 
     @property
     def asset_selection(self) -> AbstractSet[AssetKey] | None:

@@ -11,13 +11,15 @@ from opgraph.declare.mistakes import BadGroup, BadKind, BadName, BadOwner, BadTa
 from opgraph.errors import InvalidDefinitionError, Source, shown
 from opgraph.keys import NAME
 
-_OUTPUT: Final = re.compile(r"[A-Za-z0-9_]+")
+_WORD: Final = re.compile(r"[A-Za-z0-9_]+")
+_ASSET: Final = re.compile(r"[A-Za-z0-9_.-]+")
 _GROUP: Final = re.compile(r"[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*")
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _TEAM: Final = re.compile(r"team:[\w.-]+")
 _TAG_KEY: Final = re.compile(r"([A-Za-z0-9_.-]{1,63}/){0,2}[A-Za-z0-9_.-]{1,63}")
 _TAG_VALUE: Final = re.compile(r"[A-Za-z0-9_.-]{0,63}")
-POOL: Final = re.compile(r"[A-Za-z0-9_./-]{1,100}")
+_NAMES: Final = {"asset": _ASSET, "input": NAME}  # an input is a name in Python, too
+POOL: Final = re.compile(r"[A-Za-z0-9_./:|,-]{1,100}")
 _KIND: Final = re.compile(r"[A-Za-z0-9_.-]{1,63}")
 
 
@@ -49,7 +51,7 @@ class BadPool(InvalidDefinitionError):
         super().__init__(
             f"{owner} names the pool {name!r}, which is no valid name",
             where=where,
-            fix="use letters, digits, `_`, `-`, `.` and `/`, at most 100 of them",
+            fix="use letters, digits and `_-./:|,`, at most 100 of them",
         )
 
 
@@ -80,10 +82,8 @@ def checked_labels(
 
 
 def checked_name(kind: str, name: str, where: Source | None) -> str:
-    """The name of an op, graph, job, input or output; one that is not valid is reported."""
-    if kind == "output" and _is_text(name, _OUTPUT):
-        return name  # it is never a name in Python: it may begin with a digit
-    if not isinstance(name, str) or not NAME.fullmatch(name):  # pyright: ignore[reportUnnecessaryIsInstance] - users' data
+    """The name of an asset, op, graph, job, input or output; one that is not valid is reported."""
+    if not _is_text(name, _NAMES.get(kind, _WORD)):
         report(BadName(kind, name, where=where))
         return re.sub(r"\W", "_", name if isinstance(name, str) else shown(name)) or "_"  # pyright: ignore[reportUnnecessaryIsInstance]
     return name

@@ -5,7 +5,7 @@ from typing import Any, Generic, cast
 
 from opgraph.declare.frozen import Compared, replaced
 from opgraph.declare.inputs import NO_DEFAULT
-from opgraph.declare.metadata import MetadataValue
+from opgraph.declare.metadata import MetadataValue, facts
 from opgraph.declare.signatures import R_co
 from opgraph.declare.unsupported import refuse
 from opgraph.keys import AssetKey, CoercibleToAssetKey
@@ -93,7 +93,7 @@ class AssetObservation(Compared):
         self.settle(
             asset_key=AssetKey.from_coercible(asset_key),
             description=description,
-            metadata={key: MetadataValue.of(value) for key, value in (metadata or {}).items()},
+            metadata=facts(metadata),
             partition=partition,
             tags=dict(tags or {}),
         )
@@ -154,7 +154,7 @@ class AssetMaterialization(Compared):
         self.settle(
             asset_key=AssetKey.from_coercible(asset_key),
             description=description,
-            metadata={key: MetadataValue.of(value) for key, value in (metadata or {}).items()},
+            metadata=facts(metadata),
             partition=partition,
             tags=dict(tags or {}),
         )
@@ -166,7 +166,7 @@ class AssetMaterialization(Compared):
 
     def with_metadata(self, metadata: Mapping[str, Any] | None) -> "AssetMaterialization":
         """A copy with other metadata."""
-        return replaced(self, metadata={key: MetadataValue.of(value) for key, value in (metadata or {}).items()})
+        return replaced(self, metadata=facts(metadata))
 
     @staticmethod
     def file(

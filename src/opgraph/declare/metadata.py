@@ -48,6 +48,11 @@ class MetadataValue(Compared):
     kind: str  # a key of `_CLASSES`
     value: Any
 
+    def __repr__(self) -> str:
+        code = type(self).__init__.__code__
+        told = (f"{name}={getattr(self, name)!r}" for name in code.co_varnames[1 : code.co_argcount])
+        return f"{type(self).__name__}({', '.join(told)})"
+
     @staticmethod
     def text(text: str) -> "TextMetadataValue":
         """Plain text."""
@@ -117,8 +122,8 @@ class MetadataValue(Compared):
         return DagsterAssetMetadataValue(asset_key)
 
     @staticmethod
-    def job(job_name: str) -> "DagsterJobMetadataValue":
-        """A job."""
+    def job(job_name: str, location_name: str | None = None) -> "DagsterJobMetadataValue":  # noqa: ARG004 - one place
+        """A job. Where it is defined is not kept: a project is one place."""
         return DagsterJobMetadataValue(job_name)
 
     @staticmethod
@@ -184,8 +189,13 @@ class PathMetadataValue(MetadataValue):
 
     __slots__ = ()
 
-    def __init__(self, path: str | os.PathLike[str] | None) -> None:
-        self.settle(kind="path", value=os.fspath(path or ""))
+    def __init__(self, fspath: str | os.PathLike[str] | None) -> None:
+        self.settle(kind="path", value=os.fspath(fspath or ""))
+
+    @property
+    def fspath(self) -> str:
+        """The path."""
+        return self.value
 
     @property
     def path(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride] - the value, where the class has a maker
@@ -198,8 +208,13 @@ class NotebookMetadataValue(MetadataValue):
 
     __slots__ = ()
 
-    def __init__(self, path: str | os.PathLike[str] | None) -> None:
-        self.settle(kind="notebook", value=os.fspath(path or ""))
+    def __init__(self, fspath: str | os.PathLike[str] | None) -> None:
+        self.settle(kind="notebook", value=os.fspath(fspath or ""))
+
+    @property
+    def fspath(self) -> str:
+        """The path."""
+        return self.value
 
 
 class JsonMetadataValue(MetadataValue):
@@ -290,12 +305,12 @@ class DagsterAssetMetadataValue(MetadataValue):
     __slots__ = ()
 
     def __init__(self, asset_key: CoercibleToAssetKey) -> None:
-        self.settle(kind="asset", value=AssetKey.from_coercible(asset_key).text)
+        self.settle(kind="asset", value=AssetKey.from_coercible(asset_key))
 
     @property
     def asset_key(self) -> AssetKey:
         """The asset's key."""
-        return AssetKey(self.value)
+        return self.value
 
 
 class DagsterJobMetadataValue(MetadataValue):
@@ -442,6 +457,22 @@ _MOST = 32_000  # bytes of the metadata of one value
 _CUT = 1_000  # characters that are left of a text that makes it more
 
 
+def facts(metadata: Mapping[str, Any] | None) -> dict[str, MetadataValue]:
+    """Metadata whose raw values became the facts that they stand for.
+
+    Raises:
+        InvalidMetadataError: a value of no known kind; a note says under which key.
+    """
+    told: dict[str, MetadataValue] = {}
+    for key, value in dict(metadata or {}).items():
+        try:
+            told[str(key)] = _of(value)
+        except InvalidMetadataError as error:
+            error.add_note(f"under the key {key!r}")
+            raise
+    return told
+
+
 def to_wire(value: Any) -> Meta:
     """A metadata value, raw or not, as facts keep it.
 
@@ -457,6 +488,8 @@ def to_wire(value: Any) -> Meta:
             return Meta(fact.kind, schema_to_json(fact.schema))
         case TableColumnLineageMetadataValue():
             return Meta(fact.kind, lineage_to_json(fact.value))
+        case DagsterAssetMetadataValue():
+            return Meta(fact.kind, fact.value.text)
         case _:
             return Meta(fact.kind, fact.value)
 
@@ -470,6 +503,8 @@ def from_wire(meta: Meta) -> MetadataValue:
         value = schema_from_json(value)
     elif meta.kind == "column_lineage":
         value = lineage_from_json(value)
+    elif meta.kind == "asset":
+        value = AssetKey(value)
     return made(_CLASSES[meta.kind], kind=meta.kind, value=value)
 
 
@@ -480,13 +515,9 @@ def all_to_wire(metadata: Mapping[str, Any] | None) -> Metadata:
         InvalidMetadataError: a value of no known kind; a note says under which key.
     """
     wired: Metadata = {}
-    for key, value in (metadata or {}).items():
-        try:
-            meta = to_wire(value)
-            wired[str(key)] = Meta(meta.kind, hidden(meta.value))
-        except InvalidMetadataError as error:
-            error.add_note(f"under the key {key!r}")
-            raise
+    for key, fact in facts(metadata).items():
+        meta = to_wire(fact)
+        wired[key] = Meta(meta.kind, hidden(meta.value))
     return _bounded(wired)
 
 

@@ -90,18 +90,20 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 class BadName(InvalidDefinitionError):
-    """A name that could be no Python name."""
+    """A name with characters that no such name has."""
 
     def __init__(self, kind: str, name: object, *, where: Source | None) -> None:
         self.kind = kind
         self.name = name
         super().__init__(
-            f"the {kind} name {shown(name)} is not valid: a name has ASCII letters, digits and underscores "
-            "and begins with no digit",
+            f"the {kind} name {shown(name)} is not valid: a name has ASCII letters, digits and underscores"
+            f"{_MORE.get(kind, '')}",
             where=where,
             fix=f"give it a name such as `{_sane(name)}`" if _sane(name) else "write it with ASCII letters",
         )
 
+
+_MORE: Final = {"asset": ", dots and hyphens", "input": " and begins with no digit"}
 
 # How letters that many names have are written without them.
 _ASCII: Final = str.maketrans(

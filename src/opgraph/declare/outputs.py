@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic
 from opgraph.declare.accepted import expect
 from opgraph.declare.frozen import Compared, replaced
 from opgraph.declare.inputs import NO_DEFAULT, says_nothing
+from opgraph.declare.metadata import facts
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar  # with a default: `Output` alone is one of anything
@@ -123,11 +124,11 @@ class Output(Compared, Generic[T_co]):
         self.settle(
             value=value,
             output_name=output_name,
-            metadata=dict(metadata or {}),
+            metadata=facts(metadata),
             data_version=data_version,
             tags=dict(tags or {}),
         )
 
     def with_metadata(self, metadata: Mapping[str, Any] | None) -> "Output[T_co]":
         """A copy with other metadata."""
-        return replaced(self, metadata=dict(metadata or {}))
+        return replaced(self, metadata=facts(metadata))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, Union
 
 from opgraph.declare.accepted import expect
 from opgraph.declare.frozen import Compared, made, replaced
@@ -117,6 +117,11 @@ class AssetSpec(Compared):
     tags: Mapping[str, str]
     kinds: frozenset[str]
     source: Source | None
+
+    # What no asset has yet; code that asks is told so.
+    automation_condition: ClassVar[None] = None
+    freshness_policy: ClassVar[None] = None
+    partitions_def: ClassVar[None] = None
 
     def __init__(
         self,
@@ -254,6 +259,10 @@ class SourceAsset(AssetSpec):
     __slots__ = ("resource_defs",)
 
     resource_defs: Mapping[str, Any]
+
+    is_executable: ClassVar[bool] = False
+    is_materializable: ClassVar[bool] = False
+    is_observable: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ from opgraph.declare.definitions import Definitions
 from opgraph.declare.frozen import replaced
 from opgraph.declare.graph_definition import GraphDefinition, JobAssets, JobDefinition
 from opgraph.declare.job import AssetJob
-from opgraph.declare.metadata import MetadataValue
+from opgraph.declare.metadata import facts
 from opgraph.declare.node import Node
 from opgraph.declare.wires import FromNode, Wire
 from opgraph.errors import Source
@@ -34,7 +34,7 @@ def job_of_assets(
     )
     changes: dict[str, Any] = {"assets": JobAssets(definitions, job, frozenset(keys)), "source": source}
     if job is not None:
-        metadata = {key: MetadataValue.of(value) for key, value in job.metadata.items()}
+        metadata = facts(job.metadata)
         changes |= {"config": job.config, "tags": job.tags, "run_tags": job.run_tags, "metadata": metadata}
         changes |= {"retry_policy": job.retry_policy, "hooks": job.hooks}
     return replaced(whole, **changes)

@@ -9,7 +9,7 @@ from typing import Any, Self
 from msgspec import structs
 
 from opgraph.declare.hooks import HookDefinition, HookExecutionResult
-from opgraph.declare.metadata import MetadataValue
+from opgraph.declare.metadata import facts
 from opgraph.errors import InvariantViolationError
 from opgraph.events import HookRan, StepFailed, StepSucceeded
 from opgraph.run.binding import BoundStep
@@ -163,7 +163,7 @@ class Witness:
     def _note(self, item: Any) -> None:
         if not isinstance(item, Came):
             return
-        told = {name: MetadataValue.of(value) for name, value in item.metadata.items()}
+        told = facts(item.metadata)
         if item.mapping_key is not None:
             self.values.setdefault(item.output, {})[item.mapping_key] = item.value
             self.metadata.setdefault(item.output, {})[item.mapping_key] = told

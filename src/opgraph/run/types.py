@@ -9,7 +9,7 @@ from typing import Any
 from opgraph.declare.classes import Classes, classes_of
 from opgraph.declare.dynamic import DynamicOutput
 from opgraph.declare.inputs import NoDefault
-from opgraph.declare.metadata import MetadataValue
+from opgraph.declare.metadata import facts
 from opgraph.declare.op import OpDefinition
 from opgraph.declare.viewed import output_annotations
 from opgraph.errors import Error, Source
@@ -34,7 +34,7 @@ class TypeCheckDidNotPass(Error):
         fix: str = "",
     ) -> None:
         self.description = description
-        self.metadata = {key: MetadataValue.of(value) for key, value in (metadata or {}).items()}
+        self.metadata = facts(metadata)
         self.dagster_type = dagster_type
         super().__init__(description or "a value is not of the type that was declared", where=where, fix=fix)
 

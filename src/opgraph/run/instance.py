@@ -68,7 +68,7 @@ class BadPoolLimit(InvalidInvocationError):
             f"pool {pool!r} cannot have {slots} slots" if named else f"{pool!r} is no name of a pool",
             fix=f"give a whole number from 1 to {MOST_SLOTS:,}"
             if named
-            else "use letters, digits, `_`, `-`, `.` and `/`, at most 100 of them",
+            else "use letters, digits and `_-./:|,`, at most 100 of them",
         )
 
 

@@ -286,7 +286,9 @@ def __getattr__(name: str) -> object:
     if name in _ALIASES:
         value = __getattr__(_ALIASES[name])
     elif name in _MODULE_OF:
-        value = getattr(import_module(_MODULE_OF[name]), name)
+        home = import_module(_MODULE_OF[name])
+        value = import_module("opgraph.declare.arguments").answering(getattr(home, name))
+        setattr(home, name, value)
     else:
         # A dunder or private name is asked for by tools, and no reason to import anything.
         value = None if name.startswith("_") else import_module("opgraph.not_yet").find(name)

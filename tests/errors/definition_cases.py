@@ -699,6 +699,12 @@ def unknown_parameter():
     def it(): ...
 
 
+@case("declare.arguments.WrongArguments")
+def no_parentheses():
+    @multi_asset
+    def it(): ...
+
+
 @case("declare.config.BadFields")
 def bad_fields(tmp_path):
     (tmp_path / "definitions.py").write_text(

@@ -89,7 +89,7 @@ class UnknownInternalDep(InvalidDefinitionError):
 
 
 class UnknownParameter(InvalidDefinitionError, TypeError):
-    """A parameter that a decorator does not have."""
+    """An argument under a name that what is called does not have."""
 
     def __init__(self, owner: str, name: str, known: Sequence[str], *, where: Source | None) -> None:
         self.owner, self.name, self.known = owner, name, tuple(known)
@@ -105,7 +105,7 @@ class UnknownParameter(InvalidDefinitionError, TypeError):
 def _abbreviates(name: str, word: str) -> bool:
     """Whether a name is a word with letters left out: `grp` for `group_name`."""
     letters = iter(word)
-    return word[:1] == name[:1] and len(name) > 1 and all(letter in letters for letter in name)
+    return word[:1] == name[:1] and len(word) < 4 * len(name) and all(letter in letters for letter in name)
 
 
 class SeveralOutputs(InvalidDefinitionError):

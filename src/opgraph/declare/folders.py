@@ -12,7 +12,7 @@ from opgraph.declare.assets_definition import AssetsDefinition
 from opgraph.declare.definitions import Definitions
 from opgraph.declare.graph_definition import JobDefinition
 from opgraph.declare.job import AssetJob
-from opgraph.declare.load import modules_below
+from opgraph.declare.load import calling_module, modules_below
 from opgraph.declare.mistakes import given_as
 from opgraph.declare.spec import AssetSpec
 from opgraph.errors import InvalidDefinitionError, Source
@@ -113,8 +113,7 @@ def load_definitions_from_current_module(
     resources: Mapping[str, Any] | None = None, loggers: Mapping[str, Any] | None = None, executor: Any = None
 ) -> Definitions:
     """Everything that the module that calls this declares above the call; see `load_definitions_from_modules`."""
-    frame = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    return load_definitions_from_modules([sys.modules[frame.f_globals["__name__"]]], resources, loggers, executor)
+    return load_definitions_from_modules([calling_module()], resources, loggers, executor)
 
 
 def load_definitions_from_package_module(

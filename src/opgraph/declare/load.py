@@ -90,9 +90,8 @@ def load_assets_from_current_module(
     include_specs: bool = False,
 ) -> Sequence[Loaded]:
     """The assets of the module that calls this, defined above the call; see `load_assets_from_modules`."""
-    frame = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     return load_assets_from_modules(
-        [sys.modules[frame.f_globals["__name__"]]],
+        [calling_module()],
         group_name,
         key_prefix,
         automation_condition=automation_condition,
@@ -144,6 +143,14 @@ def load_assets_from_package_name(
         source_key_prefix=source_key_prefix,
         include_specs=include_specs,
     )
+
+
+def calling_module() -> ModuleType:
+    """The nearest module on the stack that is not opgraph's own."""
+    frame = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith("opgraph."):
+        frame = frame.f_back
+    return sys.modules[frame.f_globals["__name__"]]
 
 
 def modules_below(package: ModuleType) -> Iterator[ModuleType]:

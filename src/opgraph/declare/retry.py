@@ -5,8 +5,7 @@ import random
 from enum import Enum
 from typing import Any
 
-from msgspec import Struct
-
+from opgraph.declare.frozen import Compared
 from opgraph.declare.mistakes import WrongType, report
 from opgraph.errors import InvalidDefinitionError, Source
 
@@ -38,7 +37,7 @@ class NoDelay(InvalidDefinitionError):
         )
 
 
-class RetryPolicy(Struct, frozen=True):
+class RetryPolicy(Compared):
     """How often a failed step is tried again, and after how long. Other steps go on during the wait.
 
     Args:
@@ -56,12 +55,21 @@ class RetryPolicy(Struct, frozen=True):
         [1, 3, 7]
     """
 
-    max_retries: int = 1
-    delay: float | None = None
-    backoff: Backoff | None = None
-    jitter: Jitter | None = None
+    __slots__ = ("backoff", "delay", "jitter", "max_retries")
 
-    def __post_init__(self) -> None:
+    max_retries: int
+    delay: float | None
+    backoff: Backoff | None
+    jitter: Jitter | None
+
+    def __init__(
+        self,
+        max_retries: int = 1,
+        delay: float | None = None,
+        backoff: Backoff | None = None,
+        jitter: Jitter | None = None,
+    ) -> None:
+        self.settle(max_retries=max_retries, delay=delay, backoff=backoff, jitter=jitter)
         where = Source.of_caller()
 
         def wrong(parameter: str, given: object, takes: str) -> None:
@@ -79,6 +87,9 @@ class RetryPolicy(Struct, frozen=True):
                 wrong(parameter, given, " or ".join(f"`{each}`" for each in kind))
             elif self.delay is None:
                 report(NoDelay(parameter, where=where))
+
+    def __hash__(self) -> int:
+        return hash((self.max_retries, self.delay, self.backoff, self.jitter))
 
     def calculate_delay(self, attempt_num: int) -> float:
         """The wait after so many failed attempts (from 1), in seconds; with jitter, another one each time."""

@@ -78,21 +78,38 @@ def test_assets_are_selected(client):
     assert [each["key"] for each in orders["children"]] == ["dies", "revenue"]
 
 
+def drawn(client, **params):
+    """A drawing's boxes, each whole, and its edges, by the ids of their ends."""
+    reply = client.get("/api/drawing", params=params).json()
+    columns, edges = reply["nodes"], reply["edges"]
+    boxes = [dict(zip(columns, each, strict=True)) for each in zip(*columns.values(), strict=True)]
+    ends = zip(edges["source"], edges["target"], strict=True)
+    return boxes, [(boxes[source]["id"], boxes[target]["id"]) for source, target in ends], reply
+
+
 def test_a_drawing_opens_in_place(client):
     """An opened asset has its ops inside its box, with the keys of their steps; a folded group is one node."""
-    shut = client.get("/api/drawing").json()
-    revenue = next(node for node in shut["nodes"] if node["label"] == "revenue")
-    assert (revenue["open"], revenue["opens"]) == (False, True)
-    opened = client.get("/api/drawing", params={"open": revenue["asset"]}).json()
-    inside = [node for node in opened["nodes"] if node["parent"] == revenue["id"]]
-    assert {node["step"] for node in inside} >= {"revenue.clean", "revenue.total"}
-    box = next(node for node in opened["nodes"] if node["id"] == revenue["id"])
-    for node in inside:
-        assert box["x"] <= node["x"]
-        assert node["x"] + node["width"] <= box["x"] + box["width"]
-    known = {node["id"] for node in opened["nodes"]}
-    assert all({edge["source"], edge["target"]} <= known for edge in opened["edges"])
-    assert len(client.get("/api/drawing", params={"query": "+revenue"}).json()["nodes"]) < len(shut["nodes"])
+    shut, _, _ = drawn(client)
+    revenue = next(box for box in shut if box["label"] == "revenue")
+    assert (revenue["opens"], [box for box in shut if box["parent"] == shut.index(revenue)]) == (1, [])
+    opened, edges, reply = drawn(client, open=revenue["asset"])
+    box = next(box for box in opened if box["id"] == revenue["id"])
+    inside = [each for each in opened if each["parent"] == opened.index(box)]
+    assert {each["id"] for each in inside} >= {"op:revenue.clean", "op:revenue.total"}
+    for each in inside:
+        assert box["x"] <= each["x"]
+        assert each["x"] + each["width"] <= box["x"] + box["width"]
+    assert ("asset:orders", "op:revenue.clean") in edges
+    assert (reply["edges"]["until"][-1], len(reply["edges"]["until"])) == (len(reply["edges"]["points"]), len(edges))
+    assert len(drawn(client, query="+revenue")[0]) < len(shut)
+
+
+def test_a_drawing_is_sent_compressed_to_who_takes_it_so(client):
+    """The same drawing, packed or not."""
+    packed = client.get("/api/drawing")
+    plain = client.get("/api/drawing", headers={"Accept-Encoding": "identity"})
+    assert (packed.headers["content-encoding"], "content-encoding" in plain.headers) == ("gzip", False)
+    assert packed.json() == plain.json()
 
 
 def test_a_form_asks_for_what_can_be_set(client):

@@ -1,14 +1,15 @@
 import { QueryCache, QueryClient, keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { isOver } from "../logic/status";
+import { unpacked } from "../logic/picture";
 import { type RunTree, NOTHING, folded, joined } from "../logic/tree";
 import { ApiError, get, post } from "./client";
 import { useStream } from "./live";
+import type { Drawing as Sent } from "./schema";
 import type {
   AssetDetail,
   Assets,
   AssetsDelta,
-  Drawing,
   FormReply,
   FormRequest,
   History,
@@ -78,8 +79,9 @@ export const useAssets = (query: string) =>
 export const useDrawing = (query: string, open: string[], fold: string[] = []) =>
   useQuery({
     queryKey: ["drawing", query, open, fold],
-    queryFn: ({ signal }) => get<Drawing>("/drawing", { query, open, fold }, signal),
+    queryFn: async ({ signal }) => unpacked(await get<Sent>("/drawing", { query, open, fold }, signal)),
     placeholderData: keepPreviousData,
+    structuralSharing: false, // comparing thousands of boxes takes longer than drawing them
   });
 
 export const useAsset = (id: string | null) =>

@@ -1,2 +1,2 @@
 export type * from "./schema";
-export type { DrawnNode as PlacedNode, DrawnEdge as PlacedEdge } from "./schema";
+export type { Drawing, PlacedNode } from "../logic/picture";

@@ -302,7 +302,7 @@ const NodeBox = memo(function NodeBox({ node, face, picked, dim, focusable, move
         data-node={node.id}
         aria-pressed={picked}
         tabIndex={focusable ? 0 : -1}
-        title={node.title || node.label}
+        title={node.title}
         onClick={() => moved.current < 5 && onPick(node.id)}
       >
         <span className="name" style={badge ? { paddingRight: 30 + 6.2 * badge.length } : undefined}>

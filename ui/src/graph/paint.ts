@@ -1,6 +1,6 @@
 import type { Camera } from "../logic/camera";
 import { seen } from "../logic/camera";
-import type { PlacedEdge } from "../api/types";
+import { trace } from "../logic/picture";
 import type { Tone } from "../logic/status";
 import { type Scene, type Wire, visible } from "./scene";
 
@@ -59,12 +59,13 @@ export function paint(canvas: HTMLCanvasElement, scene: Scene, camera: Camera, v
       pen.stroke();
     }
   }
+  const { points } = scene.drawing.edges;
   const wires = visible(scene.wires, window_);
   const thin = Math.max(1.25, 0.7 / camera.scale);
-  stroke(pen, wires.filter((w) => !isLit(w, ink)), palette["line-2"], thin, camera.scale, ink.lit ? 0.5 : 1);
-  if (ink.lit) stroke(pen, wires.filter((w) => isLit(w, ink)), palette.accent, thin * 1.4, camera.scale, 1);
+  stroke(pen, points, wires.filter((w) => !isLit(w, ink)), palette["line-2"], thin, camera.scale, ink.lit ? 0.5 : 1);
+  if (ink.lit) stroke(pen, points, wires.filter((w) => isLit(w, ink)), palette.accent, thin * 1.4, camera.scale, 1);
   if (ink.picked && camera.scale > 0.5) {
-    for (const { edge } of wires) if (edge.label && (edge.source === ink.picked || edge.target === ink.picked)) name(pen, edge, palette);
+    for (const wire of wires) if (wire.label && (wire.source === ink.picked || wire.target === ink.picked)) name(pen, wire, points, palette);
   }
   if (ink.boxes) {
     const bare = camera.scale < 0.16;
@@ -92,27 +93,25 @@ export function paint(canvas: HTMLCanvasElement, scene: Scene, camera: Camera, v
 }
 
 /** What flows along an edge, written at its middle. */
-function name(pen: CanvasRenderingContext2D, edge: PlacedEdge, palette: Palette): void {
-  const a = edge.points[0];
-  const b = edge.points.at(-1);
-  if (!a || !b) return;
+function name(pen: CanvasRenderingContext2D, wire: Wire, points: readonly number[], palette: Palette): void {
   pen.font = "11px Inter, system-ui, sans-serif";
   pen.textAlign = "center";
   pen.textBaseline = "middle";
-  const [x, y] = [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
-  const width = pen.measureText(edge.label).width + 8;
+  const at = (i: number) => points[i] as number;
+  const [x, y] = [(at(wire.from) + at(wire.until - 2)) / 2, (at(wire.from + 1) + at(wire.until - 1)) / 2];
+  const width = pen.measureText(wire.label).width + 8;
   pen.fillStyle = palette.paper;
   pen.fillRect(x - width / 2, y - 7, width, 14);
   pen.fillStyle = palette["ink-2"];
-  pen.fillText(edge.label, x, y);
+  pen.fillText(wire.label, x, y);
   pen.textAlign = "start";
 }
 
 function isLit(wire: Wire, ink: Ink): boolean {
-  return ink.lit !== null && ink.lit.has(wire.edge.source) && ink.lit.has(wire.edge.target);
+  return ink.lit !== null && ink.lit.has(wire.source) && ink.lit.has(wire.target);
 }
 
-function stroke(pen: CanvasRenderingContext2D, wires: Wire[], colour: string, width: number, scale: number, alpha: number): void {
+function stroke(pen: CanvasRenderingContext2D, points: readonly number[], wires: Wire[], colour: string, width: number, scale: number, alpha: number): void {
   pen.strokeStyle = colour;
   pen.fillStyle = colour;
   pen.lineWidth = width;
@@ -120,42 +119,21 @@ function stroke(pen: CanvasRenderingContext2D, wires: Wire[], colour: string, wi
   for (const order of [false, true]) {
     pen.setLineDash(order ? [4, 4] : []);
     pen.beginPath();
-    for (const { edge } of wires) if ((edge.kind === "order") === order) trace(pen, edge);
+    for (const wire of wires) if ((wire.kind === "order") === order) trace(pen, points, wire.from, wire.until);
     pen.stroke();
   }
   pen.setLineDash([]);
   if (scale > 0.3) {
     pen.beginPath();
-    for (const { edge } of wires) head(pen, edge.points);
+    for (const { until } of wires) head(pen, points[until - 2] as number, points[until - 1] as number);
     pen.fill();
   }
   pen.globalAlpha = 1;
 }
 
-type Point = readonly [number, number];
-
-function head(pen: CanvasRenderingContext2D, points: readonly Point[]): void {
-  const tip = points.at(-1);
-  if (!tip) return;
-  const [x, y] = tip;
+function head(pen: CanvasRenderingContext2D, x: number, y: number): void {
   pen.moveTo(x, y);
   pen.lineTo(x - 6, y - 3.2);
   pen.lineTo(x - 6, y + 3.2);
   pen.closePath();
-}
-
-/** A line through points; where it is curved, each three after the first are a Bézier curve. */
-function trace(pen: CanvasRenderingContext2D, { points, curved }: PlacedEdge): void {
-  const first = points[0];
-  if (!first) return;
-  pen.moveTo(first[0], first[1]);
-  for (let i = 1; i < points.length; i += curved ? 3 : 1) {
-    const [x1, y1] = points[i] as Point;
-    if (!curved) pen.lineTo(x1, y1);
-    else {
-      const [x2, y2] = points[i + 1] as Point;
-      const [x3, y3] = points[i + 2] as Point;
-      pen.bezierCurveTo(x1, y1, x2, y2, x3, y3);
-    }
-  }
 }

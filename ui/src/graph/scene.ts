@@ -1,5 +1,5 @@
 import { type Box, overlap } from "../logic/camera";
-import type { Drawing, PlacedEdge, PlacedNode } from "../api/types";
+import { type Drawing, type PlacedNode, TURN } from "../logic/picture";
 
 /** A drawing made ready for the screen: what holds what, and each edge's path and bounds. */
 export interface Scene {
@@ -11,31 +11,54 @@ export interface Scene {
   wires: Wire[];
 }
 
+/** An edge, with its bounds. */
 export interface Wire extends Box {
-  edge: PlacedEdge;
+  source: string;
+  target: string;
+  kind: string;
+  label: string;
+  /** Its stations among the drawing's points. */
+  from: number;
+  until: number;
 }
 
 export function sceneOf(drawing: Drawing): Scene {
   const byId = new Map(drawing.nodes.map((node) => [node.id, node]));
-  const holding = new Set(drawing.nodes.map((node) => node.parent).filter((id) => id !== null));
-  const depth = (node: PlacedNode): number => {
-    const above = node.parent ? byId.get(node.parent) : undefined;
-    return above ? depth(above) + 1 : 0;
+  return {
+    drawing,
+    byId,
+    holders: drawing.nodes.filter((node) => node.open), // sent with outer ones first
+    leaves: drawing.nodes.filter((node) => !node.open),
+    wires: wiresOf(drawing),
   };
-  const holders = drawing.nodes.filter((node) => holding.has(node.id)).sort((a, b) => depth(a) - depth(b));
-  const leaves = drawing.nodes.filter((node) => !holding.has(node.id));
-  return { drawing, byId, holders, leaves, wires: drawing.edges.map(wire) };
 }
 
-function wire(edge: PlacedEdge): Wire {
-  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
-  for (const [x, y] of edge.points) {
-    left = Math.min(left, x);
-    right = Math.max(right, x);
-    top = Math.min(top, y);
-    bottom = Math.max(bottom, y);
-  }
-  return { edge, x: left - 1, y: top - 1, width: right - left + 2, height: bottom - top + 2 };
+function wiresOf({ nodes, edges }: Drawing): Wire[] {
+  let from = 0;
+  return edges.until.map((until, i) => {
+    let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+    for (let at = from; at < until; at += 2) {
+      const [x, y] = [edges.points[at] as number, edges.points[at + 1] as number];
+      if (x < left) left = x;
+      if (x > right) right = x;
+      if (y < top) top = y;
+      if (y > bottom) bottom = y;
+    }
+    const wire = {
+      source: nodes[edges.source[i] as number]?.id ?? "",
+      target: nodes[edges.target[i] as number]?.id ?? "",
+      kind: edges.kind[i] as string,
+      label: edges.label[i] as string,
+      from,
+      until,
+      x: left - TURN,
+      y: top - 1,
+      width: right - left + 2 * TURN,
+      height: bottom - top + 2,
+    };
+    from = until;
+    return wire;
+  });
 }
 
 /** The boxes in view. */
@@ -52,7 +75,7 @@ export function related(scene: Scene, id: string): Set<string> {
   const found = new Set([id]);
   for (const [from, to] of [["source", "target"], ["target", "source"]] as const) {
     const next = new Map<string, string[]>();
-    for (const edge of scene.drawing.edges) {
+    for (const edge of scene.wires) {
       const list = next.get(edge[from]);
       if (list) list.push(edge[to]);
       else next.set(edge[from], [edge[to]]);

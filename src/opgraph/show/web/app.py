@@ -1,5 +1,6 @@
 """The application: the API, the built pages, and one place where every mistake becomes a reply."""
 
+import gzip
 import mimetypes
 import sys
 import traceback
@@ -18,7 +19,7 @@ from opgraph.show.web import messages as m
 from opgraph.show.web import pages
 from opgraph.show.web.desk import Desk
 from opgraph.show.web.guard import BodyTooLarge, Guard
-from opgraph.show.web.json_reply import Json
+from opgraph.show.web.json_reply import Json, packed
 from opgraph.show.web.openapi import describe
 from opgraph.show.web.reports import Refused, problem_of
 from opgraph.show.web.routes import router
@@ -54,7 +55,7 @@ def make_app(desk: Desk, token: str, hosts: Iterable[str] = (), static: Path = S
         path = request.scope["path"]
         if path == "/api" or path.startswith("/api/"):
             raise HTTPException(404)
-        return files.reply(path)
+        return files.reply(path, request.headers.get("accept-encoding", ""))
 
     _answer_mistakes(app)
     return Guard(app, token, hosts)
@@ -72,7 +73,7 @@ class Files:
         self._known: dict[str, Path] = {}
         self._seen = 0.0
 
-    def reply(self, path: str) -> Response:
+    def reply(self, path: str, accepts: str = "") -> Response:
         """The file at an address; the first page for addresses that only the pages understand."""
         index = self._folder / "index.html"
         try:
@@ -85,9 +86,9 @@ class Files:
             self._known = {f"/{each.relative_to(self._folder).as_posix()}": each for each in found}
         file = self._known.get(path, index)
         kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-        lasting = file.parent.name == "assets" and file is not index  # their names change with what is in them
+        lasting = file.parent != self._folder  # their names change with what is in them
         age = "public, max-age=31536000, immutable" if lasting else "no-cache"
-        return Response(file.read_bytes(), media_type=kind, headers={"Cache-Control": age})
+        return packed(gzip.compress(file.read_bytes(), 6), kind, accepts, age=age)
 
 
 def _answer_mistakes(app: FastAPI) -> None:

@@ -9,12 +9,11 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import structs
 
 from opgraph.declare.job import AssetJob
 from opgraph.declare.selection import AssetSelection
@@ -28,17 +27,14 @@ from opgraph.resolve.project import Project, resolve
 from opgraph.resolve.select import select
 from opgraph.run.instance import Instance
 from opgraph.show.draw.assets import asset_scene
-from opgraph.show.draw.layout import lay_out
-from opgraph.show.draw.letters import BOLD, text_width
-from opgraph.show.draw.model import Box, Line, Node
 from opgraph.show.web import forms
 from opgraph.show.web import messages as m
 from opgraph.show.web.ids import asset_id
 from opgraph.show.web.launching import encoded, how, plan_of, wanted
+from opgraph.show.web.picture import picture
 from opgraph.show.web.reports import mistakes, problem_of, project_error
 
 Json = dict[str, Any]
-_SMALL = frozenset({"op", "graph", "input", "output"})
 
 
 def main() -> None:
@@ -209,7 +205,7 @@ class Definitions:
             fields=forms.of_target(wanted(self._definitions, self._instance, self._location, given)[0])
         ).model_dump()
 
-    def _drawing(self, given: Json) -> Json:
+    def _drawing(self, given: Json) -> msgspec.Raw:
         graph = self.project.graph
         keys = None
         if given["query"].strip():
@@ -217,62 +213,7 @@ class Definitions:
         ids = {asset_id(key.text): f"asset:{key.text}" for key in graph.nodes}
         opened = {ids.get(each, each) for each in given["open"]}
         scene = asset_scene(graph, keys, opened=opened, folded=set(given["fold"]))
-        drawing = lay_out(_roomy(scene.nodes), scene.edges)
-        return {
-            "width": drawing.width,
-            "height": drawing.height,
-            "nodes": [_box(box) for box in drawing.boxes],
-            "edges": [_line(line) for line in drawing.lines if line.points],
-        }
-
-
-def _roomy(nodes: Sequence[Node]) -> Iterator[Node]:
-    """The nodes with room for the line that the pages write below each name: status, age, duration."""
-    holders = {node.parent for node in nodes}
-    for node in nodes:
-        if node.id in holders:
-            yield node
-        else:
-            badge = text_width(node.badge, 11) + 34 if node.badge else 0
-            words = text_width(node.label, 13) * BOLD + badge + (32 if node.mapped else 0) + 28
-            least, height = (132, 38) if node.kind in _SMALL else (176, 46)
-            yield structs.replace(node, width=min(300, max(least, words)), height=height)
-
-
-def _box(box: Box) -> Json:
-    assets = box.kind in ("asset", "external")
-    return {
-        "id": box.id,
-        "kind": box.kind,
-        "label": box.label,
-        "detail": box.detail,
-        "title": box.title,
-        "badge": box.badge,
-        "parent": box.parent,
-        "depth": box.depth,
-        "x": box.x,
-        "y": box.y,
-        "width": box.width,
-        "height": box.height,
-        "asset": asset_id(box.ref) if assets else None,
-        "step": box.ref if box.kind == "op" else None,
-        "open": box.holds > 0,
-        "opens": box.opens,
-        "count": box.holds,
-        "mapped": box.mapped,
-    }
-
-
-def _line(line: Line) -> Json:
-    points = [(line.points[i], line.points[i + 1]) for i in range(0, len(line.points), 2)]
-    return {
-        "source": line.source,
-        "target": line.target,
-        "kind": line.kind,
-        "label": line.label,
-        "points": points,
-        "curved": True,
-    }
+        return msgspec.Raw(picture(scene, self._location.home / "drawings"))
 
 
 def _without_steps(given: Json, problems: list[m.Mistake]) -> Json:

@@ -69,10 +69,10 @@ class Child:
         Raises:
             ChildGone: it ended before, or took too long.
         """
-        return self._read(_LOADING, "loading the definitions")
+        return msgspec.json.decode(self._read(_LOADING, "loading the definitions"))
 
-    def ask(self, what: str, given: Json) -> Json:
-        """An answer.
+    def ask(self, what: str, given: Json) -> dict[str, msgspec.Raw]:
+        """An answer, of which nothing is read yet.
 
         Raises:
             ChildGone: it ended, or took too long and was ended.
@@ -80,7 +80,8 @@ class Child:
         with self._lock:
             self._number += 1
             self._send({"id": self._number, "do": what, "with": given})
-            return self._read(_PICTURE if what == "drawing" else _ANSWER, "answering")
+            line = self._read(_PICTURE if what == "drawing" else _ANSWER, "answering")
+        return msgspec.json.decode(line, type=dict[str, msgspec.Raw])
 
     @property
     def alive(self) -> bool:
@@ -103,7 +104,7 @@ class Child:
         except (OSError, ValueError) as error:
             raise ChildGone("the process of the definitions ended") from error
 
-    def _read(self, seconds: float, doing: str) -> Json:
+    def _read(self, seconds: float, doing: str) -> bytes:
         ends = time.monotonic() + seconds
         pieces = [self._rest]
         with selectors.DefaultSelector() as selector:
@@ -122,7 +123,7 @@ class Child:
             except (OSError, ValueError) as error:
                 raise ChildGone("the process of the definitions was ended") from error
         line, _, self._rest = b"".join(pieces).partition(b"\n")
-        return msgspec.json.decode(line)
+        return line
 
 
 def address(location: Location) -> Json:
@@ -193,7 +194,11 @@ class Loaded:
             child.close()
 
     def ask(self, what: str, /, **given: Any) -> Any:
-        """What the definitions say to something.
+        """What the definitions say to something; raises what `said` does."""
+        return msgspec.json.decode(self.said(what, **given))
+
+    def said(self, what: str, /, **given: Any) -> msgspec.Raw:
+        """The same as the JSON that it is.
 
         Raises:
             Refused: they say that it cannot be; there are none; their process does not answer.
@@ -209,11 +214,11 @@ class Loaded:
             reply = child.ask(what, given)
         except ChildGone as gone:
             if self._child is not child and self._child is not None:  # its successor was ready meanwhile
-                return self.ask(what, **given)
+                return self.said(what, **given)
             threading.Thread(target=self._after_a_crash, args=(child,), daemon=True).start()
             raise Refused.of(503, "DefinitionsGone", f"{gone.why}; it is started again") from None
         if "problem" in reply:
-            raise Refused(400, m.Problem.model_validate(reply["problem"]))
+            raise Refused(400, m.Problem.model_validate_json(bytes(reply["problem"])))
         return reply["ok"]
 
     def must_be_whole(self) -> None:

@@ -1,5 +1,6 @@
 """The desk: takes the questions of the routes to those who can answer them."""
 
+import gzip
 import os
 import threading
 import time
@@ -30,7 +31,7 @@ from opgraph.show.web.said import logs
 from opgraph.show.web.standing import Board, Standing
 
 _STREAMS = 64  # at once
-_DRAWINGS = 32  # that are remembered
+_DRAWINGS = 4_000_000  # bytes of those that are remembered
 
 Json = dict[str, Any]
 
@@ -59,7 +60,7 @@ class Desk:
         self._launcher = Launcher(location, self.instance, self.definitions.load)
         self.hub = Hub(record, self._following, self._runs, self._states, self.definitions.state)
         self._open = 0
-        self._drawings: dict[tuple[str, ...], Json] = {}
+        self._drawings: dict[tuple[str, ...], bytes] = {}
 
     def start(self) -> None:
         """Load the definitions, and begin to look at the record."""
@@ -114,19 +115,20 @@ class Desk:
         shown = [{**states[each["id"]].model_dump(), **summary(each)} for each in found if each["id"] in states]
         return {"manifest": manifest["id"], "assets": shown, "total": len(manifest["assets"])}
 
-    def drawing(self, query: str, opened: Sequence[str], folded: Sequence[str]) -> Json:
-        """A selection, laid out."""
+    def drawing(self, query: str, opened: Sequence[str], folded: Sequence[str]) -> bytes:
+        """A selection, laid out: JSON, compressed."""
         manifest = self.definitions.manifest["id"]
         how = {"query": query, "open": sorted(set(opened)), "fold": sorted(set(folded))}
         key = (manifest, query, *how["open"], "", *how["fold"])
         found = self._drawings.get(key)
         if found is None:
-            found = {"manifest": manifest, **self.definitions.ask("drawing", **how)}
-            if query and "missing" in query:
+            said = bytes(self.definitions.said("drawing", **how))
+            found = gzip.compress(b'{"manifest":"%b",%b' % (manifest.encode(), said[1:]), 1)
+            if "missing" in query:
                 return found  # depends on the record too
-            while len(self._drawings) >= _DRAWINGS:
-                self._drawings.pop(next(iter(self._drawings)), None)
             self._drawings[key] = found
+            while sum(map(len, list(self._drawings.values()))) > _DRAWINGS:
+                self._drawings.pop(next(iter(self._drawings)), None)
         return found
 
     # -- assets -------------------------------------------------------------------------

@@ -297,39 +297,37 @@ class Cleaned(Reply):
 # -- the drawing --------------------------------------------------------------------
 
 
-class DrawnNode(Reply):
-    """A box, with the place of its upper left corner. Boxes inside another have absolute places too."""
+class DrawnNodes(Reply):
+    """Boxes: each list has something of every box, in the same order, outer ones before what lies in them.
+    A box that others name as their parent is open; places are those of its upper left corner in the whole."""
 
-    id: str
-    kind: str  # asset | external | graph | op | group | job | input | output
-    label: str
-    detail: str = ""
-    title: str = ""  # what is said of it in full
-    badge: str = ""  # `7 ops`
-    parent: str | None = None
-    depth: int = 0  # how many boxes it lies in
-    x: float
-    y: float
-    width: float
-    height: float
-    asset: str | None = None  # the asset's id, to which a status belongs
-    step: str | None = None  # the step's key, to which a status belongs
-    open: bool = False  # shown with what is in it
-    opens: bool = False  # has something in it
-    count: int = 0  # of ops or assets in it
-    mapped: bool = False
+    id: list[str]  # `op:totals.clean` is the op whose step's key is behind the colon
+    kind: list[str]  # asset | external | graph | op | group | job | input | output
+    label: list[str]
+    detail: list[str]
+    title: list[str]  # what is said of it in full; "": no more than its name
+    badge: list[str]  # `7 ops`
+    parent: list[int]  # the number of the box that it lies in, or -1
+    x: list[int]
+    y: list[int]
+    width: list[int]
+    height: list[int]
+    asset: list[str]  # the asset's id, to which a status belongs, or ""
+    opens: list[int]  # 1: has something in it that can be shown in place
+    mapped: list[int]  # 1: runs once for each value of a fan-out
 
 
-class DrawnEdge(Reply):
-    """A line from one box to another. Where `curved`, the points are where it begins, then for each cubic Bézier curve
-    its two control points and its end; else those of a polyline."""
+class DrawnEdges(Reply):
+    """Lines from one box to another. `points` are x, y, x, y, ... of all of them: those of the n-th end before
+    `until[n]`. From point to point a line is a cubic Bézier curve, level at both ends, its control points half-way;
+    where x stays the same it turns around, first to the right and then to the left."""
 
-    source: str
-    target: str
-    kind: str = "value"  # value | order (nothing flows) | map (one value at a time) | collect (all together)
-    label: str = ""
-    points: list[tuple[float, float]]
-    curved: bool = False
+    source: list[int]  # the numbers of boxes
+    target: list[int]
+    kind: list[str]  # value | order (nothing flows) | map (one value at a time) | collect (all together)
+    label: list[str]
+    until: list[int]
+    points: list[int]
 
 
 class Drawing(Reply):
@@ -338,8 +336,8 @@ class Drawing(Reply):
     manifest: str
     width: float
     height: float
-    nodes: list[DrawnNode]
-    edges: list[DrawnEdge]
+    nodes: DrawnNodes
+    edges: DrawnEdges
 
 
 # -- runs ---------------------------------------------------------------------------
@@ -418,6 +416,7 @@ class TreeRow(Reply):
     expandable: bool = False
     mapped: bool = False  # a fan-out: `counts` are of the steps made of it
     attempts: int = 0
+    tries: list[tuple[float, float]] = []  # the start and end of those that failed
     started: float | None = None
     ended: float | None = None
     times: Times

@@ -7,7 +7,7 @@ from fastapi.responses import StreamingResponse
 
 from opgraph.show.web import messages as m
 from opgraph.show.web.desk import Desk
-from opgraph.show.web.json_reply import Json
+from opgraph.show.web.json_reply import Json, packed
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     400: {"model": m.Problem, "description": "What was asked for makes no sense; the text says why."},
@@ -69,10 +69,11 @@ def drawing(
     query: Selection = "",
     opened: Annotated[list[m.Word], Query(alias="open", max_length=1000)] = [],  # noqa: B006 - FastAPI's way
     folded: Annotated[list[m.Word], Query(alias="fold", max_length=1000)] = [],  # noqa: B006 - FastAPI's way
+    accepts: Annotated[str, Header(alias="Accept-Encoding", include_in_schema=False)] = "",
 ) -> Any:
     """The graph of a selection, laid out; `open`: asset ids, or ids of the drawing's nodes, shown with what is in
     them; `fold`: ids of groups (`group:raw`) that are shown as one node."""
-    return Json(desk.drawing(query, opened, folded))
+    return packed(desk.drawing(query, opened, folded), "application/json", accepts)
 
 
 @router.get("/assets/{id}")

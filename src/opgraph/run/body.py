@@ -216,7 +216,7 @@ class OpCall:
                 yield self._come(name, None, seen, context, selected)
                 continue
             missing = mistakes.OutputMissingInCall if self.direct else mistakes.OutputMissing
-            raise missing(self.op.name, name, seen, where=self.op.source)
+            raise missing(self.op.name, name, sorted(seen), where=self.op.source)
 
     def split(self, value: Any, context: OpExecutionContext | None, selected: AbstractSet[str] | None) -> list[Item]:
         """The outputs in what a function returned, all checked."""

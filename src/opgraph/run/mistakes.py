@@ -9,20 +9,17 @@ from collections.abc import Iterable, Sequence
 from opgraph.errors import (
     InvalidInvocationError,
     InvariantViolationError,
+    Mistake,
     Source,
     StepOutputNotFoundError,
     UnknownResourceError,
+    listed,
 )
 from opgraph.keys import AssetKey, near_misses
 from opgraph.run.types import TypeCheckDidNotPass
 
 
-def listed(names: Iterable[object]) -> str:
-    """Names for a sentence: `a`, `b`."""
-    return ", ".join(f"`{name}`" for name in names) or "none"
-
-
-def _meant(name: str, known: Sequence[str]) -> str:
+def _meant(name: str, known: Iterable[str]) -> str:
     close = near_misses(name, known)
     return f"did you mean {' or '.join(f'`{each}`' for each in close)}? " if close else ""
 
@@ -30,149 +27,129 @@ def _meant(name: str, known: Sequence[str]) -> str:
 # -- outputs --------------------------------------------------------------------
 
 
-class NoneForSeveral(InvariantViolationError):
+class OutputMistake(Mistake, InvariantViolationError):
+    """What an op did wrong with one of its outputs."""
+
+    op: str
+    output: str
+
+
+class NoneForSeveral(Mistake, InvariantViolationError):
     """A bare None from an op with several outputs."""
 
-    def __init__(self, op: str, outputs: Sequence[str], *, where: Source | None) -> None:
-        self.op, self.outputs = op, tuple(outputs)
-        super().__init__(
-            f"`{op}` has multiple outputs, but only one output was returned: None; its outputs are {listed(outputs)}",
-            where=where,
-            fix=f"return a tuple of {len(self.outputs)} values in this order, or yield an `Output` for each",
-        )
+    op: str
+    outputs: Sequence[str]
+    says = "`{op}` has multiple outputs, but only one output was returned: None; its outputs are {outputs}"
+    mend = "return a tuple of {count} values in this order, or yield an `Output` for each"
+
+    @property
+    def count(self) -> int:
+        """How many outputs it has."""
+        return len(self.outputs)
 
 
-class OneForSeveral(InvariantViolationError):
+class OneForSeveral(NoneForSeveral):
     """One value from an op with several outputs."""
 
-    def __init__(self, op: str, outputs: Sequence[str], got: str, *, where: Source | None) -> None:
-        self.op, self.outputs, self.got = op, tuple(outputs), got
-        super().__init__(
-            f"`{op}` has multiple outputs, but only one output was returned, of type {got}; its outputs are "
-            f"{listed(outputs)}",
-            where=where,
-            fix=f"return a tuple of {len(self.outputs)} values in this order, or yield an `Output` for each",
-        )
+    got: str
+    says = "`{op}` has multiple outputs, but only one output was returned, of type {got}; its outputs are {outputs}"
 
 
-class NotDynamicOutput(InvariantViolationError):
+class NotDynamicOutput(OutputMistake):
     """Something other than a `DynamicOutput` for a dynamic output."""
 
-    def __init__(self, op: str, output: str, got: str, *, where: Source | None) -> None:
-        self.op, self.output, self.got = op, output, got
-        super().__init__(
-            f"`{op}` must yield DynamicOutput for its dynamic output `{output}`, and yielded {got}",
-            where=where,
-            fix='yield `DynamicOutput(value, mapping_key="...")`, or declare the output with `Out()`',
-        )
+    got: str
+    says = "`{op}` must yield DynamicOutput for its dynamic output `{output}`, and yielded {got}"
+    mend = 'yield `DynamicOutput(value, mapping_key="...")`, or declare the output with `Out()`'
 
 
-class NotDynamicOutputs(InvariantViolationError):
+class NotDynamicOutputs(OutputMistake):
     """Something other than a list of `DynamicOutput`s returned for a dynamic output."""
 
-    def __init__(self, op: str, output: str, got: str, *, where: Source | None) -> None:
-        self.op, self.output, self.got = op, output, got
-        super().__init__(
-            f"`{op}`: dynamic output '{output}' expected a list of DynamicOutput objects, and got {got}",
-            where=where,
-            fix="return a list of them, or yield them one by one: then the mapped steps start at once",
-        )
+    got: str
+    says = "`{op}`: dynamic output '{output}' expected a list of DynamicOutput objects, and got {got}"
+    mend = "return a list of them, or yield them one by one: then the mapped steps start at once"
 
 
-class NotDynamic(InvariantViolationError):
+class NotDynamic(OutputMistake):
     """A `DynamicOutput` for an output that is not dynamic."""
 
-    def __init__(self, op: str, output: str, *, where: Source | None) -> None:
-        self.op, self.output = op, output
-        super().__init__(
-            f"`{op}` gave a `DynamicOutput` for output `{output}`, but did not use DynamicOutputDefinition or "
-            "`DynamicOut` to declare it",
-            where=where,
-            fix="declare it: `@op(out=DynamicOut())`",
-        )
+    says = (
+        "`{op}` gave a `DynamicOutput` for output `{output}`, but did not use DynamicOutputDefinition or `DynamicOut` "
+        "to declare it"
+    )
+    mend = "declare it: `@op(out=DynamicOut())`"
 
 
-class MappingKeyTwice(InvariantViolationError):
+class MappingKeyTwice(OutputMistake):
     """Two values of a dynamic output under one mapping key."""
 
-    def __init__(self, op: str, output: str, key: str, *, where: Source | None) -> None:
-        self.op, self.output, self.key = op, output, key
-        super().__init__(
-            f'`{op}` yielded mapping_key "{key}" multiple times for its output `{output}`',
-            where=where,
-            fix="give each value a key of its own",
-        )
+    key: str
+    says = '`{op}` yielded mapping_key "{key}" multiple times for its output `{output}`'
+    mend = "give each value a key of its own"
 
 
-class WrongLength(InvariantViolationError):
+class WrongLength(NoneForSeveral):
     """A tuple with more or fewer values than there are outputs."""
 
-    def __init__(self, op: str, outputs: Sequence[str], length: int, *, where: Source | None) -> None:
-        self.op, self.outputs, self.length = op, tuple(outputs), length
-        super().__init__(
-            f"`{op}` returned a tuple of {length} values and has {len(self.outputs)} outputs: {listed(outputs)}",
-            where=where,
-            fix="return one value for each output, in this order; to leave an optional one out, yield `Output`s",
-        )
+    length: int
+    says = "`{op}` returned a tuple of {length} values and has {count} outputs: {outputs}"
+    mend = "return one value for each output, in this order; to leave an optional one out, yield `Output`s"
 
 
-class WrongPosition(InvariantViolationError):
+class WrongPosition(Mistake, InvariantViolationError):
     """A named `Output` at another output's place in a tuple."""
 
-    def __init__(self, op: str, position: int, expected: str, got: str, *, where: Source | None) -> None:
-        self.op, self.position, self.expected, self.got = op, position, expected, got
-        super().__init__(
-            f"`{op}` returned a tuple with `{got}` at position {position}, where `{expected}` belongs",
-            where=where,
-            fix="put the values in the order of the declared outputs, or yield the `Output`s",
-        )
+    op: str
+    position: int
+    expected: str
+    got: str
+    says = "`{op}` returned a tuple with `{got}` at position {position}, where `{expected}` belongs"
+    mend = "put the values in the order of the declared outputs, or yield the `Output`s"
 
 
-class UnknownOutput(InvariantViolationError):
+class UnknownOutput(OutputMistake):
     """An output that the op does not have."""
 
-    def __init__(self, op: str, output: str, outputs: Sequence[str], *, where: Source | None) -> None:
-        self.op, self.output, self.outputs = op, output, tuple(outputs)
-        super().__init__(
-            f"`{op}` has no output `{output}`; it has {listed(outputs)}",
-            where=where,
-            fix=_meant(output, self.outputs) + "name one of its outputs, as in `Output(value, output_name=...)`",
-        )
+    outputs: Sequence[str]
+    says = "`{op}` has no output `{output}`; it has {outputs}"
+    mend = "{meant}name one of its outputs, as in `Output(value, output_name=...)`"
+
+    @property
+    def meant(self) -> str:
+        """What the user may have meant."""
+        return _meant(self.output, self.outputs)
 
 
-class OutputTwice(InvariantViolationError):
+class OutputTwice(OutputMistake):
     """The same output for the second time."""
 
-    def __init__(self, op: str, output: str, *, where: Source | None) -> None:
-        self.op, self.output = op, output
-        super().__init__(
-            f"`{op}` gave its output `{output}` a second time", where=where, fix="yield each output at most once"
-        )
+    says = "`{op}` gave its output `{output}` a second time"
+    mend = "yield each output at most once"
 
 
-class BareYield(InvariantViolationError):
+class BareYield(Mistake, InvariantViolationError):
     """A value that was yielded without saying for which output."""
 
-    def __init__(self, op: str, got: str, outputs: Sequence[str], *, where: Source | None) -> None:
-        self.op, self.got, self.outputs = op, got, tuple(outputs)
-        example = self.outputs[0] if self.outputs else "result"
-        super().__init__(
-            f"`{op}` yielded a value of type <class '{got}'>, bare, and not for an output",
-            where=where,
-            fix=f"wrap it: `yield Output(value, output_name={example!r})`; its outputs: {listed(outputs)}",
-        )
+    op: str
+    got: str
+    outputs: Sequence[str]
+    says = "`{op}` yielded a value of type <class '{got}'>, bare, and not for an output"
+    mend = "wrap it: `yield Output(value, output_name={example!r})`; its outputs: {outputs}"
+
+    @property
+    def example(self) -> str:
+        """An output that it has."""
+        return self.outputs[0] if self.outputs else "result"
 
 
-class NoOutputs(InvariantViolationError):
+class NoOutputs(Mistake, InvariantViolationError):
     """A value from an op that has no outputs."""
 
-    def __init__(self, op: str, got: str, *, where: Source | None) -> None:
-        self.op, self.got = op, got
-        super().__init__(
-            f"`{op}` has no outputs and returned a value of type {got}",
-            where=where,
-            fix="declare an `out`, or return nothing",
-        )
+    op: str
+    got: str
+    says = "`{op}` has no outputs and returned a value of type {got}"
+    mend = "declare an `out`, or return nothing"
 
 
 class ValueForNothing(TypeCheckDidNotPass, InvariantViolationError):
@@ -188,65 +165,48 @@ class ValueForNothing(TypeCheckDidNotPass, InvariantViolationError):
         )
 
 
-class WrongKind(InvariantViolationError):
+class WrongKind(OutputMistake):
     """Something else than the annotation says: a plain value for `-> Output[int]`."""
 
-    def __init__(self, op: str, output: str, expected: str, got: str, *, where: Source | None) -> None:
-        self.op, self.output, self.expected, self.got = op, output, expected, got
-        super().__init__(
-            f"`{op}` is annotated to return `{expected}` for the output `{output}` and returned a value of type {got}",
-            where=where,
-            fix=f"return `{expected}(...)`, or change the annotation",
-        )
+    expected: str
+    got: str
+    says = "`{op}` is annotated to return `{expected}` for the output `{output}` and returned a value of type {got}"
+    mend = "return `{expected}(...)`, or change the annotation"
 
 
-class OutputForPlain(InvariantViolationError):
+class OutputForPlain(OutputMistake):
     """An `Output` where the annotation says that the value itself is returned."""
 
-    def __init__(self, op: str, output: str, annotation: str, *, where: Source | None) -> None:
-        self.op, self.output, self.annotation = op, output, annotation
-        super().__init__(
-            f"`{op}` returned an `Output` for its output `{output}`, which does not have an Output annotation: it is "
-            f"`{annotation}`",
-            where=where,
-            fix=f"annotate it as `Output[{annotation}]`, or return the value alone",
-        )
+    annotation: str
+    says = (
+        "`{op}` returned an `Output` for its output `{output}`, which does not have an Output annotation: it is "
+        "`{annotation}`"
+    )
+    mend = "annotate it as `Output[{annotation}]`, or return the value alone"
 
 
-class WrongOrder(InvariantViolationError):
+class WrongOrder(OutputMistake):
     """An asset that came before one that it depends on."""
 
-    def __init__(self, op: str, output: str, dependency: str, *, where: Source | None) -> None:
-        self.op, self.output, self.dependency = op, output, dependency
-        super().__init__(
-            f"`{op}` gave its output `{output}` before `{dependency}`, which it depends on",
-            where=where,
-            fix=f"yield `{dependency}` first, or declare the outputs in this order",
-        )
+    dependency: str
+    says = "`{op}` gave its output `{output}` before `{dependency}`, which it depends on"
+    mend = "yield `{dependency}` first, or declare the outputs in this order"
 
 
-class ReportReturned(InvariantViolationError):
+class ReportReturned(Mistake, InvariantViolationError):
     """A materialization that was returned instead of yielded."""
 
-    def __init__(self, op: str, *, where: Source | None) -> None:
-        self.op = op
-        super().__init__(
-            f"`{op}` returned an `AssetMaterialization`, which is no value",
-            where=where,
-            fix="report it with `context.log_event(...)`, or return a `MaterializeResult`",
-        )
+    op: str
+    says = "`{op}` returned an `AssetMaterialization`, which is no value"
+    mend = "report it with `context.log_event(...)`, or return a `MaterializeResult`"
 
 
-class ResultWithoutAsset(InvariantViolationError):
+class ResultWithoutAsset(Mistake, InvariantViolationError):
     """A `MaterializeResult` from an op that makes no asset."""
 
-    def __init__(self, op: str, *, where: Source | None) -> None:
-        self.op = op
-        super().__init__(
-            f"`{op}` gave a `MaterializeResult`, and none of its outputs is an asset",
-            where=where,
-            fix="give an `Output(value, metadata=...)`",
-        )
+    op: str
+    says = "`{op}` gave a `MaterializeResult`, and none of its outputs is an asset"
+    mend = "give an `Output(value, metadata=...)`"
 
 
 class WhichAsset(InvariantViolationError):
@@ -258,92 +218,71 @@ class WhichAsset(InvariantViolationError):
         super().__init__(f"{what}: `{op}` makes {names}", where=where, fix=fix)
 
 
-class OutputMissing(StepOutputNotFoundError):
+class OutputMissing(Mistake, StepOutputNotFoundError):
     """A step ended without a required output."""
 
-    def __init__(self, op: str, output: str, came: Iterable[str], *, where: Source | None) -> None:
-        self.op, self.output, self.came = op, output, tuple(sorted(came))
-        super().__init__(
-            f"`{op}` ended without its required output `{output}`; what came: {listed(self.came)}",
-            where=where,
-            fix=f"yield it in every case, or declare it optional: `{output!r}: Out(is_required=False)`",
-        )
+    op: str
+    output: str
+    came: Iterable[str]
+    says = "`{op}` ended without its required output `{output}`; what came: {came}"
+    mend = "yield it in every case, or declare it optional: `{output!r}: Out(is_required=False)`"
 
 
-class OutputMissingInCall(InvariantViolationError):
+class OutputMissingInCall(OutputMistake):
     """A direct call ended without a required output."""
 
-    def __init__(self, op: str, output: str, came: Iterable[str], *, where: Source | None) -> None:
-        self.op, self.output, self.came = op, output, tuple(sorted(came))
-        super().__init__(
-            f"`{op}` ended without its required output `{output}`; what came: {listed(self.came)}",
-            where=where,
-            fix=f"yield it in every case, or declare it optional: `{output!r}: Out(is_required=False)`",
-        )
+    came: Iterable[str]
+    says = OutputMissing.says
+    mend = OutputMissing.mend
 
 
 # -- the context ----------------------------------------------------------------
 
 
-class MetadataTooLate(InvariantViolationError):
+class MetadataTooLate(OutputMistake):
     """Metadata for an output that came already."""
 
-    def __init__(self, op: str, output: str, *, where: Source | None) -> None:
-        self.op, self.output = op, output
-        super().__init__(
-            f"`{op}` added metadata to its output `{output}` after it was yielded",
-            where=where,
-            fix="add the metadata before, or give it with the value: `Output(value, metadata=...)`",
-        )
+    says = "`{op}` added metadata to its output `{output}` after it was yielded"
+    mend = "add the metadata before, or give it with the value: `Output(value, metadata=...)`"
 
 
-class MetadataForWhich(InvariantViolationError):
+class MetadataForWhich(Mistake, InvariantViolationError):
     """Metadata that does not say for which of several outputs."""
 
-    def __init__(self, op: str, outputs: Sequence[str], *, where: Source | None) -> None:
-        self.op, self.outputs = op, tuple(outputs)
-        super().__init__(
-            f"`{op}` added output metadata without saying to which of its outputs {listed(outputs)}",
-            where=where,
-            fix="name it: `context.add_output_metadata(..., output_name=...)`",
-        )
+    op: str
+    outputs: Sequence[str]
+    says = "`{op}` added output metadata without saying to which of its outputs {outputs}"
+    mend = "name it: `context.add_output_metadata(..., output_name=...)`"
 
 
-class NoStepUnderWay(InvariantViolationError):
+class NoStepUnderWay(Mistake, InvariantViolationError):
     """A step's context was asked for where no step is under way."""
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-        super().__init__(
-            f"`{kind}.get()` was called, and no step with such a context is under way here",
-            fix="call it while an op runs, in its own thread, or hand the context on as an argument",
-        )
+    kind: str
+    says = "`{kind}.get()` was called, and no step with such a context is under way here"
+    mend = "call it while an op runs, in its own thread, or hand the context on as an argument"
 
 
 class InvalidPropertyError(InvariantViolationError):
     """Something was asked of a context that it does not have, because of how it was made."""
 
 
-class NoAssets(InvalidPropertyError):
+class NoAssets(Mistake, InvalidPropertyError):
     """An asset was asked for in an op that belongs to none."""
 
-    def __init__(self, op: str, member: str) -> None:
-        self.op, self.member = op, member
-        super().__init__(
-            f"`context.{member}` was read in `{op}`, which belongs to no asset: it does not have an assets definition",
-            fix="ask `context.has_assets_def` first",
-        )
+    op: str
+    member: str
+    says = "`context.{member}` was read in `{op}`, which belongs to no asset: it does not have an assets definition"
+    mend = "ask `context.has_assets_def` first"
 
 
-class NotInTests(InvalidPropertyError):
+class NotInTests(Mistake, InvalidPropertyError):
     """Something that only a run has was asked of a context made for a test."""
 
-    def __init__(self, member: str, builder: str) -> None:
-        self.member = member
-        super().__init__(
-            f"`context.{member}` was read, and this context was made for a direct call, without a run",
-            fix=f"give it to `{builder}`, or run the op with `materialize` or `execute_in_process`",
-        )
+    member: str
+    builder: str
+    says = "`context.{member}` was read, and this context was made for a direct call, without a run"
+    mend = "give it to `{builder}`, or run the op with `materialize` or `execute_in_process`"
 
 
 class ResourceNotGiven(UnknownResourceError):
@@ -380,89 +319,83 @@ class ContextMissing(InvalidInvocationError):
         )
 
 
-class TooManyArguments(InvalidInvocationError):
+class TooManyArguments(Mistake, InvalidInvocationError):
     """A direct call with more positional arguments than there are inputs."""
 
-    def __init__(self, op: str, given: int, params: Sequence[str], *, where: Source | None, kind: str = "op") -> None:
-        self.op, self.given, self.params = op, given, tuple(params)
-        super().__init__(
-            f"{kind} `{op}` was called with too many arguments: {given} by position, and it takes "
-            f"{len(self.params)}: {listed(params)}",
-            where=where,
-            fix="inputs that only order (`Nothing`) are not given in a direct call, nor are resources",
-        )
+    op: str
+    given: int
+    params: Sequence[str]
+    kind: str = "op"
+    says = "{kind} `{op}` was called with too many arguments: {given} by position, and it takes {count}: {params}"
+    mend = "inputs that only order (`Nothing`) are not given in a direct call, nor are resources"
+
+    @property
+    def count(self) -> int:
+        """How many it takes."""
+        return len(self.params)
 
 
-class ConfigTwice(InvalidInvocationError):
+class ConfigTwice(Mistake, InvalidInvocationError):
     """A direct call was given configuration in two ways."""
 
-    def __init__(self, name: str, *, where: Source | None) -> None:
-        self.name = name
-        super().__init__(
-            f"Cannot provide config in both context and kwargs: `{name}` was called with `config` and with a context "
-            "that has some",
-            where=where,
-            fix="give it in one of them only",
-        )
+    name: str
+    says = (
+        "Cannot provide config in both context and kwargs: `{name}` was called with `config` and with a context that "
+        "has some"
+    )
+    mend = "give it in one of them only"
 
 
-class UnknownArguments(InvalidInvocationError):
+class UnknownArguments(Mistake, InvalidInvocationError):
     """A direct call with arguments that are no inputs, or twice."""
 
-    def __init__(self, op: str, names: Sequence[str], params: Sequence[str], *, where: Source | None) -> None:
-        self.op, self.names, self.params = op, tuple(names), tuple(params)
-        super().__init__(
-            f"`{op}` was called with {listed(names)}, unknown or given twice; it takes {listed(params)}",
-            where=where,
-            fix=_meant(self.names[0], self.params)
-            + "inputs that only order (`Nothing`) are not given in a direct call",
-        )
+    op: str
+    names: Sequence[str]
+    params: Sequence[str]
+    says = "`{op}` was called with {names}, unknown or given twice; it takes {params}"
+    mend = "{meant}inputs that only order (`Nothing`) are not given in a direct call"
+
+    @property
+    def meant(self) -> str:
+        """What the user may have meant."""
+        return _meant(self.names[0], self.params)
 
 
-class ResourcesTwice(InvalidInvocationError):
+class ResourcesTwice(Mistake, InvalidInvocationError):
     """A direct call has resources as arguments and in its context."""
 
-    def __init__(self, op: str, given: Sequence[str], there: Sequence[str], *, where: Source | None) -> None:
-        self.op, self.given, self.there = op, tuple(given), tuple(there)
-        super().__init__(
-            f"Cannot provide resources in both context and kwargs: `{op}` was given {listed(given)} as arguments, and "
-            f"its context has the resources {listed(there)}",
-            where=where,
-            fix="give all resources as arguments, or all in the context",
-        )
+    op: str
+    given: Sequence[str]
+    there: Sequence[str]
+    says = (
+        "Cannot provide resources in both context and kwargs: `{op}` was given {given} as arguments, and its context "
+        "has the resources {there}"
+    )
+    mend = "give all resources as arguments, or all in the context"
 
 
-class ResourcesOnBoth(InvalidInvocationError):
+class ResourcesOnBoth(Mistake, InvalidInvocationError):
     """A direct call has a resource in its context that the definition brings with it."""
 
-    def __init__(self, owner: str, keys: Sequence[str], *, where: Source | None) -> None:
-        self.owner, self.keys = owner, tuple(keys)
-        super().__init__(
-            f"`{owner}` brings the resources {listed(keys)} with it, and its context has them too",
-            where=where,
-            fix="take them out of the context, or out of the definition's `resource_defs`",
-        )
+    owner: str
+    keys: Sequence[str]
+    says = "`{owner}` brings the resources {keys} with it, and its context has them too"
+    mend = "take them out of the context, or out of the definition's `resource_defs`"
 
 
-class MissingArguments(InvalidInvocationError):
+class MissingArguments(Mistake, InvalidInvocationError):
     """A direct call without a value for an input that has no default."""
 
-    def __init__(self, op: str, names: Sequence[str], *, where: Source | None) -> None:
-        self.op, self.names = op, tuple(names)
-        super().__init__(
-            f"`{op}` was called without {listed(names)}",
-            where=where,
-            fix="give a value for each of its inputs",
-        )
+    op: str
+    names: Sequence[str]
+    says = "`{op}` was called without {names}"
+    mend = "give a value for each of its inputs"
 
 
-class InputNotGiven(InvalidInvocationError):
+class InputNotGiven(Mistake, InvalidInvocationError):
     """A run of a graph without a value for an input that has no other."""
 
-    def __init__(self, name: str, step: str, *, where: Source | None) -> None:
-        self.name, self.step = name, step
-        super().__init__(
-            f"nobody gave a value for the input `{name}`, which `{step}` needs",
-            where=where,
-            fix=f'pass it: `execute_in_process(input_values={{"{name}": …}})`',
-        )
+    name: str
+    step: str
+    says = "nobody gave a value for the input `{name}`, which `{step}` needs"
+    mend = 'pass it: `execute_in_process(input_values={{"{name}": …}})`'

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from opgraph import Definitions, graph_asset, op
+from opgraph import Definitions, DynamicOut, DynamicOutput, graph_asset, op
 from opgraph.operate.api import load_asset_value
 from opgraph.operate.clean import CleaningRefusedError, clean, disk_of_asset, disk_of_run
 from opgraph.operate.execute import materialize, resume
@@ -52,6 +52,11 @@ def last(x):
     if world["fails"]:
         raise ValueError
     return world["value"] + x[:3]
+
+
+@op
+def together(texts):
+    return "".join(texts)
 
 
 def defs(memoize=None):
@@ -217,6 +222,50 @@ def test_the_memo_has_a_byte_cap(instance):
     clean(instance, Retention(memo_bytes=0), now=later(2))
     assert instance.record.memos() == {}
     assert [s.decision.why for s in plan(defs(memoize=True), instance=instance).steps] == ["never run"] * 3
+
+
+def test_the_memo_forgets_mapping_keys_that_are_no_more(instance):
+    """Of a mapping key that a fan-out had, the values go when it has had others as many times as fingerprints are kept;
+    those of the last three times can be reused, whatever the order, and those of a run that failed stay till then."""
+
+    def edition(*keys, fails=False):
+        @op(out=DynamicOut())
+        def parts():
+            for key in keys:
+                yield DynamicOutput(key, mapping_key=key)
+
+        @op(code_version="1")
+        def loud(text):
+            if fails and text == keys[-1]:
+                raise ValueError
+            world["ran"].append(text)
+            return text * 2
+
+        @graph_asset(memoize=True)
+        def made():
+            return together(parts().map(loud).collect())
+
+        return Definitions(assets=[made])
+
+    def known():
+        return {name.partition("[")[2].rstrip("]") for name in instance.record.memos() if "[" in name} - {""}
+
+    materialize(edition("x", "y", fails=True), instance=instance)
+    for keys in ("ab", "bc", "cd"):
+        materialize(edition(*keys), instance=instance)
+    clean(instance, now=later(1))
+    assert known() == {"a", "b", "c", "d"}  # of a run before them all there is nothing more to be expected
+    world["ran"].clear()
+    materialize(edition("a", "b"), instance=instance)  # used again: now `bc` is the oldest
+    materialize(edition("e"), instance=instance)
+    materialize(edition("f", "g", fails=True), instance=instance)
+    assert world["ran"] == ["e", "f"]
+    clean(instance, now=later(1))
+    assert known() == {"a", "b", "c", "d", "e", "f"}
+    materialize(edition("h"), instance=instance)
+    clean(instance, now=later(1))
+    assert known() == {"a", "b", "e", "f", "h"}
+    assert all(len(rows) <= 3 for rows in instance.record.memos().values())
 
 
 def test_memoized_values_outlive_their_run(instance):

@@ -36,6 +36,7 @@ from opgraph import (
 from opgraph.declare.retry import jittered
 from opgraph.events import RetryDue, StepFailed, StepStarted
 from opgraph.operate import execute, inspect
+from opgraph.show.cli.tree import RunTree, tally
 
 said: list[str] = []
 
@@ -419,9 +420,15 @@ def test_a_generator_that_is_tried_again():
     def table():
         return join(pieces().map(loud).collect())
 
-    result = materialize([table], instance=Instance.ephemeral())
+    instance = Instance.ephemeral()
+    result = materialize([table], instance=instance)
     assert said == ["same", "first", "gone", "second"]
     assert result.asset_value("table") == "SAME SECOND"
+    (row,) = instance.record.runs()
+    fold = inspect.folded(instance.record, row.run_id, inspect.plan_of(instance.record, row.run_id))
+    assert tally(fold) == "4 ran · 2 withdrawn"  # what was withdrawn has run for nothing
+    (page,) = [line for line in RunTree(fold).full(0.0) if any("loud" in text for text, _ in line)]
+    assert "4 steps: 2 ran, 2 withdrawn" in "".join(text for text, _ in page)
 
 
 def test_mapped_steps_are_tried_again_apart():

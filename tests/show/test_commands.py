@@ -21,6 +21,13 @@ def run_id(opgraph):
     return data(opgraph("runs", "--json"))[0]["run_id"]
 
 
+def edit(project, old, new):
+    """Other text in the project's definitions."""
+    text = (project / "definitions.py").read_text()
+    assert old in text
+    (project / "definitions.py").write_text(text.replace(old, new))
+
+
 # -- list ---------------------------------------------------------------------
 
 
@@ -543,6 +550,8 @@ def test_lineage_as_json(project, opgraph):
         ["materialize", "-f", "gone.py"],
         ["materialize", "-f", "definitions.py", "-m", "definitions"],
         ["materialize", "-m", "gone"],
+        ["materialize", "--reuse", "--no-reuse"],
+        ["plan", "--no-reuse", "--reuse-only"],
         ["plan", "-a", "gone"],
         ["plan", "--resume", "zzz"],
         ["plan", "--resume", "zzz", "-s", "revenue"],
@@ -633,3 +642,70 @@ def test_malformed_words_never_show_a_traceback(project, opgraph):
         result = CliRunner().invoke(cli, typed)
         assert result.exit_code in (0, 2), (typed, result.output)
         assert "Traceback" not in result.output
+
+
+# -- memoization ----------------------------------------------------------------
+
+
+def test_contradictions_about_reuse_are_refused(project, opgraph):
+    """Two of the options that say what is reused are one error that names both, and nothing runs."""
+    said = opgraph("materialize", "--reuse", "--reuse-only", code=2).stderr
+    assert "`--reuse` and `--reuse-only` contradict one another" in said
+    assert not (project / ".opgraph").exists()
+
+
+def test_an_edit_that_is_taken_back_is_told(project, opgraph):
+    """When an older value is the asset's again, the end of the run says which and whose, and so does `show`; what was
+    reused without that is only counted."""
+    text = opgraph("materialize", "--reuse").stdout
+    first = run_id(opgraph)
+    edit(project, "return sum(rows)", "return sum(rows) + 100")
+    text = opgraph("materialize", "--reuse").stdout
+    assert "3 assets materialized, 1 reused" in text
+    assert "is again" not in text
+    second = run_id(opgraph)
+    edit(project, "return sum(rows) + 100", "return sum(rows)")
+    text = opgraph("materialize", "--reuse").stdout
+    assert "nothing to run, 4 assets reused" in text
+    again, _, what = next(line for line in text.splitlines() if "again" in line).partition(" are ")
+    assert set(re.findall(r"\w+", again)) == {"revenue", "low", "high"}
+    assert what == f"again what run {first[:8]} stored, instead of what run {second[:8]} did"
+    assert "are again what run" in opgraph("show", run_id(opgraph)).stdout
+    assert opgraph("show", "revenue", "--value").stdout == "6\n"
+    assert data(opgraph("show", "revenue", "--json"))["latest"]["run_id"] == first
+    assert "again" not in opgraph("materialize", "--reuse").stdout
+    opgraph("materialize", "-s", "low", "--no-reuse")  # what is downstream takes the older value
+    assert opgraph("show", "low", "--value").stdout == "5\n"
+
+
+def test_what_would_run_is_listed(project, opgraph):
+    """`--reuse-only` names each op that would run, one a line, with the reason."""
+    lines = opgraph("materialize", "--reuse-only", "-s", "revenue", "-s", "lake/orders", code=2).stderr.splitlines()
+    assert [line.split(":")[0].strip() for line in lines[1:5]] == [
+        "lake__orders",
+        "revenue.clean.parse",
+        "revenue.clean.check",
+        "revenue.total",
+    ]
+
+
+# -- disk -----------------------------------------------------------------------
+
+
+def test_disk_of_small_values(project, opgraph):
+    """The small values between ops, which are in the record, count: for the asset, for the run, and in what a clean-up
+    says it would remove."""
+    (project / "pyproject.toml").write_text(
+        '[tool.opgraph]\nfile = "definitions.py"\nretention = {intermediates = 0}\n'
+    )
+    opgraph("materialize")
+    shown = data(opgraph("show", "revenue", "--json"))["disk"]
+    assert shown["between"] > 0
+    assert f"{shown['between']} B between its ops" in opgraph("show", "revenue").stdout
+    would = data(opgraph("clean", "--dry-run", "--json"))
+    assert [(each["kind"], each["count"]) for each in would["removals"]] == [("intermediates", 2)]
+    assert would["bytes"] >= shown["between"]  # with what the values look like
+    before = data(opgraph("show", run_id(opgraph), "--json"))["disk"]["record"]
+    assert data(opgraph("clean", "--json"))["bytes"] == would["bytes"]
+    assert before - data(opgraph("show", run_id(opgraph), "--json"))["disk"]["record"] == would["bytes"]
+    assert "between its ops" not in opgraph("show", "revenue").stdout

@@ -145,6 +145,7 @@ def withdraw(state: State, elements: list[int], commands: list[Command]) -> None
 
 def _withdraw_step(state: State, step: int, ended: list[int], commands: list[Command]) -> None:
     phase = state.phases[step]
+    state.withdrawn.append(step)
     if phase < Phase.SUCCEEDED:
         ended.append(step)  # nobody waits for it any more
     if phase in _UNDER_WAY:

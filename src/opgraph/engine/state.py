@@ -31,7 +31,7 @@ class State:
         "above", "asking", "attempts", "base", "beyond", "course", "cut", "decisions", "dying", "elements", "epoch",
         "failed", "final", "first", "gone", "interrupted", "keys", "late", "left", "live", "lost", "maker", "packed",
         "phases", "program", "run", "seqs", "template", "torn", "torn_versions", "trail", "uncounted", "values",
-        "waits", "wanted", "within", "yielded",
+        "waits", "wanted", "within", "withdrawn", "yielded",
     )  # fmt: skip
 
     def __init__(self, program: Program, run: str = "") -> None:
@@ -78,7 +78,8 @@ class State:
         self.late: dict[int, set[str]] = {}  # the same, found missing when the new attempt was already under way
         self.lost: set[int] = set()  # slots lost in this epoch
         self.beyond: set[int] = set()  # slots lost twice
-        self.dying: set[int] = set()  # steps that were withdrawn while under way
+        self.withdrawn: list[int] = []  # steps whose element was withdrawn
+        self.dying: set[int] = set()  # those of them that are still under way
         self.torn: dict[int, set[int]] = {}  # by generator: its elements whose values were lost
         self.torn_versions: dict[int, str] = {}  # and the data versions that they had
 

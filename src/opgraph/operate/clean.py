@@ -8,12 +8,24 @@ stored goes when the run is old enough. Facts go only with their run.
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from opgraph.errors import Error
-from opgraph.events import AnyFact, Found, Kept, OutputStored, Place, RunStatus, StepReused, StepSucceeded, Stored
+from opgraph.events import (
+    AnyFact,
+    Found,
+    Kept,
+    OutputStored,
+    Place,
+    RunStatus,
+    StepReused,
+    StepSucceeded,
+    Stored,
+    encode_fact,
+)
+from opgraph.plan.memo import fan_of
 from opgraph.plan.model import decode_plan
 from opgraph.record.rows import Memoized, RunRow
 from opgraph.run.instance import Instance
@@ -188,7 +200,12 @@ class _Work:
 
     def _protect_memo(self, *, forget: bool) -> None:
         """What the memo remembers. Rows are forgotten only while no run goes on, which may have found one."""
-        ranked = [(rank, -row.time, row) for rows in self._record.memos().values() for rank, row in enumerate(rows)]
+        memos = self._record.memos()
+        ranked = [
+            (rank, -row.time, row)
+            for name, rows in memos.items()
+            for rank, row in enumerate(rows, self._retention.memo if self._has_vanished(name, memos) else 0)
+        ]
         ranked.sort(key=lambda each: each[:2])
         size = 0
         dropped: list[Memoized] = []
@@ -201,9 +218,17 @@ class _Work:
                 self._protected.update((kept.run, kept.seq) for kept in row.kept)
         for row in dropped:
             self._freed.update(kept.run for kept in row.kept)
-            self._note("memo", row.step, 1, 0)
+            self._note("memo", row.step, 1, len(encode_fact([row.parts, row.kept, row.absent])))
         if dropped and not self._dry:
             self._record.forget_memos([(row.step, row.fingerprint) for row in dropped])
+
+    def _has_vanished(self, name: str, memos: Mapping[str, Sequence[Memoized]]) -> bool:
+        """Whether it is long ago that a fan-out had a mapping key: as many times as fingerprints are kept it has had
+        others since."""
+        fans = memos.get(fan_of(name), ())[: self._retention.memo] if "[" in name else ()
+        if not fans or len(fans) < self._retention.memo or any(name in fan.parts for fan in fans):
+            return False
+        return not name.endswith("[]") and memos[name][0].time < min(fan.time for fan in fans)
 
     def _is_old(self, row: RunRow) -> bool:
         days = self._retention.intermediates if row.status is RunStatus.SUCCESS else self._retention.failed

@@ -4,6 +4,7 @@ Ints and lists by step number, because a run of 10,000 ops is folded while it go
 """
 
 import enum
+from itertools import islice
 
 from opgraph.events import (
     AnyFact,
@@ -39,7 +40,7 @@ class Phase(enum.IntEnum):
     RETRYING = 2  # failed, and to be tried again
     SUCCEEDED = 3
     FAILED = 4
-    SKIPPED = 5  # not needed, or an optional output did not come
+    SKIPPED = 5  # not needed, an optional output did not come, or the value for which it was made was withdrawn
     BLOCKED = 6  # a step that it needs failed
     REUSED = 7
     INTERRUPTED = 8  # cancelled, or its process died
@@ -60,7 +61,7 @@ class Fold:
         "_made", "_members",
         "attempts", "because", "before", "canceling", "compute", "counts", "ended", "epoch", "errors", "hooks", "kept",
         "load", "made", "outputs", "over", "phase", "plan", "reads", "run_ended", "run_error", "run_started", "running",
-        "sizes", "started", "status", "store", "waits", "waits_for",
+        "sizes", "started", "status", "store", "waits", "waits_for", "withdrawn",
     )  # fmt: skip
 
     def __init__(self, plan: Plan) -> None:
@@ -94,6 +95,7 @@ class Fold:
         self.canceling = False
         self.before: set[int] = set()  # what had succeeded when the run was taken up
         self._made = Made(plan)
+        self.withdrawn: set[int] = set()  # steps whose value of a fan-out was; they count as skipped
         self._members: dict[int, list[int]] = {}  # by template: how many of the steps made of it stand where
         for i, step in enumerate(plan.steps):
             if step.over:
@@ -143,6 +145,9 @@ class Fold:
         for number in range(len(self.phase), len(self._made.keys)):
             self._grow(number, getattr(fact, "time", 0.0))
         step = self._add(seq, fact)
+        for gone in islice(self._made.withdrawn, len(self.withdrawn), None):
+            self.withdrawn.add(gone)
+            self._to(gone, Phase.SKIPPED)
         if step < 0:
             for template in self._members:
                 self._sum_up(template)
@@ -249,6 +254,8 @@ class Fold:
         return self._of_run(fact)
 
     def _to(self, step: int, phase: Phase) -> int:
+        if step in self.withdrawn:
+            phase = Phase.SKIPPED  # also when it ends after all
         self.counts[self.phase[step]] -= 1
         self.counts[phase] += 1
         if step >= len(self.plan.steps):
@@ -316,10 +323,17 @@ class Fold:
             self.stop()
         return -1
 
+    @property
+    def last(self) -> float:
+        """When a step was heard of last."""
+        return max(*self.started, *self.ended, self.run_started, 0.0)
+
     def stop(self) -> None:
         """Nothing is under way any more: the run has ended, or its process has died."""
         self.over = True
+        end = self.run_ended or self.last
         for step in list(self.running):
+            self.ended[step] = end
             self._to(step, Phase.INTERRUPTED)
         self.waits_for.clear()
         for step in [i for i, p in enumerate(self.phase) if p == Phase.RETRYING and i not in self._members]:

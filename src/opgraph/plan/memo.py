@@ -41,6 +41,11 @@ def name_of(step: Step) -> str:
     return f"{step.unit}:{step.key}"
 
 
+def fan_of(name: str) -> str:
+    """What the mapping keys of a mapped step are remembered by, whose name, or that of its template, this is."""
+    return f"{name.partition('[')[0]}[]"
+
+
 def version_of(kept: Kept) -> str:
     """The data version of a stored value; where it has none, its address, which no other value has."""
     stored = kept.stored

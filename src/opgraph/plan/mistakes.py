@@ -36,10 +36,10 @@ class WouldRun(InvalidSubsetError):
 
     def __init__(self, steps: Sequence[tuple[str, str]]) -> None:
         self.steps = tuple(steps)
-        each = "; ".join(f"`{key}` ({why})" for key, why in self.steps[:8])
-        more = f" and {len(self.steps) - 8} more" if len(self.steps) > 8 else ""
+        lines = [f"{key}: {why}" for key, why in self.steps[:8]]
+        lines += [f"and {len(self.steps) - 8} more"] if len(self.steps) > 8 else []
         super().__init__(
-            f"only stored values were to be used, and these steps would run: {each}{more}",
+            "\n  ".join(["only stored values were to be used, and these steps would run:", *lines]),
             fix="leave out `--reuse-only`, or make them memoized (`memoize=True`) and run them once",
         )
 

@@ -1,6 +1,6 @@
 """The steps that a run has made of its templates, for those who read its facts: the engine says which they are."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from opgraph.engine import EngineError, State, advance, new
 from opgraph.engine import program as programs
@@ -41,6 +41,11 @@ class Made:
         for number in range(len(self.keys), len(state.phases)):
             self.keys.append(state.key(number))
             self.templates.append(state.template[number])
+
+    @property
+    def withdrawn(self) -> Sequence[int]:
+        """The steps that were made for values that were withdrawn, in the order in which that happened."""
+        return self._state.withdrawn if self._state is not None else ()
 
     def is_withdrawn(self, step: int) -> bool:
         """Whether the value for which a step was made was withdrawn."""

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 from opgraph.engine import Phase, State, advance, new
 from opgraph.engine import program as programs
-from opgraph.events import AnyFact, Kept, Read, StepReused, StepSucceeded
-from opgraph.plan.memo import fingerprint, name_of, parts_of
+from opgraph.events import AnyFact, Kept, Read, RunEnded, RunStatus, StepReused, StepSucceeded
+from opgraph.plan.memo import fan_of, fingerprint, name_of, parts_of
 from opgraph.plan.model import Plan, Role, Step
 from opgraph.record.rows import Memoized
 from opgraph.record.store import Record
@@ -58,6 +58,8 @@ class Notes:
             self._stored(fact.step, fact.reads, fact.time)
         elif isinstance(fact, StepReused):
             self._reused(fact.step, fact.time)
+        elif isinstance(fact, RunEnded) and fact.status is RunStatus.SUCCESS:
+            self._fans(fact.time)
 
     def write_now_and_then(self) -> None:
         """Write down what was noted, if the last time is a while ago. All of it is recorded in the run's log."""
@@ -88,6 +90,18 @@ class Notes:
             self._rows[name_of(planned)] = Memoized(
                 step=name_of(planned), fingerprint=fingerprint(parts), parts=parts, kept=(), time=now
             )
+
+    def _fans(self, now: float) -> None:
+        """Which mapping keys the fan-outs had, so that clean-up knows which there are no more."""
+        state = self._sources.state
+        plan = state.program.plan
+        names: dict[str, dict[str, str]] = {}
+        for step in range(len(plan.steps), len(state.phases)):
+            template = state.template[step]
+            if self._memoized[template] and state.phases[step] != Phase.WITHDRAWN:
+                names.setdefault(fan_of(name_of(plan.steps[template])), {})[name_in(state, step)] = ""
+        for fan, parts in names.items():
+            self._rows[fan] = Memoized(step=fan, fingerprint=fingerprint(parts), parts=parts, kept=(), time=now)
 
     def _reused(self, step: int, now: float) -> None:
         state = self._sources.state

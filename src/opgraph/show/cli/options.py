@@ -140,15 +140,24 @@ _REUSE = {"--reuse": "all", "--no-reuse": "none", "--reuse-only": "only"}
 
 
 def reuse_options(command: _F) -> _F:
-    """`--reuse`, `--no-reuse` and `--reuse-only`, handed over as one text named `reuse`."""
+    """`--reuse`, `--no-reuse` and `--reuse-only`, at most one of them, handed over as one text named `reuse`."""
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        given = [name for name, how in _REUSE.items() if kwargs.pop(f"reuse_{how}")]
+        if len(given) > 1:
+            raise click.UsageError(f"{' and '.join(f'`{name}`' for name in given)} contradict one another; give one")
+        return command(*args, reuse=_REUSE[given[0]] if given else "", **kwargs)
+
+    wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
+    wrapped.__click_params__ = list(getattr(command, "__click_params__", []))  # type: ignore[attr-defined]
     helps = {
         "--reuse": "Reuse stored values of every op whose code, configuration and inputs are the same.",
         "--no-reuse": "Run everything anew; what is stored can be reused later.",
         "--reuse-only": "Refuse to run anything: only stored values are used.",
     }
-    result: Any = command
+    result: Any = wrapped
     for name in reversed(_REUSE):
-        result = click.option(name, "reuse", flag_value=_REUSE[name], default="", help=helps[name])(result)
+        result = click.option(name, f"reuse_{_REUSE[name]}", is_flag=True, help=helps[name])(result)
     return result
 
 

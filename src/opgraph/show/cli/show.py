@@ -11,7 +11,7 @@ from opgraph.declare.spec import AssetSpec
 from opgraph.errors import Error
 from opgraph.keys import AssetKey, near_misses
 from opgraph.operate import inspect, lineage
-from opgraph.operate.clean import Disk, disk_of_asset, disk_of_run
+from opgraph.operate.clean import Disk, between_ops, disk_of_asset, disk_of_run
 from opgraph.operate.inspect import NoSuchRunError
 from opgraph.operate.lineage import AssetSummary, OpView
 from opgraph.operate.views import AssetView, LogView, MaterializationView, OutputView, RunView
@@ -24,7 +24,7 @@ from opgraph.show.cli.options import Chosen, json_option, print_json, project_op
 from opgraph.show.cli.runs import MARKS, times
 from opgraph.show.cli.tree import RunTree, tally
 from opgraph.show.cli.value import previewed, readable
-from opgraph.show.cli.watch import failed_hooks, failures, remaining, unasked
+from opgraph.show.cli.watch import failed_hooks, failures, remaining, renewed, unasked
 
 _ROWS = 200  # of a run's tree, unless all is asked for
 
@@ -113,7 +113,7 @@ def _show_run(chosen: Chosen, instance: Instance, run_id: str, *, logs: bool, ev
     if view.error is not None:
         lines += [[], *failed(view.error)]
     lines += _said(said)
-    lines += [[], [(tally(fold), FAINT)]]
+    lines += [[], [(tally(fold), FAINT)], *renewed(instance, fold)]
     if view.run.status in ("FAILURE", "CANCELED", inspect.DIED):
         lines += to_go_on(run_id, chosen.typed, **remaining(fold))
     most = ink.width(200)
@@ -188,9 +188,10 @@ def _show_asset(chosen: Chosen, instance: Instance, asset: str, limit: int, *, a
         if broken:
             chosen.definitions()  # says what is wrong with them
         raise NothingToShowError(asset, known)
+    between = sum(each.size for each in between_ops(instance, declared.made_by)) if declared and ops else 0
     if as_json:
         declaration: Any = {**inspect.to_json(declared), "graph": inspect.to_json(ops)} if declared else None
-        disk = inspect.to_json(disk_of_asset(instance, asset))
+        disk = {**inspect.to_json(disk_of_asset(instance, asset)), "between": between}
         print_json({**inspect.to_json(view), "disk": disk, "declared": declaration})
         return
     lines = _asset_head(asset, declared, ops)
@@ -198,7 +199,8 @@ def _show_asset(chosen: Chosen, instance: Instance, asset: str, limit: int, *, a
         lines += [[], [("! ", NOTE), (f"the definitions cannot be loaded: {broken}", PLAIN)]]
     lines += [[], *_latest(view)]
     if view.latest is not None:
-        lines += ink.columns([_pair("on disk", f"{_disk(disk_of_asset(instance, asset))}, all versions")])
+        own = f"{_disk(disk_of_asset(instance, asset))}, all versions"
+        lines += ink.columns([_pair("on disk", own + (f"; {ink.size(between)} between its ops" if between else ""))])
         if view.latest.stored.preview is not None:
             lines += [[], [("it looks like", FAINT)], *previewed(view.latest.stored.preview)]
     if len(view.history) > 1:

@@ -195,7 +195,7 @@ class RunTree:
         outs = [a for a in branch.assets if a != branch.name]
         if outs and depth == 0:
             detail = (
-                [*detail, ("  ", PLAIN), ("→ " + _listed(outs), FAINT)] if detail else [("→ " + _listed(outs), FAINT)]
+                [*detail, ("  ", PLAIN), ("→ " + listed(outs), FAINT)] if detail else [("→ " + listed(outs), FAINT)]
             )
         style = FAINT if phase in _QUIET else STRONG if depth == 0 else PLAIN
         return self._row(depth, phase, branch.name, style, passed, detail, now)
@@ -232,7 +232,7 @@ class RunTree:
         detail = self.why(step, phase)
         members = fold.members(step)
         if members:
-            name, detail = f"{name}[…]", self._fanned(members, phase, detail)
+            name, detail = f"{name}[…]", self._fanned(step, members, phase, detail)
         if split and phase is Phase.SUCCEEDED:
             parts = (("load", fold.load[step]), ("compute", fold.compute[step]), ("store", fold.store[step]))
             detail = [
@@ -242,17 +242,19 @@ class RunTree:
             ]
         outs = [asset for asset in assets if asset != name]
         if outs and phase not in _QUIET:
-            detail = [("→ " + _listed(outs), FAINT), *([("  ", PLAIN), *detail] if detail else [])]
+            detail = [("→ " + listed(outs), FAINT), *([("  ", PLAIN), *detail] if detail else [])]
         return self._row(depth, phase, name, style, passed, detail, now)
 
-    def _fanned(self, members: Mapping[Phase, int], phase: Phase, why: Line) -> Line:
+    def _fanned(self, step: int, members: Mapping[Phase, int], phase: Phase, why: Line) -> Line:
         """What there is to say of the steps of a fan-out, which have one row."""
         total = sum(members.values())
         if phase is Phase.RUNNING:
             ended = sum(n for each, n in members.items() if each in ENDED)
             return [*ink.bar(ended, total, _BAR, BUSY), (f"  {ended:,} of {total:,}", FAINT)]
         over = self.fold.status is not None
-        words = [f"{members[each]:,} {_word(each, over=over)}" for each in _ORDER if each in members]
+        withdrawn = sum(self.fold.row(each) == step for each in self.fold.withdrawn)
+        counts = {_word(each, over=over): members[each] for each in _ORDER if each in members}
+        words = [f"{number:,} {word}" for word, number in _told_apart(counts, withdrawn).items()]
         text = f"{total:,} steps" + (f": {', '.join(words)}" if members.keys() - {Phase.SUCCEEDED} else "")
         return [(text, FAINT), *([("  ", PLAIN), *why] if phase in (Phase.FAILED, Phase.PENDING) and why else [])]
 
@@ -340,10 +342,20 @@ def tally(fold: Fold, *, since: bool = False) -> str:
     counts: dict[str, int] = {}
     for phase, word in words.items():
         counts[word] = counts.get(word, 0) + fold.counts[phase]
+    counts = _told_apart(counts, len(fold.withdrawn))
     if since and fold.before:
         counts[WORDS[Phase.SUCCEEDED]] -= len(fold.before)
         counts = {"had run before": len(fold.before), **counts}
     return " · ".join(f"{number:,} {word}" for word, number in counts.items() if number)
+
+
+def _told_apart(counts: dict[str, int], withdrawn: int) -> dict[str, int]:
+    """Those of the skipped whose value was withdrawn, by a word of their own."""
+    skipped = WORDS[Phase.SKIPPED]
+    if not withdrawn:
+        return counts
+    apart = {**counts, skipped: counts[skipped] - withdrawn, "withdrawn": withdrawn}
+    return {word: number for word, number in apart.items() if number}
 
 
 def _word(phase: Phase, *, over: bool) -> str:
@@ -364,5 +376,6 @@ def _more(number: int, what: str, indent: str = "") -> Line:
     return [(f"{indent}… {number:,} {what}", FAINT)]
 
 
-def _listed(names: Sequence[str], most: int = 4) -> str:
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """Names, the first of them where there are many."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

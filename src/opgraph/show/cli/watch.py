@@ -1,13 +1,13 @@
 """A run from its first line to its last: what `materialize` and `resume` have in common on the screen."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from importlib import import_module
 from typing import Any, Protocol
 
 from opgraph.errors import RecordError
-from opgraph.events import AnyFact, ErrorInfo, RunStatus
+from opgraph.events import AnyFact, ErrorInfo, Kept, RunStatus
 from opgraph.operate import inspect
 from opgraph.operate.clean import disk_of_run
 from opgraph.operate.execute import RunOutcome
@@ -18,11 +18,11 @@ from opgraph.run.missing import NeverMaterialized
 from opgraph.show.cli import ink
 from opgraph.show.cli.commands import CANCELED, OK, RUN_FAILED, explained
 from opgraph.show.cli.failure import failed, to_go_on
-from opgraph.show.cli.ink import BAD, FAINT, GOOD, NOTE, PLAIN, STRONG, Line
+from opgraph.show.cli.ink import BAD, BUSY, FAINT, GOOD, NOTE, PLAIN, STRONG, Line
 from opgraph.show.cli.options import Chosen, print_json
 from opgraph.show.cli.plain import PlainLines
 from opgraph.show.cli.plan import changes, headline, missing, named
-from opgraph.show.cli.tree import RunTree, tally
+from opgraph.show.cli.tree import RunTree, listed, tally
 
 _IN_FULL = 3  # failures shown with their code
 _HOOKS = 5  # kinds of failures of hooks shown
@@ -108,18 +108,12 @@ def _ending(chosen: Chosen, instance: Instance, outcome: RunOutcome, fold: Fold)
     lines += unasked(fold, inspect.discarded(instance.record, outcome.run_id, fold.plan))
     lines += failed_hooks(fold)
     took = ink.seconds(max(fold.run_ended - fold.run_started, 0)) if fold.run_ended else ""
-    made = sum(1 for outputs in fold.outputs.values() for _, stored in outputs if stored.asset)
     if outcome.status is RunStatus.SUCCESS:
-        if made:
-            what = f"{ink.count(made, 'asset')} materialized"
-        elif outcome.plan.selection:
-            what = f"{ink.count(fold.counts[Phase.SUCCEEDED], 'op')} done, no asset materialized"
-        else:
-            what = f"job {outcome.plan.job} done"
         return [
             *lines,
             [],
-            [("✓ ", GOOD), (what, STRONG), (f" in {took}", PLAIN), (f"   {tally(fold, since=True)}", FAINT)],
+            [("✓ ", GOOD), (_done(fold), STRONG), (f" in {took}", PLAIN), (f"   {tally(fold, since=True)}", FAINT)],
+            *renewed(instance, fold),
         ]
     canceled = outcome.status is RunStatus.CANCELED
     glyph, word = (("■ ", NOTE), "cancelled") if canceled else (("✗ ", BAD), "failed")
@@ -130,6 +124,43 @@ def _ending(chosen: Chosen, instance: Instance, outcome: RunOutcome, fold: Fold)
         [glyph, (f"run {word}", STRONG), (f" after {took}", PLAIN), (done, FAINT)],
         *to_go_on(outcome.run_id, chosen.typed, **remaining(fold)),
     ]
+
+
+def _done(fold: Fold) -> str:
+    """What a run that succeeded has come to."""
+    made = sum(1 for outputs in fold.outputs.values() for _, stored in outputs if stored.asset)
+    reused = sum(1 for _ in _reused(fold))
+    if not made and not fold.plan.selection:
+        return f"job {fold.plan.job} done"
+    if made:
+        return f"{ink.count(made, 'asset')} materialized" + (f", {reused:,} reused" if reused else "")
+    ran = f"{ink.count(done, 'op')} done" if (done := fold.counts[Phase.SUCCEEDED]) else "nothing to run"
+    return f"{ran}, " + (f"{ink.count(reused, 'asset')} reused" if reused else "no asset materialized")
+
+
+def _reused(fold: Fold) -> Iterator[tuple[str, Kept]]:
+    """The assets that a run took over from earlier ones."""
+    for some in fold.kept.values():
+        for kept in some:
+            if kept.stored.asset is not None:
+                yield kept.stored.asset, kept
+
+
+def renewed(instance: Instance, fold: Fold) -> list[Line]:
+    """The assets of which an older value is the latest again since a run has reused it."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for asset, kept in _reused(fold):
+        latest = instance.record.history(asset, 2)
+        if len(latest) == 2 and latest[0].time >= fold.run_started:
+            now, before = latest
+            if (now.run_id, now.seq) == (kept.run, kept.seq):
+                found.setdefault((kept.run, before.run_id), []).append(asset)
+    lines: list[Line] = []
+    for (run, before), assets in found.items():
+        what = " is again what" if len(assets) == 1 else " are again what"
+        of = f"{what} run {run[:8]} stored, instead of what run {before[:8]} did"
+        lines += [[("↺ ", BUSY), (listed(assets), STRONG), (of, PLAIN)]]
+    return lines
 
 
 def remaining(fold: Fold) -> dict[str, Any]:

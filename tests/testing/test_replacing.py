@@ -149,7 +149,7 @@ def test_mistakes():
         replace_ops(revenue, {"outer.inner.conver": lambda rows: rows})
     with pytest.raises(NoSuchOp, match="its ops are download, outer.inner.convert, outer.inner.add, outer.last"):
         replace_ops(revenue, {"download.more": lambda rows: rows})
-    with pytest.raises(GraphReplaced, match=r"replace `outer.inner.convert` and `outer.inner.add`"):
+    with pytest.raises(GraphReplaced, match=r"replace `outer.inner.convert`, `outer.inner.add`"):
         replace_ops(revenue, {"outer.inner": lambda rows: rows})
     with pytest.raises(FakeTakesOther, match=r"`outer.inner.add` takes row; the op has the inputs rows, n"):
         replace_ops(revenue, {"outer.inner.add": lambda row: row})

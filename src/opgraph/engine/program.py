@@ -7,7 +7,7 @@ a dynamic output; the depth of a step is the number of fans over which it is map
 
 from msgspec import Struct
 
-from opgraph.errors import Error
+from opgraph.errors import Mistake
 from opgraph.plan.model import (
     Do,
     FromCollected,
@@ -27,13 +27,13 @@ _DECISION = {Do.RUN: RUN, Do.DECIDE: DECIDE, Do.REUSE: REUSE, Do.SKIP: SKIP}
 _RUN = Do.RUN
 
 
-class BrokenPlanError(Error):
+class BrokenPlanError(Mistake):
     """A plan that no run could follow. It says more about who made the plan than about who runs it."""
 
-    def __init__(self, step: str, problem: str) -> None:
-        self.step = step
-        self.problem = problem
-        super().__init__(f"step {step!r} of the plan {problem}", fix="make the plan again with this version of opgraph")
+    step: str
+    problem: str
+    says = "step {step!r} of the plan {problem}"
+    mend = "make the plan again with this version of opgraph"
 
 
 class Fan(Struct, frozen=True):

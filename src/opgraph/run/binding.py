@@ -8,7 +8,7 @@ from msgspec import Struct, structs
 
 from opgraph.declare.hooks import HookDefinition
 from opgraph.declare.op import OpDefinition
-from opgraph.errors import Error
+from opgraph.errors import Mistake
 from opgraph.keys import AssetKey
 from opgraph.plan.model import Do, FromCaller, FromMany, FromStep, Plan, Policy, Role, Step, StepOutput
 from opgraph.resolve.assets import Unit
@@ -24,14 +24,12 @@ _RUNNING = (Do.RUN, Do.DECIDE)
 _NONE: Mapping[str, Any] = {}
 
 
-class StepGone(Error):
+class StepGone(Mistake):
     """A run's plan has a step that today's definitions do not have."""
 
-    def __init__(self, key: str) -> None:
-        self.key = key
-        super().__init__(
-            f"the run has a step `{key}`, which the definitions no longer have", fix="resume it: a new run is planned"
-        )
+    key: str
+    says = "the run has a step `{key}`, which the definitions no longer have"
+    mend = "resume it: a new run is planned"
 
 
 class BoundStep(Struct, eq=False):

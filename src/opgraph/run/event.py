@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from msgspec import Struct
 
 from opgraph.declare.materialization import AssetMaterialization, AssetObservation
-from opgraph.errors import Error
+from opgraph.errors import Mistake
 from opgraph.keys import AssetKey
 
 
@@ -53,20 +53,22 @@ _OF_NO_STEP = _OF_RUNS | _OF_HOOKS | {EventType.ENGINE_EVENT, EventType.ASSET_MA
 _OF_STEPS = frozenset(EventType) - _OF_NO_STEP
 
 
-class NoSuchEvent(Error):
+class NoSuchEvent(Mistake):
     """An event was asked for that the run does not have."""
 
-    def __init__(self, kind: EventType, run_id: str) -> None:
-        self.kind, self.run_id = kind, run_id
-        super().__init__(f"run {run_id} has no {kind.name} event", fix="look at its `status` first")
+    kind: EventType
+    run_id: str
+    says = "run {run_id} has no {kind.name} event"
+    mend = "look at its `status` first"
 
 
-class WrongEvent(Error, AttributeError):
+class WrongEvent(Mistake, AttributeError):
     """The details of one kind of event were asked of another."""
 
-    def __init__(self, attribute: str, kind: EventType) -> None:
-        self.attribute, self.kind = attribute, kind
-        super().__init__(f"an event of type {kind.name} has no `{attribute}`", fix="look at its `event_type` first")
+    attribute: str
+    kind: EventType
+    says = "an event of type {kind.name} has no `{attribute}`"
+    mend = "look at its `event_type` first"
 
 
 # -- details ---------------------------------------------------------------------

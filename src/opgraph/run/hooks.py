@@ -10,7 +10,7 @@ from msgspec import structs
 
 from opgraph.declare.hooks import HookDefinition, HookExecutionResult
 from opgraph.declare.metadata import facts
-from opgraph.errors import InvariantViolationError
+from opgraph.errors import InvariantViolationError, Mistake
 from opgraph.events import HookRan, StepFailed, StepSucceeded
 from opgraph.run.binding import BoundStep
 from opgraph.run.body import Came
@@ -22,15 +22,13 @@ from opgraph.run.resources import Resources, Scope
 _now = time.time
 
 
-class NotInHookTests(InvariantViolationError):
+class NotInHookTests(Mistake, InvariantViolationError):
     """Something that was not given to `build_hook_context` was asked of the context."""
 
-    def __init__(self, member: str, parameter: str) -> None:
-        self.member = member
-        super().__init__(
-            f"Tried to access the HookContext {member}, but no {parameter} was provided to `build_hook_context`.",
-            fix=f"write `build_hook_context({parameter}=...)`",
-        )
+    member: str
+    parameter: str
+    says = "Tried to access the HookContext {member}, but no {parameter} was provided to `build_hook_context`."
+    mend = "write `build_hook_context({parameter}=...)`"
 
 
 class HookContext:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from opgraph.declare.labels import POOL
-from opgraph.errors import Error, InvalidInvocationError, UnknownRun
+from opgraph.errors import InvalidInvocationError, Mistake, UnknownRun
 from opgraph.events import RunStatus
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 from opgraph.record.memory import MemoryRecord
@@ -37,25 +37,20 @@ CANCELED: Final = "cancel"  # the folder of requests to cancel: a file each, nam
 _of_parents: list[Any] = []
 
 
-class NoHome(Error):
+class NoHome(Mistake):
     """Nothing says where runs are recorded."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            f"no place to record runs in: {HOME_VARIABLE} is not set and no `.opgraph` folder here or above",
-            fix=f"set {HOME_VARIABLE} to a folder, run inside a project, or use Instance.ephemeral()",
-        )
+    says = f"no place to record runs in: {HOME_VARIABLE} is not set and no `.opgraph` folder here or above"
+    mend = f"set {HOME_VARIABLE} to a folder, run inside a project, or use Instance.ephemeral()"
 
 
-class BadHome(Error):
+class BadHome(Mistake):
     """The folder in which runs are to be recorded cannot be made, or is none."""
 
-    def __init__(self, home: Path, cause: OSError) -> None:
-        self.home, self.cause = home, cause
-        super().__init__(
-            f"runs cannot be recorded in {home}: {cause.strerror}",
-            fix=f"name a folder that can be written, in code or by {HOME_VARIABLE}",
-        )
+    home: Path
+    cause: OSError
+    says = "runs cannot be recorded in {home}: {cause.strerror}"
+    mend = f"name a folder that can be written, in code or by {HOME_VARIABLE}"
 
 
 class BadPoolLimit(InvalidInvocationError):

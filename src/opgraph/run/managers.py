@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from opgraph.declare.inputs import NoDefault
 from opgraph.declare.materialization import AssetObservation
 from opgraph.declare.metadata import all_to_wire
 from opgraph.declare.op import OpDefinition
+from opgraph.declare.viewed import Inferred, type_view
 from opgraph.errors import Source
 from opgraph.events import Kept, Metadata, Place, Stored
 from opgraph.keys import AssetKey
@@ -177,7 +177,7 @@ class Managers:
             run_id=kept.run,
             key=asset,
             definition_metadata=self._declared(stored.asset, step_key, stored.output),
-            dagster_type=_told(made.dagster_type) if made is not None else None,
+            dagster_type=_told(made.dagster_type) if made is not None else type_view(..., ...),
             op_def=maker,
             resource_config=context.resource_config,
             resources=self._visible,
@@ -227,7 +227,7 @@ class Managers:
             step_key=bound.step.key if bound is not None else "",
             run_id=self._run_id,
             definition_metadata=declared.metadata if declared is not None else {},
-            dagster_type=self._type_of(bound, name),
+            dagster_type=_told(declared.dagster_type) if declared is not None else type_view(..., ...),
             resources=self._visible,
             resource_config=self._config_of(key),
             log=self._log(bound.number if bound is not None else -1, attempt),
@@ -236,9 +236,6 @@ class Managers:
             storage=storage,
             instance=self._instance,
         )
-
-    def _type_of(self, bound: BoundStep | None, name: str) -> Any:
-        return bound.op.body.annotations.get(name) if bound is not None else None
 
     def _declared(self, asset: str | None, step_key: str, output: str) -> Mapping[str, Any]:
         if asset is None or self._project is None:
@@ -275,10 +272,10 @@ class Managers:
         given = self._resources.get(key)
         if given is None:
             if key != DEFAULT:
-                raise NoSuchManager(key, who, where)
+                raise NoSuchManager(key, who, where=where)
             return FilesystemIOManager(self._instance.storage)
         return given
 
 
 def _told(kind: Any) -> Any:
-    return None if isinstance(kind, NoDefault) else kind
+    return kind if isinstance(kind, Inferred) else type_view(kind, ...)

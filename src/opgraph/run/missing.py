@@ -2,31 +2,25 @@
 
 from collections.abc import Sequence
 
-from opgraph.errors import Error, InvariantViolationError, Source, ValueNotFoundError
+from opgraph.errors import Error, InvariantViolationError, Mistake, ValueNotFoundError
 from opgraph.keys import near_misses
 
 
-class NoSuchManager(InvariantViolationError):
+class NoSuchManager(Mistake, InvariantViolationError):
     """An I/O manager is named that the run does not have."""
 
-    def __init__(self, key: str, who: str, where: Source | None) -> None:
-        self.key, self.who = key, who
-        super().__init__(
-            f"{who} names I/O manager `{key}`, which is not among the resources",
-            where=where,
-            fix=f'add it to the resources: `resources={{"{key}": …}}`',
-        )
+    key: str
+    who: str
+    says = "{who} names I/O manager `{key}`, which is not among the resources"
+    mend = 'add it to the resources: `resources={{"{key}": …}}`'
 
 
-class NoStoredValue(ValueNotFoundError):
+class NoStoredValue(Mistake, ValueNotFoundError):
     """An asset that is to be loaded has a recorded materialization, and nothing was stored with it."""
 
-    def __init__(self, asset: str) -> None:
-        self.asset = asset
-        super().__init__(
-            f"asset `{asset}` is materialized without a value: its function returns None or a result without one",
-            fix=f'depend on it with `deps=["{asset}"]` instead of an argument, or load what it wrote yourself',
-        )
+    asset: str
+    says = "asset `{asset}` is materialized without a value: its function returns None or a result without one"
+    mend = 'depend on it with `deps=["{asset}"]` instead of an argument, or load what it wrote yourself'
 
 
 class NeverMaterialized(ValueNotFoundError):

@@ -4,7 +4,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
-from opgraph.errors import InvariantViolationError, Source
+from opgraph.errors import InvariantViolationError, Mistake
 from opgraph.events import OutputStored, Stored
 from opgraph.plan.model import Policy, Role
 from opgraph.run.binding import BoundStep
@@ -17,17 +17,17 @@ from opgraph.run.shelf import Shelf
 _now, _clock = time.time, time.perf_counter_ns
 
 
-class UnselectedAssetCame(InvariantViolationError):
+class UnselectedAssetCame(Mistake, InvariantViolationError):
     """Under the policy `error`, an op gave an asset that nobody selected."""
 
-    def __init__(self, step: str, output: str, asset: str, where: Source | None) -> None:
-        self.step, self.output, self.asset = step, output, asset
-        super().__init__(
-            f"step `{step}` yielded `{output}` (asset `{asset}`), which is not selected, and the policy for unselected "
-            "assets is `error`; nothing of the step was stored",
-            where=where,
-            fix=f"yield it only when `{output}` is in `context.selected_output_names`, or select `{asset}` too",
-        )
+    step: str
+    output: str
+    asset: str
+    says = (
+        "step `{step}` yielded `{output}` (asset `{asset}`), which is not selected, and the policy for unselected "
+        "assets is `error`; nothing of the step was stored"
+    )
+    mend = "yield it only when `{output}` is in `context.selected_output_names`, or select `{asset}` too"
 
 
 class Outputs:
@@ -152,7 +152,7 @@ class Outputs:
                 output = bound.outputs[item.output]
                 if output.role in (Role.UNSELECTED_OPTIONAL, Role.UNSELECTED_REQUIRED):
                     assert output.asset is not None
-                    raise UnselectedAssetCame(bound.step.key, output.name, output.asset, bound.op.source)
+                    raise UnselectedAssetCame(bound.step.key, output.name, output.asset, where=bound.op.source)
         return items
 
     def report_logged(self, going: Going) -> None:

@@ -3,7 +3,7 @@
 import heapq
 
 from opgraph.engine import State
-from opgraph.errors import Error
+from opgraph.errors import Mistake
 from opgraph.run.executors.protocol import LANES, Executor
 from opgraph.run.pools import Slots
 
@@ -74,10 +74,9 @@ class Queue:
         self.mapped = 0
 
 
-class StuckRun(Error):
+class StuckRun(Mistake):
     """The engine waits for something that nobody does."""
 
-    def __init__(self, run_id: str) -> None:
-        super().__init__(
-            f"run {run_id} has nothing left to do and has not ended", fix="this is a mistake of opgraph's: report it"
-        )
+    run_id: str
+    says = "run {run_id} has nothing left to do and has not ended"
+    mend = "this is a mistake of opgraph's: report it"

@@ -1,7 +1,7 @@
 """The resources of a run: made when they are first needed, each once, and put away in the opposite order at its end."""
 
 import logging
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from threading import RLock
 from typing import Any, Self, cast
@@ -11,7 +11,7 @@ from opgraph.declare.recipe import InitResourceContext, is_recipe
 from opgraph.declare.resource import ResourceDefinition
 from opgraph.declare.run_config import fields_of, is_config_type, is_model, loosened, plain
 from opgraph.declare.secrets import hide, is_secret, revealed
-from opgraph.errors import InvalidConfigError, InvariantViolationError, ResourceFunctionError
+from opgraph.errors import InvalidConfigError, InvariantViolationError, Mistake, ResourceFunctionError
 from opgraph.resolve.config import nothing_given
 from opgraph.resolve.config_mistakes import MissingKey, UnknownKey, WrongType, refuse_config
 from opgraph.resolve.config_values import Fitting, may_be_left_out, named, source_of
@@ -364,15 +364,13 @@ class Resources:
         return {key: self._by_key[key] for key in dir(self)}
 
 
-class NeedsWith(InvariantViolationError):
+class NeedsWith(Mistake, InvariantViolationError):
     """A resource that must be put away is used where nothing says when."""
 
-    def __init__(self, builder: str, keys: list[str]) -> None:
-        self.builder, self.keys = builder, tuple(keys)
-        super().__init__(
-            f"{', '.join(f'`{key}`' for key in keys)} must be put away in the end, and nothing here says when that is",
-            fix=f"use the context inside `with {builder}(...) as context:`",
-        )
+    builder: str
+    keys: Sequence[str]
+    says = "{keys} must be put away in the end, and nothing here says when that is"
+    mend = "use the context inside `with {builder}(...) as context:`"
 
 
 class Scope:

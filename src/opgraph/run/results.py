@@ -10,7 +10,7 @@ from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
 from opgraph.declare.materialization import AssetMaterialization, AssetObservation
 from opgraph.declare.op import OpDefinition
 from opgraph.declare.wires import FanIn, FromInput, FromNode, Wire, depth_of
-from opgraph.errors import InvariantViolationError
+from opgraph.errors import InvariantViolationError, Mistake
 from opgraph.events import Kept, Place, RunStatus
 from opgraph.keys import AssetKey, CoercibleToAssetKey, near_misses
 from opgraph.plan.model import Besides, Plan, Role, Step
@@ -66,15 +66,14 @@ class NoSuchOutput(InvariantViolationError):
         )
 
 
-class NoOutput(InvariantViolationError):
+class NoOutput(Mistake, InvariantViolationError):
     """An output was not made by this run, or not kept."""
 
-    def __init__(self, step: str, output: str, reason: str) -> None:
-        self.step, self.output, self.reason = step, output, reason
-        super().__init__(
-            f"there is no value of output `{output}` of step `{step}`: {reason}",
-            fix="ask for an output that the run made: `result.all_node_events` tells which",
-        )
+    step: str
+    output: str
+    reason: str
+    says = "there is no value of output `{output}` of step `{step}`: {reason}"
+    mend = "ask for an output that the run made: `result.all_node_events` tells which"
 
 
 class NotThatAsset(InvariantViolationError):

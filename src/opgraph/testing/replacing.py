@@ -12,7 +12,7 @@ from opgraph.declare.frozen import replaced
 from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
 from opgraph.declare.node import Node
 from opgraph.declare.op import OpDefinition
-from opgraph.errors import InvalidDefinitionError, Source
+from opgraph.errors import InvalidDefinitionError, Mistake, Source
 from opgraph.keys import near_misses
 
 D = TypeVar("D", AssetsDefinition, GraphDefinition, JobDefinition)
@@ -56,14 +56,13 @@ class NothingToReplaceIn(InvalidDefinitionError, TypeError):
         )
 
 
-class GraphReplaced(InvalidDefinitionError):
+class GraphReplaced(Mistake, InvalidDefinitionError):
     """A graph is to be replaced by a function."""
 
-    def __init__(self, path: str, inner: Sequence[str], where: Source) -> None:
-        self.path, self.inner = path, tuple(inner)
-        super().__init__(
-            f"`{path}` is a graph, and only ops can be replaced", where=where, fix=f"replace {' and '.join(inner)}"
-        )
+    path: str
+    inner: Sequence[str]
+    says = "`{path}` is a graph, and only ops can be replaced"
+    mend = "replace {inner}"
 
 
 def replace_ops(definition: D, fakes: Mapping[str, Callable[..., Any]]) -> D:
@@ -117,8 +116,8 @@ def _graph(graph: GraphDefinition, fakes: Mapping[str, Any], before: str, owner:
             raise NoSuchOp(owner, before + path, [before + known for known, _ in graph.ops()], graph.source)
         if isinstance(node.definition, GraphDefinition):
             if not rest:
-                ops = [f"`{before}{name}.{op}`" for op, _ in node.definition.ops()]
-                raise GraphReplaced(before + path, ops, node.definition.source)
+                ops = [f"{before}{name}.{op}" for op, _ in node.definition.ops()]
+                raise GraphReplaced(before + path, ops, where=node.definition.source)
             inner.setdefault(name, {})[rest] = fake
         else:
             nodes[name] = structs.replace(node, definition=_op(node.definition, before + path, fake))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from opgraph.errors import Error, InvariantViolationError, Source, ValueNotFoundError
+from opgraph.errors import Error, InvariantViolationError, Mistake, Source, ValueNotFoundError
 
 
 class NoFolder(InvariantViolationError):
@@ -91,34 +91,27 @@ class UnloadableValueError(ValueNotFoundError):
         )
 
 
-class ValueNotWrittenError(Error):
+class ValueNotWrittenError(Mistake):
     """The storage refused a value. Nothing of it was left behind; `__cause__` is the operating system's error."""
 
-    def __init__(self, folder: str, size: int, reason: str) -> None:
-        self.folder = folder
-        self.size = size
-        super().__init__(
-            f"{size} bytes could not be written below {folder}: {reason}",
-            fix="make room there, or check that it can be written, and resume the run",
-        )
+    folder: str
+    size: int
+    reason: str
+    says = "{size} bytes could not be written below {folder}: {reason}"
+    mend = "make room there, or check that it can be written, and resume the run"
 
 
-class UnpartitionedError(InvariantViolationError):
+class UnpartitionedError(Mistake, InvariantViolationError):
     """A partition was asked for where there is none."""
 
-    def __init__(self, member: str) -> None:
-        self.member = member
-        super().__init__(
-            f"`context.{member}` was read in a run without a partition",
-            fix="ask `context.has_partition_key` first, or give the run a partition",
-        )
+    member: str
+    says = "`context.{member}` was read in a run without a partition"
+    mend = "ask `context.has_partition_key` first, or give the run a partition"
 
 
-class NoAssetError(InvariantViolationError):
+class NoAssetError(Mistake, InvariantViolationError):
     """The asset key of an input or output was asked for that belongs to no asset."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        super().__init__(
-            f"'{name}' belongs to no asset, so it has no asset key", fix="ask `context.has_asset_key` first"
-        )
+    name: str
+    says = "'{name}' belongs to no asset, so it has no asset key"
+    mend = "ask `context.has_asset_key` first"

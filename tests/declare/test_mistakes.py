@@ -6,6 +6,7 @@ import re
 import pytest
 
 from opgraph.declare.asset import AssetsDefinition, asset, graph_asset, graph_multi_asset, multi_asset
+from opgraph.declare.asset_mistakes import SeveralOutputs
 from opgraph.declare.graph import graph
 from opgraph.declare.inputs import In, Nothing
 from opgraph.declare.job import job
@@ -13,7 +14,9 @@ from opgraph.declare.mistakes import BadGroup, BadName, collecting
 from opgraph.declare.op import op
 from opgraph.declare.outputs import GraphOut, Out
 from opgraph.declare.spec import AssetIn, AssetOut, AssetSpec
+from opgraph.declare.wiring_mistakes import BodyThatRuns
 from opgraph.errors import InvalidDefinitionError
+from opgraph.operate.project import load, locate
 
 
 @op
@@ -415,3 +418,32 @@ def test_a_name_of_other_letters(name, fix):
     with pytest.raises(BadGroup, match="ASCII letters") as caught:
         asset(name="it", group_name=name)(lambda: 1)
     assert fix in caught.value.fix
+
+
+def test_a_body_that_would_have_to_run():
+    """A graph's body that is awaited or yields is one mistake that says so, for each kind of graph."""
+
+    async def awaited():
+        return one()
+
+    def yielding():
+        yield one()
+
+    async def both():
+        yield one()
+
+    for fn, words in ((awaited, "`async def`:"), (yielding, "`yield`:"), (both, "`async def` and `yield`:")):
+        for declare in (graph, job, graph_asset, graph_multi_asset(outs={"a": AssetOut()})):
+            with pytest.raises(BodyThatRuns, match=words):
+                declare(fn)
+
+
+def test_a_missing_return_is_said_once(tmp_path):
+    """A graph asset with a prefix that returns nothing is one mistake, not also one of the op that feeds nothing."""
+    file = tmp_path / "definitions.py"
+    file.write_text(
+        "from opgraph import graph_asset, op\n\n@op\ndef one(): ...\n\n"
+        "@graph_asset(key_prefix='raw')\ndef it():\n    one()\n"
+    )
+    with pytest.raises(SeveralOutputs, match="graph asset `raw__it`"):
+        load(locate(str(file)))

@@ -699,6 +699,13 @@ def unknown_parameter():
     def it(): ...
 
 
+@case("declare.wiring_mistakes.BodyThatRuns")
+def async_body():
+    @graph_asset
+    async def it():
+        return one()
+
+
 @case("declare.arguments.WrongArguments")
 def no_parentheses():
     @multi_asset

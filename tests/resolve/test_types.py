@@ -327,3 +327,37 @@ def test_all_at_once():
 
     kinds = [type(each).__name__ for each in problems_of(words, x, y)]
     assert sorted(kinds) == ["TypesDisagree", "TypesDisagree", "UnknownUpstream"]
+
+
+def test_the_type_of_an_asset_that_a_graph_makes():
+    """`dagster_type` of a graph asset, or of an output of several, is the type of the op's output that makes it: it is
+    compared with what reads it, and a value of another type fails the step that made it, in a nested graph too."""
+
+    @op
+    def worded(given):
+        return given
+
+    @graph
+    def inner(given):
+        return worded(given)
+
+    @op
+    def made():
+        return "a word"
+
+    @graph_asset(dagster_type=str)
+    def word():
+        return inner(made())
+
+    @graph_multi_asset(outs={"number": AssetOut(dagster_type=int), "any": AssetOut()})
+    def several():
+        return {"number": inner(made()), "any": made()}
+
+    @asset
+    def reader(word: int, any: int) -> None: ...
+
+    assert [each.asset.text for each in problems_of(word, several, reader)] == ["word"]
+    assert materialize([word]).asset_value("word") == "a word"
+    result = materialize([several], raise_on_error=False)
+    assert [each.step_key for each in result.get_step_failure_events()] == ["several.inner.worded"]
+    assert worded.outs["result"].dagster_type is not int

@@ -405,3 +405,15 @@ def test_a_selection_of_a_job_that_cannot_be_read_has_a_place():
     with pytest.raises(dg.InvalidDefinitionError, match="cannot be read at position") as caught:
         dg.define_asset_job("nightly", "orders(")
     assert caught.value.where is not None
+
+
+def test_a_class_among_the_resources_that_nobody_uses_yet():
+    """A class of resources, where an object is meant, is a mistake also before something asks for it."""
+
+    class Client(dg.ConfigurableResource):
+        host: str
+
+    defs = dg.Definitions(assets=[dg.asset(name="a")(lambda: 1)], resources={"client": Client, "other": dict})
+    with pytest.raises(dg.InvalidDefinitionError, match="the class `Client` itself") as caught:
+        resolve(defs)
+    assert caught.value.where == defs.source

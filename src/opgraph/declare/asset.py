@@ -8,7 +8,7 @@ from opgraph.declare.asset_mistakes import NoAssets, OutsAndSpecs, SeveralOutput
 from opgraph.declare.assets_definition import AssetsDefinition
 from opgraph.declare.attributes import ManyAssets, ManyGraphAssets, OneAsset, OneGraphAsset, check
 from opgraph.declare.body import Body
-from opgraph.declare.graph import composed
+from opgraph.declare.graph import composed, typed
 from opgraph.declare.inputs import NO_DEFAULT, In, Nothing, says_nothing
 from opgraph.declare.labels import checked_name
 from opgraph.declare.mistakes import gathering, report, reported
@@ -200,6 +200,7 @@ def graph_asset(
         name = attributes.get("name") or fn.__name__
         owner = f"graph asset `{name}`"
         key = layout.key_of(attributes, name, owner, body.source)
+        owner = f"graph asset `{key.to_python_identifier()}`"
         before = reported()
         graph = composed(
             fn,
@@ -214,7 +215,7 @@ def graph_asset(
         upstream = layout.upstream_of(attributes, list(graph.ins), owner, body.source)
         output = next(iter(graph.outs), "result")
         of = layout.one(attributes, key, upstream, output, owner, body.source, body.doc)
-        return AssetsDefinition.of(graph, of)
+        return AssetsDefinition.of(typed(graph, {output: attributes.get("dagster_type", NO_DEFAULT)}), of)
 
     return decorate(compose_fn) if compose_fn is not None else cast("GraphAssetDecorator", decorate)
 
@@ -257,6 +258,7 @@ def graph_multi_asset(**attributes: Unpack[ManyGraphAssets]) -> GraphAssetDecora
         )
         kept = {key: out for key, out in outs.items() if key in graph.outs}
         upstream = layout.upstream_of(attributes, list(graph.ins), owner, body.source)
+        graph = typed(graph, {name: out.dagster_type for name, out in kept.items()})
         return AssetsDefinition.of(graph, layout.many(attributes, kept, specs, upstream, owner, body.source, name))
 
     return cast("GraphAssetDecorator", decorate)

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast, overload
 
+from msgspec.structs import replace
+
 from opgraph.declare import compose
 from opgraph.declare.accepted import expect, only
 from opgraph.declare.body import Body
 from opgraph.declare.compose import Composition, Outputs, Placeholder
 from opgraph.declare.frozen import made, replaced
 from opgraph.declare.graph_definition import GraphDefinition, Returned
-from opgraph.declare.inputs import NO_DEFAULT, GraphIn
+from opgraph.declare.inputs import NO_DEFAULT, GraphIn, says_nothing
 from opgraph.declare.labels import checked_name, checked_tags
 from opgraph.declare.mistakes import (
     GraphTakesContext,
@@ -36,7 +38,7 @@ from opgraph.declare.signatures import GraphDecorator, P, T
 from opgraph.declare.unsupported import refuse
 from opgraph.declare.wires import FromInput, FromNode
 from opgraph.declare.wiring import required
-from opgraph.declare.wiring_mistakes import UnpackedOtherwise
+from opgraph.declare.wiring_mistakes import BodyThatRuns, UnpackedOtherwise
 from opgraph.errors import Source
 from opgraph.keys import NAME, near_misses
 
@@ -78,8 +80,10 @@ def composed(
     graph_ins = {key: _with_default((ins or {}).get(key), body.defaults.get(key, NO_DEFAULT)) for key in params}
     composition = Composition(owner, makes_assets=kind.endswith("asset"))
     try:
+        if body.kind != "sync":
+            raise BodyThatRuns(owner, body.kind, where=source)
         returned = composition.run(fn, params)
-    except (UsedAsValue, NoSuchOutput, UnpackedOtherwise) as mistake:
+    except (BodyThatRuns, UsedAsValue, NoSuchOutput, UnpackedOtherwise) as mistake:
         report(mistake)
         composition = Composition(owner)  # the declaration goes on with a graph that has the outputs it declares
         returned = composition.run(_stand_in(out), params)
@@ -203,6 +207,25 @@ def _not_an_output(owner: str, value: Any, source: Source) -> ReturnedOther | Re
     if uncalled is not None:
         return ReturnedUncalled(owner, uncalled, where=source)
     return ReturnedOther(owner, value, where=source)
+
+
+def typed(graph: GraphDefinition, types: Mapping[str, Any]) -> GraphDefinition:
+    """The graph with these types on the outputs of the ops that make its own: a value's type is checked where it is
+    made. What is collected, passed on from an input or `Nothing` has none there."""
+    nodes: dict[str, Any] = {}
+    for name, kind in types.items():
+        wire = graph.returns.get(name)
+        if kind is NO_DEFAULT or says_nothing(kind) or not isinstance(wire, FromNode) or wire.mapping:
+            continue
+        nodes = nodes or dict(graph.nodes)
+        definition = nodes[wire.node].definition
+        if isinstance(definition, GraphDefinition):
+            definition = typed(cast("GraphDefinition", definition), {wire.output: kind})
+        else:
+            out = replaced(definition.outs[wire.output], dagster_type=kind)
+            definition = replaced(definition, outs={**definition.outs, wire.output: out})
+        nodes[wire.node] = replace(nodes[wire.node], definition=definition)
+    return replaced(graph, nodes=nodes) if nodes else graph
 
 
 @overload

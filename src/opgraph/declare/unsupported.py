@@ -28,7 +28,7 @@ NOT_YET: Final[dict[str, tuple[str, ...]]] = {
     "define_asset_job": _CONTAINER,
     "asset": (*_SHARED, "automation_condition", "freshness_policy", "is_virtual"),
     "multi_asset": _SHARED,
-    "graph_asset": (*_ONE, *_OF_GRAPH),
+    "graph_asset": (*_SHARED, "automation_condition", "freshness_policy", "is_virtual", *_OF_GRAPH),
     "graph_multi_asset": (*_SHARED, *_OF_GRAPH),
     "AssetsDefinition": ("backfill_policy", "partition_mappings", "partitions_def"),
     "AssetsDefinition.from_graph": _OF_NODE,

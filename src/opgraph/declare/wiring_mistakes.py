@@ -24,6 +24,20 @@ class NotANode(InvalidDefinitionError):
         )
 
 
+class BodyThatRuns(InvalidDefinitionError):
+    """A graph's body that is written as something to be awaited or iterated over."""
+
+    def __init__(self, owner: str, kind: str, *, where: Source) -> None:
+        self.owner, self.kind = owner, kind
+        words = [*(["`async def`"] if "async" in kind else []), *(["`yield`"] if "generator" in kind else [])]
+        super().__init__(
+            f"{owner} is written with {' and '.join(words)}: a graph's body does not run in a run, it is called "
+            "once, here, to see what is wired to what",
+            where=where,
+            fix="write it with `def` and `return`; its ops may be `async def`, and may yield",
+        )
+
+
 class NotDependencies(InvalidDefinitionError):
     """`dependencies` that map nothing to anything."""
 

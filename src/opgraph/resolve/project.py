@@ -41,7 +41,7 @@ class Project:
             if job.name in self.jobs and self.jobs[job.name] is not job:
                 self.problems.append(DuplicateJob(job.name, getattr(job, "source", None)))
             self.jobs[job.name] = job
-        self.problems += mistakes_in(self.graph, definitions.resources)
+        self.problems += mistakes_in(self.graph, definitions.resources, definitions.source)
         for job in definitions.jobs:
             if isinstance(job, AssetJob):
                 try:

@@ -1,6 +1,7 @@
 """What can be known to be wrong before anything runs; every mistake at once."""
 
 from collections.abc import Iterable, Mapping
+from typing import TypeGuard
 
 from opgraph.declare.op import OpDefinition
 from opgraph.errors import InvalidDefinitionError, Source
@@ -27,8 +28,10 @@ from opgraph.resolve.types import asset_disagreements
 DEFAULT_MANAGER = "io_manager"
 
 
-def mistakes_in(graph: AssetGraph, resources: Mapping[str, object]) -> list[InvalidDefinitionError]:
-    """Everything that is wrong with the assets of a project and how they are wired."""
+def mistakes_in(
+    graph: AssetGraph, resources: Mapping[str, object], where: Source | None
+) -> list[InvalidDefinitionError]:
+    """Everything that is wrong with the assets of a project and how they are wired; `where` are its resources."""
     found = list(graph.problems)
     circle = graph.circle()
     if circle:
@@ -43,6 +46,9 @@ def mistakes_in(graph: AssetGraph, resources: Mapping[str, object]) -> list[Inva
         there = {**resources, **own} if own else resources
         found += missing_resources(unit.flat.steps, there, unit.manager_at, seen)
         found += without_resources(unit.flat.steps, [unit.definition.hooks], there, seen)
+    for name, given in resources.items():  # those that nobody asks for, yet
+        if name not in seen and _is_class_of_resource(given):
+            found.append(ClassOfResource(name, given, where))
     found += _conflicts(graph.units)
     found += asset_disagreements(graph, resources)
     return found
@@ -120,7 +126,7 @@ def missing_resources(
                 seen.add(name)
                 yield MissingResource(name, f"op `{step.key}`", place_of(step, None), *_known(name, resources))
             given = resources.get(name)
-            if isinstance(given, type) and getattr(given, "opgraph_is_resource", False) and name not in seen:
+            if name not in seen and _is_class_of_resource(given):
                 seen.add(name)
                 yield ClassOfResource(name, given, place_of(step, None))
         for output, out in step.op.outs.items():
@@ -141,6 +147,10 @@ def missing_resources(
                 seen.add(name)
                 yield MissingIOManager(name, who, place_of(step, None), *_known(name, resources))
     yield from inner_mistakes(resources, asked, seen)
+
+
+def _is_class_of_resource(given: object) -> TypeGuard[type]:
+    return isinstance(given, type) and getattr(given, "opgraph_is_resource", False)
 
 
 # What can store and load, or becomes what can.

@@ -73,6 +73,33 @@ def test_handlers_get_no_secrets(kept, monkeypatch, capsys):
     assert "hunter2" not in kept.records[0].getMessage() + capsys.readouterr().err
 
 
+def test_tracebacks_that_handlers_get_have_no_secrets(kept, monkeypatch):
+    """Nor is a secret in a traceback, an `extra` or the exception that a handler gets; without one they are whole."""
+    monkeypatch.setenv("PASSWORD", "hunter2-hunter2")
+
+    @og.op
+    def tells(context):
+        password = og.EnvVar("PASSWORD").get_value()
+        for said in (f"no access with {password}", "no access"):
+            try:
+                raise PermissionError(said)
+            except PermissionError:
+                context.log.exception("refused", extra={"url": f"db://{password}@host"})
+
+    @og.job
+    def indiscreet():
+        tells()
+
+    indiscreet.execute_in_process()
+    secret, plain = kept.records
+    text = logging.Formatter().format(secret)
+    assert "PermissionError: no access with **********" in text
+    assert "hunter2" not in text + secret.url + repr(secret.__dict__)
+    assert secret.exc_info is None
+    assert plain.exc_info[0] is PermissionError
+    assert plain.step_key == "tells"
+
+
 def test_a_line_is_kept_once(kept):
     """What a handler gets is not kept with the step a second time."""
     with og.Instance.ephemeral() as instance:

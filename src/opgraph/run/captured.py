@@ -20,7 +20,7 @@ from typing import Any, Self, TextIO, TypeAlias
 from opgraph.declare.secrets import hide
 from opgraph.events import LogLine
 from opgraph.run.failure import writable
-from opgraph.run.logs import NONE, LogSettings
+from opgraph.run.logs import NONE, LogSettings, masked
 
 STEP_LIMIT = 10_000_000  # characters kept of a step: the first half, and the last
 LINE_LIMIT = 32_000  # a longer line is kept as several
@@ -149,9 +149,7 @@ class Captured:
 
     def hand_on(self, record: logging.LogRecord, step: int) -> None:
         """Give what `context.log` said to handlers: the instance's, and those that the program gave to `logging`."""
-        text = record.getMessage()
-        if (masked := hide(text)) != text:
-            record.msg, record.args = masked, ()
+        record = masked(record)
         self.tell(record, step)
         record.__dict__["opgraph"] = True
         logger = logging.getLogger("opgraph")
@@ -353,6 +351,7 @@ class _Logged(logging.Handler):
                 said, step, attempt = speaker
                 said.say(step, attempt, record.levelname, record.name, _format(record))
                 if said.logs.manages(record.name):
+                    record = masked(record)
                     said.tell(record, step)
                     said.logs.hand(record)
             except Exception:  # noqa: BLE001 - a bad format string is reported as `logging` does, and fails no step

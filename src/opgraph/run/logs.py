@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from opgraph.declare.secrets import hide, is_any_known
 from opgraph.errors import InvalidConfigError
 
 _KEYS = ("python_log_level", "managed_python_loggers", "handler_config")
@@ -45,6 +46,22 @@ class LogSettings:
 
 
 NONE = LogSettings()
+_trace_of = logging.Formatter().formatException
+
+
+def masked(record: logging.LogRecord) -> logging.LogRecord:
+    """The record as handlers may have it: where its message, its traceback or what else it says has a secret in it, a
+    copy without; the exception itself, which has the secret, is then left out."""
+    if not is_any_known():
+        return record
+    trace = record.exc_text or (_trace_of(record.exc_info) if record.exc_info and record.exc_info[0] else "")
+    said = {**record.__dict__, "msg": record.getMessage(), "args": (), "exc_text": trace}
+    clean = {name: hide(each) if isinstance(each, str) else each for name, each in said.items()}
+    if clean == said:
+        return record
+    if clean["exc_text"] != trace:
+        clean["exc_info"] = None
+    return logging.makeLogRecord(clean)
 
 
 def log_settings(given: Mapping[str, Any]) -> LogSettings:

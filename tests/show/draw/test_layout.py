@@ -197,11 +197,12 @@ def test_nothing():
 def test_the_longest_lines_of_a_large_graph_run_together():
     """Where many lines pass many columns, the longest go below all boxes: to the right on one way, back on another."""
     n = 300
-    jumps = [Edge(str(i), str(n - 1)) for i in range(0, n - 1, 3)]
-    jumps += [Edge(str(i), "0") for i in range(3, n, 3)]
-    drawing = lay_out([_op(str(i)) for i in range(n)], [Edge(str(i), str(i + 1)) for i in range(n - 1)] + jumps)
+    near = [Edge(str(i), str(i + step)) for step in range(1, 7) for i in range(n - step)]
+    jumps = [Edge(str(i), str(n - 1)) for i in range(0, n - 10, 3)]
+    jumps += [Edge(str(i), str(i - 200)) for i in range(202, n, 4)]
+    drawing = lay_out([_op(str(i)) for i in range(n)], near + jumps)
     _check_boxes(drawing)
-    _check_lines(Drawing(drawing.width, drawing.height, drawing.boxes, drawing.lines[n - 1 :]))
+    _check_lines(Drawing(drawing.width, drawing.height, drawing.boxes, drawing.lines[len(near) :]))
     bottom = max(box.y + box.height for box in drawing.boxes)
     lowest = [max(line.points[1::2]) for line in drawing.lines]
     ways = Counter(y for y in lowest if y > bottom)

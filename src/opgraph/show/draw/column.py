@@ -7,7 +7,7 @@ there would be more lanes than can be placed in time, the edges that need most g
 from collections.abc import Sequence
 
 _TURNS = 13.0  # pixels below a box, where an edge that goes back would like to
-_LANES, _LANES_OF_ALL = 600, 10_000  # of one graph whatever its size; of all graphs of a drawing together, about
+_LANES, _LANES_OF_ALL = 150, 10_000  # of one graph whatever its size; of all graphs of a drawing together, about
 Ends = tuple[int, float, int, float]  # vertex, where on its side, vertex, where: measured from its middle
 
 

@@ -39,8 +39,9 @@ class Placed:
     def __init__(self, plane: Plane) -> None:
         n = len(plane.width)
         pairs = [(u, v) for u, _, v, _ in plane.edges]
-        back = closing(n, pairs)
-        rank = ranks(n, [pair for i, pair in enumerate(pairs) if i not in back], plane.first, plane.last)
+        opened = closing(n, pairs)
+        rank = ranks(n, [pair for i, pair in enumerate(pairs) if i not in opened], plane.first, plane.last)
+        back = {i for i in opened if rank[pairs[i][0]] >= rank[pairs[i][1]]}
         columns = Columns(plane.height, rank, plane.whole)
         columns.lead(plane.edges, plane.sources, back)
         put_in_order(columns)

@@ -1,5 +1,6 @@
 """What every test wants."""
 
+import os
 import signal
 
 import pytest
@@ -8,6 +9,9 @@ from opgraph.declare import secrets
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts what runs in the background so; we test Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# pytest and its plugins have threads. They hold nothing that workers want, so these need not load all definitions anew.
+os.environ["OPGRAPH_START_METHOD"] = "fork"
 
 
 @pytest.fixture(autouse=True)

@@ -60,7 +60,7 @@ from opgraph.run.executors.mistakes import (
 )
 from opgraph.run.instance import Instance
 
-EXECUTORS = ("in_process", "threads", "async", "processes", "dask")
+EXECUTORS = ("in_process", "threads", "async", "processes", "spawned", "dask")
 SLACK = 3.0  # a machine that is busy with other tests is slower
 LONG = 30.0  # seconds: nothing here takes so long unless stopping does not work
 pytestmark = pytest.mark.timeout(60)
@@ -85,9 +85,17 @@ def on_disk(tmp_path):
         yield made
 
 
+SPAWNED = multiprocess_executor.configured({"start_method": "spawn"})
+
+
+def chosen(name):
+    """An executor of the list above: worker processes that are not forked have no name of their own."""
+    return SPAWNED if name == "spawned" else name
+
+
 def run(defs, name, instance, **options):
     defs = defs if isinstance(defs, Definitions) else Definitions(assets=[defs])
-    return execute.materialize(defs, instance=instance, executor=name, **options)
+    return execute.materialize(defs, instance=instance, executor=chosen(name), **options)
 
 
 def facts(instance, outcome, kind):
@@ -199,7 +207,7 @@ def test_a_failure_is_the_users_exception(executor_name, instance):
     assert (error(outcome).kind, error(outcome).message) == ("ValueError", "three sheep")
     assert error(outcome).frames[-1].text == 'raise ValueError("three sheep")'
     with pytest.raises(ValueError, match="three sheep"):
-        materialize([one(body)], instance=instance, executor=executor_name)
+        materialize([one(body)], instance=instance, executor=chosen(executor_name))
 
 
 def test_other_branches_go_on_after_a_failure(executor_name, on_disk):
@@ -231,7 +239,7 @@ def test_other_branches_go_on_after_a_failure(executor_name, on_disk):
     assert len(facts(on_disk, outcome, StepFailed)) == 1
     assert [fact.blocked for fact in facts(on_disk, outcome, StepSkipped)] == [True]
     flag.touch()
-    again = resume(defs, outcome.run_id, instance=on_disk, executor=executor_name)
+    again = resume(defs, outcome.run_id, instance=on_disk, executor=chosen(executor_name))
     assert again.success
     assert sorted(again.plan.steps[f.step].key for f in facts(on_disk, again, StepStarted)) == [
         "both.after",
@@ -843,7 +851,7 @@ def test_the_limit_of_a_run(executor_name, on_disk):
     (ended,) = facts(on_disk, outcome, RunEnded)
     assert ended.error.kind == "RunTimedOut"
     flag.touch()
-    again = resume(defs, outcome.run_id, instance=on_disk, executor=executor_name)
+    again = resume(defs, outcome.run_id, instance=on_disk, executor=chosen(executor_name))
     assert again.success
     assert len(facts(on_disk, again, StepStarted)) == 1
 
@@ -955,7 +963,7 @@ def test_a_cancelled_run_is_resumed(executor_name, on_disk):
     thread.join()
     assert outcome.status is RunStatus.CANCELED
     flag.touch()
-    again = resume(defs, outcome.run_id, instance=on_disk, executor=executor_name)
+    again = resume(defs, outcome.run_id, instance=on_disk, executor=chosen(executor_name))
     assert again.success
     assert [again.plan.steps[f.step].key for f in facts(on_disk, again, StepStarted)] == ["whole.slow"]
 

@@ -18,6 +18,11 @@ def remember(value: object) -> None:
         _known.add(text)
 
 
+def known() -> list[str]:
+    """The texts, for a worker process that is to hide them too."""
+    return list(_known)
+
+
 def is_any_known() -> bool:
     """Whether there is anything to hide."""
     return bool(_known)

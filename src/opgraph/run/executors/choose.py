@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, cast
 
 from opgraph.declare.executor import ExecutorChoice, ExecutorSettings, in_process_executor
 from opgraph.run.attempt import Attempts
@@ -16,7 +16,9 @@ from opgraph.run.executors.threads import Threads
 from opgraph.run.stopping import Stopping
 
 # Code written for Dagster gives these; they say how its processes are started and how it counts.
-_UNREAD = frozenset({"retries", "start_method", "tag_concurrency_limits", "marker_to_close"})
+_UNREAD = frozenset({"retries", "tag_concurrency_limits", "marker_to_close"})
+_METHODS = {"fork": "fork", "spawn": "spawn", "forkserver": "spawn"}  # the last is Dagster's word for what is safe
+_METHOD = "OPGRAPH_START_METHOD"  # the environment variable that says so for a whole process
 _SAME = {"max_workers": "max_concurrent", "workers": "max_concurrent"}
 _MOST_ASYNC = 100
 
@@ -44,7 +46,13 @@ def checked_choice(choice: ExecutorChoice) -> ExecutorChoice:
                 raise BadExecutorSetting(choice.name, given, value, 'give the scheduler\'s: "tcp://host:8786"')
             settings[given] = value
             continue
-        if given in _UNREAD:
+        if given == "start_method" and choice.name == "processes":
+            word: Any = next(iter(cast("Any", value)), None) if isinstance(value, Mapping) else value
+            if word not in _METHODS:
+                raise BadExecutorSetting(choice.name, given, word, 'give "fork" or "spawn", or leave it out')
+            settings[given] = _METHODS[word]
+            continue
+        if given in _UNREAD or given == "start_method":
             continue
         name = _SAME.get(given, given)
         if name not in allowed:
@@ -84,7 +92,8 @@ def open_executor(
     most, most_async = settings.get("max_concurrent"), settings.get("max_async", _MOST_ASYNC)
     match choice.name:
         case "processes":
-            return Processes(attempts, most=most or _processors(), most_async=most_async)
+            method = settings.get("start_method") or _METHODS.get(os.environ.get(_METHOD, ""), "")
+            return Processes(attempts, most=most or _processors(), most_async=most_async, method=method)
         case "threads":
             return Threads(attempts, most=most or _processors() + 4, most_async=most_async)
         case "dask":

@@ -7,15 +7,12 @@ import os
 import select
 import socket
 import sys
-import traceback
 from collections.abc import Sequence
-from pathlib import Path
 
-from opgraph.plan.code import function_hash
 from opgraph.run.attempt import Attempts
 from opgraph.run.executors.processes import Processes
 from opgraph.run.executors.protocol import Order
-from opgraph.run.executors.shipment import Shipment, python_version, unpack, unpickled
+from opgraph.run.executors.shipment import load
 from opgraph.run.executors.wire import Ask, Halt, Inbox, More, Ready, Said, asks, of_report, packed
 
 _TICK = 0.05  # seconds
@@ -27,12 +24,7 @@ def main(descriptor: int) -> None:
     line = socket.socket(fileno=descriptor)
     inbox = Inbox()
     (first, *rest) = _first(line, inbox)
-    try:
-        attempts = _unpacked(first)
-    except Exception as error:  # noqa: BLE001 - user modules are loaded: whatever they raise, the driver is told
-        traceback.print_exc()  # the whole story, in the worker's log
-        line.sendall(packed(Ready(f"{type(error).__name__}: {error}")))
-        return
+    attempts = load(first)
     if isinstance(attempts, Ready):
         line.sendall(packed(attempts))
         return
@@ -50,21 +42,6 @@ def _first(line: socket.socket, inbox: Inbox) -> list[bytes]:
         if messages:
             return messages
     sys.exit()  # the relay is gone
-
-
-def _unpacked(data: bytes) -> Attempts | Ready:
-    """The run's attempts; or why they cannot be made here."""
-    shipment: Shipment = unpack(data)
-    if shipment.version != python_version():
-        return Ready(f"it has Python {python_version()}, and the run was started with {shipment.version}")
-    if not (Path(shipment.storage) / shipment.witness).exists():
-        return Ready(f"it does not see the folder of values, {shipment.storage}: share it between the hosts")
-    attempts = unpickled(shipment)
-    attempts.said.key_of = attempts.key_of
-    changed = {bound.op.name for bound in attempts.steps if function_hash(bound.op.body.fn) != bound.step.code}
-    if changed:
-        return Ready("its code is another", sorted(changed))
-    return attempts
 
 
 def _serve(

@@ -128,11 +128,11 @@ class CodeChanged(Error):
 
 
 class NotShippable(InvalidInvocationError):
-    """The definitions hold something that cannot go to another host."""
+    """The definitions hold something that cannot go to another process."""
 
     def __init__(self, what: str, where: str, cause: BaseException) -> None:
         self.what, self.defined, self.cause = what, where, cause
         super().__init__(
-            f"{what}{f' ({where})' if where else ''} cannot go to another host: {type(cause).__name__}: {cause}",
+            f"{what}{f' ({where})' if where else ''} cannot go to another process: {type(cause).__name__}: {cause}",
             fix="make connections, locks and open files inside the op or by a resource, not beside the functions",
         )

@@ -5,17 +5,24 @@ import os
 import selectors
 import signal
 import socket
+import subprocess
+import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from mmap import mmap
+from pathlib import Path
 from typing import Any
 
+from opgraph.declare import secrets
+from opgraph.errors import Source
 from opgraph.events import Kept, Place
 from opgraph.plan.model import FromAsset, FromMany
 from opgraph.run.attempt import Attempts
-from opgraph.run.executors.mistakes import NotSharedBetweenProcesses
+from opgraph.run.executors import fresh
+from opgraph.run.executors.forking import fork, may_fork
+from opgraph.run.executors.mistakes import NotSharedBetweenProcesses, NotShippable
 from opgraph.run.executors.protocol import (
     ASYNC,
     HERE,
@@ -28,32 +35,45 @@ from opgraph.run.executors.protocol import (
     Task,
     attempt_of,
 )
+from opgraph.run.executors.shipment import shipment_of
 from opgraph.run.executors.threads import ASYNC_KINDS, Threads
-from opgraph.run.executors.wire import Ask, Halt, Inbox, More, Said, packed, tells, to_report
+from opgraph.run.executors.wire import Ask, Halt, Inbox, More, Ready, Said, packed, prefixed, tells, to_report
 from opgraph.run.executors.worker import ATTEMPT, CURRENT, NOBODY, TO_STOP, be_worker
 from opgraph.run.shelf import Shelf
 
 _MOST_LENT = 4_000_000  # bytes that go with a task; a worker reads the rest itself
+_LOADING = 10.0  # seconds that a run waits for its first workers to have loaded the definitions; then it begins
 _GOODBYE = 10.0  # seconds that idle workers are given to put their resources away and leave
 _ROLL_CALL = 0.1  # seconds between two looks whether all are alive: a socket may be held open by a worker's child
 
 
 class Processes:
-    """Makes attempts in processes forked from this one; see `Executor`.
+    """Makes attempts in worker processes; see `Executor`.
+
+    A worker is forked from this process where that is safe, which takes milliseconds. Else it is a new interpreter that
+    loads the definitions.
 
     Args:
         attempts: makes an attempt, in a worker.
         most: how many workers.
         most_async: how many async steps are under way at once, in one worker of their own.
         here: whether steps that stay in the driver's process are made in this one.
+        method: `fork` or `spawn`: how workers are made in any case; else what is safe.
+
+    Raises:
+        NotSharedBetweenProcesses: values are to be kept in memory.
+        NotShippable: workers are to be spawned, and something in the definitions cannot be pickled.
     """
 
     apart = True
 
-    def __init__(self, attempts: Attempts, *, most: int, most_async: int, here: bool = True) -> None:
+    def __init__(self, attempts: Attempts, *, most: int, most_async: int, here: bool = True, method: str = "") -> None:
         refuse_memory(attempts, "processes")
         attempts.shelf.share()
         self._attempts = attempts
+        self._method, self._shipment, self._closing = method, b"", False
+        self._came: list[Report] = []  # while a task was started
+        forks = self._is_to_fork()
         self._most, self._most_async = most, most_async
         self._selector = selectors.DefaultSelector()
         self._woken, self._wake = os.pipe()
@@ -67,9 +87,22 @@ class Processes:
         self._here: Threads | None = None
         self._called = 0.0
         if here and any(bound.step.executor for bound in attempts.steps):
-            for _ in range(most):  # before user code runs in this process, in a thread whose locks they would inherit
-                self._idle.append(self._fork())
+            for _ in range(most):  # before user code runs in this process, in a thread that they would miss
+                self._idle.append(self._hire())
             self._here = Threads(attempts, most=1, most_async=1, wake=self._be_woken)
+        elif not forks:  # they load the definitions side by side
+            kinds = [self.lane(n, n) for n in range(len(attempts.steps))]
+            for _ in range(min(most, kinds.count(WORKERS), os.cpu_count() or 1)):
+                self._idle.append(self._hire())
+            if ASYNC in kinds:
+                self._loop = self._hire(several=True)
+            try:
+                patience = time.monotonic() + _LOADING
+                while not all(each.ready for each in self._workers) and time.monotonic() < patience:
+                    self._came = [*self.reports(_ROLL_CALL)]
+            except NotShippable:
+                self.close()
+                raise
 
     def fileno(self) -> int:
         """A descriptor that can be read when there may be reports, for who waits for something else as well."""
@@ -98,18 +131,25 @@ class Processes:
             return
         if lane == ASYNC:
             if self._loop is None:
-                self._loop = self._fork(several=True)
+                self._loop = self._hire(several=True)
             worker = self._loop
         else:
-            worker = self._idle.pop() if self._idle else self._fork()
+            ready = next((each for each in reversed(self._idle) if each.ready), None)
+            worker = ready or (self._idle[-1] if self._idle else self._hire())
+            if worker in self._idle:
+                self._idle.remove(worker)
         key = (task.step, task.attempt)
         worker.busy[key] = None
         self._of[key] = worker
         self._send(worker, packed(ask(task, self._attempts.shelf, most=_MOST_LENT)))
+        came: list[Report] = []
+        while task.limit is not None and not worker.ready and not worker.closed:  # its time begins when it can
+            came += self.reports(_ROLL_CALL)
+        self._came += came
 
     def reports(self, timeout: float) -> Sequence[Report]:
         """See `Executor.reports`."""
-        came: list[Report] = []
+        came, self._came = self._came, []
         now = time.monotonic()
         if now - self._called > _ROLL_CALL:
             self._called = now
@@ -150,15 +190,17 @@ class Processes:
             self._send(worker, packed(Halt(step, attempt)))
         else:
             ATTEMPT.pack_into(worker.page, TO_STOP, step, attempt)
-            os.kill(worker.pid, signal.SIGINT)
+            if worker.ready:  # else it looks there before it begins
+                os.kill(worker.pid, signal.SIGINT)
 
     def close(self) -> None:
         """See `Executor.close`. Workers put their resources away; what takes too long is killed."""
+        self._closing = True
         if self._here is not None:
             self._here.close()
             self._here = None
         for worker in self._workers:
-            if worker.busy:
+            if worker.busy or not worker.ready:
                 worker.kill()
             else:
                 worker.dismiss()
@@ -173,19 +215,46 @@ class Processes:
 
     # -- workers --------------------------------------------------------------------------
 
-    def _fork(self, *, several: bool = False) -> "_Worker":
+    def _is_to_fork(self) -> bool:
+        """Whether the next worker is forked; else what it loads is at hand."""
+        if self._method == "fork" or (not self._method and may_fork()):
+            return True
+        if not self._shipment:
+            storage = self._attempts.shelf.storage
+            Path(storage).mkdir(parents=True, exist_ok=True)
+            try:
+                self._shipment = prefixed(shipment_of(self._attempts, storage, "", secrets.known()))
+            except NotShippable as refused:
+                if self._method:
+                    raise
+                self._fork_in_spite_of(refused.what)
+                return True
+        return False
+
+    def _fork_in_spite_of(self, why: str) -> None:
+        self._method = "fork"
+        where = Source.of_caller() or Source(__file__, 0)
+        warnings.warn_explicit(
+            f"worker processes are forked from a process that has threads, because {why}. An op may hang that uses a "
+            "library which was used before in this process (Polars, DuckDB, CUDA). Define what the ops use in modules, "
+            "or `pip install cloudpickle`, or use the executor `threads`",
+            RuntimeWarning,
+            *where,
+        )
+
+    def _hire(self, *, several: bool = False) -> "_Worker":
+        forks, parent = self._is_to_fork(), os.getpid()
         line, its_line = socket.socketpair()
         out, its_out = os.pipe()
         err, its_err = os.pipe()
-        page = mmap(-1, 4096)
-        ATTEMPT.pack_into(page, CURRENT, *NOBODY)
-        ATTEMPT.pack_into(page, TO_STOP, *NOBODY)
-        parent = os.getpid()
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", DeprecationWarning
-            )  # 3.12 warns where there are threads: see worker._settle
-            pid = os.fork()
+        with tempfile.TemporaryFile() as shared:
+            if not forks:
+                shared.truncate(4096)
+            page = mmap(-1 if forks else shared.fileno(), 4096)
+            ATTEMPT.pack_into(page, CURRENT, *NOBODY)
+            ATTEMPT.pack_into(page, TO_STOP, *NOBODY)
+            begun = None if forks else fresh.begin(its_line, shared.fileno(), its_out, its_err, several=several)
+        pid = begun.pid if begun is not None else fork()
         if pid == 0:
             # While one of us held the driver's end of another's line, the other would not notice the driver's death.
             for descriptor in (line.fileno(), out, err, self._woken, self._wake, *self._descriptors()):
@@ -195,12 +264,14 @@ class Processes:
         os.close(its_out)
         os.close(its_err)
         line.setblocking(False)  # noqa: FBT003 - the name of the parameter is the method's
-        worker = _Worker(pid, line, page, {"STDOUT": out, "STDERR": err})
+        worker = _Worker(pid, line, page, {"STDOUT": out, "STDERR": err}, begun)
         self._workers.append(worker)
         self._selector.register(line, selectors.EVENT_READ, (worker, ""))
         for stream, pipe in worker.pipes.items():
             os.set_blocking(pipe, False)
             self._selector.register(pipe, selectors.EVENT_READ, (worker, stream))
+        if begun is not None:
+            self._send(worker, self._shipment)
         return worker
 
     def _descriptors(self) -> Iterator[int]:
@@ -231,6 +302,9 @@ class Processes:
             told = tells(message)
             if isinstance(told, Said):
                 self._attempts.said.add(told.lines)
+                continue
+            if isinstance(told, Ready):
+                worker.ready, worker.refused = not told.refused, ", ".join([told.refused, *told.changed])
                 continue
             report = to_report(told)
             came.append(report)
@@ -267,7 +341,8 @@ class Processes:
             if pipe in self._selector.get_map():
                 self._selector.unregister(pipe)
         self._selector.unregister(worker.line)
-        left = list(worker.busy)
+        cannot_load = not (worker.ready or worker.victim or self._closing)
+        left = [] if cannot_load else list(worker.busy)
         for key in left:
             self._of.pop(key, None)
             self._attempts.said.finish(*key)
@@ -283,6 +358,20 @@ class Processes:
             self._idle.remove(worker)
         if worker is self._loop:
             self._loop = None
+        if cannot_load:
+            self._cannot_load(worker, how, came)
+
+    def _cannot_load(self, worker: "_Worker", how: str, came: list[Report]) -> None:
+        """A worker that was not forked ended before it had the definitions: what it was to do is for another one."""
+        why = worker.refused or f"it {how}"
+        if self._method == "spawn":
+            raise NotShippable("the project", "", ImportError(why))
+        if not self._method:
+            self._fork_in_spite_of(f"a new worker cannot load the definitions: {why}")
+        for key in worker.busy:
+            del self._of[key]
+            came.append(Dropped(*key, f"its worker could not load the definitions: {why}"))
+        worker.busy.clear()
 
 
 def refuse_memory(attempts: Attempts, executor: str) -> None:
@@ -336,11 +425,21 @@ class _Worker:
     """The driver's side of a worker."""
 
     __slots__ = (
-        "busy", "closed", "decoders", "inbox", "line", "page", "pid", "pipes", "reaped", "status", "unsent", "victim",
+        "busy", "closed", "decoders", "fresh", "inbox", "line", "page", "pid", "pipes", "ready", "reaped", "refused",
+        "status", "unsent", "victim",
     )  # fmt: skip
 
-    def __init__(self, pid: int, line: socket.socket, page: mmap, pipes: dict[str, int]) -> None:
+    def __init__(
+        self,
+        pid: int,
+        line: socket.socket,
+        page: mmap,
+        pipes: dict[str, int],
+        fresh: "subprocess.Popen[bytes] | None",
+    ) -> None:
         self.pid, self.line, self.page, self.pipes = pid, line, page, pipes
+        self.fresh = fresh  # as Python's library knows it, where it was not forked
+        self.ready, self.refused = fresh is None, ""  # whether it has the definitions, or why it cannot have them
         self.inbox = Inbox()
         self.busy: dict[tuple[int, int], None] = {}
         self.unsent = bytearray()
@@ -396,6 +495,8 @@ class _Worker:
             except ChildProcessError:
                 self.status = None
             self.reaped = True
+            if self.fresh is not None:
+                self.fresh.returncode = 0  # Python's library need not look for it
         if self.status is None:
             return "ended"
         code = os.waitstatus_to_exitcode(self.status)

@@ -1,4 +1,4 @@
-"""What another host needs to make the attempts of a run: the definitions, and the source of the project's modules.
+"""What another process needs to make the attempts of a run: the definitions, and the source of the project's modules.
 
 Functions that can be imported go by name, all others with their code; each finds its globals in its own module, which
 the other host makes from the source that is shipped. So both run the same code, and classes keep their names.
@@ -7,12 +7,15 @@ the other host makes from the source that is shipped. So both run the same code,
 import importlib
 import importlib.util
 import io
+import marshal
 import pickle
 import sys
 import sysconfig
+import traceback
 from collections.abc import Mapping, Sequence
 from importlib.abc import InspectLoader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from pathlib import Path
 from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
@@ -20,8 +23,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from opgraph.declare.secrets import remember
+from opgraph.plan.code import function_hash
 from opgraph.run.attempt import Attempts
 from opgraph.run.executors.mistakes import NotShippable
+from opgraph.run.executors.wire import Ready
+from opgraph.run.failure import error_info
 
 _OURS = __name__.partition(".")[0]
 
@@ -46,6 +53,7 @@ class Shipment(Struct, frozen=True, array_like=True):
         attempts: pickled.
         storage: the folder of values.
         witness: a file in it, which proves that the host sees the same folder.
+        secrets: text that must not be kept.
     """
 
     version: str
@@ -54,6 +62,7 @@ class Shipment(Struct, frozen=True, array_like=True):
     attempts: bytes
     storage: str
     witness: str
+    secrets: Sequence[str]
 
 
 def python_version() -> str:
@@ -61,7 +70,7 @@ def python_version() -> str:
     return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def shipment_of(attempts: Attempts, storage: str, witness: str) -> bytes:
+def shipment_of(attempts: Attempts, storage: str, witness: str, secrets: Sequence[str] = ()) -> bytes:
     """A run, packed.
 
     Raises:
@@ -71,33 +80,54 @@ def shipment_of(attempts: Attempts, storage: str, witness: str) -> bytes:
         data = _pickled((attempts, _classes_of_main()))
     except Exception as error:
         raise NotShippable(*_to_blame(attempts), error) from error
-    shipment = Shipment(python_version(), [each for each in sys.path if each], _modules(), data, storage, witness)
+    path = [each for each in sys.path if each]
+    shipment = Shipment(python_version(), path, _modules(), data, storage, witness, secrets)
     return msgspec.msgpack.encode(shipment)
 
 
-def unpack(data: bytes) -> Shipment:
-    """What was packed, on the other host; its modules can be imported from here on."""
+def load(data: bytes) -> Attempts | Ready:
+    """The attempts that were packed, in another process; or why they cannot be made there.
+
+    The shipped modules can be imported from here on.
+    """
     shipment = msgspec.msgpack.decode(data, type=Shipment)
-    sys.path += [each for each in shipment.path if each not in sys.path]
-    shipped = _Shipped({each.name: each for each in shipment.modules})
-    sys.meta_path.insert(0, shipped)
-    sys.meta_path.append(_Around(shipped))
-    return shipment
+    if shipment.version != python_version():
+        return Ready(f"it has Python {python_version()}, and the run was started with {shipment.version}")
+    if not (Path(shipment.storage) / shipment.witness).exists():
+        return Ready(f"it does not see the folder of values, {shipment.storage}: share it between the hosts")
+    for each in shipment.secrets:
+        remember(each)
+    try:
+        attempts = _unpickled(shipment)
+    except BaseException as error:  # noqa: BLE001 - user modules are loaded: whatever they raise, the driver is told
+        traceback.print_exc()  # the whole story, in the worker's log
+        info = error_info(error)
+        where = next((f" ({each.file}:{each.line})" for each in reversed(info.frames) if each.own), "")
+        return Ready(f"{info.kind}: {info.message}{where}")
+    attempts.said.key_of = attempts.key_of
+    changed = {bound.op.name for bound in attempts.steps if function_hash(bound.op.body.fn) != bound.step.code}
+    return Ready("its code is another", sorted(changed)) if changed else attempts
 
 
 # -- pickling -----------------------------------------------------------------------
 
 
 def _pickled(value: Any) -> bytes:
-    import cloudpickle  # comes with the extra
+    pickler: Any = pickle.Pickler  # does without what the main file or a notebook defines
+    if find_spec("cloudpickle") is not None:
+        import cloudpickle  # comes with the extra `dask`; it has no types
 
-    pickler: Any = cloudpickle.Pickler  # it has no types
+        pickler = cloudpickle.Pickler
 
     class Packer(pickler):
         def reducer_override(self, obj: Any) -> Any:
             if type(obj) is FunctionType and _has_module(obj) and not _is_found(obj):
                 return _reduced(obj)
-            return pickler.reducer_override(self, obj)
+            if pickler is not pickle.Pickler:
+                return pickler.reducer_override(self, obj)
+            if type(obj) is CodeType:
+                return marshal.loads, (marshal.dumps(obj),)
+            return (importlib.import_module, (obj.__name__,)) if type(obj) is ModuleType else NotImplemented
 
     out = io.BytesIO()
     packer: Any = Packer(out, 5)
@@ -269,8 +299,11 @@ class _Loader(InspectLoader):
         return bool(self._source.folder)
 
 
-def unpickled(shipment: Shipment) -> Attempts:
-    """The attempts of a shipment whose modules are in place."""
+def _unpickled(shipment: Shipment) -> Attempts:
+    sys.path += [each for each in shipment.path if each not in sys.path]
+    shipped = _Shipped({each.name: each for each in shipment.modules})
+    sys.meta_path.insert(0, shipped)
+    sys.meta_path.append(_Around(shipped))
     made, classes = pickle.loads(shipment.attempts)
     assert isinstance(made, Attempts)
     _mains.append(sys.modules["__main__"])

@@ -13,7 +13,7 @@ from opgraph.run.binding import BoundStep
 from opgraph.run.executors.protocol import Died, Dropped, Ended, Happened, Missing, Report, Stopped, Task
 from opgraph.run.sources import Taken
 
-_LENGTH = struct.Struct("<I")
+LENGTH = struct.Struct("<I")
 
 
 class Ask(Struct, frozen=True, array_like=True, tag=1):
@@ -128,7 +128,7 @@ def packed(message: ToWorker | ToDriver) -> bytes:
 
 def prefixed(body: bytes) -> bytes:
     """The bytes of a message, with their length before them."""
-    return _LENGTH.pack(len(body)) + body
+    return LENGTH.pack(len(body)) + body
 
 
 class Inbox:
@@ -145,7 +145,7 @@ class Inbox:
         buffer += data
         at = 0
         while len(buffer) - at >= 4:
-            (length,) = _LENGTH.unpack_from(buffer, at)
+            (length,) = LENGTH.unpack_from(buffer, at)
             if len(buffer) - at - 4 < length:
                 break
             yield bytes(buffer[at + 4 : at + 4 + length])

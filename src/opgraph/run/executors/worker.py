@@ -1,4 +1,4 @@
-"""A worker process: forked from the driver with the definitions loaded, it makes attempts until the driver lets go."""
+"""A worker process: it has the definitions loaded, and makes attempts until the driver lets go."""
 
 import array
 import faulthandler
@@ -39,7 +39,7 @@ _PR_SET_PDEATHSIG = 1
 def be_worker(
     attempts: Attempts, line: socket.socket, page: mmap, out: int, err: int, parent: int, *, several: bool
 ) -> NoReturn:
-    """Be a worker, in a child that was just forked. Does not return.
+    """Be a worker, in a child that was just made. Does not return.
 
     Args:
         attempts: makes attempts.
@@ -69,7 +69,7 @@ def _settle(attempts: Attempts, out: int, err: int, parent: int) -> None:
     """Have nothing in common with the driver but its definitions."""
     os.setpgid(0, 0)  # Ctrl-C is the driver's to hear; and what the steps start is killed with the worker
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _die_with(parent)
+    die_with(parent)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(out, 1)
     os.dup2(err, 2)
@@ -83,7 +83,8 @@ def _settle(attempts: Attempts, out: int, err: int, parent: int) -> None:
     gc.freeze()  # what was there before stays shared with the driver
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
+    """End when the parent of this process does; at once, where it has."""
     if sys.platform == "linux":
         import ctypes  # only here
 

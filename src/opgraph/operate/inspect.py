@@ -1,5 +1,6 @@
 """Past runs and assets as data: what `runs` and `show` print. Reads the record and the plan, never the user's code."""
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,6 +31,7 @@ from opgraph.run.outputs import discarded_line
 from opgraph.run.preview import preview_of
 
 DIED = "DIED"  # what a run is called that has no final status and that no living process drives
+BEGINS = 180.0  # seconds until a run that was queued must have begun: importing the user's files is part of it
 
 
 class AmbiguousRunError(Error):
@@ -101,10 +103,11 @@ def to_json(view: Any) -> Any:
 
 def status_of(record: Record, row: RunRow) -> str:
     """A run's status; DIED where it has no final one and its process is gone."""
-    begun = row.epoch > 0 or row.status is not RunStatus.NOT_STARTED
-    if row.status.is_final or row.status is RunStatus.QUEUED or not begun or record.alive(row.run_id):
-        return row.status.value
-    return DIED
+    if row.status is RunStatus.QUEUED:
+        late = time.time() > row.created + BEGINS + 10  # whoever started its process would have ended it by now
+    else:
+        late = row.epoch > 0 or row.status is not RunStatus.NOT_STARTED
+    return DIED if late and not row.status.is_final and not record.alive(row.run_id) else row.status.value
 
 
 def summary(record: Record, row: RunRow) -> RunSummary:

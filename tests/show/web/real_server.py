@@ -84,6 +84,9 @@ def slow():
 
 @asset
 def dies(orders):
+    if (HERE / "lives").exists():
+        return 1
+    print("the end is near")
     os._exit(3)
 
 

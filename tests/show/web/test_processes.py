@@ -6,9 +6,15 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
 from real_server import Server, events, made_project, until
 
+from opgraph import Instance, RetryPolicy, asset, materialize
+from opgraph.events import RunStatus
+from opgraph.operate import inspect
 from opgraph.operate.project import locate
+from opgraph.record.rows import RunRow
+from opgraph.show.web.followed import Following
 
 
 def test_a_run_is_launched_watched_and_shown(server):
@@ -157,14 +163,60 @@ def test_executors_are_chosen(server):
 
 
 def test_a_run_whose_process_dies_is_noticed(server):
-    """A run that dies without an end is shown as DIED, and the asset that was being made as failed."""
+    """A run that dies without an end is DIED, with nothing under way; taken up again, it goes on under its own id."""
     run = server.run(selection="+dies")
     assert run["status"] == "DIED"
+    assert run["counts"] == {"succeeded": 1, "interrupted": 1}
+    rows = {row["path"]: row for row in server.get(f"runs/{run['run_id']}/tree")["rows"]}
+    assert (rows["orders"]["status"], rows["dies"]["status"]) == ("succeeded", "interrupted")
+    assert run["started"] < rows["dies"]["started"] <= rows["dies"]["ended"] <= run["ended"]
     dies = until(
         lambda: next(a for a in server.get("assets")["assets"] if a["key"] == "dies" and a["status"] == "failed")
     )
     assert dies["why"] == "the process of its run died"
     assert run["run_id"] in [each["run_id"] for each in server.get("runs", status="DIED")["runs"]]
+    (server.folder / "lives").touch()
+    assert server.post(f"runs/{run['run_id']}/resume", {}, 202)["run_id"] == run["run_id"]
+    assert until(lambda: server.get(f"runs/{run['run_id']}")["counts"] == {"succeeded": 2})
+    (server.folder / "lives").unlink()
+
+
+def test_a_stream_tells_that_the_process_died(server):
+    """Who watches a run sees what was under way stop, though nobody wrote that down."""
+    run = server.post("runs", {"selection": "slow"}, 202)["run_id"]
+    with server.client.stream("GET", f"/api/runs/{run}/stream") as reply:
+        told = (body for name, _, body in events(reply) if name == "run")
+        next(each for each in told if each["counts"].get("running"))
+        os.kill(server.get(f"runs/{run}")["pid"], signal.SIGKILL)
+        last = next(each for each in told if each["run"]["status"] == "DIED" and each["rows"])
+    assert last["counts"] == {"interrupted": 1}
+    assert [row["status"] for row in last["rows"]] == ["interrupted"]
+
+
+def test_a_try_waits_from_when_it_was_due(tmp_path):
+    """The queue of an op that was tried again does not count the tries before, which are told with their times."""
+
+    @asset(retry_policy=RetryPolicy(max_retries=1, delay=0.2))
+    def flaky(context):
+        time.sleep(0.1)
+        if context.retry_number == 0:
+            raise ConnectionError
+
+    instance = Instance(tmp_path)
+    run_id = materialize([flaky], instance=instance).run_id
+    run = Following(instance.record).run(run_id)
+    ((start, end, due),) = run.tries[0]
+    assert 0.1 <= end - start < run.fold.started[0] - start
+    assert due == pytest.approx(end + 0.2)
+    assert run.queued(0) == pytest.approx((run.fold.started[0] - due) * 1e6, abs=1)
+
+
+def test_a_run_that_nobody_began_has_died(tmp_path):
+    """A run that was queued longer than its process may take to begin has none: it is shown so, and can be resumed."""
+    record = Instance(tmp_path).record
+    for name, age in (("fresh", 1.0), ("old", 1000.0)):
+        record.create(RunRow(run_id=name, status=RunStatus.QUEUED, created=time.time() - age))
+    assert [inspect.status_of(record, record.run(name)) for name in ("fresh", "old")] == ["QUEUED", "DIED"]
 
 
 def test_the_command_lines_runs_are_the_servers_runs(server):

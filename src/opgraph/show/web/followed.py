@@ -7,14 +7,14 @@ from collections.abc import Iterable
 
 import msgspec
 
-from opgraph.events import AnyFact, RunEnded, RunStarted
+from opgraph.events import AnyFact, RunEnded, RunStarted, StepFailed
 from opgraph.operate.fold import Branch, Fold, Phase, branches
 from opgraph.operate.inspect import NoSuchRunError, together
 from opgraph.plan.model import Plan, decode_plan, outputs_in
 from opgraph.record.store import Record
 
 _STEPS = 25_000  # in all runs that are kept, but for the one in use
-_UNUSED = 120.0  # seconds after which a run is forgotten
+_UNUSED = 30.0  # seconds after which a run is forgotten
 
 
 class Head(msgspec.Struct):
@@ -50,6 +50,8 @@ class Followed:
         self.run_id, self.plan = run_id, plan
         self.fold = Fold(plan)
         self.seq = 0
+        self.died = False  # its process is gone, and did not say so
+        self.tries: dict[int, list[tuple[float, float, float]]] = {}  # failed: start, end, and when the next was due
         self.lock = threading.RLock()
         self.used = time.monotonic()
         self.rows: list[Row] = []
@@ -84,9 +86,30 @@ class Followed:
         """Take in what was recorded since."""
         with self.lock:
             self.used = time.monotonic()
-            for seq, fact in record.facts(self.run_id, self.seq):
+            driven = self.fold.over or record.alive(self.run_id)  # asked first: what it says until then is all there
+            facts = record.facts(self.run_id, self.seq)
+            if facts and self.died:  # it was taken up again, which begins where it stood when its process died
+                self.fold, self.died, self.tries = Fold(self.plan), False, {}
+                facts = record.facts(self.run_id)
+            for seq, fact in facts:
+                if isinstance(fact, StepFailed):
+                    due = fact.time + (fact.retry_after or 0.0)
+                    self.tries.setdefault(fact.step, []).append((self.fold.started[fact.step], fact.time, due))
                 self.fold.add(seq, fact)
                 self.seq = seq
+            if self.fold.epoch and not self.fold.over and not driven:
+                self._stop(record)
+
+    def _stop(self, record: Record) -> None:
+        """Its process died: what ran went on until it was last heard of."""
+        fold, under_way = self.fold, list(self.fold.running)
+        self.died = True
+        fold.stop()
+        for step in under_way:
+            said = record.logs(self.run_id, step)
+            if said:
+                fold.ended[step] = max(fold.ended[step], said[-1][1].time)
+            fold.ended[fold.row(step)] = max(fold.ended[fold.row(step)], fold.ended[step])
 
     def changed_by(self, facts: Iterable[tuple[int, AnyFact]]) -> set[int] | None:
         """The steps that facts were about; None: it may be any of them."""
@@ -96,12 +119,15 @@ class Followed:
             if isinstance(step, int):
                 steps.add(step)
             elif isinstance(fact, RunEnded):
-                stopped = (Phase.INTERRUPTED, Phase.FAILED)
-                steps.update(i for i, phase in enumerate(self.fold.phase) if phase in stopped)
-                steps.update(i for i, step in enumerate(self.plan.steps) if step.over)
+                steps |= self.stopped()
             elif isinstance(fact, RunStarted) and fact.epoch > 1:
                 return None
         return steps
+
+    def stopped(self) -> set[int]:
+        """The steps that may have changed as the run ended."""
+        ended = {i for i, phase in enumerate(self.fold.phase) if phase in (Phase.INTERRUPTED, Phase.FAILED)}
+        return ended | {i for i, step in enumerate(self.plan.steps) if step.over}
 
     def members(self, template: int) -> list[int]:
         """The steps that were made of a mapped one."""
@@ -116,7 +142,8 @@ class Followed:
         planned = len(self.plan.steps)
         made = fold.made[step - planned] if step >= planned else 0.0
         ends = [fold.ended[self._beside(step, up)] for up in self.upstream[fold.row(step)]]
-        ready = max([fold.run_started, made, *(end for end in ends if end and end <= began)])
+        due = [due for _, _, due in self.tries.get(step, ())]  # of the tries before: it was tried again from then on
+        ready = max([fold.run_started, made, *(end for end in (*ends, *due) if end and end <= began)])
         return max(0, int((began - ready) * 1_000_000)) if ready else 0
 
     def _beside(self, step: int, up: int) -> int:

@@ -13,14 +13,13 @@ from typing import Any
 
 from opgraph.events import ErrorInfo
 from opgraph.operate.execute import never_began
+from opgraph.operate.inspect import BEGINS
 from opgraph.operate.project import Location
 from opgraph.run.instance import Instance
 from opgraph.show.web import messages as m
 from opgraph.show.web.definitions import address
 from opgraph.show.web.launching import encoded
 from opgraph.show.web.reports import Refused
-
-_BEGINS = 180.0  # seconds until a run must have begun: importing the user's files is part of it
 
 Json = dict[str, Any]
 
@@ -93,13 +92,13 @@ class Launcher:
 
 def _first_line(process: "subprocess.Popen[bytes]") -> Json:
     assert process.stdout is not None
-    ends, data = time.monotonic() + _BEGINS, b""
+    ends, data = time.monotonic() + BEGINS, b""
     with process.stdout, selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         while not data.endswith(b"\n"):
             if not selector.select(max(ends - time.monotonic(), 0)):
                 process.kill()
-                return {"why": f"the run did not begin within {_BEGINS:.0f} s, and its process was ended"}
+                return {"why": f"the run did not begin within {BEGINS:.0f} s, and its process was ended"}
             piece = os.read(process.stdout.fileno(), 1 << 16)
             if not piece:
                 code = process.wait()

@@ -14,6 +14,7 @@ from opgraph.operate.inspect import DIED, NoSuchRunError
 from opgraph.record.sqlite import SqliteRecord
 from opgraph.show.web import messages as m
 from opgraph.show.web.followed import Followed, Following
+from opgraph.show.web.memory import give_back
 from opgraph.show.web.runs import RunPages, counts_of, member_row, tree_row
 from opgraph.show.web.said import cursor_of, line_of
 
@@ -24,6 +25,7 @@ _KEPT_BYTES = 8 << 20
 _ROWS = 1_000  # of one delta
 _LINES = 500
 _ENDS = 5.0  # seconds after its run's end that a stream goes on
+_TIDY = 15.0  # seconds between looks for memory that is free
 _NEWEST = 100  # runs that are looked at for changes
 
 
@@ -50,6 +52,7 @@ class Deltas:
         self._record, self._pages, self._run, self._lines = record, pages, run, lines
         self.seq, self.line = seq, line
         self.status: str = ""
+        self._died = False
         self.more = False  # whether there are lines that did not fit
 
     def since(self) -> m.RunDelta | None:
@@ -64,10 +67,11 @@ class Deltas:
             said = record.logs(run.run_id, None, self.line, _LINES + 1) if self._lines else []
             summary = self._pages.summary(row)
             status = summary.status
-            if not facts and not said and status == self.status:
+            died, self._died = run.died and not self._died, run.died
+            if not facts and not said and status == self.status and not died:
                 return None
-            steps = run.changed_by(facts)
-            rows = self._rows(steps) if facts else []
+            steps = run.stopped() if died else run.changed_by(facts)
+            rows = self._rows(steps) if facts or died else []
             self.seq, self.status = run.seq, status
             self.more = len(said) > _LINES
             said = said[:_LINES]
@@ -159,7 +163,7 @@ class Hub:
         self._project_changed.set()
 
     def _watch(self) -> None:
-        seen, looked, assets_at, pending = -1, 0.0, 0.0, True
+        seen, looked, assets_at, tidied, pending = -1, 0.0, 0.0, time.monotonic(), True
         while not self._stopping.wait(_LOOK):
             try:
                 now = time.monotonic()
@@ -173,7 +177,10 @@ class Hub:
                     self.version += stamp != seen  # streams of single runs look for themselves
                     seen, looked = stamp, now
                     self._look()
+                if now - tidied > _TIDY:
+                    tidied = now
                     self._following.forget_unused()
+                    give_back()
                 if pending and now >= assets_at:
                     pending = False
                     began = time.monotonic()

@@ -71,13 +71,16 @@ class RunPages:
         status = inspect.status_of(self._record, row)
         if status in ("STARTING", "STARTED") and self._instance.cancel_requested(row.run_id):
             status = "CANCELING"  # its process has not heard of it yet, or is busy
+        ended = row.ended
+        if status == inspect.DIED:  # nobody wrote down when
+            ended = self._following.run(row.run_id).fold.last or None
         return {
             "run_id": row.run_id,
             "status": status,
             "job": "" if row.job == EVERYTHING else row.job,
             "created": row.created,
             "started": row.started,
-            "ended": row.ended,
+            "ended": ended,
             "who": row.who,
             "why": row.why,
             "parent": row.parent,
@@ -124,7 +127,7 @@ class RunPages:
             if began > end or (row.ended is not None and row.ended < start):
                 continue
             each = self.summary(row)
-            if row.ended is None and each.status == inspect.DIED and began < start:
+            if each.ended is not None and each.ended < start:
                 continue
             lanes.append(
                 m.Lane(
@@ -132,7 +135,7 @@ class RunPages:
                     job=each.job,
                     status=each.status,
                     started=began,
-                    ended=row.ended,
+                    ended=each.ended,
                     selection=each.selection,
                     selected=each.selected,
                 )
@@ -457,6 +460,7 @@ def _of_step(run: Followed, n: int, template: int) -> dict[str, Any]:
         "expandable": bool(members),
         "mapped": members is not None,
         "attempts": fold.attempts[n],
+        "tries": [(start, end) for start, end, _ in run.tries.get(n, ())],
         "started": fold.started[n] or None,
         "ended": (fold.ended[n] or None) if not going else None,
         "times": times_of(run, n),

@@ -138,7 +138,7 @@ class Standing:
                 if any(fold.phase[i] == Phase.BLOCKED for i in steps):
                     return None
                 return "running", "", _progress(run, steps)
-            if status == inspect.DIED and any(fold.phase[i] == Phase.RUNNING for i in steps):
+            if status == inspect.DIED and any(fold.phase[i] == Phase.INTERRUPTED for i in steps):
                 return "failed", "the process of its run died", _progress(run, steps)
             if status == RunStatus.FAILURE.value and fold.run_error is not None:
                 return "failed", f"{fold.run_error.kind}: {fold.run_error.message}"[:500], None

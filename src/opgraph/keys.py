@@ -46,7 +46,7 @@ class AssetKey:
         if isinstance(path, AssetKey):
             parts = path.parts
         elif isinstance(path, str):
-            parts = tuple(path.split("/"))
+            parts = tuple(path.split("/")) if "/" in path else (path,)
         elif isinstance(path, Sequence) and all(isinstance(part, str) for part in path):  # pyright: ignore[reportUnnecessaryIsInstance]
             parts = tuple(piece for part in path for piece in part.split("/"))
         else:
@@ -69,7 +69,7 @@ class AssetKey:
     def to_python_identifier(self, suffix: str | None = None) -> str:
         """The parts joined by `__`, with characters that no Python name has turned into `_`."""
         name = "__".join(self.parts if suffix is None else (*self.parts, suffix))
-        return re.sub(r"\W", "_", name)
+        return name if name.isascii() and name.isidentifier() else re.sub(r"\W", "_", name)
 
     def to_string(self) -> str:
         """The parts as a JSON list."""
@@ -102,7 +102,7 @@ class AssetKey:
             )
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, AssetKey) and self.text == other.text
+        return self is other or (isinstance(other, AssetKey) and self.text == other.text)
 
     def __lt__(self, other: "AssetKey") -> bool:
         return self.parts < other.parts

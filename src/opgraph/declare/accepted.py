@@ -31,13 +31,13 @@ def _is_by_key(value: Any) -> bool:
 
 
 def _is_names(value: Any) -> bool:
-    if isinstance(value, str) or not isinstance(value, (AbstractSet, Sequence)):
+    if isinstance(value, str) or not isinstance(value, (frozenset, set, list, tuple, AbstractSet, Sequence)):
         return False
     return all(isinstance(each, str) for each in cast("Iterable[Any]", value))
 
 
 def _is_listed(value: Any) -> bool:
-    return isinstance(value, Iterable)
+    return isinstance(value, (list, tuple, Iterable))  # as above
 
 
 def _is_flag(value: Any) -> bool:

@@ -17,6 +17,7 @@ from opgraph.declare.outputs import GraphOut, Out
 from opgraph.declare.parameters import list_parameters
 from opgraph.declare.signatures import AssetDecorator, GraphAssetDecorator, P, T
 from opgraph.declare.spec import AssetOut, AssetSpec
+from opgraph.declare.viewed import type_of_input, type_of_output
 
 if TYPE_CHECKING:
     from opgraph.declare.signatures import GraphAsset
@@ -61,7 +62,9 @@ def asset(
         upstream = layout.upstream_of(attributes, body.params, owner, body.source, takes_any=body.var_keywords)
         of = layout.one(attributes, key, upstream, "result", owner, body.source, body.doc)
         out = Out(
-            Nothing if says_nothing(body.returns_annotation) else attributes.get("dagster_type", NO_DEFAULT),
+            Nothing
+            if says_nothing(body.returns_annotation)
+            else type_of_output(attributes.get("dagster_type", NO_DEFAULT), body, "result", ("result",)),
             is_required=attributes.get("output_required", True),
             io_manager_key=of.io_manager_keys.get("result"),
             metadata=attributes.get("metadata"),
@@ -135,7 +138,7 @@ def _op(body: Body, attributes: Mapping[str, Any], of: layout.Layout, outs: dict
     """The op of a function that is an asset."""
     ins = {
         name: In(
-            declared.dagster_type,
+            type_of_input(declared.dagster_type, body, name),
             metadata=declared.metadata,
             asset_key=of.upstream.argument_keys[name],
             input_manager_key=declared.input_manager_key,

@@ -136,11 +136,14 @@ def _resources(fn: Callable[..., Any], values: tuple[str, ...], annotations: Map
         annotation = annotations.get(name)
         if isinstance(annotation, str):
             annotation = None if annotation in _PLAIN else evaluated(annotation, fn)
-        if annotation is not None and is_resource_annotation(annotation):
+        if annotation is None or (type(annotation) is type and annotation in _NO_RESOURCES):
+            continue
+        if is_resource_annotation(annotation):
             found[name] = annotation
     return found
 
 
+_NO_RESOURCES = frozenset({int, str, float, bool, bytes, list, dict})  # the commonest
 _PLAIN = frozenset({"int", "str", "float", "bool", "bytes", "list", "dict", "tuple", "set", "Any", "object", "None"})
 
 

@@ -115,8 +115,7 @@ def set_of(values: Collection[V] | None) -> frozenset[V]:
 def replaced(record: T, **changes: Any) -> T:
     """A copy with other values in some fields."""
     copy: T = object.__new__(type(record))
-    for name in _names_of(type(record)):
-        if name not in changes:
-            _set(copy, name, getattr(record, name))
+    kept = [name for name in _names_of(type(record)) if name not in changes]
+    any(map(_set, repeat(copy), kept, map(getattr, repeat(record), kept)))  # as in `settle`
     copy.settle(**changes)
     return copy

@@ -47,7 +47,9 @@ NO_DEFAULT: Final = NoDefault()
 
 def says_nothing(annotation: object) -> bool:
     """Whether an annotation, evaluated or as text, means that there is no value."""
-    return annotation is None or annotation is Nothing or annotation in ("None", "Nothing", "opgraph.Nothing")
+    if isinstance(annotation, str):
+        return annotation in ("None", "Nothing", "opgraph.Nothing")
+    return annotation is None or annotation is Nothing
 
 
 class In(Compared):

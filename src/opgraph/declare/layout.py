@@ -59,7 +59,7 @@ def key_of(given: OneAsset, name: str, owner: str, source: Source) -> AssetKey:
             report(KeyTwice(owner, "key", also, where=source))
         return AssetKey.from_coercible(key)
     checked_name("asset", name, source)
-    return AssetKey([*AssetKey(prefix).parts, name]) if prefix else AssetKey([name])
+    return AssetKey([*AssetKey(prefix).parts, name]) if prefix else AssetKey(name)
 
 
 def upstream_of(
@@ -74,7 +74,7 @@ def upstream_of(
     """Which asset each parameter is, and what else is upstream. An entry of `ins` that is `Nothing` and no parameter
     is a dependency without an argument."""
     ins = given.get("ins") or {}
-    by_name = {name: ins[name].key_for(name) if name in ins else AssetKey([name]) for name in params}
+    by_name = {name: ins[name].key_for(name) if name in ins else AssetKey(name) for name in params}
     by_name.update(keys or {})
     loose: list[AssetDep] = []
     for name, declared in ins.items():

@@ -28,7 +28,7 @@ from opgraph.declare.mistakes import (
 from opgraph.declare.outputs import Out
 from opgraph.declare.retry import RetryPolicy
 from opgraph.declare.signatures import P, R_co, op_decorator
-from opgraph.declare.viewed import Inferred, InputView, OutputView, output_annotations, type_view
+from opgraph.declare.viewed import InputView, OutputView, output_annotations, type_of_input, type_of_output, type_view
 from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Source
 
 
@@ -335,9 +335,8 @@ def _ins(body: Body, declared: Mapping[str, In], owner: str) -> dict[str, In]:
         given = declared.get(name, _PLAIN)
         if name in body.defaults and not given.has_default_value:
             given = replaced(given, default_value=body.defaults[name])
-        if name in body.raw_annotations and given.dagster_type is NO_DEFAULT:
-            given = replaced(given, dagster_type=Inferred(body, name))
-        ins[name] = given
+        kind = type_of_input(given.dagster_type, body, name)
+        ins[name] = given if kind is given.dagster_type else replaced(given, dagster_type=kind)
     for name, given in declared.items():
         if name in ins:
             if given.is_nothing:
@@ -354,13 +353,12 @@ _PLAIN = In()
 
 def _outs(body: Body, declared: Mapping[str, Out]) -> dict[str, Out]:
     """The outputs, with what the annotation says where no type was declared."""
-    if "return" not in body.raw_annotations:
-        return dict(declared)
-    names = tuple(declared)
-    return {
-        name: replaced(out, dagster_type=Inferred(body, name, names)) if out.dagster_type is NO_DEFAULT else out
-        for name, out in declared.items()
-    }
+    outs, names = dict(declared), tuple(declared)
+    for name, out in declared.items():
+        kind = type_of_output(out.dagster_type, body, name, names)
+        if kind is not out.dagster_type:
+            outs[name] = replaced(out, dagster_type=kind)
+    return outs
 
 
 document(OpDefinition, lambda op: op.body.inner.__doc__)

@@ -114,6 +114,16 @@ class Inferred(NoDefault):
         return TypeView(self.typing_type).is_nothing
 
 
+def type_of_input(declared: Any, body: Body, name: str) -> Any:
+    """What was declared of an input's type, else that its annotation says it."""
+    return Inferred(body, name) if declared is NO_DEFAULT and name in body.raw_annotations else declared
+
+
+def type_of_output(declared: Any, body: Body, name: str, names: Sequence[str]) -> Any:
+    """The same for one of the outputs `names`."""
+    return Inferred(body, name, names) if declared is NO_DEFAULT and "return" in body.raw_annotations else declared
+
+
 class InputView(Struct, frozen=True):
     """An input, with its name."""
 

@@ -234,6 +234,8 @@ def _produced(op: OpDefinition, name: str, returned: Any) -> Any:
         if len(outputs) > 1 or typing.get_origin(returned) not in _YIELDING or not _is_ours(items[0]):
             return _UNKNOWN
         returned = items[0]
+    if len(outputs) == 1 and type(returned) is type and not _is_ours(returned):
+        return returned  # the commonest
     made = output_annotations(returned, outputs)[outputs.index(name)]
     if typing.get_origin(made) is MaterializeResult:
         made = typing.get_args(made)[0]

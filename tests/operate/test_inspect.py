@@ -343,3 +343,15 @@ def test_metadata_of_a_materialization(shelf):
 def test_an_asset_nobody_made(shelf):
     """An asset without a materialization has none, and no error."""
     assert inspect.asset_view(shelf, "report").latest is None
+
+
+def test_a_step_that_was_about_to_start_was_not_reached():
+    """What a cancellation kept from starting counts as not reached, not as stopped, and the process that drives the run
+    is known."""
+    fold = Fold(PLAN)
+    facts = [RunStarted(1.0, 1, 77, "here"), StepStarted(0, 1, 2.0), CancelRequested(3.0, "x")]
+    facts += [StepInterrupted(0, 1, 4.0, "x"), StepInterrupted(1, 1, 4.0, "x"), RunEnded(5.0, RunStatus.CANCELED)]
+    for seq, fact in enumerate(facts, 1):
+        fold.add(seq, fact)
+    assert [Phase(phase) for phase in fold.phase[:2]] == [Phase.INTERRUPTED, Phase.PENDING]
+    assert fold.pid == 77

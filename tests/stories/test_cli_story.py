@@ -241,20 +241,35 @@ def stubborn(first):
 
 
 def test_ctrl_c_again_and_again(tmp_path, opgraph):
-    """Where an op does not let itself be stopped, a second Ctrl-C says what is waited for, and a third leaves at once
-    with code 130; the run is DIED then, and can be resumed."""
+    """Where an op does not let itself be stopped, the last line says what is waited for from the first Ctrl-C on, a
+    second one says what a third does, which leaves at once with code 130; the run is DIED then, and can be resumed."""
     (tmp_path / "flow.py").write_text(STUBBORN)
     terminal = Terminal(tmp_path, "materialize")
     terminal.read_until(r"1 of 2 ops")
     terminal.type(b"\x03")
-    time.sleep(0.5)
+    terminal.read_until("stopping: waiting for stubborn to end")
     terminal.type(b"\x03")
-    terminal.read_until("still waiting for stubborn to end; once more leaves at once")
+    terminal.read_until("(?s)(still waiting for stubborn to end; once more leaves at once.*){2}")  # in each picture
     terminal.type(b"\x03")
     assert terminal.code() == 130
     (run,) = runs(opgraph)
     assert f"run {run['run_id']} has no end in its record, and can be resumed" in plainly(terminal.text)
     assert run["status"] == "DIED"
+    (tmp_path / "flow.py").write_text(STUBBORN.replace("600", "0"))
+    assert "1 reused" in opgraph("resume")
+
+
+def test_a_run_that_cannot_be_cancelled(tmp_path, opgraph):
+    """Where an op does not let itself be stopped, `opgraph cancel` says which, and what ends the run at once; it can be
+    resumed then."""
+    (tmp_path / "flow.py").write_text(STUBBORN)
+    terminal = Terminal(tmp_path, "materialize")
+    terminal.read_until(r"1 of 2 ops")
+    (run,) = runs(opgraph)
+    said = opgraph("cancel", run["run_id"], "--wait", "0.5", code=1)
+    assert f"run {run['run_id'][:8]} was asked to stop, and waits for stubborn to end" in said
+    os.kill(int(said.split("kill -9 ")[1].split("`")[0]), signal.SIGKILL)
+    terminal.code()
     (tmp_path / "flow.py").write_text(STUBBORN.replace("600", "0"))
     assert "1 reused" in opgraph("resume")
 

@@ -60,8 +60,8 @@ class Fold:
     __slots__ = (
         "_made", "_members",
         "attempts", "because", "before", "canceling", "compute", "counts", "ended", "epoch", "errors", "hooks", "kept",
-        "load", "made", "outputs", "over", "phase", "plan", "reads", "run_ended", "run_error", "run_started", "running",
-        "sizes", "started", "status", "store", "waits", "waits_for", "withdrawn",
+        "load", "made", "outputs", "over", "phase", "pid", "plan", "reads", "run_ended", "run_error", "run_started",
+        "running", "sizes", "started", "status", "store", "waits", "waits_for", "withdrawn",
     )  # fmt: skip
 
     def __init__(self, plan: Plan) -> None:
@@ -91,7 +91,7 @@ class Fold:
         self.over = False  # nothing is under way
         self.run_error: ErrorInfo | None = None
         self.run_started = self.run_ended = 0.0
-        self.epoch = 0
+        self.epoch = self.pid = 0
         self.canceling = False
         self.before: set[int] = set()  # what had succeeded when the run was taken up
         self._made = Made(plan)
@@ -241,6 +241,8 @@ class Fold:
             self.ended[fact.step] = fact.time
             return self._to(fact.step, Phase.BLOCKED if fact.blocked else Phase.SKIPPED)
         if isinstance(fact, StepInterrupted):
+            if not self.attempts[fact.step]:  # it was about to start
+                return self._to(fact.step, Phase.PENDING)
             self.ended[fact.step] = fact.time
             return self._to(fact.step, Phase.INTERRUPTED)
         if isinstance(fact, RetryDue):
@@ -309,6 +311,7 @@ class Fold:
                 done = (i for i, phase in enumerate(self.phase) if phase == Phase.SUCCEEDED)
                 self.before = {i for i in done if i not in self._members}
             self.epoch, self.status, self.run_ended, self.canceling = fact.epoch, None, 0.0, False
+            self.pid = fact.pid
             self.over = False
             for step in [
                 i

@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -136,6 +136,8 @@ class Stopping:
         else:
             self._signalled = True
             self.asked = self.asked or signal.Signals(number).name
+            if _speakers:
+                _speakers[-1](f"stopping{f': waiting for {self.doing} to end' if self.doing else ''}")
         if self.in_user_code:
             self.in_user_code = False  # a second signal must not interrupt what the first one began
             raise KeyboardInterrupt(self.asked)
@@ -144,12 +146,26 @@ class Stopping:
         self._again += 1
         if self._again == 1:
             what = f"for {self.doing} to end" if self.doing else "for what is being recorded"
-            _say(f"still waiting {what}; once more leaves at once")
+            (_speakers[-1] if _speakers else _say)(f"still waiting {what}; once more leaves at once")
             return
         _say(f"left at once; run {self._run_id} has no end in its record, and can be resumed")
         if os.isatty(1):
             os.write(1, b"\x1b[?25h")  # a live screen has hidden the cursor
         os._exit(128 + number)
+
+
+_speakers: list[Callable[[str], None]] = []  # a screen that is drawn again and again would wipe out what is written
+
+
+@contextmanager
+def spoken_by(speaker: Callable[[str], None]) -> Generator[None]:
+    """While this is entered, what becomes of a stop that was asked for is told to `speaker`, instead of written. It is
+    called in the middle of anything, and is to return at once."""
+    _speakers.append(speaker)
+    try:
+        yield
+    finally:
+        _speakers.remove(speaker)
 
 
 def _say(text: str) -> None:

@@ -7,6 +7,7 @@ from opgraph.operate import inspect
 from opgraph.operate.cancel import cancel
 from opgraph.show.cli.commands import OK, RUN_FAILED
 from opgraph.show.cli.options import Chosen, project_options
+from opgraph.show.cli.tree import listed
 
 
 @click.command("cancel")
@@ -22,11 +23,14 @@ def command(ctx: click.Context, chosen: Chosen, run: str, wait: float) -> None:
     with chosen.instance() as instance:
         run_id = inspect.find_run(instance.record, run)
         status = cancel(instance, run_id, wait=wait)
-    if status is RunStatus.CANCELED:
-        print(f"run {run_id[:8]} is cancelled; `opgraph resume{chosen.typed} {run_id[:8]}` goes on from there")
-        ctx.exit(OK)
-    if status.is_final:
-        print(f"run {run_id[:8]} ended before it could be cancelled: {status.value}")
-        ctx.exit(OK if status is RunStatus.SUCCESS else RUN_FAILED)
-    print(f"run {run_id[:8]} was asked to stop and has not ended yet: {status.value}")
-    ctx.exit(RUN_FAILED)
+        again = f"`opgraph resume{chosen.typed} {run_id[:8]}` goes on from there"
+        if status is RunStatus.CANCELED:
+            print(f"run {run_id[:8]} is cancelled; {again}")
+        elif status.is_final:
+            print(f"run {run_id[:8]} ended before it could be cancelled: {status.value}")
+        else:
+            fold = inspect.folded(instance.record, run_id, inspect.plan_of(instance.record, run_id))
+            busy = listed([fold.key(step) for step in fold.running]) or "what is being recorded"
+            print(f"run {run_id[:8]} was asked to stop, and waits for {busy} to end")
+            print(f"  `kill -9 {fold.pid}` ends it at once; {again}")
+    ctx.exit(OK if status in (RunStatus.CANCELED, RunStatus.SUCCESS) else RUN_FAILED)

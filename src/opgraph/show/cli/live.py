@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections import deque
+from contextlib import ExitStack
 
 from rich.console import Console
 from rich.live import Live
@@ -17,8 +18,9 @@ from opgraph.events import AnyFact
 from opgraph.operate.fold import Fold
 from opgraph.plan.model import Plan
 from opgraph.record.store import Log
+from opgraph.run.stopping import spoken_by
 from opgraph.show.cli import ink
-from opgraph.show.cli.ink import BAD, BUSY, FAINT, PLAIN, STRONG, Line
+from opgraph.show.cli.ink import BAD, BUSY, FAINT, NOTE, PLAIN, STRONG, Line
 from opgraph.show.cli.tree import RunTree, tally
 
 _SOONEST = 0.1  # seconds between two pictures
@@ -43,6 +45,8 @@ class LiveTree:
         self._facts: deque[tuple[int, AnyFact]] = deque()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._draw_on, name="opgraph-live", daemon=True)
+        self._spoken = ExitStack()
+        self._told = ""  # what becomes of a stop that was asked for
         self.tree: RunTree | None = None
 
     @property
@@ -55,8 +59,12 @@ class LiveTree:
         self.tree = RunTree(Fold(plan))
         self._facts.extend(self._log.facts(run_id))
         self._take()
+        self._spoken.enter_context(spoken_by(self._tell))
         self._live.start()
         self._thread.start()
+
+    def _tell(self, text: str) -> None:
+        self._told = text
 
     def listen(self, seq: int, fact: AnyFact) -> None:
         """A fact was recorded."""
@@ -67,6 +75,7 @@ class LiveTree:
         if self.tree is None or self._over.is_set():
             return
         self._over.set()
+        self._spoken.close()
         if self._thread.is_alive():
             self._thread.join()
         self._take()
@@ -95,8 +104,8 @@ class LiveTree:
         assert self.tree is not None
         fold, now = self.tree.fold, time.time()
         size = self._console.size
-        lines = self.tree.fitting(max(size.height - 4, 3), now)
-        lines += [[], self._footer(fold, now)]
+        lines = self.tree.fitting(max(size.height - 5, 3), now)
+        lines += [[], self._footer(fold, now), *([[(self._told, NOTE)]] if self._told else [])]
         text = Text(no_wrap=True, overflow="ellipsis")
         for i, line in enumerate(lines):
             if i:

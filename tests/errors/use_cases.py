@@ -28,7 +28,6 @@ from opgraph import (
     EventType,
     FilesystemIOManager,
     Instance,
-    IOManager,
     MaterializeResult,
     OpExecutionContext,
     Out,
@@ -456,17 +455,6 @@ def downstream(upstream):
 @case("run.missing.NeverMaterialized")
 def never_materialized():
     materialize([upstream, downstream], selection="downstream")
-
-
-@case("operate.api.NotLoadedForResult")
-def not_loaded_for_result():
-    class Writing(IOManager):
-        def handle_output(self, context, obj): ...
-
-        def load_input(self, context):
-            raise OSError("no line")
-
-    materialize([upstream], resources={"io_manager": Writing()}).output_for_node("upstream")
 
 
 @case("run.missing.AssetValueLost")

@@ -226,4 +226,4 @@ def test_a_custom_io_manager_loads_what_an_asset_wrote_itself():
             return context.asset_key.text
 
     result = og.materialize([table, rows], resources={"io_manager": Tables()})
-    assert result.output_for_node("rows") == "rows"
+    assert result.output_for_node("rows") == "table"

@@ -8,6 +8,7 @@ import pytest
 
 from opgraph.declare.inputs import In, Nothing
 from opgraph.declare.materialization import AssetMaterialization, MaterializeResult
+from opgraph.declare.metadata import MetadataValue
 from opgraph.declare.op import op
 from opgraph.declare.outputs import Out, Output
 from opgraph.errors import InvariantViolationError, StepOutputNotFoundError
@@ -161,7 +162,7 @@ def test_what_an_output_says():
         yield MaterializeResult(metadata={"n": 2})
 
     first, second = outputs(gives, assets={AssetKey("b"): "b"})
-    assert first == Came("a", 1, {"m": 1}, "v", {"t": "x"})
+    assert first == Came("a", 1, {"m": MetadataValue.int(1)}, "v", {"t": "x"})
     assert second == Came("b", None, {"n": 2}, has_value=False)
 
 
@@ -407,7 +408,10 @@ def test_metadata_from_the_context():
         yield Output(2, "b", metadata={"own": 2})
 
     assert outputs(returns, context=True) == [Came("result", 5, {"added": 1})]
-    assert [dict(each.metadata) for each in outputs(generates, context=True)] == [{}, {"own": 2, "added": 1}]
+    assert [dict(each.metadata) for each in outputs(generates, context=True)] == [
+            {},
+            {"own": MetadataValue.int(2), "added": 1},
+        ]
 
 
 def test_metadata_too_late():

@@ -336,7 +336,7 @@ def test_io_managers_as_classes():
         return one + "!"
 
     result = og.materialize([one, two], resources={"io_manager": Memory(prefix="> ", noisy=Noisy())})
-    assert result.output_for_node("two") == "> > one!"
+    assert result.output_for_node("two") == "> one!"
     assert log == ["up noisy", "down noisy"]
     assert result.asset_materializations_for_node("one")[0].metadata["prefix"].value == "> "
 
@@ -358,9 +358,13 @@ def test_io_managers_of_functions_and_factories():
     def one():
         return 1
 
+    @og.asset
+    def two(one):
+        return one
+
     def run(manager, **options):
-        result = og.materialize([one], resources={"io_manager": manager, "word": "w"}, **options)
-        return result.output_for_node("one")
+        result = og.materialize([one, two], resources={"io_manager": manager, "word": "w"}, **options)
+        return result.output_for_node("two")
 
     assert run(made) == "w1"
     assert run(Factory(prefix="f")) == "f1"
@@ -619,11 +623,11 @@ def test_managers_are_told_what_was_declared_and_configured():
     class Telling(Connected):
         def handle_output(self, context, obj):
             super().handle_output(context, obj)
-            told.append((context.resource_config, context.dagster_type))
+            told.append((context.resource_config, context.dagster_type.display_name))
 
         def load_input(self, context):
             made = context.upstream_output
-            told.append((context.resource_config, dict(made.metadata), made.op_def.name, made.dagster_type))
+            told.append((context.resource_config, dict(made.metadata), made.op_def.name, made.dagster_type.typing_type))
             return super().load_input(context)
 
     @og.io_manager(config_schema={"base": str})
@@ -644,7 +648,7 @@ def test_managers_are_told_what_was_declared_and_configured():
 
     assert it.execute_in_process().success
     assert told == [
-        ({"base": "here"}, int),
+        ({"base": "here"}, "Int"),
         ({"base": "here"}, {"rows": 1}, "first", int),
-        ({"base": "here"}, None),
+        ({"base": "here"}, "Any"),
     ]

@@ -1,7 +1,7 @@
 """Definitions: everything a project declares, in one object."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias, cast
+from typing import Any, ClassVar, TypeAlias, cast
 
 from opgraph.declare import ports
 from opgraph.declare.accepted import expect
@@ -11,6 +11,7 @@ from opgraph.declare.frozen import Frozen, made, replaced
 from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
 from opgraph.declare.job import AssetJob
 from opgraph.declare.mapped import map_asset_specs
+from opgraph.declare.metadata import facts
 from opgraph.declare.mistakes import gathered, report
 from opgraph.declare.selection import CoercibleToAssetSelection, selection_of
 from opgraph.declare.spec import AssetSpec
@@ -52,6 +53,12 @@ class Definitions(Frozen):
     metadata: Mapping[str, Any]
     source: Source | None
 
+    # What no definitions have yet; code that asks is told so.
+    asset_checks: ClassVar[None] = None
+    loggers: ClassVar[None] = None
+    schedules: ClassVar[None] = None
+    sensors: ClassVar[None] = None
+
     def __init__(
         self,
         assets: Iterable[Any] | None = None,
@@ -85,7 +92,7 @@ class Definitions(Frozen):
             jobs=[_job(each) for each in kept_jobs],
             resources=dict(resources or {}),
             executor=executor,
-            metadata=dict(metadata or {}),
+            metadata=facts(metadata),
             source=where,
         )
 

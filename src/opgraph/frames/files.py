@@ -151,7 +151,7 @@ class JSONIOManager(ConfigurableIOManager):
             value = json.loads(data)
         except ValueError as error:
             raise UnloadableValueError("value", context.name if context.has_input_name else "", str(error)) from error
-        kind = kind_of(context.dagster_type) or kind
+        kind = kind_of(getattr(context.dagster_type, "typing_type", None)) or kind
         return value if kind in ("", "json") else from_arrow(pa.Table.from_pylist(value), kind)
 
     def _at(self) -> Place:

@@ -57,7 +57,7 @@ def _is_row(cls: Any) -> bool:
 
 def wanted(context: InputContext, stored: str) -> str:
     """The kind of table to load: as the input is annotated, else as it was stored, else Arrow."""
-    return kind_of(context.dagster_type) or stored or "arrow"
+    return kind_of(getattr(context.dagster_type, "typing_type", None)) or stored or "arrow"
 
 
 def to_arrow(value: Any, manager: str, context: OutputContext) -> tuple[Any, str]:

@@ -17,12 +17,10 @@ from opgraph.declare.reconstruct import ReconstructableJob
 from opgraph.declare.reexecution import ReexecutionOptions
 from opgraph.declare.unsupported import refuse
 from opgraph.errors import (
-    Error,
     InvalidInvocationError,
     Source,
     StepFailedError,
     UnknownRun,
-    ValueNotFoundError,
     show_own_code_only,
 )
 from opgraph.events import Kept, Place, RunStatus
@@ -335,7 +333,7 @@ def _again(plan: Plan, parent: RunRow, options: ReexecutionOptions, instance: In
 
 
 def _run(target: Target, plan: Plan, instance: Instance, **options: Any) -> RunOutcome:
-    # An I/O manager that is put away with the run may not load any more, so what it stores is held for the result.
+    # A user's I/O manager may load nothing, or something else than it stored, so the result has the value as it came.
     return start(target, plan, instance, forward=True, hold=True, **options)
 
 
@@ -383,19 +381,6 @@ def _doing(outcome: RunOutcome) -> str:
     return "in step"
 
 
-class NotLoadedForResult(ValueNotFoundError):
-    """A result was asked for a value that an I/O manager stored, and that it does not load. `__cause__` says why."""
-
-    def __init__(self, step: str, output: str, manager: str, cause: Exception) -> None:
-        self.step, self.output, self.manager = step, output, manager
-        super().__init__(
-            f"output `{output}` of step `{step}` is stored, and I/O manager `{manager}` does not load it: "
-            f"{type(cause).__name__}: {cause}",
-            fix="a result asks the I/O manager for each value: make its `load_input` load what it stored, or look "
-            "where it stored it",
-        )
-
-
 def result_of(target: Target, outcome: RunOutcome, instance: Instance) -> ExecuteInProcessResult:
     """What users look at afterwards."""
     row = instance.record.run(outcome.run_id)
@@ -410,14 +395,9 @@ def result_of(target: Target, outcome: RunOutcome, instance: Instance) -> Execut
             if kept.run not in makers:
                 makers[kept.run] = _makers(kept.run, instance)
             maker = makers[kept.run].get(kept.seq, "")
-        try:
-            return outcome.shelf.get(kept, None, "", "", step_key=maker)
-        except Exception as error:
-            if kept.run != outcome.run_id or (maker, place_of(kept.stored)) not in held:
-                if isinstance(error, Error) or kept.stored.place is not Place.MANAGER:
-                    raise
-                raise NotLoadedForResult(maker, kept.stored.output, kept.stored.io_manager, error) from error
-            return held[maker, place_of(kept.stored)]  # its I/O manager was put away: the value as the op gave it
+        if kept.run == outcome.run_id and (maker, place_of(kept.stored)) in held:
+            return held[maker, place_of(kept.stored)]
+        return outcome.shelf.get(kept, None, "", "", step_key=maker)
 
     definition = getattr(target, "definition", None)
     return ExecuteInProcessResult(row, outcome.plan, instance, load, definition, target.project)

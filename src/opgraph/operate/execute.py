@@ -385,7 +385,7 @@ def _drive(
         opened,
         target.project,
         lambda step, attempt: StepLog(said, step, attempt),
-        opened.ends if hold else lambda _: False,
+        hold=hold,
     )
     side = RunSide(
         run_id=writer.run_id,

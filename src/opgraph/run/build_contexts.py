@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from opgraph.declare.recipe import InitResourceContext
+from opgraph.declare.viewed import type_view
 from opgraph.errors import NotYetSupportedError, Source
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 from opgraph.run import mistakes
@@ -164,7 +165,7 @@ def build_output_context(
         key=AssetKey.from_coercible(asset_key) if asset_key is not None else None,
         definition_metadata=definition_metadata if definition_metadata is not None else metadata or {},
         output_metadata=output_metadata or {},
-        dagster_type=dagster_type,
+        dagster_type=_viewed(dagster_type),
         resources=Resources(Opened(resources or {})),
         resource_config=resource_config,
         op_def=op_def,
@@ -217,7 +218,7 @@ def build_input_context(
         upstream_output=upstream_output,
         key=AssetKey.from_coercible(asset_key) if asset_key is not None else None,
         definition_metadata=definition_metadata if definition_metadata is not None else metadata or {},
-        dagster_type=dagster_type,
+        dagster_type=_viewed(dagster_type),
         resources=Resources(Opened(resources or {})),
         resource_config=resource_config,
         op_def=op_def,
@@ -293,6 +294,10 @@ def build_asset_context(
     side = _side("build_asset_context", resources, instance, partition_key, run_tags)
     selected = None if selected_output_names is None else frozenset(selected_output_names)
     return AssetExecutionContext(None, side, selected=selected, is_subset=selected is not None, config=asset_config)
+
+
+def _viewed(kind: Any) -> Any:
+    return kind if hasattr(kind, "typing_type") else type_view(... if kind is None else kind, ...)
 
 
 def _side(

@@ -44,7 +44,7 @@ class Managers:
         resources: by key, I/O managers among them.
         project: the assets, of which contexts tell; None for a job of ops.
         log: makes the logger that managers write to, for a step and attempt.
-        hold: tells of an I/O manager whether what it stores is kept at hand too, for who looks at the run afterwards.
+        hold: whether what a user's I/O manager stores is kept at hand too, for who looks at the run afterwards.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Managers:
         resources: Mapping[str, Any],
         project: Project | None,
         log: Callable[[int, int], Any],
-        hold: Callable[[str], bool],
+        hold: bool,
     ) -> None:
         self._instance, self._run_id, self._job, self._resources = instance, run_id, job, resources
         self._project, self._log, self._hold = project, log, hold
@@ -122,7 +122,7 @@ class Managers:
             self.reported.extend((now, event) for event in context.reported)
         if context.added_metadata:
             metadata = {**metadata, **all_to_wire(context.added_metadata)}
-        if self._hold(output.io_manager):
+        if self._hold and self._is_users(manager, output.io_manager):
             name = output.name if came.mapping_key is None else f"{output.name}[{came.mapping_key}]"
             self.held[bound.step.key, name] = came.value
         place = Place.MEMORY if isinstance(manager, InMemoryIOManager) else Place.MANAGER
@@ -255,6 +255,12 @@ class Managers:
         """Whether an asset is made elsewhere."""
         node = self._project.graph.nodes.get(AssetKey(asset)) if self._project is not None else None
         return node is not None and (node.unit is None or not node.unit.definition.is_executable)
+
+    def _is_users(self, manager: Any, key: str) -> bool:
+        """Whether a manager may not load what it stored: it is not one of ours, or is put away with the run."""
+        if not type(manager).__module__.startswith("opgraph."):
+            return True
+        return isinstance(self._resources, Opened) and self._resources.ends(key)
 
     def is_own(self, key: str) -> bool:
         """Whether the I/O manager of a key is our own store."""

@@ -40,7 +40,7 @@ class Shelf:
         resources: by key, I/O managers among them.
         project: the assets, for those loaded from outside the plan; None for a job of ops.
         log: makes the logger that managers write to, for a step and attempt.
-        hold: tells of an I/O manager whether what it stores is kept at hand too, for who looks at the run afterwards.
+        hold: whether what a user's I/O manager stores is kept at hand too, for who looks at the run afterwards.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Shelf:
         resources: Mapping[str, Any],
         project: Project | None,
         log: Callable[[int, int], Any],
-        hold: Callable[[str], bool] = lambda _: False,
+        hold: bool = False,
     ) -> None:
         self.run_id = run_id
         self._instance, self._resources, self._project = instance, resources, project

@@ -27,7 +27,7 @@ class OutputContext(Struct, kw_only=True, eq=False):
         attempt: 1, 2, …
         definition_metadata: the metadata that was declared for the output or the asset.
         output_metadata: the metadata that came with the value.
-        dagster_type: the declared type.
+        dagster_type: the declared type, or that of the annotation: `typing_type` and `display_name`.
         resources: the resources of the run.
         resource_config: the configuration of the I/O manager.
         log: where to write log lines.
@@ -93,9 +93,17 @@ class OutputContext(Struct, kw_only=True, eq=False):
             raise MetadataTwice(self.name, twice)
         self.added_metadata.update(metadata)
 
+    def get_logged_metadata(self) -> Mapping[str, Any]:
+        """What `add_output_metadata` was told so far."""
+        return dict(self.added_metadata)
+
     def log_event(self, event: Any) -> None:
         """Report a materialization or an observation beside this value."""
         self.reported.append(event)
+
+    def get_logged_events(self) -> Sequence[Any]:
+        """What `log_event` was told so far."""
+        return list(self.reported)
 
     def get_run_scoped_output_identifier(self) -> Sequence[str]:
         """The run, the step, the output and the mapping key, if any: a place that no other output has."""
@@ -147,7 +155,7 @@ class InputContext(Struct, kw_only=True, eq=False):
         step_key: the step that asks for the value; empty when a person does.
         run_id: the run of that step.
         definition_metadata: the metadata that was declared for the input.
-        dagster_type: the declared type.
+        dagster_type: the declared type, or that of the annotation: `typing_type` and `display_name`.
         resources: the resources of the run.
         resource_config: the configuration of the I/O manager.
         log: where to write log lines.

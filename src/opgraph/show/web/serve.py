@@ -15,6 +15,7 @@ from opgraph.operate.project import Location, make_home
 from opgraph.show.web.app import make_app
 from opgraph.show.web.desk import Desk
 from opgraph.show.web.guard import default_token_file, token_in
+from opgraph.show.web.memory import share_memory
 
 _ALSO = (".toml", ".yaml", ".yml", ".sql")  # files besides Python's that definitions are made of; ops write others
 _PORTS = 20  # tried one after another where none was asked for
@@ -82,6 +83,7 @@ def serve(
     except OSError as problem:
         raise NoToken(path, problem.strerror or str(problem)) from None
     listening = _listen(host, port)
+    share_memory()
     desk = Desk(location, mode)
     shown = "127.0.0.1" if host in ("0.0.0.0", "::", "") else f"[{host}]" if ":" in host else host  # noqa: S104 - compared
     address = f"http://{shown}:{listening.getsockname()[1]}"

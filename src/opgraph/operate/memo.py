@@ -24,6 +24,7 @@ from opgraph.plan.code import function_hash
 from opgraph.plan.memo import memoized, name_of, run_anew
 from opgraph.plan.mistakes import WouldRun
 from opgraph.plan.model import (
+    Decision,
     Do,
     FromAsset,
     FromCaller,
@@ -44,6 +45,7 @@ from opgraph.run.memo import remember
 from opgraph.values.manager import FilesystemIOManager
 
 _UNFINISHED = (RunStatus.STARTED, RunStatus.STARTING, RunStatus.CANCELING)
+_OUT = Decision(Do.RUN, "opted out")
 _DEAD = 5  # how many runs whose processes died are looked at for values that can be reused
 
 
@@ -99,17 +101,20 @@ def with_memo(
     Raises:
         WouldRun: only stored values were to be used, and a step would run.
     """
-    opted = [_is_memoized(nodes[step.node], units.get(step.unit), run_tags, how.default) for step in plan.steps]
+    said = [_said(nodes[step.node], units.get(step.unit), run_tags) for step in plan.steps]
+    opted = [how.default if each is None else each for each in said]
     if not any(opted):
         if how.reuse is Reuse.ONLY:
             raise WouldRun([(step.key, "it is not memoized") for step in plan.steps])
         return plan
     memos = _Memos(plan, instance, settings, resources, units, given)
-    steps = tuple(
-        msgspec.structs.replace(step, memo=memos.of(step, nodes[step.node])) if some else step
-        for step, some in zip(plan.steps, opted, strict=True)
-    )
-    plan = msgspec.structs.replace(plan, steps=steps)
+    steps = list(plan.steps)
+    for i, step in enumerate(plan.steps):
+        if opted[i]:
+            steps[i] = msgspec.structs.replace(step, memo=memos.of(step, nodes[step.node]))
+        elif said[i] is False and step.decision.do is Do.RUN:
+            steps[i] = msgspec.structs.replace(step, decision=_OUT)
+    plan = msgspec.structs.replace(plan, steps=tuple(steps))
     if how.reuse is Reuse.NONE:
         return run_anew(plan)
     catch_up(instance)
@@ -152,23 +157,25 @@ def note(instance: Instance, run_id: str) -> None:
         remember(instance.record, run_id, decode_plan(row.plan))
 
 
-def _is_memoized(flat: FlatStep, unit: Unit | None, run_tags: Mapping[str, str], default: bool) -> bool:
-    """What was said nearest to the op: of its call, itself, the graphs around it, the asset, the job or run."""
+def _said(flat: FlatStep, unit: Unit | None, run_tags: Mapping[str, str]) -> bool | None:
+    """What was said nearest to the op: of its call, itself, the graphs around it, the asset, the job or run; None:
+    nothing was."""
     for tags in _tags(flat, unit, run_tags):
         said = tags.get(MEMOIZE) if tags else None
         if said is not None:
             return said.lower() == "true"
-    return default
+    return None
 
 
 def _tags(flat: FlatStep, unit: Unit | None, run_tags: Mapping[str, str]) -> list[Mapping[str, str]]:
-    found: list[Mapping[str, str]] = [flat.node.tags] if flat.node is not None else []
-    found.append(flat.op.tags)
+    found: list[Mapping[str, str]] = [flat.op.tags] if flat.node is None else [flat.node.tags, flat.op.tags]
     for node in reversed(flat.parents):
-        found += [node.tags, node.definition.tags]
+        found += (node.tags, node.definition.tags)
     if unit is not None:
-        found += [unit.definition.op_tags, unit.definition.node_def.tags]
-    return [*found, run_tags]
+        definition = unit.definition
+        found += (definition.op_tags, definition.node_def.tags)
+    found.append(run_tags)
+    return found
 
 
 class _Memos:

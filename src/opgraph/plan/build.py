@@ -284,6 +284,8 @@ class _Layout:
             {s.step for s in _steps_of(self.inputs[d])} | {s.step for s in self.after[d]}
             for d in range(len(self.drafts))
         ]
+        if all(d > source for d, sources in enumerate(upstream) for source in sources):
+            return list(range(len(upstream))), set()  # as definitions mostly stand
         waiting = [len(u) for u in upstream]
         downstream: list[list[int]] = [[] for _ in self.drafts]
         for d, sources in enumerate(upstream):
@@ -317,12 +319,13 @@ class _Layout:
         moved = any(d != i for i, d in enumerate(self.order))  # rarely: definitions mostly stand in a fitting order
         reasons = _Reasons(self)
         makers = [{step for step, _ in each.part.unit.key_at} for each in self.parts]
+        of_parts = [(each.part.unit.definition, each.part.is_subset) for each in self.parts]
         known: dict[tuple[int, tuple[str, ...]], tuple[StepOutput, ...]] = {}  # of ops that make no asset
         steps: list[Step] = []
         for d in self.order:
             p, number = self.drafts[d]
             each = self.parts[p]
-            unit, flat = each.part.unit, each.part.unit.flat.steps[number]
+            (definition, is_subset), unit, flat = of_parts[p], each.part.unit, each.part.unit.flat.steps[number]
             same = (id(flat.op), each.part.needed[number])
             outputs = known.get(same) if number not in makers[p] else None
             if outputs is None:
@@ -335,7 +338,7 @@ class _Layout:
                 inputs = tuple(StepInput(i.name, renumbered(i.source, place), i.manager, i.nothing) for i in inputs)
                 after = tuple(FromStep(place[a.step], a.output) for a in after)
                 mapped = tuple(FromMapped(place[m.step], m.output) for m in mapped)
-            timeout, executor = limits_of(flat, unit.definition.op_tags)
+            timeout, executor = limits_of(flat, definition.op_tags)
             steps.append(
                 Step(
                     key=each.key(flat),
@@ -347,12 +350,12 @@ class _Layout:
                     after=after,
                     over=mapped,
                     unit=unit.name,
-                    subset=each.part.is_subset,
+                    subset=is_subset,
                     code_version=flat.op.code_version or "",
                     code=function_hash(flat.op.body.fn),
                     timeout=timeout,
                     executor=executor,
-                    pools=pools_of(flat, unit.definition.pool),
+                    pools=pools_of(flat, definition.pool),
                 )
             )
         return steps

@@ -46,7 +46,8 @@ def limits_of(step: FlatStep, defaults: Mapping[str, str]) -> tuple[float | None
 
 def pools_of(step: FlatStep, of_assets: str | None) -> tuple[str, ...]:
     """The pools of which a step holds a slot while it runs: its op's, and that of the asset definition around it."""
-    return tuple(dict.fromkeys(pool for pool in (step.op.pool, of_assets) if pool))
+    own = step.op.pool
+    return tuple(dict.fromkeys(pool for pool in (own, of_assets) if pool)) if own or of_assets else ()
 
 
 def seconds_of(tags: Mapping[str, str], owner: str, where: Source | None) -> float | None:

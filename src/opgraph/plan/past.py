@@ -1,7 +1,9 @@
 """What an earlier run left behind: for each of its steps how it ended and which values it stored."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from msgspec import Struct
 
 from opgraph.events import (
     AnyFact,
@@ -19,13 +21,12 @@ from opgraph.events import (
 from opgraph.plan.model import Plan
 
 
-@dataclass(slots=True)
-class PastStep:
+class PastStep(Struct):
     """How a step ended: `succeeded`, `failed`, `skipped` (nothing to do), `blocked` (upstream failed), `interrupted`,
     or `pending` (the run did not get to it)."""
 
     ending: str = "pending"
-    kept: dict[str, Kept] = field(default_factory=dict[str, Kept])
+    kept: dict[str, Kept] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,10 @@ def fold(run_id: str, plan: Plan, facts: Iterable[tuple[int, AnyFact]], keys: Se
     for seq, fact in facts:
         match fact:
             case StepStarted():
-                if steps[fact.step].ending != "succeeded":  # one that had succeeded makes a lost value again
+                step = steps[fact.step]
+                if step.ending == "pending":
+                    step.ending = "interrupted"
+                elif step.ending != "succeeded":  # one that had succeeded makes a lost value again
                     steps[fact.step] = PastStep("interrupted")
             case OutputStored():
                 kept = steps[fact.step].kept

@@ -25,7 +25,6 @@ from opgraph.plan.model import (
     Plan,
     Role,
     Step,
-    StepInput,
     outputs_in,
 )
 from opgraph.plan.past import Past, PastStep
@@ -99,26 +98,25 @@ def _only_of(plan: Plan, asked: Mapping[int, Decision]) -> dict[FromMapped, set[
 
 def upstream(step: Step) -> list[FromStep]:
     """The step outputs that a step depends on, for their values or for order."""
-    return [*step.after, *_wired(step, lambda _: True)]
-
-
-def _wired(step: Step, which: Callable[[StepInput], bool]) -> list[FromStep]:
-    return [output for each in filter(which, step.inputs) for output in outputs_in(each.source)]
+    return [*step.after, *[output for each in step.inputs for output in outputs_in(each.source)]]
 
 
 def _loads(step: Step) -> list[FromStep]:
     """The step outputs whose values a step loads."""
-    return _wired(step, lambda each: not each.nothing)
+    return [output for each in step.inputs if not each.nothing for output in outputs_in(each.source)]
 
 
 def _replan(plan: Plan, past: Past, trouble: Trouble, asked: dict[int, Decision], *, only: bool) -> Plan:
     decisions: list[Decision] = []
     then = {step.key: step for step in past.plan.steps}
+    # The numbers that mean another step than in the earlier plan: mostly few.
+    moved = {i for i, pair in enumerate(zip(plan.steps, past.plan.steps, strict=False)) if pair[0].key != pair[1].key}
     unsettled = _unsettled(past)
     changing: list[bool] = []  # by step: whether it, or one that is made of it, may run
     for i, step in enumerate(plan.steps):
-        before = past.steps.get(step.key)
-        rewired = step.key in then and _wiring(plan, step) != _wiring(past.plan, then[step.key])
+        before, old = past.steps.get(step.key), then.get(step.key)
+        same = old is None or (old.inputs == step.inputs and moved.isdisjoint([s.step for s in upstream(step)]))
+        rewired = not same and _wiring(plan, step) != _wiring(past.plan, then[step.key])
         if i in asked:
             decisions.append(asked[i])
         elif only:

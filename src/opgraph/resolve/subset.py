@@ -54,7 +54,7 @@ def part_of(unit: Unit, selected: AbstractSet[AssetKey]) -> Part:
                 elif not flat.op.ins[name].is_nothing:
                     siblings.add(key)
     in_order = {
-        step: tuple(name for name in unit.flat.steps[step].op.outs if name in needed[step]) for step in sorted(needed)
+        step: tuple([name for name in unit.flat.steps[step].op.outs if name in needed[step]]) for step in sorted(needed)
     }
     return Part(unit, frozenset(selected), in_order, frozenset(siblings))
 

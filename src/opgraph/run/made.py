@@ -54,6 +54,8 @@ class Made:
 
 def past_of(run_id: str, plan: Plan, facts: Iterable[tuple[int, AnyFact]]) -> Past:
     """The past of a run, with the steps that it made."""
+    if not fans_out(plan):
+        return fold(run_id, plan, facts)
     facts = list(facts)
     made = Made(plan)
     for seq, fact in facts:

@@ -13,6 +13,7 @@ from opgraph.keys import AssetKey
 from opgraph.plan.model import FromAsset, Policy, Role
 from opgraph.resolve.flatten import OuterInput, StepOut
 from opgraph.run.binding import BoundStep
+from opgraph.run.body import Coming
 from opgraph.run.captured import Captured
 from opgraph.run.context import AssetExecutionContext, AssetSide, OpExecutionContext, RunSide
 from opgraph.run.executors.protocol import Emit, Ended, Missing, Stopped, Task
@@ -144,13 +145,13 @@ class Attempts:
                 context = self._contexts[task.step] = self._context(bound, task.attempt, selected)
             started = bound.call.start(ins, context)
             if bound.flat.op.body.kind == "async":
-                items = bound.call.returned(await started, context, selected, loop)
+                items = Coming(bound.call, context, selected).returned(await started, loop)
                 if going.witness is not None:
                     items = going.witness.of(items)
                 outputs, blob = self._outputs.store(bound, going, items)
             else:
                 outputs, blob = await self._outputs.store_as_they_come(
-                    bound, going, bound.call.stream_async(started, context, selected), pause
+                    bound, going, Coming(bound.call, context, selected).stream_async(started), pause
                 )
             if self._contexts:
                 self._outputs.report_logged(going)

@@ -1,7 +1,7 @@
 """The one way to call an op's function: whatever kind it is and however it returns, its outputs come as a stream."""
 
 import typing
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, TypeAlias, cast
@@ -54,8 +54,8 @@ class OpCall:
     """
 
     __slots__ = (
-        "_after", "_assets", "_expects", "_fn", "_in_order", "_in_types", "_names", "_out_types", "_outs", "_quick",
-        "defaults", "direct", "injects", "op", "takes_context",
+        "_fn", "_in_order", "_in_types", "_quick", "after", "assets", "defaults", "direct", "expects", "injects",
+        "names", "op", "out_types", "takes_context",
     )  # fmt: skip
 
     def __init__(
@@ -73,20 +73,19 @@ class OpCall:
             name: each.default_value for name, each in op.ins.items() if each.default_value is not NO_DEFAULT
         }
         self._fn = body.fn
-        self._outs = op.outs
-        self._names = tuple(op.outs)
-        self._assets = assets
-        self._after = after
+        self.names = tuple(op.outs)
+        self.assets = assets
+        self.after = after
         self.takes_context = body.takes_context
         self.injects = body.config is not None or bool(body.resources)  # parameters that are no inputs
         self._in_order = body.params if body.code.co_posonlyargcount else ()
         self._in_types = input_types(op)
-        self._out_types = output_types(op)
-        self._expects = _expected(op) if body.kind in ("sync", "async") else None
-        plain = body.kind == "sync" and len(self._names) == 1 and not self._expects and not self._in_order
+        self.out_types = output_types(op)
+        self.expects = _expected(op) if body.kind in ("sync", "async") else None
+        plain = body.kind == "sync" and len(self.names) == 1 and not self.expects and not self._in_order
         # The commonest case: a function of one output, which returns a plain value.
-        single = op.outs[self._names[0]] if plain else None
-        self._quick = self._names[0] if single is not None and not (single.is_nothing or single.is_dynamic) else None
+        single = op.outs[self.names[0]] if plain else None
+        self._quick = self.names[0] if single is not None and not (single.is_nothing or single.is_dynamic) else None
 
     def outputs(
         self,
@@ -108,25 +107,25 @@ class OpCall:
             StepOutputNotFoundError: it ended without a required output that is selected.
             Exception: whatever the function raises.
         """
-        if self._in_types:
-            self._check_inputs(ins)
-        if self._quick is not None:
-            value = self._fn(context, **ins) if self.takes_context else self._fn(**ins)
-            if type(value) not in _SPECIAL and (context is None or not context.added_metadata):
-                name = self._quick
-                if self._out_types:
-                    self._check_type(name, value)
-                if selected is None or name in selected:
-                    return (Came(name, value),)
-                return (Came(name, value, asked=False),)
-            return self.returned(value, context, selected, loop)
-        return self.returned(self._start(ins, context), context, selected, loop)
+        value = self.start(ins, context)
+        name = self._quick
+        if name is not None and type(value) not in _SPECIAL and (context is None or not context.added_metadata):
+            if self.out_types:
+                self.check_type(name, value)
+            if selected is None or name in selected:
+                return (Came(name, value),)
+            return (Came(name, value, asked=False),)
+        return Coming(self, context, selected).returned(value, loop)
 
     def start(self, ins: dict[str, Any], context: OpExecutionContext | None) -> Any:
         """Call the function: what it returns, or its coroutine or generator."""
         if self._in_types:
             self._check_inputs(ins)
-        return self._start(ins, context)
+        if self._in_order:
+            rest = dict(ins)
+            args = [rest.pop(name) for name in self._in_order if name in rest and name not in self.op.body.keyword_only]
+            return self._fn(context, *args, **rest) if self.takes_context else self._fn(*args, **rest)
+        return self._fn(context, **ins) if self.takes_context else self._fn(**ins)
 
     def _check_inputs(self, ins: Mapping[str, Any]) -> None:
         for name, classes in self._in_types.items():
@@ -139,115 +138,132 @@ class OpCall:
             if not isinstance(value, classes):
                 raise WrongType(self.op.name, "input", name, classes, value, self.op.source)
 
-    def _check_type(self, name: str, value: Any) -> None:
-        classes = self._out_types.get(name)
+    def check_type(self, name: str, value: Any) -> None:
+        """Whether the value of an output is of the type that is declared for it.
+
+        Raises:
+            WrongType: it is not.
+        """
+        classes = self.out_types.get(name)
         if classes is not None and value.__class__ is not classes[0] and not isinstance(value, classes):
             raise WrongType(self.op.name, "output", name, classes, value, self.op.source)
 
-    def _start(self, ins: dict[str, Any], context: OpExecutionContext | None) -> Any:
-        if self._in_order:
-            rest = dict(ins)
-            args = [rest.pop(name) for name in self._in_order if name in rest and name not in self.op.body.keyword_only]
-            return self._fn(context, *args, **rest) if self.takes_context else self._fn(*args, **rest)
-        return self._fn(context, **ins) if self.takes_context else self._fn(**ins)
 
-    def returned(
-        self, value: Any, context: OpExecutionContext | None, selected: AbstractSet[str] | None, loop: EventLoop
-    ) -> Iterable[Item]:
-        """The outputs in what `start` gave."""
+class Coming:
+    """What one call of an op gives, checked as it comes.
+
+    Args:
+        call: how the op is called.
+        context: what the function was given; None: it takes none.
+        selected: the outputs that the selection needs; None: all.
+        raw: whether a generator's items are handed on as they are, once they were checked.
+    """
+
+    __slots__ = ("_call", "_context", "_name", "_raw", "_seen", "_selected", "_where")
+
+    def __init__(
+        self,
+        call: OpCall,
+        context: OpExecutionContext | None,
+        selected: AbstractSet[str] | None,
+        *,
+        raw: bool = False,
+    ) -> None:
+        self._call, self._context, self._selected, self._raw = call, context, selected, raw
+        self._name, self._where = call.op.name, call.op.source
+        self._seen: set[str] = set()
+
+    def _is_asked(self, name: str) -> bool:
+        return self._selected is None or name in self._selected
+
+    def returned(self, value: Any, loop: EventLoop) -> Iterable[Item]:
+        """The outputs in what `OpCall.start` gave."""
         kind = _class_of(value)
         if kind is CoroutineType:
             value = loop.run(value)
             kind = _class_of(value)
         if kind is GeneratorType:
-            return self.stream(value, context, selected)
+            return self.stream(value)
         if kind is AsyncGeneratorType:
-            return self.stream(loop.iterate(value), context, selected)
-        return self.split(value, context, selected)
+            return self.stream(loop.iterate(value))
+        return self.split(value)
 
-    def stream(
-        self, items: Iterable[Any], context: OpExecutionContext | None, selected: AbstractSet[str] | None
-    ) -> Iterator[Item]:
+    def stream(self, items: Iterable[Any]) -> Generator[Any]:
         """The outputs that a generator yields, checked one by one, and at the end those that are missing."""
-        seen: set[str] = set()
-        if context is not None:
-            context.came = seen
+        self._tell_context()
         for item in items:
-            yield self.check(item, seen, context, selected)
-        yield from self.rest(seen, context, selected)
+            came = self._check(item)
+            yield item if self._raw else came
+        yield from self._rest()
 
-    async def stream_async(
-        self, items: AsyncGenerator[Any, Any], context: OpExecutionContext | None, selected: AbstractSet[str] | None
-    ) -> AsyncIterator[Item]:
+    async def stream_async(self, items: AsyncGenerator[Any, Any]) -> AsyncGenerator[Any, None]:
         """The same for an async generator, on the event loop that it is on."""
-        seen: set[str] = set()
-        if context is not None:
-            context.came = seen
+        self._tell_context()
         async for item in items:
-            yield self.check(item, seen, context, selected)
-        for missing in self.rest(seen, context, selected):
+            came = self._check(item)
+            yield item if self._raw else came
+        for missing in self._rest():
             yield missing
 
-    def check(
-        self, item: Any, seen: set[str], context: OpExecutionContext | None, selected: AbstractSet[str] | None
-    ) -> Item:
+    def _tell_context(self) -> None:
+        """For metadata that comes too late."""
+        if self._context is not None:
+            self._context.came = self._seen
+
+    def _check(self, item: Any) -> Item:
         """What was yielded, as an output."""
         kind = _class_of(item)
         if kind is AssetMaterialization or kind is AssetObservation:
             return item
         if kind is Output or kind is DynamicOutput:
-            name = item.output_name
-        elif kind is MaterializeResult:
-            name = self._output_of(item)
-        else:
-            raise mistakes.BareYield(self.op.name, kind.__qualname__, self._names, where=self.op.source)
-        return self._come(name, item, seen, context, selected)
+            return self._come(item.output_name, item)
+        if kind is MaterializeResult:
+            return self._come(self._output_of(item), item)
+        raise mistakes.BareYield(self._name, kind.__qualname__, self._call.names, where=self._where)
 
-    def rest(
-        self, seen: set[str], context: OpExecutionContext | None, selected: AbstractSet[str] | None
-    ) -> Iterator[Came]:
+    def _rest(self) -> list[Came]:
         """After the last output: those without a value come by themselves, and none that is required is missing."""
-        for name, out in self._outs.items():
-            if name in seen or not out.is_required or not (selected is None or name in selected):
+        found: list[Came] = []
+        for name, out in self._call.op.outs.items():
+            if name in self._seen or not out.is_required or not self._is_asked(name):
                 continue
             if out.is_dynamic:
                 continue  # no value is as good as several
-            if out.is_nothing:
-                yield self._come(name, None, seen, context, selected)
-                continue
-            missing = mistakes.OutputMissingInCall if self.direct else mistakes.OutputMissing
-            raise missing(self.op.name, name, sorted(seen), where=self.op.source)
+            if not out.is_nothing:
+                missing = mistakes.OutputMissingInCall if self._call.direct else mistakes.OutputMissing
+                raise missing(self._name, name, sorted(self._seen), where=self._where)
+            found.append(self._come(name, None))
+        return [] if self._raw else found
 
-    def split(self, value: Any, context: OpExecutionContext | None, selected: AbstractSet[str] | None) -> list[Item]:
+    def split(self, value: Any) -> list[Item]:
         """The outputs in what a function returned, all checked."""
         if type(value) is AssetMaterialization or type(value) is AssetObservation:
-            raise mistakes.ReportReturned(self.op.name, where=self.op.source)
-        seen: set[str] = set()
+            raise mistakes.ReportReturned(self._name, where=self._where)
+        outs = self._call.op.outs
         came: list[Item] = [
-            self._come(name, each, seen, context, selected)
-            for name, item in self._pairs(value, selected)
-            for each in (self._listed(name, item) if name in self._outs and self._outs[name].is_dynamic else (item,))
+            self._come(name, each)
+            for name, item in self._pairs(value)
+            for each in (self._listed(name, item) if name in outs and outs[name].is_dynamic else (item,))
         ]
-        came += self.rest(seen, context, selected)
-        return came
+        return came + self._rest()
 
-    def _pairs(self, value: Any, selected: AbstractSet[str] | None) -> list[tuple[str, Any]]:
-        names, op, where = self._names, self.op.name, self.op.source
+    def _pairs(self, value: Any) -> list[tuple[str, Any]]:
+        names, outs = self._call.names, self._call.op.outs
         if not names:
             if value is not None:
-                raise mistakes.NoOutputs(op, type(value).__qualname__, where=where)
+                raise mistakes.NoOutputs(self._name, type(value).__qualname__, where=self._where)
             return []
         if len(names) == 1:
             return [(self._placed(value, 0), value)]
         if value is None:
-            nothing = all(out.is_nothing for out in self._outs.values())
-            if nothing and (self._assets or all(out.is_required for out in self._outs.values())):
+            nothing = all(out.is_nothing for out in outs.values())
+            if nothing and (self._call.assets or all(out.is_required for out in outs.values())):
                 return [(name, None) for name in names]
-            raise mistakes.NoneForSeveral(op, names, where=where)
+            raise mistakes.NoneForSeveral(self._name, names, where=self._where)
         if isinstance(value, tuple):
             items: tuple[Any, ...] = value  # pyright: ignore[reportUnknownVariableType] - whatever the user returned
             if len(items) != len(names):
-                raise mistakes.WrongLength(op, names, len(items), where=where)
+                raise mistakes.WrongLength(self._name, names, len(items), where=self._where)
             return [(self._placed(item, position), item) for position, item in enumerate(items)]
         if type(value) is dict:
             pairs: dict[Any, Any] = value  # pyright: ignore[reportUnknownVariableType] - the same
@@ -255,130 +271,101 @@ class OpCall:
         kind = _class_of(value)
         if kind in (Output, MaterializeResult):
             name = value.output_name if kind is Output else self._output_of(value)
-            others = (
-                out for other, out in self._outs.items() if other != name and (selected is None or other in selected)
-            )
+            others = (out for other, out in outs.items() if other != name and self._is_asked(other))
             if not any(out.is_required and not out.is_nothing for out in others):
                 return [(name, value)]
-        raise mistakes.OneForSeveral(op, names, type(value).__qualname__, where=where)
+        raise mistakes.OneForSeveral(self._name, names, type(value).__qualname__, where=self._where)
 
     def _listed(self, name: str, value: Any) -> list[Any]:
         """The values of a dynamic output that was returned."""
         items = cast("list[Any]", value)
         if _class_of(value) is not list or not all(type(item) is DynamicOutput for item in items):
-            raise mistakes.NotDynamicOutputs(self.op.name, name, _class_of(value).__qualname__, where=self.op.source)
+            raise mistakes.NotDynamicOutputs(self._name, name, _class_of(value).__qualname__, where=self._where)
         for item in items:
             if item.output_name not in ("result", name):
-                self._placed(item, self._names.index(name))  # refuses
+                self._placed(item, self._call.names.index(name))  # refuses
         return items
 
     def _placed(self, item: Any, position: int) -> str:
         """The name of the output at this place; what was returned must agree with it and with the annotation."""
-        name = self._names[position]
+        op, names, expects = self._call.op, self._call.names, self._call.expects
+        name = names[position]
         kind = _class_of(item)
-        expected = self._expects[position] if self._expects else None
+        expected = expects[position] if expects else None
         if expected is not None and kind is not expected:
-            raise mistakes.WrongKind(self.op.name, name, expected.__name__, kind.__qualname__, where=self.op.source)
+            raise mistakes.WrongKind(self._name, name, expected.__name__, kind.__qualname__, where=self._where)
         if kind is MaterializeResult:
             return self._output_of(item)
-        if kind is Output and self.op.body.returns_annotation not in (..., None):
-            plain = _plain(self.op, position)
+        if kind is Output and op.body.returns_annotation not in (..., None):
+            plain = _plain(op, position)
             if plain:
-                raise mistakes.OutputForPlain(self.op.name, name, plain, where=self.op.source)
+                raise mistakes.OutputForPlain(self._name, name, plain, where=self._where)
         if (kind is Output or kind is DynamicOutput) and item.output_name not in ("result", name):
-            if item.output_name not in self._outs:
-                raise mistakes.UnknownOutput(self.op.name, item.output_name, self._names, where=self.op.source)
-            raise mistakes.WrongPosition(self.op.name, position, name, item.output_name, where=self.op.source)
+            if item.output_name not in op.outs:
+                raise mistakes.UnknownOutput(self._name, item.output_name, names, where=self._where)
+            raise mistakes.WrongPosition(self._name, position, name, item.output_name, where=self._where)
         return name
 
     def _output_of(self, result: MaterializeResult) -> str:
-        if not self._assets:
-            raise mistakes.ResultWithoutAsset(self.op.name, where=self.op.source)
-        if result.asset_key is None:
-            if len(self._assets) > 1:
-                raise mistakes.WhichAsset(
-                    self.op.name,
-                    "a `MaterializeResult` does not say for which asset it is",
-                    self._assets,
-                    where=self.op.source,
-                    fix="name it: `MaterializeResult(asset_key=...)`",
-                )
-            return next(iter(self._assets.values()))
-        if result.asset_key not in self._assets:
-            raise mistakes.WhichAsset(
-                self.op.name,
-                f"Asset key {result.asset_key.text} not found in AssetsDefinition `{self.op.name}`, of which a "
-                "`MaterializeResult` came",
-                self._assets,
-                where=self.op.source,
-                fix="give one of these keys",
-            )
-        return self._assets[result.asset_key]
+        assets, key = self._call.assets, result.asset_key
+        if not assets:
+            raise mistakes.ResultWithoutAsset(self._name, where=self._where)
+        if key is not None:
+            if key in assets:
+                return assets[key]
+            came = "of which a `MaterializeResult` came"
+            what = f"Asset key {key.text} not found in AssetsDefinition `{self._name}`, {came}"
+            fix = "give one of these keys"
+        elif len(assets) == 1:
+            return next(iter(assets.values()))
+        else:
+            what = "a `MaterializeResult` does not say for which asset it is"
+            fix = "name it: `MaterializeResult(asset_key=...)`"
+        raise mistakes.WhichAsset(self._name, what, assets, where=self._where, fix=fix)
 
-    def _come(
-        self,
-        name: str,
-        item: Any,
-        seen: set[str],
-        context: OpExecutionContext | None,
-        selected: AbstractSet[str] | None,
-    ) -> Came:
-        out = self._outs.get(name)
+    def _come(self, name: str, item: Any) -> Came:
+        call, seen = self._call, self._seen
+        out = call.op.outs.get(name)
         if out is None:
-            raise mistakes.UnknownOutput(self.op.name, name, self._names, where=self.op.source)
-        if out.is_dynamic or type(item) is DynamicOutput:
-            return self._come_dynamic(name, item, seen, context, selected)
-        if name in seen:
-            raise mistakes.OutputTwice(self.op.name, name, where=self.op.source)
-        if self._after:
-            for earlier in seen:
-                if name in self._after.get(earlier, ()):
-                    raise mistakes.WrongOrder(self.op.name, earlier, name, where=self.op.source)
-        seen.add(name)
-        value, metadata, version, tags, has_value = item, _NONE, "", _NONE, True
+            raise mistakes.UnknownOutput(self._name, name, call.names, where=self._where)
         kind = _class_of(item)
-        if kind is Output or kind is MaterializeResult:
+        mapping_key = self._key_of(item, name, dynamic=out.is_dynamic)
+        place = name if mapping_key is None else f"{name}[{mapping_key}]"
+        if place in seen:
+            if mapping_key is not None:
+                raise mistakes.MappingKeyTwice(self._name, name, mapping_key, where=self._where)
+            raise mistakes.OutputTwice(self._name, name, where=self._where)
+        if call.after:
+            for earlier in seen:
+                if name in call.after.get(earlier, ()):
+                    raise mistakes.WrongOrder(self._name, earlier, name, where=self._where)
+        seen.add(place)
+        value, metadata, version, tags, has_value = item, _NONE, "", _NONE, True
+        if kind is Output or kind is MaterializeResult or kind is DynamicOutput:
             value, metadata, tags = item.value, item.metadata, item.tags
             version = "" if item.data_version is None else str(getattr(item.data_version, "value", item.data_version))
             if value is NO_DEFAULT:
                 value, has_value = None, False
         if out.is_nothing:
             if value is not None:
-                raise mistakes.ValueForNothing(self.op.name, name, type(value).__qualname__, where=self.op.source)
+                raise mistakes.ValueForNothing(self._name, name, type(value).__qualname__, where=self._where)
             has_value = False
-        elif has_value and self._out_types:
-            self._check_type(name, value)
-        if context is not None and name in context.added_metadata:
-            metadata = {**metadata, **context.added_metadata[name]}
-        return Came(name, value, metadata, version, tags, has_value, selected is None or name in selected)
+        elif has_value and call.out_types:
+            call.check_type(name, value)
+        if self._context is not None and place in self._context.added_metadata:
+            metadata = {**metadata, **self._context.added_metadata[place]}
+        return Came(name, value, metadata, version, tags, has_value, self._is_asked(name), mapping_key)
 
-    def _come_dynamic(
-        self,
-        name: str,
-        item: Any,
-        seen: set[str],
-        context: OpExecutionContext | None,
-        selected: AbstractSet[str] | None,
-    ) -> Came:
-        """One value of a dynamic output."""
-        if not self._outs[name].is_dynamic:
-            raise mistakes.NotDynamic(self.op.name, name, where=self.op.source)
-        if type(item) is not DynamicOutput:
-            raise mistakes.NotDynamicOutput(self.op.name, name, type(item).__qualname__, where=self.op.source)
-        given = cast("DynamicOutput[Any]", item)
-        key = given.mapping_key
-        place = f"{name}[{key}]"
-        if place in seen:
-            raise mistakes.MappingKeyTwice(self.op.name, name, key, where=self.op.source)
-        seen.add(place)
-        metadata = given.metadata
-        if self._out_types:
-            self._check_type(name, given.value)
-        if context is not None and place in context.added_metadata:
-            metadata = {**metadata, **context.added_metadata[place]}
-        version = "" if given.data_version is None else str(getattr(given.data_version, "value", given.data_version))
-        asked = selected is None or name in selected
-        return Came(name, given.value, metadata, version, given.tags, asked=asked, mapping_key=key)
+    def _key_of(self, item: Any, name: str, *, dynamic: bool) -> str | None:
+        """The mapping key of one value of a dynamic output; None: it is a value of an ordinary one."""
+        kind = _class_of(item)
+        if dynamic and kind is not DynamicOutput:
+            raise mistakes.NotDynamicOutput(self._name, name, kind.__qualname__, where=self._where)
+        if kind is not DynamicOutput:
+            return None
+        if not dynamic:
+            raise mistakes.NotDynamic(self._name, name, where=self._where)
+        return item.mapping_key
 
 
 def _class_of(value: object) -> type[Any]:

@@ -1,7 +1,6 @@
 """Direct calls: ops, graphs and assets, used as plain functions, in tests above all."""
 
-from collections.abc import AsyncGenerator, Generator, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Generator, Mapping
 from typing import Any, NamedTuple
 
 from opgraph.declare.assets_definition import AssetsDefinition
@@ -13,7 +12,7 @@ from opgraph.keys import AssetKey
 from opgraph.resolve.config import OpConfig, Settings, config_of
 from opgraph.resolve.flatten import flatten
 from opgraph.run import mistakes
-from opgraph.run.body import OpCall, drained
+from opgraph.run.body import Coming, OpCall, drained
 from opgraph.run.build_contexts import build_asset_context, build_op_context
 from opgraph.run.context import AssetSide, OpExecutionContext
 from opgraph.run.loop import EventLoop
@@ -55,49 +54,22 @@ def _call(op: OpDefinition, args: tuple[Any, ...], kwargs: Mapping[str, Any], as
     ins = _inputs(op, call.defaults, args, kwargs, context)
     selected = context.bind(op, _assets_of(assets)) if context is not None else None
     value = call.start(ins, context if op.body.takes_context else None)
+    coming = Coming(call, context, selected, raw=True)
     kind = op.body.kind
     if kind == "async":
-        return _awaited(call, value, context, selected)
+        return _awaited(coming, value)
     if kind == "async_generator":
-        return _async_generated(call, value, context, selected)
+        return coming.stream_async(value)
     if kind == "generator" or isinstance(value, Generator):
-        return _generated(call, value, context, selected)
-    call.split(value, context, selected)
+        return coming.stream(value)  # pyright: ignore[reportUnknownArgumentType] - whatever the user yields
+    coming.split(value)
     return value
 
 
-async def _awaited(
-    call: OpCall, coroutine: Any, context: OpExecutionContext | None, selected: AbstractSet[str] | None
-) -> Any:
+async def _awaited(coming: Coming, coroutine: Any) -> Any:
     value = await coroutine
-    call.split(value, context, selected)
+    coming.split(value)
     return value
-
-
-def _generated(
-    call: OpCall, items: Any, context: OpExecutionContext | None, selected: AbstractSet[str] | None
-) -> Generator[Any]:
-    seen: set[str] = set()
-    if context is not None:
-        context.came = seen
-    for item in items:
-        call.check(item, seen, context, selected)
-        yield item
-    for _ in call.rest(seen, context, selected):
-        continue
-
-
-async def _async_generated(
-    call: OpCall, items: Any, context: OpExecutionContext | None, selected: AbstractSet[str] | None
-) -> AsyncGenerator[Any, None]:
-    seen: set[str] = set()
-    if context is not None:
-        context.came = seen
-    async for item in items:
-        call.check(item, seen, context, selected)
-        yield item
-    for _ in call.rest(seen, context, selected):
-        continue
 
 
 # -- arguments --------------------------------------------------------------------

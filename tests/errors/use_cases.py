@@ -885,6 +885,18 @@ def bad_value():
     it.execute_in_process(run_config={"ops": {"counted": {"config": {"rows": 0}}}})
 
 
+@case("resolve.config_mistakes.MappingMisfits")
+def mapping_misfits():
+    @op
+    def relaxed(config: Relaxed): ...
+
+    @job(config=ConfigMapping(lambda given: {"ops": {"relaxt": {"config": {}}}}))
+    def it():
+        relaxed()
+
+    it.execute_in_process()
+
+
 @case("resolve.config_mistakes.MappingFailed")
 def mapping_failed():
     def simpler(given):

@@ -1,6 +1,7 @@
 """Configuration laid down, checked and turned into what ops are given: from what is written to what a function sees."""
 
 import enum
+import json
 from typing import Any, Literal
 
 import pydantic
@@ -15,7 +16,7 @@ from opgraph.declare.graph import graph
 from opgraph.declare.inputs import In
 from opgraph.declare.job import define_asset_job, job
 from opgraph.declare.op import op
-from opgraph.declare.run_config import RunConfig, config_mapping
+from opgraph.declare.run_config import ConfigMapping, RunConfig, config_mapping
 from opgraph.declare.spec import AssetOut
 from opgraph.errors import InvalidConfigError, InvalidInvocationError
 from opgraph.keys import AssetKey
@@ -134,13 +135,13 @@ WRONG = [
     (of_clean({"either": 1.5}), mistakes.WrongType, "a whole number or text", "float 1.5"),
     (of_clean(3), mistakes.WrongType, "`revenue.clean` must be a dict", "int 3"),
     (of_clean({"token": 3}), mistakes.WrongType, "`revenue.clean.token` must be text", "int"),
-    ({"ops": {"revenu": {}}}, mistakes.UnknownNode, "`ops.revenu`", "Did you mean `revenue`?"),
-    ({"ops": {"revenue": {"ops": {"clan": {}}}}}, mistakes.UnknownNode, "`ops.revenue.clan`", "`clean`?"),
-    ({"ops": {"revenue": {"clean": {}}}}, mistakes.MisplacedKey, "`ops.revenue.clean`", '{"ops": {"clean": …}}'),
+    ({"ops": {"revenu": {}}}, mistakes.UnknownNode, "`revenu`", "Did you mean `revenue`?"),
+    ({"ops": {"revenue": {"ops": {"clan": {}}}}}, mistakes.UnknownNode, "`revenue.clan`", "`clean`?"),
+    ({"ops": {"revenue": {"clean": {}}}}, mistakes.MisplacedKey, "`revenue.clean`", '{"ops": {"clean": …}}'),
     (
         {"ops": {"revenue": {"ops": {"clean": {"threshold": 1}}}}},
         mistakes.MisplacedKey,
-        "`ops.revenue.clean.threshold`",
+        "`revenue.clean.threshold`",
         '{"config": {"threshold": …}}',
     ),
     ({"ops": {"revenue": {"config": {}}}}, mistakes.NotConfigurable, "has no config mapping", '{"ops":'),
@@ -196,6 +197,37 @@ def test_mistakes_come_together_and_before_anything_runs():
     assert all(each.where.file == __file__ for each in caught.value.problems)
     assert not ran
     assert not instance.get_runs()
+
+
+def test_a_slip_is_one_mistake():
+    """A setting under a wrong name that must be given is told once, as the name that was meant."""
+
+    class Needed(Config):
+        threshold: float
+        limit: int
+
+    @asset
+    def it(config: Needed): ...
+
+    with pytest.raises(mistakes.InvalidConfigsError) as caught:
+        materialize([it], run_config={"ops": {"it": {"config": {"treshold": 1}}}})
+    assert [type(each).__name__ for each in caught.value.problems] == ["UnknownKey", "MissingKey"]
+    assert caught.value.problems[1].path == "it.limit"
+
+
+def test_keys_beside_those_that_may_stand():
+    """What stands beside `config` and `ops` is told with what was meant, if it is another name; the fix has it."""
+    for entry, what, fix in (
+        ({"clean": {}}, "of the graph may stand", '{"ops": {"clean": …}}'),
+        ({"claen": {}}, "Did you mean `clean`?", '{"ops": {"clean": …}}'),
+        ({"op": {}}, "Did you mean `ops`?", "write it as `ops`"),
+        ({"ops": {"clean": {"confg": {}}}}, "Did you mean `config`?", "write it as `config`"),
+        ({"ops": {"clean": {"treshold": 1}}}, "Did you mean `threshold`?", '{"config": {"threshold": …}}'),
+    ):
+        with pytest.raises(mistakes.MisplacedKey) as caught:
+            given({"ops": {"revenue": entry}})
+        assert caught.value.what.endswith(what)
+        assert fix in caught.value.fix
 
 
 def test_plain_types_and_none_at_all():
@@ -377,6 +409,40 @@ def test_a_mapping_that_fails_is_named(result):
 
     with pytest.raises(mistakes.MappingFailed, match="`it` (raised ValueError: no|returned a int)"):
         it.execute_in_process({})
+
+
+def test_what_a_mapping_returns_is_its_own_mistake():
+    """Configuration that a mapping makes and that does not fit is a mistake of the mapping, with its place; one that
+    was given beside it is the caller's; neither comes with others that only follow from it."""
+
+    class Needed(Config):
+        threshold: float
+
+    @op
+    def cleaned(config: Needed, rows):
+        return config.threshold
+
+    for result, what in (
+        ({"claened": {"config": {"threshold": 1.0}}}, r"`revenue.claened` .* Did you mean `cleaned`"),
+        ({"cleaned": {"config": {"treshold": 1.0}}}, r"`revenue.cleaned.treshold` is no setting"),
+    ):
+        mapping = ConfigMapping(lambda _: result)
+        revenue = graph_asset(name="revenue", config=mapping)(lambda: cleaned(numbers()))
+        with pytest.raises(mistakes.MappingMisfits, match=what) as caught:
+            given(None, [revenue])
+        assert caught.value.where == mapping.source
+    fits = graph_asset(name="revenue", config=ConfigMapping(lambda _: {"cleaned": {"config": {"threshold": 1.0}}}))
+    revenue = fits(lambda: cleaned(numbers()))
+    assert given(None, [revenue]) == 1.0
+    with pytest.raises(mistakes.UnknownKey, match=r"`revenue.cleaned.limit`"):
+        given({"ops": {"revenue": {"ops": {"cleaned": {"config": {"limit": 1.0}}}}}}, [revenue])
+
+    @job(config=ConfigMapping(lambda _: {"ops": {"claened": {"config": {}}}}))
+    def nightly():
+        cleaned(numbers())
+
+    with pytest.raises(mistakes.MappingMisfits, match="`nightly` .* Did you mean `cleaned`"):
+        nightly.execute_in_process()
 
 
 def test_validate_run_config():
@@ -593,6 +659,84 @@ def test_files_are_flat_or_nested(name, tmp_path):
     """A file says the same in either form."""
     (tmp_path / name).write_text(FILES[name], encoding="utf-8")
     assert flat([f"@{tmp_path / name}"], ROOTS) == of_clean({"threshold": 0.3})
+
+
+class Cloud(Config):
+    kind: Literal["cloud"] = "cloud"
+    bucket: str
+    tries: int = 1
+
+
+class Folder(Config):
+    kind: Literal["folder"] = "folder"
+    path: str
+    tries: int = 2
+
+
+class Rows(Config):
+    rows: int
+    skip: int = 0
+
+
+class Share(Config):
+    share: float
+
+
+class Kept(Config):
+    store: Cloud | Folder = pydantic.Field(discriminator="kind")
+    part: Rows | Share = Rows(rows=1)
+
+
+@op
+def keep(config: Kept):
+    return config
+
+
+@graph
+def keeping():
+    keep()
+
+
+CLOUD = {"store": {"kind": "cloud", "bucket": "b", "tries": 9}, "part": {"rows": 3, "skip": 1}}
+
+
+@pytest.mark.parametrize(
+    ("texts", "store", "part"),
+    [
+        ([], Cloud(bucket="b", tries=9), Rows(rows=3, skip=1)),
+        (["store.bucket=c", "part.skip=2"], Cloud(bucket="c", tries=9), Rows(rows=3, skip=2)),
+        (["store.kind=folder", "store.path=p", "part.share=1"], Folder(path="p", tries=9), Share(share=1)),
+        (["store.path=p", "store.kind=folder"], Folder(path="p", tries=9), Rows(rows=3, skip=1)),
+        (["store.folder.path=p", "store.folder.tries=4"], Folder(path="p", tries=4), Rows(rows=3, skip=1)),
+        (['store.folder={"path": "p"}'], Folder(path="p", tries=9), Rows(rows=3, skip=1)),
+        (['store={"kind": "folder", "path": "p"}'], Folder(path="p"), Rows(rows=3, skip=1)),
+    ],
+)
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_union_is_switched_by_later_texts(texts, store, part, wrapped, tmp_path):
+    """Settings of one Config class of a union, in a file or among the defaults, give way to those of another that come
+    later; what the two have in common holds."""
+    file = tmp_path / "config.json"
+    earlier = {**CLOUD, "store": {"cloud": {"bucket": "b", "tries": 9}}} if wrapped else CLOUD
+    file.write_text(json.dumps({"keep": earlier}))
+    of_file = keeping.to_job()
+    texts = [f"keep.{text}" for text in texts]
+    run = of_file.execute_in_process([f"@{file}", *texts])
+    assert run.output_for_node("keep") == Kept(store=store, part=part)
+    if not any("={" in text for text in texts):
+        of_defaults = keeping.to_job(config={"ops": {"keep": {"config": earlier}}})
+        run = of_defaults.execute_in_process(texts)
+        assert run.output_for_node("keep") == Kept(store=store, part=part)
+
+
+def test_a_union_is_not_switched_by_a_slip(tmp_path):
+    """Where a tag says which member it is, a setting of another one is a mistake; an unknown one is, too."""
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"keep": CLOUD}))
+    it = keeping.to_job()
+    for text in ("store.path=p", "store.buckt=c", "part.shar=1"):
+        with pytest.raises(mistakes.UnknownKey, match=text.partition("=")[0]):
+            it.execute_in_process([f"@{file}", f"keep.{text}"])
 
 
 def test_keys_of_a_mapping_are_its_settings():

@@ -225,9 +225,9 @@ def test_settings_that_come_with_the_run(monkeypatch):
     assert run({"resources": {"noisy": {"config": {"name": "other"}}}}) == "other"
     assert run({"resources": {"noisy": {"config": {"name": {"env": "TEST_NAME"}}}}}) == "from outside"
     assert run(og.RunConfig(resources={"noisy": Noisy(name="object")})) == "object"
-    with pytest.raises(og.InvalidConfigError, match=r"resources\.noisy\.config\.nmae"):
+    with pytest.raises(og.InvalidConfigError, match=r"resources\.noisy\.nmae"):
         run({"resources": {"noisy": {"config": {"nmae": "other"}}}})
-    with pytest.raises(og.InvalidConfigError, match=r"resources\.noisy\.config\.name"):
+    with pytest.raises(og.InvalidConfigError, match=r"resources\.noisy\.name"):
         run({"resources": {"noisy": {"config": {"name": 3}}}})
 
 
@@ -240,7 +240,7 @@ def test_a_missing_setting():
     @og.asset
     def made(needy: Needy): ...
 
-    with pytest.raises(og.InvalidConfigError, match=r"resources\.needy\.config\.url"):
+    with pytest.raises(og.InvalidConfigError, match=r"resources\.needy\.url"):
         og.materialize([made], resources={"needy": Needy.configure_at_launch()})
 
 
@@ -543,9 +543,9 @@ def test_a_config_schema_of_python_types(decorator, monkeypatch):
     assert it.execute_in_process(run_config=config).success
     assert log == [{"path": "place-of-its-own", "limit": 3}, "act"]
     log.clear()
-    with pytest.raises(og.InvalidConfigError, match=r"resources\.store\.config\.limit"):
+    with pytest.raises(og.InvalidConfigError, match=r"resources\.store\.limit"):
         it.execute_in_process(run_config={"resources": {"store": {"config": {"path": "a", "limit": "b"}}}})
-    with pytest.raises(og.InvalidConfigError, match=r"resources\.store\.config\.path"):
+    with pytest.raises(og.InvalidConfigError, match=r"resources\.store\.path"):
         it.execute_in_process()
     assert log == []
     assert it.execute_in_process(resources={"store": store.configured({"path": "x", "limit": 1})}).success

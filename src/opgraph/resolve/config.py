@@ -26,7 +26,9 @@ from opgraph.errors import InvalidConfigError
 from opgraph.resolve.config_flat import SECTIONS, flat
 from opgraph.resolve.config_mistakes import (
     MappingFailed,
+    MappingMisfits,
     MisplacedKey,
+    MissingKey,
     NotConfigurable,
     UnknownKey,
     UnknownNode,
@@ -34,7 +36,8 @@ from opgraph.resolve.config_mistakes import (
     WrongType,
     refuse_config,
 )
-from opgraph.resolve.config_values import Fitting
+from opgraph.resolve.config_unions import chosen, fields_in, members_of
+from opgraph.resolve.config_values import Fitting, bare
 from opgraph.resolve.flatten import FlatStep
 
 Tree: TypeAlias = Mapping[str, Any]
@@ -87,7 +90,7 @@ class Settings:
     ) -> None:
         self.problems: list[InvalidConfigError] = []
         self._given: dict[str, Any] = {}  # by step key, fitted
-        self._bad: set[str] = set()  # keys of steps whose configuration has problems already
+        self._bad: set[str] = set()  # keys of steps, and of graphs, whose configuration has problems already
         self.inputs_by_step: dict[str, Tree] = {}
         if isinstance(given, Sequence):
             takes = defaults.takes if isinstance(defaults, ConfigMapping) else None
@@ -97,10 +100,12 @@ class Settings:
         self.recorded: dict[str, Any]
         if isinstance(defaults, ConfigMapping):
             result, self.recorded = self._mapped(
-                defaults, given.parts() if isinstance(given, RunConfig) else given, owner
+                defaults, given.parts() if isinstance(given, RunConfig) else given, "", owner
             )
+            before = len(self.problems)
             parts = self._sections(result, roots)
             self._top(roots, parts.get("ops", _NONE), asked, graph)
+            self._blame(defaults, "", owner, before, {str(each) for each in self.problems})
         else:
             parts = laid_over(self._sections(defaults, roots), self._sections(given, roots))
             ops = self._top(roots, parts.get("ops", _NONE), asked, graph)
@@ -160,8 +165,7 @@ class Settings:
         recorded: dict[str, Any] = {}
         for name in given:
             if name not in nodes:
-                path = f"ops.{prefix}{name}"
-                self.problems.append(UnknownNode(path, str(name), list(nodes), None))
+                self.problems.append(UnknownNode(f"{prefix}{name}", str(name), list(nodes), None))
         for name, node in nodes.items():
             if name not in given and (isinstance(node, OpDefinition) or (asked is not None and name not in asked)):
                 continue
@@ -183,18 +187,18 @@ class Settings:
         if entry is None:
             return {}
         if not is_tree(entry):
-            self.problems.append(WrongType(f"ops.{path}", "a dict", given, node.source))
+            self.problems.append(WrongType(path, "a dict", given, node.source))
             self._bad.add(path)
             return None
         entry = dict(entry)
         graph = isinstance(node, GraphDefinition)
         for key in [key for key in entry if key not in (_OF_GRAPH if graph else _OF_OP)]:
-            known = node.nodes if isinstance(node, GraphDefinition) else _settings_of(node)
-            self.problems.append(MisplacedKey(f"ops.{path}", str(key), graph=graph, known=known, where=node.source))
+            known = node.nodes if isinstance(node, GraphDefinition) else fields_in(node.config_type)
+            self.problems.append(MisplacedKey(path, str(key), graph=graph, known=known, where=node.source))
             self._bad.add(path)
             del entry[key]
         if entry.get("ops") is not None and not is_tree(entry["ops"]):
-            self.problems.append(WrongType(f"ops.{path}.ops", "a dict", entry.pop("ops"), node.source))
+            self.problems.append(WrongType(f"{path}.ops", "a dict", entry.pop("ops"), node.source))
             self._bad.add(path)
         return entry
 
@@ -205,9 +209,7 @@ class Settings:
         if not op.takes_config and not op.body.takes_context:
             what = f"the function of `{op.name}` takes neither `config` nor a context"
             self.problems.append(
-                NotConfigurable(
-                    f"ops.{path}", what, op.source, "leave it out, or give the function a parameter `config`"
-                )
+                NotConfigurable(path, what, op.source, "leave it out, or give the function a parameter `config`")
             )
             return {}
         fitting = Fitting(op.source)
@@ -233,15 +235,17 @@ class Settings:
         recorded: dict[str, Any] = {}
         inner = {name: node.definition for name, node in graph.nodes.items()}
         ops: Tree = entry.get("ops") or {}
+        mapped: Tree = {}
         if isinstance(graph.config, ConfigMapping):
             given = settled(entry.get("config"), graph.config.takes)
-            result, recorded = self._mapped(graph.config, given, path or graph.name)
+            result, recorded = self._mapped(graph.config, given, path, path or graph.name)
             recorded = {"config": recorded} if given is not None else {}
-            ops = laid_over(_of_graph(result, inner), _wrapped_all(ops))
+            mapped = _of_graph(result, inner)
+            ops = laid_over(mapped, _wrapped_all(ops))
         elif "config" in entry:
             self.problems.append(
                 NotConfigurable(
-                    f"ops.{path}",
+                    path,
                     f"the graph `{graph.name}` has no config mapping",
                     graph.source,
                     f'configure its ops: `{{"ops": {{"{next(iter(inner), "op")}": {{"config": …}}}}}}`',
@@ -249,31 +253,46 @@ class Settings:
             )
         elif graph.config:
             ops = laid_over(_of_graph(graph.config, inner), _wrapped_all(ops))
-        kept = self._ops(inner, ops, f"{path}." if path else "")
+        before, below = len(self.problems), f"{path}." if path else ""
+        kept = self._ops(inner, ops, below)
+        if isinstance(graph.config, ConfigMapping) and len(self.problems) > before:
+            found, self.problems = self.problems, []
+            self._ops(inner, mapped, below)  # what is wrong with that alone is not the caller's mistake
+            own, self.problems = {str(each) for each in self.problems}, found
+            self._blame(graph.config, path, path or graph.name, before, own)
         if kept and not isinstance(graph.config, ConfigMapping):
             recorded["ops"] = kept
         elif entry.get("ops"):
             recorded["ops"] = plain(_wrapped_all(entry["ops"]))
         return recorded
 
-    def _mapped(self, mapping: ConfigMapping, given: Any, path: str) -> tuple[Any, Any]:
+    def _mapped(self, mapping: ConfigMapping, given: Any, path: str, owner: str) -> tuple[Any, Any]:
         """What a mapping makes of what it was given, and what to record of that."""
         fitting = Fitting(mapping.source)
-        fitted = fitting.fit(given if given is not None else {}, mapping.takes, path)
-        made = fitting.made(fitted, mapping.takes, path)
+        fitted = fitting.fit(given if given is not None else {}, mapping.takes, owner)
+        made = fitting.made(fitted, mapping.takes, owner)
         kept = plain(fitted)
         if fitting.problems:
             self.problems += fitting.problems
+            self._bad.add(path)
             return {}, kept
         try:
             result = mapping.config_fn(made)
         except Exception as error:
-            failed = MappingFailed(path, f"raised {type(error).__name__}: {error}", mapping.source)
+            failed = MappingFailed(owner, f"raised {type(error).__name__}: {error}", mapping.source)
             raise failed from error
         if result is None or isinstance(result, RunConfig) or is_tree(result):
             return result, kept
-        self.problems.append(MappingFailed(path, f"returned a {type(result).__name__}", mapping.source))
+        self.problems.append(MappingFailed(owner, f"returned a {type(result).__name__}", mapping.source))
+        self._bad.add(path)
         return {}, kept
+
+    def _blame(self, mapping: ConfigMapping, path: str, owner: str, before: int, own: AbstractSet[str]) -> None:
+        """Say of a mapping's own mistakes, among those from some number on, that they are its."""
+        for place, each in enumerate(self.problems[before:], before):
+            if str(each) in own and not isinstance(each, (MappingMisfits, MissingKey)):
+                self.problems[place] = MappingMisfits(owner, each, mapping.source)
+                self._bad.add(path)
 
     # -- what it comes to -------------------------------------------------------------
 
@@ -286,10 +305,13 @@ class Settings:
         problems = list(self.problems)
         for step in steps:
             key = step.key
-            if step.op.takes_config and key not in self._given and key not in self._bad:
+            if step.op.takes_config and key not in self._given and not self._is_bad(key):
                 fitting = self._fitted(step, reading=False)[0]
                 problems += fitting.problems
         refuse_config(problems)
+
+    def _is_bad(self, key: str) -> bool:
+        return any(each in ("", key) or key.startswith(f"{each}.") for each in self._bad)
 
     def _fitted(self, step: FlatStep, *, reading: bool) -> tuple[Fitting, Any, Any]:
         path, kind = step.key, step.op.config_type
@@ -376,13 +398,17 @@ def settled(value: Any, kind: Any) -> Any:
 def _mixed(below: Any, above: Any, kind: Any) -> Any:
     if not is_tree(below) or not is_tree(above):
         return above
-    fields: Mapping[str, Any] = kind.model_fields if is_config_type(kind) else kind if is_dict(kind) else {}
+    kind, _ = bare(kind)
+    members = members_of(kind)
+    if members:
+        kind, below, above = chosen(below, above, members)
+        if kind is None:
+            return above
+    fields = fields_in(kind)
     made = dict(below)
     for key, value in above.items():
-        field = fields.get(key)
-        tagged = getattr(field, "discriminator", None) is not None
-        inner = None if tagged else getattr(field, "annotation", field)
-        mixes = key in made and (is_config_type(inner) or isinstance(inner, dict))
+        inner = fields.get(key)
+        mixes = key in made and (is_config_type(inner) or is_dict(inner) or members_of(inner))
         made[key] = _mixed(made[key], value, inner) if mixes else value
     return made
 
@@ -395,11 +421,6 @@ def nothing_given(kind: Any) -> Any:
 def _is_dict(kind: Any) -> bool:
     origin = getattr(kind, "__origin__", kind)
     return kind is Any or origin is dict or origin is Mapping
-
-
-def _settings_of(op: OpDefinition) -> Iterable[str]:
-    kind = op.config_type
-    return kind.model_fields if is_config_type(kind) else kind if is_dict(kind) else ()
 
 
 def _wrapped_all(ops: Tree) -> dict[str, Any]:

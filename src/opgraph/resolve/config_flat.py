@@ -13,10 +13,11 @@ from typing import Any, TypeAlias
 
 from opgraph.declare.graph_definition import GraphDefinition
 from opgraph.declare.op import OpDefinition
-from opgraph.declare.run_config import ConfigMapping, is_config_type, is_dict, is_tree
+from opgraph.declare.run_config import ConfigMapping, is_dict, is_tree
 from opgraph.errors import InvalidConfigError
 from opgraph.keys import near_misses
 from opgraph.resolve.config_mistakes import BadConfigText, refuse_config, shown
+from opgraph.resolve.config_unions import chosen, fields_in, members_of
 from opgraph.resolve.config_values import bare, parsed
 
 Node: TypeAlias = OpDefinition | GraphDefinition
@@ -167,10 +168,10 @@ def _without_value(text: str) -> str:
 
 
 def _config(entry: dict[str, Any], words: list[str], value: Any, kind: Any, text: str) -> None:
-    if words and words[0] == "config" and "config" not in _fields(kind):
+    if words and words[0] == "config" and "config" not in fields_in(kind):
         words = words[1:]
     elif not words and is_tree(value) and set(value) == {"config"}:
-        value = value["config"] if "config" not in _fields(kind) else value
+        value = value["config"] if "config" not in fields_in(kind) else value
     if not words and not is_tree(value):
         entry["config"] = _typed(value, kind)
     elif words:
@@ -182,12 +183,33 @@ def _config(entry: dict[str, Any], words: list[str], value: Any, kind: Any, text
 
 def _settle(settings: Any, words: list[str], value: Any, kind: Any, text: str) -> None:
     """Put one setting, at any depth, into a dict of settings."""
-    for word in words:
-        kind = _inner(kind, word)
     if not is_dict(settings):
         why = "another text gives all of these settings as one value"
         raise BadConfigText(_without_value(text), why, "give them in one way")
-    _put(settings, words, _typed(value, kind))
+    (word, *rest), (kind, _) = words, bare(kind)
+    members = members_of(kind)
+    if len(members) > 1:
+        if not rest and not any(word in fields_in(each) for each in members):
+            value = _typed(value, None)  # a tag around the rest, which is JSON
+        given = value
+        for each in reversed(rest):
+            given = {each: given}
+        member, below, above = chosen(settings, {word: given}, members)
+        kind = member if member is not None else kind
+        settings.clear()
+        settings.update(below)
+        if word not in above:  # a tag around the rest
+            settings.update(above if is_tree(given) and not rest else {k: v for k, v in above.items() if k != rest[0]})
+            if rest:
+                _settle(settings, rest, value, kind, text)
+            return
+    kind = _inner(kind, word)
+    if rest:
+        inner = settings.get(word)
+        settings[word] = dict(inner) if is_tree(inner) else {}
+        _settle(settings[word], rest, value, kind, text)
+    else:
+        settings[word] = _typed(value, kind)
 
 
 def _put(tree: dict[str, Any], words: list[str], value: Any) -> None:
@@ -210,22 +232,16 @@ def _typed(value: Any, kind: Any) -> Any:
         return str(value)  # the check of the whole says what it must be, and where that is declared
 
 
-def _fields(kind: Any) -> Mapping[str, Any]:
-    if is_config_type(kind):
-        return {field.alias or name: field.annotation for name, field in kind.model_fields.items()}
-    return kind if is_dict(kind) else {}
-
-
 def _inner(kind: Any, word: str) -> Any:
     """The type of a setting inside a type; None where it is not known: the check of the whole says what is wrong."""
     kind, _ = bare(kind)
-    fields = _fields(kind)
+    fields = fields_in(kind)
     if fields:
         return fields.get(word)
     args = typing.get_args(kind)
     if typing.get_origin(kind) in (dict, Mapping) and len(args) == 2:
         return args[1]
     for each in args:  # a union: the first member that has such a setting
-        if word in _fields(bare(each)[0]):
-            return _fields(bare(each)[0])[word]
+        if word in fields_in(bare(each)[0]):
+            return fields_in(bare(each)[0])[word]
     return None

@@ -68,7 +68,7 @@ class UnknownNode(InvalidConfigError):
     def __init__(self, path: str, name: str, known: Sequence[str], where: Source | None) -> None:
         self.path, self.name, self.known = path, name, tuple(known)
         super().__init__(
-            f"`{path}` configures `{name}`, which is not there{_meant(name, known)}",
+            f"`{path}` is configured, and there is no such op or graph{_meant(name, known)}",
             where=where,
             fix=_listed(known, "ops and graphs"),
         )
@@ -79,13 +79,15 @@ class MisplacedKey(InvalidConfigError):
 
     def __init__(self, path: str, key: str, *, graph: bool, known: Iterable[str], where: Source | None) -> None:
         self.path, self.key = path, key
-        into = "ops" if graph else "config"
-        kind = "graph" if graph else "op"
+        own = ("ops", "config") if graph else ("config",)
+        near = near_misses(key, own) or near_misses(key, known)
+        name = near[0] if near else key
+        written = f"`{name}`" if name in own else f'`{{"{own[0]}": {{"{name}": …}}}}`'
         super().__init__(
-            f"`{path}.{key}` stands where only {'`ops` and `config`' if graph else '`config`'} of the {kind} may stand"
-            f"{_meant(key, known)}",
+            f"`{path}.{key}` stands where only {' and '.join(f'`{each}`' for each in own)} of the "
+            f"{'graph' if graph else 'op'} may stand{_meant(key, near) if name != key else ''}",
             where=where,
-            fix=f'write it as `{{"{into}": {{"{key}": …}}}}`',
+            fix=f"write it as {written}",
         )
 
 
@@ -170,6 +172,16 @@ class MappingFailed(InvalidConfigError):
         self.path = path
         super().__init__(
             f"the config mapping of `{path}` {what}", where=where, fix="let it return the configuration of the ops"
+        )
+
+
+class MappingMisfits(InvalidConfigError):
+    """The function of a config mapping returned configuration that does not fit its ops."""
+
+    def __init__(self, path: str, problem: InvalidConfigError, where: Source | None) -> None:
+        self.path, self.problem = path, problem
+        super().__init__(
+            f"the config mapping of `{path}` returned what does not fit: {problem.what}", where=where, fix=problem.fix
         )
 
 

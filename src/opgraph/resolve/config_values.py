@@ -27,11 +27,12 @@ from opgraph.declare.run_config import (
 )
 from opgraph.declare.secrets import MASK, hide, remember, revealed
 from opgraph.errors import InvalidConfigError, Source
+from opgraph.keys import near_misses
 from opgraph.resolve.config_mistakes import BadChoice, BadValue, MissingKey, SecretNotRecorded, UnknownKey, WrongType
 
 _WORDS: dict[Any, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 _TRUE, _FALSE = frozenset({"true", "yes", "on", "1"}), frozenset({"false", "no", "off", "0"})
-_UNION = (typing.Union, types.UnionType)
+UNION = (typing.Union, types.UnionType)
 _LISTS = (list, tuple, set, frozenset, Sequence, AbstractSet)
 _DICTS = (dict, Mapping)
 
@@ -61,7 +62,7 @@ class Fitting:
         if is_list(kind):
             return self._items(value, kind[0] if kind else None, path)
         origin = typing.get_origin(kind)
-        if origin in _UNION:
+        if origin in UNION:
             return self._union(value, kind, path)
         if origin is typing.Literal:
             return self._choice(value, typing.get_args(kind), path)
@@ -273,8 +274,10 @@ class Fitting:
                 made[key] = self.fit(value, None, f"{path}.{key}")
             else:
                 self.problems.append(UnknownKey(f"{path}.{key}", str(key), list(fields), self.where))
+        unknown = [key for key in given if key not in fields and key not in by_name and not loose]
+        meant = {name for key in unknown for name in near_misses(str(key), fields, most=1)}
         for name, field in fields.items():
-            if name in made:
+            if name in made or name in meant:  # the one was said with the other
                 continue
             if field.is_required() and not may_be_left_out(field.annotation):
                 self._missing(f"{path}.{name}", field.annotation)
@@ -332,7 +335,7 @@ def bare(kind: Any) -> tuple[Any, tuple[Any, ...]]:
 def may_be_left_out(kind: Any) -> bool:
     """Whether a setting without a default may be left out: None may stand for it, or anything."""
     kind, _ = bare(kind)
-    return kind is None or kind is Any or (typing.get_origin(kind) in _UNION and type(None) in typing.get_args(kind))
+    return kind is None or kind is Any or (typing.get_origin(kind) in UNION and type(None) in typing.get_args(kind))
 
 
 def source_of(kind: Any) -> Source | None:
@@ -352,7 +355,7 @@ def named(kind: Any) -> str:  # noqa: PLR0911 - one line for each kind of type
     if kind in _WORDS:
         return _WORDS[kind]
     origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if origin in _UNION:
+    if origin in UNION:
         words = [named(each) for each in args if each is not type(None)]
         return " or ".join([*words, "None"] if type(None) in args else words)
     if origin is typing.Literal:
@@ -379,7 +382,7 @@ def _takes_dicts(kind: Any) -> bool:
     """Whether `{"env": …}` may be a value of its own there."""
     if is_dict(kind) or is_config_type(kind):
         return True
-    if typing.get_origin(kind) in _UNION:
+    if typing.get_origin(kind) in UNION:
         return any(_takes_dicts(bare(each)[0]) for each in typing.get_args(kind))
     return (typing.get_origin(kind) or kind) in _DICTS
 
@@ -405,7 +408,7 @@ def parsed(text: str, kind: Any) -> Any:
         return _truth(text)
     if kind is int or kind is float:
         return kind(text)
-    if typing.get_origin(kind) in _UNION:
+    if typing.get_origin(kind) in UNION:
         return _one_of(text, typing.get_args(kind))
     if typing.get_origin(kind) is typing.Literal:
         return next((each for each in typing.get_args(kind) if str(each) == text), text)

@@ -235,7 +235,7 @@ class Opened(Mapping[str, Any]):
         if given is None and schema is None:
             return None, []
         fitting = Fitting(recipe.source, reading=True)
-        path = f"resources.{key or recipe.name}.config"
+        path = f"resources.{key or recipe.name}"
         fitted = fitting.fit(nothing_given(schema) if given is None else given, schema, path)
         made = fitting.made(fitted, schema, path)
         return fields_of(made) if is_model(made) else fitted, fitting.problems
@@ -258,7 +258,7 @@ class Opened(Mapping[str, Any]):
 
     def _built(self, cls: Any, values: Mapping[str, Any], key: str, recipe: Any) -> Any:
         fitting = Fitting(source_of(cls), reading=True)
-        path = f"resources.{key}.config" if key else type(recipe).__name__
+        path = f"resources.{key}" if key else type(recipe).__name__
         by_alias = {
             cls.model_fields[name].alias or name if name in cls.model_fields else name: v for name, v in values.items()
         }
@@ -272,7 +272,7 @@ class Opened(Mapping[str, Any]):
         """The class of a resource, its fields, what is wrong with them, and which come from environment variables."""
         cls, given = recipe.opgraph_fields()
         values: dict[str, Any] = dict(given)
-        path = f"resources.{key}.config" if key else cls.__name__
+        path = f"resources.{key}" if key else cls.__name__
         fitting = Fitting(source_of(cls), reading=reading)
         fields: Mapping[str, Any] = cls.model_fields if is_config_type(cls) else {}
         by_alias = {(field.alias or name): name for name, field in fields.items()}

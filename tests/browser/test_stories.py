@@ -1,6 +1,8 @@
 """What people do on the pages, in a real browser against a real server."""
 
+import os
 import re
+import signal
 from typing import Any
 
 
@@ -107,6 +109,71 @@ def test_launch_with_a_setting(page: Any, served: Any) -> None:
     expect(page.locator(".trow", has_text="add_up")).to_be_visible()
     page.locator(".trow", has_text="clean").click()
     expect(page.locator(".steppanel")).to_contain_text('"limit":2')
+
+
+NEEDS = """
+class Scoring(Config):
+    weight: float
+    label: str = "none"
+
+
+@op
+def score(totals, config: Scoring):
+    return totals * config.weight
+
+
+@graph_asset
+def scored(totals):
+    return score(totals)
+
+
+defs = Definitions(assets=[orders, totals, scored])
+"""
+
+
+def test_a_setting_without_a_default_is_asked_for(page: Any, served: Any) -> None:
+    """What has to be given is asked for before there is a plan, and stays where it is typed once there is one."""
+    source = served.folder / "definitions.py"
+    source.write_text(served.project + NEEDS)
+    try:
+        page.goto(served.url)
+        expect(page.locator(".node", has_text="scored")).to_be_visible()
+        page.goto(f"{served.url}/launch?select=%2Bscored")
+        weight = page.get_by_label("weight", exact=True)
+        run = page.get_by_role("button", name=re.compile(r"^Run"))
+        expect(run).to_be_disabled()
+        expect(page.get_by_role("alert")).to_have_count(0)  # nothing was done wrong so far
+        weight.focus()
+        page.keyboard.type("2.5")
+        expect(page.locator(".plan-step", has_text="score")).to_contain_text("run")
+        expect(weight).to_be_focused()
+        expect(page.get_by_label("label", exact=True)).to_be_visible()
+        run.click()
+        page.wait_for_url(re.compile(r"/runs/"))
+        expect(page.locator(".runhead .status")).to_have_text("succeeded")
+    finally:
+        source.write_text(served.project)
+
+
+def test_a_run_that_died(page: Any, served: Any) -> None:
+    """When a run's process is killed its page says so by itself, nothing goes on any more, and it is taken up again."""
+    run_asset(page, served, "%2Bpatient")
+    waits = page.locator(".trow", has_text="wait_for_it")
+    expect(waits).to_have_attribute("data-tone", "run")
+    run = page.request.get(f"{served.url}/api/runs/{page.url.rsplit('/', 1)[1]}").json()
+    os.kill(run["pid"], signal.SIGKILL)
+    expect(page.locator(".runhead .status")).to_have_text("died")
+    expect(page.get_by_role("alert")).to_contain_text("ended without a word")
+    expect(waits).to_have_attribute("data-tone", "stale")
+    page.get_by_label("engine events").check()
+    expect(page.get_by_role("log")).to_contain_text(f"run started by process {run['pid']}")
+    (served.folder / "go").touch()
+    resume = page.get_by_role("button", name=re.compile("^Resume"))
+    expect(resume).to_contain_text("1 run · 2 reused")
+    resume.click()
+    expect(page.locator(".runhead .status")).to_have_text("succeeded")
+    assert page.url.endswith(run["run_id"])
+    (served.folder / "go").unlink()
 
 
 def test_watch_it_live(page: Any, served: Any) -> None:

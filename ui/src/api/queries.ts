@@ -179,6 +179,25 @@ export function useGlobalStream(on: boolean): boolean {
 
 const MOST_LINES = 20_000;
 
+/** What the engine did in a run: asked for only when somebody wants to see it. */
+export const useEvents = (run: string, wanted: boolean, live: boolean) =>
+  useQuery({
+    queryKey: ["events", run, live],
+    enabled: wanted,
+    refetchInterval: live ? 2000 : false,
+    placeholderData: keepPreviousData,
+    queryFn: async ({ signal }) => {
+      const all: LogLine[] = [];
+      for (let after = "", more = true; more && all.length < MOST_LINES; ) {
+        const page = await get<Logs>(`/runs/${run}/logs`, { after, kinds: "event", limit: 2000 }, signal);
+        all.push(...page.lines);
+        more = page.more;
+        after = page.after;
+      }
+      return all;
+    },
+  });
+
 export interface LiveRun {
   tree: RunTree;
   /** How many rows there are to come while the first pages are fetched; null: all are here. */

@@ -30,13 +30,14 @@ test("tags are read as on the command line", () => {
   expect(tagsOf("team=data, nightly=, a=b=c,,")).toEqual({ team: "data", nightly: "", a: "b=c" });
 });
 
-test("engine events are shown only when asked for; a search looks at text and op", () => {
-  const line = (id: number, kind: string, n: number, text: string) => ({ id, kind, n, text, step: `op_${n}` }) as LogLine;
-  const lines = [line(1, "event", 0, "started"), line(2, "stdout", 0, "Rows 12"), line(3, "log", 1, "done")];
-  const chosen = (search: string, events: boolean, step: number | null) => chosenLines(lines, { search, events, step }).map((each) => each.id);
-  expect(chosen("", false, null)).toEqual([2, 3]);
-  expect(chosen("", true, 0)).toEqual([1, 2]);
-  expect(chosen("rows", false, null)).toEqual([2]);
+test("what the engine did stands among the lines by time; a search looks at text and op", () => {
+  const line = (id: number, kind: string, n: number, text: string) => ({ id, kind, n, text, step: `op_${n}`, time: id < 0 ? 1.5 : id }) as LogLine;
+  const lines = [line(1, "stdout", 0, "Rows 12"), line(3, "log", 1, "done")];
+  const chosen = (search: string, events: boolean, step: number | null) =>
+    chosenLines(lines, events ? [line(-1, "event", 0, "started")] : [], { search, step }).map((each) => each.id);
+  expect(chosen("", false, null)).toEqual([1, 3]);
+  expect(chosen("", true, 0)).toEqual([1, -1]);
+  expect(chosen("rows", false, null)).toEqual([1]);
   expect(chosen("op_1", false, null)).toEqual([3]);
 });
 

@@ -40,7 +40,7 @@ export function AssetPage({ id }: { id: string }) {
             <Status of={asset.status} />
             {asset.why && <span className="quiet"><Prose text={asset.why} /></span>}
             {asset.kinds.map((kind) => <span key={kind} className="tag">{kind}</span>)}
-            {asset.graph_backed && <span className="tag outline">graph of {asset.op_count} ops</span>}
+            {asset.graph_backed && <span className="tag outline">graph of {plural(asset.op_count, "op")}</span>}
             {Object.entries(asset.tags).map(([k, v]) => <span key={k} className="tag">{v ? `${k}=${v}` : k}</span>)}
           </div>
           {asset.description && <div style={{ marginTop: 8, maxWidth: 760 }}><Markdown text={asset.description} /></div>}
@@ -152,7 +152,7 @@ function Latest({ asset, now }: { asset: AssetDetail; now: number }) {
             <dd><Link to={at.assets(`group:${asset.group}`)}>{asset.group}</Link></dd>
             {asset.owners.length > 0 && (<><dt>Owners</dt><dd>{asset.owners.join(", ")}</dd></>)}
             <dt>On disk</dt>
-            <dd>{size(asset.disk.values)} in values, {size(asset.disk.intermediates)} between ops</dd>
+            <dd>{size(asset.disk.values)} in its versions{asset.disk.intermediates > 0 && `, ${size(asset.disk.intermediates)} between its ops`}</dd>
           </dl>
         </section>
       </div>
@@ -171,7 +171,8 @@ function Version({ made, now, duration: took }: { made: Materialization; now: nu
       <dt>Data version</dt>
       <dd><code title={made.data_version}>{made.data_version.slice(0, 24)}</code></dd>
       <dt>Stored by</dt>
-      <dd>{made.io_manager}{made.path && <> <File path={made.path} /></>}</dd>
+      <dd>{made.io_manager}</dd>
+      {made.path && (<><dt>In</dt><dd><File path={made.path} /></dd></>)}
     </dl>
   );
 }
@@ -194,7 +195,7 @@ function Neighbours({ asset }: { asset: AssetDetail }) {
   );
   return (
     <section className="card">
-      <header><h2>Beside it</h2></header>
+      <header><h2>Lineage</h2></header>
       <div className="inside row" style={{ alignItems: "flex-start", gap: 20 }}>
         {list("Upstream", asset.parents, "nothing")}
         {list("Downstream", asset.children, "nothing")}
@@ -273,7 +274,7 @@ function Ops({ asset, now }: { asset: AssetDetail; now: number }) {
       <section className="card">
         <header>
           <h2>{plural(asset.ops.length, "op")}, as they last ran</h2>
-          <TimesLegend />
+          <TimesLegend queue={false} />
           <span className="grow" />
           <span className="quiet">{size(asset.disk.intermediates)} kept between ops</span>
           <button type="button" className="button small" disabled={asset.disk.intermediates === 0} onClick={() => void clean(true)}>Clean intermediates …</button>

@@ -1,6 +1,6 @@
 import type { AssetOp, AssetSummary } from "../api/types";
 import { ago, duration, moment, size } from "../logic/format";
-import { Prose } from "../parts/Markdown";
+import { Markdown, Prose } from "../parts/Markdown";
 import { Icon } from "../parts/icons";
 import { Status } from "../parts/parts";
 import { Link, at } from "../parts/router";
@@ -35,7 +35,7 @@ export function AssetSide({ asset, all, now, onClose }: { asset: AssetSummary; a
         <Status of={asset.status} />
         {asset.why && <p className="quiet"><Prose text={asset.why} /></p>}
       </div>
-      {asset.description && <p>{asset.description}</p>}
+      {asset.description && <Markdown text={asset.description} />}
       <dl className="facts">
         {asset.latest && (
           <>

@@ -1,8 +1,9 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useMemo, useRef } from "react";
 import type { AssetSummary } from "../api/types";
-import { ago, duration } from "../logic/format";
+import { ago, duration, plural } from "../logic/format";
 import { matching } from "../logic/search";
+import { Prose } from "../parts/Markdown";
 import { Empty, Meter, Status } from "../parts/parts";
 import { Link, at } from "../parts/router";
 
@@ -24,9 +25,9 @@ export function AssetsList({ assets, typed, now }: { assets: AssetSummary[]; typ
                   {asset.key}
                 </Link>
                 <span className="faint cut" style={{ display: "block", fontSize: 12 }}>
-                  {[asset.group !== "default" ? asset.group : "", ...asset.kinds, asset.graph_backed ? `${asset.op_count} ops` : "", asset.description]
-                    .filter(Boolean)
-                    .join(" · ")}
+                  <Prose
+                    text={[asset.group !== "default" ? asset.group : "", ...asset.kinds, asset.graph_backed ? plural(asset.op_count, "op") : "", asset.description.split("\n")[0]].filter(Boolean).join(" · ")}
+                  />
                 </span>
               </span>
               {asset.progress && asset.status === "running" && (

@@ -339,7 +339,7 @@ function SearchBox({ typed, onType, applied, onApply, assets, error }: SearchPro
         type="text"
         list="selections"
         value={typed}
-        placeholder="Search or select: totals · +totals · group:raw · kind:csv and not key:&quot;raw/*&quot;"
+        placeholder="Search, or select: +totals, group:raw, kind:csv …"
         aria-label="Search, or a selection"
         aria-invalid={wrong}
         spellCheck={false}

@@ -2,12 +2,24 @@ import { useState } from "react";
 import type { Error as Failed, RunDetail } from "../api/types";
 import { Frames } from "../parts/Broken";
 import { File } from "../parts/File";
+import { Notice } from "../parts/parts";
 import { Link, at } from "../parts/router";
 
 /** What went wrong in a run: the user's exception and line first, the rest folded. */
 export function Failure({ run }: { run: RunDetail }) {
   const [all, setAll] = useState(false);
   const failures = run.failures.map((failed) => ({ ...failed, label: failed.key }));
+  if (run.status === "DIED" && failures.length === 0) {
+    return (
+      <Notice tone="bad">
+        {run.epoch > 0 ? (
+          <><b>The process of this run ended without a word:</b> it was killed, ran out of memory, or the machine stopped. What had been done is kept.</>
+        ) : (
+          <><b>No process began this run:</b> whoever asked for it ended before one was there.</>
+        )}
+      </Notice>
+    );
+  }
   if (failures.length === 0 && !run.error) return null;
   const rest = run.failed - 1;
   return (
@@ -17,7 +29,7 @@ export function Failure({ run }: { run: RunDetail }) {
         <ErrorBox key={failed.n} error={failed.error} run={run.run_id} step={failed} />
       ))}
       {rest > 0 && (
-        <button type="button" className="button small bare" style={{ margin: "0 8px 6px" }} aria-expanded={all} onClick={() => setAll(!all)}>
+        <button type="button" className="button small" style={{ margin: "0 14px 10px" }} aria-expanded={all} onClick={() => setAll(!all)}>
           {all ? "Only the first" : `${rest} more ${rest === 1 ? "op" : "ops"} failed`}
         </button>
       )}

@@ -7,6 +7,7 @@ import { summed, units } from "../logic/plan";
 import { configOf, tagsOf } from "../logic/settings";
 import { look } from "../logic/status";
 import { Icon } from "../parts/icons";
+import { Prose } from "../parts/Markdown";
 import { Empty, Loading, Notice, Problem } from "../parts/parts";
 import { Link, at, useParam, useRouter } from "../parts/router";
 import { ConfigFields } from "./ConfigFields";
@@ -48,6 +49,7 @@ export function LaunchPage() {
   );
   const form = useForm(parent ? null : job ? { job } : { selection: select || null });
   const fields = useMemo(() => form.data?.fields ?? [], [form.data]);
+  const required = useMemo(() => fields.filter((field) => field.required), [fields]);
   const { config, wrong } = useMemo(() => configOf(fields, typed), [fields, typed]);
   const body = useMemo(
     (): RunRequest =>
@@ -65,9 +67,18 @@ export function LaunchPage() {
   const asked = JSON.stringify(body);
   const settled = useSettled(asked, 250);
   const plan = usePlan(useMemo(() => JSON.parse(settled) as RunRequest, [settled]));
-  const problems = plan.data?.problems ?? (plan.error instanceof ApiError ? plan.error.problems : []);
+  // While something is wrong with what was typed, the plan before stays, with the fields in which it can be mended.
+  const about = JSON.stringify(target);
+  const [last, setLast] = useState<{ about: string; plan: PlanReply } | null>(null);
+  useEffect(() => {
+    if (plan.data?.steps.length) setLast({ about, plan: plan.data });
+  }, [plan.data, about]);
+  const whole = plan.data && !plan.error && plan.data.steps.length > 0 ? plan.data : last?.about === about ? last.plan : null;
+  const missing = (text: string) => required.some((field) => !typed.get(field.path) && text.startsWith(`\`${field.path}\``)); // said beside the field
+  const told = plan.data?.problems ?? (plan.error instanceof ApiError ? plan.error.problems : []);
+  const problems = told.filter((each) => !missing(each.text));
   const counts = plan.data ? summed(plan.data.counts) : null;
-  const ready = plan.data !== undefined && !plan.error && problems.length === 0 && wrong.size === 0 && settled === asked && !plan.isFetching && !form.isFetching;
+  const ready = plan.data !== undefined && !plan.error && told.length === 0 && wrong.size === 0 && settled === asked && !plan.isFetching && !form.isFetching;
 
   const launch = async () => {
     setLaunching(true);
@@ -85,6 +96,7 @@ export function LaunchPage() {
   };
 
   const jobs = project.data?.jobs ?? [];
+  const entry: Entry = { typed, wrong, onType: (path, value) => setTyped((old) => new Map(old).set(path, value)) };
   return (
     <div className="page">
       <div className="head">
@@ -149,19 +161,24 @@ export function LaunchPage() {
               )}
             </form>
           )}
-          {plan.error && problems.length === 0 && <Problem error={plan.error} />}
+          {plan.error && told.length === 0 && <Problem error={plan.error} />}
           {problems.map((problem, i) => (
             <Notice key={i} tone="bad">
-              <pre>{problem.text}</pre>
-              {problem.fix && <p className="quiet">{problem.fix}</p>}
+              <p><Prose text={problem.text} /></p>
+              {problem.fix && <p className="quiet"><Prose text={problem.fix} /></p>}
             </Notice>
           ))}
           {plan.data && !plan.error && <Warnings plan={plan.data} onSelect={parent || job ? null : setSelect} />}
-          {plan.data && !plan.error && (plan.data.steps.length > 0 || problems.length === 0) ? (
-            <PlanView plan={plan.data} fields={fields} typed={typed} wrong={wrong} onType={(path, value) => setTyped((old) => new Map(old).set(path, value))} />
-          ) : plan.isFetching ? (
+          <FieldsOf title="Settings that have no default" fields={required} {...entry} />
+          {whole ? (
+            <PlanView plan={whole} fields={fields.filter((field) => !field.required)} {...entry} />
+          ) : plan.data && told.length === 0 ? (
+            <Empty title="There is nothing to run">Nothing that is selected needs it.</Empty>
+          ) : plan.isFetching || form.isFetching ? (
             <Loading what="the plan" />
-          ) : null}
+          ) : (
+            <FieldsOf title="Settings" fields={fields.filter((field) => !field.required)} {...entry} />
+          )}
         </div>
         <aside className="card sticky" aria-label="How to run it">
           <div className="inside form">
@@ -169,7 +186,7 @@ export function LaunchPage() {
             <button type="button" className="button main-action" disabled={!ready || launching || counts?.total === 0} onClick={() => void launch()}>
               <Icon name={parent ? "resume" : "play"} />
               {launching ? "Starting …" : parent ? "Resume" : "Run"}
-              {counts && <small>{counts.text}</small>}
+              {counts && <small>{told.length > 0 || wrong.size > 0 ? "needs settings" : counts.text}</small>}
             </button>
             {plan.data?.same_run && <p className="hint">It goes on under its own id: its process died, and the code is unchanged.</p>}
             <label>
@@ -188,7 +205,7 @@ export function LaunchPage() {
               </label>
             )}
             <label>
-              Assets that come though nobody asked
+              Assets that come without being asked for
               <select className="field" value={policy} onChange={(event) => setPolicy(event.target.value)}>
                 <option value="">as the project says</option>
                 <option value="materialize">store them too</option>
@@ -215,7 +232,7 @@ export function LaunchPage() {
             )}
             <label>
               Why
-              <input className="field" value={why} maxLength={500} placeholder="a word to those who read the list of runs" onChange={(event) => setWhy(event.target.value)} />
+              <input className="field" value={why} maxLength={500} placeholder="shown in the list of runs" onChange={(event) => setWhy(event.target.value)} />
             </label>
           </div>
         </aside>
@@ -278,12 +295,33 @@ function Warnings({ plan, onSelect }: { plan: PlanReply; onSelect: ((selection: 
   );
 }
 
-interface PlanProps {
-  plan: PlanReply;
-  fields: FormField[];
+interface Entry {
   typed: ReadonlyMap<string, string>;
   wrong: Map<string, string>;
   onType: (path: string, value: string) => void;
+}
+
+interface PlanProps extends Entry {
+  plan: PlanReply;
+  fields: FormField[];
+}
+
+/** Settings that stand by themselves, under the names of their ops. */
+function FieldsOf({ title, fields, ...entry }: { title: string; fields: FormField[] } & Entry) {
+  if (fields.length === 0) return null;
+  return (
+    <section className="card" aria-label={title}>
+      <header><h2>{title}</h2></header>
+      <div className="inside stack">
+        {[...Map.groupBy(fields, (field) => field.op)].map(([op, own]) => (
+          <div key={op}>
+            {op && <h3><code>{op}</code></h3>}
+            <ConfigFields fields={own} {...entry} />
+          </div>
+        ))}
+      </div>
+    </section>
+  );
 }
 
 const FIRST = 60; // rows of a unit before one asks for more
@@ -294,15 +332,9 @@ function PlanView({ plan, fields, typed, wrong, onType }: PlanProps) {
   const known = useMemo(() => new Set(plan.steps.map((step) => step.key)), [plan.steps]);
   const elsewhere = fields.filter((field) => !known.has(field.op));
   const few = plan.steps.length <= 60;
-  if (plan.steps.length === 0) return <Empty title="There is nothing to run">Nothing that is selected needs it.</Empty>;
   return (
     <>
-      {elsewhere.length > 0 && (
-        <section className="card">
-          <header><h2>Configuration</h2></header>
-          <div className="inside"><ConfigFields fields={elsewhere} typed={typed} wrong={wrong} onType={onType} /></div>
-        </section>
-      )}
+      <FieldsOf title="Settings" fields={elsewhere} typed={typed} wrong={wrong} onType={onType} />
       <section className="card" aria-label="The plan">
         {groups.map((group) => (
           <Unit key={group.unit} group={group} first={few || groups.length === 1} byOp={byOp} typed={typed} wrong={wrong} onType={onType} />

@@ -1,18 +1,20 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
+import { useEvents } from "../api/queries";
 import type { LogLine, TreeRow } from "../api/types";
 import { clock, leaf, plural } from "../logic/format";
 import { chosenLines } from "../logic/logs";
 
 /** What the ops said, as they say it. The engine's own events are behind a switch. */
-export function LogsPanel({ lines, step, live }: { lines: LogLine[]; step: TreeRow | null; live: boolean }) {
+export function LogsPanel({ run, lines, step, live }: { run: string; lines: LogLine[]; step: TreeRow | null; live: boolean }) {
   const [search, setSearch] = useState("");
   const [events, setEvents] = useState(false);
   const [own, setOwn] = useState(true);
   const scroller = useRef<HTMLDivElement>(null);
   const atEnd = useRef(true);
   const n = own ? (step?.n ?? null) : null;
-  const rows = useMemo(() => chosenLines(lines, { search, events, step: n }), [lines, search, events, n]);
+  const { data: did } = useEvents(run, events, live);
+  const rows = useMemo(() => chosenLines(lines, (events && did) || [], { search, step: n }), [lines, did, search, events, n]);
   const virtual = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,

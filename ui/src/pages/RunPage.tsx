@@ -122,7 +122,7 @@ export function RunPage({ id }: { id: string }) {
       <section className="bottom" aria-label="Logs and details" style={{ height: `${height}%` }}>
         <Tabs tabs={tabs} current={tab} onChange={setTab} label="Logs or one op" />
         {tab === "logs" ? (
-          <LogsPanel lines={live.lines} step={selected} live={running} />
+          <LogsPanel run={id} lines={live.lines} step={selected} live={running} />
         ) : selected && selected.n !== null ? (
           <StepPanel run={run} row={selected} now={now} />
         ) : (
@@ -153,6 +153,7 @@ function RunHead({ run, tree, now, chosen }: { run: RunDetail; tree: RunTree; no
     }
     setBusy(false);
   };
+  const newest = unfinished ? run.children[0] : undefined; // the run that went on from here
   const blocked = plan.data && plan.data.problems.length > 0;
   const steps = chosen.join("\n");
   return (
@@ -164,7 +165,6 @@ function RunHead({ run, tree, now, chosen }: { run: RunDetail; tree: RunTree; no
             <span>/</span>
             <code>{short(run.run_id)}</code>
             {run.parent && <span>goes on from <Link to={at.run(run.parent)}>{short(run.parent)}</Link></span>}
-            {run.children.length > 0 && <span>gone on with in <Link to={at.run(run.children.at(-1) as string)}>{short(run.children.at(-1) as string)}</Link></span>}
           </div>
           <div className="row wrap" style={{ gap: "4px 14px" }}>
             <h1 className="cut" title={run.selection.join(", ")}>{what(run)}</h1>
@@ -179,8 +179,9 @@ function RunHead({ run, tree, now, chosen }: { run: RunDetail; tree: RunTree; no
           </div>
         </div>
         <div className="actions">
+          {newest && <Link className="button main-action" to={at.run(newest)}>Gone on with in {short(newest)}</Link>}
           {unfinished && (
-            <button type="button" className="button main-action" disabled={busy || !plan.data || blocked} onClick={() => void act("resume", { mode: "failed" })}>
+            <button type="button" className={`button${newest ? "" : " main-action"}`} disabled={busy || !plan.data || blocked} onClick={() => void act("resume", { mode: "failed" })}>
               <Icon name="resume" />
               Resume
               <small>{plan.data ? summed(resumed(plan.data, tree.rows.values())).text : plan.error ? "can't be planned" : "…"}</small>

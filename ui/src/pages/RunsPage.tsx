@@ -8,7 +8,7 @@ import { Command, Empty, Loading, Problem, Status, useNow } from "../parts/parts
 import { Link, at, useParam, useRouter } from "../parts/router";
 
 const STATES = ["STARTED", "QUEUED", "SUCCESS", "FAILURE", "CANCELED", "DIED"];
-const SPANS: Record<string, number> = { "1 h": 3600, "6 h": 21_600, "1 day": 86_400, "7 days": 604_800 };
+const SPANS: Record<string, number> = { "10 min": 600, "1 h": 3600, "6 h": 21_600, "1 day": 86_400, "7 days": 604_800 };
 
 export function RunsPage() {
   const [status, setStatus] = useParam("status");
@@ -62,7 +62,7 @@ export function RunsPage() {
           </Empty>
         </div>
       )}
-      {rows.length > 0 && <TimelineCard now={now} />}
+      {rows.length > 0 && <TimelineCard now={now} oldest={Math.min(...rows.slice(0, 12).map((run) => run.started ?? run.created))} />}
       {runs.data && rows.length === 0 && filtered && (
         <div className="card">
           <Empty title="No run is like that">
@@ -112,7 +112,7 @@ function RunRow({ run, now }: { run: RunSummary; now: number }) {
         </Link>
         <div className="faint cut">
           <code>{short(run.run_id)}</code>
-          {[run.who && `by ${run.who}`, run.why, run.executor, ...Object.entries(run.tags).map(([k, v]) => `${k}=${v}`)].filter(Boolean).map((word, i) => (
+          {[run.who && `by ${run.who}`, run.why, run.executor.replaceAll("_", " "), ...Object.entries(run.tags).map(([k, v]) => `${k}=${v}`)].filter(Boolean).map((word, i) => (
             <span key={i}> · {word}</span>
           ))}
           {run.parent && (
@@ -133,8 +133,9 @@ function RunRow({ run, now }: { run: RunSummary; now: number }) {
   );
 }
 
-function TimelineCard({ now }: { now: number }) {
-  const [span, setSpan] = useParam("span", "1 h");
+function TimelineCard({ now, oldest }: { now: number; oldest: number }) {
+  const [fitting] = useState(() => Object.keys(SPANS).find((name) => now - oldest < 0.9 * (SPANS[name] ?? 0)) ?? "7 days"); // as long as the newest runs need
+  const [span, setSpan] = useParam("span", fitting);
   const { go } = useRouter();
   const end = Math.ceil(now / 20) * 20;
   const whole = SPANS[span] ?? 3600;

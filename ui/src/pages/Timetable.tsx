@@ -221,7 +221,7 @@ const Row = memo(function Row({ row, index, top, open, selected, current, from, 
         <span className="took">{took || words}</span>
       </div>
       <div className="lane" role="gridcell">
-        <Bars row={row} from={from} to={to} now={now} words={row.mapped ? [words, row.message].filter(Boolean).join(" · ") : row.message || row.because || (row.status === "reused" ? row.reason : "")} />
+        <Bars row={row} from={from} to={to} now={now} words={row.mapped ? [words, row.message].filter(Boolean).join(" · ") : row.message || (row.because && `needs ${row.because}`) || (row.status === "reused" ? row.reason : "")} />
       </div>
     </div>
   );
@@ -240,7 +240,7 @@ function Bars({ row, from, to, now, words }: { row: TreeRow; from: number; to: n
   const left = at(row.started);
   const right = at(end);
   const label = [row.mapped || (row.status === "failed" && !row.expandable) ? words : "", row.expandable ? "" : duration(end - row.started)].filter(Boolean).join(" · ");
-  const begins = left - row.times.queue_us / 1e6 / (to - from);
+  const begins = Math.min(left - row.times.queue_us / 1e6 / (to - from), ...row.tries.map(([start]) => at(start)));
   const side = labelSide(begins, right);
   const text = label ? <span className={`barlabel ${side}`} style={LABEL[side](begins, right)}>{label}</span> : null;
   if (row.expandable) {
@@ -271,6 +271,9 @@ function Bars({ row, from, to, now, words }: { row: TreeRow; from: number; to: n
   const body = parts.filter((piece) => piece.part !== "queue");
   return (
     <>
+      {row.tries.map(([start, finish]) => (
+        <span key={start} className="piece tried" title={`a try that failed, ${duration(finish - start)}`} style={{ left: `${100 * at(start)}%`, width: `${100 * (at(finish) - at(start))}%` }} />
+      ))}
       {parts.map((piece) => (
         <span
           key={piece.part}

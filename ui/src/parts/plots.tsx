@@ -42,10 +42,10 @@ export function TimesBar({ times, words = true }: { times: Times; words?: boolea
   );
 }
 
-export function TimesLegend() {
+export function TimesLegend({ queue = true }: { queue?: boolean }) {
   return (
     <span className="legend" aria-hidden="true">
-      {PARTS.map(([, word, colour]) => (
+      {PARTS.slice(queue ? 0 : 1).map(([, word, colour]) => (
         <span key={word}>
           <i style={{ background: `var(${colour})` }} />
           {word}

@@ -27,7 +27,8 @@ class UnknownStep(ExecutionStepNotFoundError):
         super().__init__(
             f"no step is named {', '.join(f'`{n}`' for n in names)}{meant}",
             step_keys=names,
-            fix=f"the steps are {', '.join(known[:8])}" + (" …; `opgraph plan` lists them all" if len(known) > 8 else ""),
+            fix=f"the steps are {', '.join(known[:8])}"
+            + (" …; `opgraph plan` lists them all" if len(known) > 8 else ""),
         )
 
 

@@ -5,6 +5,8 @@ that is mapped is a *template*: it never runs, steps are made of it while the ru
 a dynamic output; the depth of a step is the number of fans over which it is mapped.
 """
 
+from copy import copy
+
 from msgspec import Struct
 
 from opgraph.errors import Mistake
@@ -315,10 +317,21 @@ class Program:
 
 
 def compile(plan: Plan) -> Program:  # noqa: A001 - read as `program.compile`
-    """The plan as arrays of numbers. Takes time in proportion to steps and edges.
+    """The plan as arrays of numbers. Takes time in proportion to steps and edges, unless these very steps were the last
+    that were compiled: who runs the same again in one process has the same steps again.
 
     Raises:
         BrokenPlanError: a step needs one that comes after it, or an output that does not exist; or it is mapped over
             one thing and takes from another.
     """
-    return Program(plan)
+    global _last  # noqa: PLW0603 - one, so that it keeps nothing alive that grows
+    last = _last
+    if last is None or last.plan.steps is not plan.steps:
+        _last = last = Program(plan)
+        return last
+    program = copy(last)
+    program.plan = plan
+    return program
+
+
+_last: Program | None = None

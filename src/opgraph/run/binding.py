@@ -32,7 +32,7 @@ class StepGone(Mistake):
     mend = "resume it: a new run is planned"
 
 
-class BoundStep(Struct, eq=False):
+class BoundStep(Struct, eq=False, gc=False):
     """One step of a plan with its code."""
 
     number: int
@@ -145,8 +145,11 @@ def _bound(number: int, step: Step, flat: FlatStep, unit: Unit | None, outputs: 
 
 
 def _constants(flat: FlatStep, step: Step) -> Mapping[str, Any]:
+    inputs = step.inputs
+    if len(inputs) == 1 and type(inputs[0].source) is FromStep:
+        return _NONE  # the commonest
     found: dict[str, Any] = {}
-    for each in step.inputs:
+    for each in inputs:
         if type(each.source) is FromStep:
             continue
         origin = flat.inputs[each.name]

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextvars import Token
 from functools import partial
 from os import _exit, getpid
 from typing import Any
@@ -14,7 +15,7 @@ from opgraph.plan.model import FromAsset, Policy, Role
 from opgraph.resolve.flatten import OuterInput, StepOut
 from opgraph.run.binding import BoundStep
 from opgraph.run.body import Coming
-from opgraph.run.captured import Captured
+from opgraph.run.captured import Captured, Speaker
 from opgraph.run.context import AssetExecutionContext, AssetSide, OpExecutionContext, RunSide
 from opgraph.run.executors.protocol import Emit, Ended, Missing, Stopped, Task
 from opgraph.run.failure import error_info
@@ -88,20 +89,10 @@ class Attempts:
         Raises:
             NotRecorded: `emit` could not record.
         """
-        bound = self._bound[task.step] = task.bound
-        token = self.said.enter(task.step, task.attempt)
-        going = Going(task, emit, _clock())
-        if bound.hooks:
-            going.witness = Witness()
+        bound = task.bound
+        going, token = self._begin(task, emit)
         try:
-            ins = self._inputs.load(bound, going)
-            if self._managers.heard and self._managers.reported:
-                report(going, self._managers.reported)
-            going.loaded = _clock()
-            selected = bound.selected if task.asked is None else task.asked
-            context: OpExecutionContext | None = None
-            if bound.call.takes_context:
-                context = self._contexts[task.step] = self._context(bound, task.attempt, selected)
+            ins, context, selected = self._prepared(going)
             items: Iterable[Any] = bound.call.outputs(ins, context, selected, loop)
             if going.witness is not None:
                 items = going.witness.of(items)
@@ -115,12 +106,7 @@ class Attempts:
             self._outputs.report_logged(going)
             return self._ended_badly(going, error)
         finally:
-            if getpid() != self._pid:  # a child that the op forked came back from it, too: it is not who works here
-                _exit(0)
-            self._contexts.pop(task.step, None)
-            self._bound.pop(task.step, None)
-            self._inputs.without.pop(task.step, None)
-            self.said.leave(token)
+            self._leave(task.step, token)
 
     async def make_async(
         self, task: Task, emit: Emit, loop: EventLoop, pause: Callable[[], Awaitable[None]]
@@ -129,20 +115,10 @@ class Attempts:
         fan-out may come."""
         import asyncio  # it runs already
 
-        bound = self._bound[task.step] = task.bound
-        token = self.said.enter(task.step, task.attempt)
-        going = Going(task, emit, _clock())
-        if bound.hooks:
-            going.witness = Witness()
+        bound = task.bound
+        going, token = self._begin(task, emit)
         try:
-            ins = self._inputs.load(bound, going)
-            if self._managers.heard and self._managers.reported:
-                report(going, self._managers.reported)
-            going.loaded = _clock()
-            selected = bound.selected if task.asked is None else task.asked
-            context: OpExecutionContext | None = None
-            if bound.call.takes_context:
-                context = self._contexts[task.step] = self._context(bound, task.attempt, selected)
+            ins, context, selected = self._prepared(going)
             started = bound.call.start(ins, context)
             if bound.flat.op.body.kind == "async":
                 items = Coming(bound.call, context, selected).returned(await started, loop)
@@ -163,12 +139,36 @@ class Attempts:
             self._outputs.report_logged(going)
             return self._ended_badly(going, error)
         finally:
-            if getpid() != self._pid:  # a child that the op forked came back from it, too: it is not who works here
-                _exit(0)
-            self._contexts.pop(task.step, None)
-            self._bound.pop(task.step, None)
-            self._inputs.without.pop(task.step, None)
-            self.said.leave(token)
+            self._leave(task.step, token)
+
+    # -- what comes before and after the function ---------------------------------------
+
+    def _begin(self, task: Task, emit: Emit) -> tuple[Going, "Token[Speaker]"]:
+        self._bound[task.step] = task.bound
+        token = self.said.enter(task.step, task.attempt)
+        return Going(task, emit, _clock(), witness=Witness() if task.bound.hooks else None), token
+
+    def _prepared(self, going: Going) -> tuple[dict[str, Any], OpExecutionContext | None, AbstractSet[str] | None]:
+        """The arguments of an attempt's function, its context, and the outputs that are wanted (None: all)."""
+        task = going.task
+        bound = task.bound
+        ins = self._inputs.load(bound, going)
+        if self._managers.heard and self._managers.reported:
+            report(going, self._managers.reported)
+        going.loaded = _clock()
+        selected = bound.selected if task.asked is None else task.asked
+        if not bound.call.takes_context:
+            return ins, None, selected
+        context = self._contexts[task.step] = self._context(bound, task.attempt, selected)
+        return ins, context, selected
+
+    def _leave(self, step: int, token: "Token[Speaker]") -> None:
+        if getpid() != self._pid:  # a child that the op forked came back from it, too: it is not who works here
+            _exit(0)
+        self._contexts.pop(step, None)
+        self._bound.pop(step, None)
+        self._inputs.without.pop(step, None)
+        self.said.leave(token)
 
     # -- ends -------------------------------------------------------------------------
 

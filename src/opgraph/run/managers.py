@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from msgspec import structs
+
 from opgraph.declare.materialization import AssetObservation
 from opgraph.declare.metadata import all_to_wire
 from opgraph.declare.op import OpDefinition
@@ -82,10 +84,8 @@ class Managers:
         """What I/O managers reported in this thread, and when; the attempt takes it."""
         return self._told.reported
 
-    def hand_over(
-        self, bound: BoundStep, output: StepOutput, came: Came, attempt: int, metadata: Metadata, *, asked: bool
-    ) -> Stored:
-        """Have an I/O manager store an output. Returns what to record."""
+    def hand_over(self, bound: BoundStep, output: StepOutput, came: Came, attempt: int, told: Stored) -> Stored:
+        """Have an I/O manager store an output. Returns what to record: what is told already, and what it says."""
         manager = self._manager(output.io_manager, f"output `{output.name}` of `{bound.step.key}`", bound.op.source)
         out = bound.op.outs[output.name]
         definition = dict(out.metadata)
@@ -120,25 +120,21 @@ class Managers:
         if context.reported:
             self.heard = True
             self.reported.extend((now, event) for event in context.reported)
+        metadata = told.metadata
         if context.added_metadata:
             metadata = {**metadata, **all_to_wire(context.added_metadata)}
         if self._hold and self._is_users(manager, output.io_manager):
             name = output.name if came.mapping_key is None else f"{output.name}[{came.mapping_key}]"
             self.held[bound.step.key, name] = came.value
         place = Place.MEMORY if isinstance(manager, InMemoryIOManager) else Place.MANAGER
-        return Stored(
-            output.name,
-            place,
+        return structs.replace(
+            told,
+            place=place,
             size=context.size,
             checksum=context.checksum,
-            data_version=came.data_version or context.checksum,
+            data_version=told.data_version or context.checksum,
             location=context.location,
-            mapping_key=came.mapping_key,
-            asset=output.asset,
-            asked=asked,
-            io_manager=output.io_manager,
             metadata=metadata,
-            type_name=type(came.value).__qualname__,
         )
 
     def told_of_input(self) -> Metadata:

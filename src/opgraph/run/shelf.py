@@ -99,22 +99,12 @@ class Shelf:
         self, bound: BoundStep, output: StepOutput, came: Came, attempt: int, offset: int, *, asked: bool
     ) -> tuple[Stored, bytes | None]:
         metadata: Metadata = all_to_wire(came.metadata) if came.metadata else {}
-        if not came.has_value or not output.stored:
-            return Stored(
-                came.output,
-                Place.NONE,
-                data_version=came.data_version,
-                mapping_key=came.mapping_key,
-                asset=output.asset,
-                asked=asked,
-                io_manager=output.io_manager if output.asset is None and output.io_manager in self._resources else "",
-                metadata=metadata,
-            ), None
         key = output.io_manager
+        has_value = came.has_value and output.stored
         own = self._own.get(key)
-        if own is None:
+        if own is None and has_value:
             own = self._own[key] = self.managers.is_own(key)
-        if own:
+        if own and has_value:
             store = self._intermediates if output.asset is None else self._assets
             return store.put(
                 came.value,
@@ -129,22 +119,25 @@ class Shelf:
                 metadata=metadata,
                 durable=self._durable and output.asset is not None,
             )
+        told = Stored(
+            came.output,
+            Place.NONE,
+            data_version=came.data_version,
+            mapping_key=came.mapping_key,
+            asset=output.asset,
+            asked=asked,
+            io_manager=key if has_value or (output.asset is None and key in self._resources) else "",
+            metadata=metadata,
+        )
+        if not has_value:
+            return told, None
+        told = structs.replace(told, type_name=type(came.value).__qualname__)
         memory = self._memory_of(key)
-        if memory is not None:
-            place = self._place(self.run_id, bound.step.key, came.output, output.asset, came.mapping_key)
-            memory.values[place] = came.value
-            return Stored(
-                came.output,
-                Place.MEMORY,
-                data_version=came.data_version,
-                mapping_key=came.mapping_key,
-                asset=output.asset,
-                asked=asked,
-                io_manager=key,
-                metadata=metadata,
-                type_name=type(came.value).__qualname__,
-            ), None
-        return self.managers.hand_over(bound, output, came, attempt, metadata, asked=asked), None
+        if memory is None:
+            return self.managers.hand_over(bound, output, came, attempt, told), None
+        place = self._place(self.run_id, bound.step.key, came.output, output.asset, came.mapping_key)
+        memory.values[place] = came.value
+        return structs.replace(told, place=Place.MEMORY), None
 
     def _memory_of(self, key: str) -> InMemoryIOManager | None:
         """The manager of this key, if it is our own one in memory: its values need no contexts."""
@@ -239,16 +232,10 @@ class Shelf:
             raise UnknownAsset(source.asset, [key.text for key in self._project.graph.nodes])
         if kept is not None:
             read = Read(name, source.asset, kept.run, kept.seq, kept.stored.data_version)
-            if kept.stored.place is not Place.NONE or manager:
-                try:
-                    value = self.get(kept, bound, name, manager, attempt)
-                    return value, self._with_metadata(read)
-                except ValueLostError as lost:
-                    raise AssetValueLost(source.asset, lost.why, lost.location, _goal(bound)) from None
-            key = self.managers.manager_of(source.asset)
-            if self.managers.is_own(key):
-                raise NoStoredValue(source.asset)
-            value = self.managers.load_unrecorded(source.asset, bound, name, key, attempt)
+            try:
+                value = self.get(kept, bound, name, manager, attempt)
+            except ValueLostError as lost:
+                raise AssetValueLost(source.asset, lost.why, lost.location, _goal(bound)) from None
             return value, self._with_metadata(read)
         key = manager or self.managers.manager_of(source.asset)
         if self.managers.is_own(key):

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from opgraph.operate import inspect
 from opgraph.operate.clean import Between, between_ops, clean_between, disk_of_asset
 from opgraph.operate.fold import Phase
@@ -112,7 +114,7 @@ class AssetPages:
             return run.fold.key(made.step) if made.step < run.size else ""
 
     def _ops(self, asset: Json, kept: list[Between]) -> list[m.AssetOp]:
-        ops: list[Json] = asset["ops"] or (
+        ops: list[Json] = msgspec.json.decode(asset["ops"]) or (
             [{"key": asset["unit"], "path": "", "op": asset["unit"], "takes": [], "mapped": False}]
             if asset["unit"]
             else []

@@ -8,6 +8,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from opgraph.events import Read, RunStatus
 from opgraph.operate import inspect
 from opgraph.operate.fold import Phase
@@ -22,6 +24,8 @@ _DIGESTS = 1_000
 _DONE = (Phase.SUCCEEDED, Phase.REUSED, Phase.SKIPPED)
 
 Json = dict[str, Any]
+_then = msgspec.msgpack.Decoder(dict[str, tuple[str, str]]).decode
+_today = msgspec.json.Decoder(dict[str, tuple[str, str]]).decode
 
 
 class Digest:
@@ -34,15 +38,17 @@ class Digest:
     __slots__ = ("code", "reads", "spent")
 
     def __init__(self, run: Followed) -> None:
-        self.code: dict[str, dict[str, tuple[str, str]]] = {}  # by unit and node: hash and version
+        code: dict[str, dict[str, tuple[str, str]]] = {}  # by unit and node: hash and version
         self.reads: dict[str, dict[str, Read]] = {}  # by unit and asset
         self.spent: dict[str, float] = {}  # by unit: seconds from the first start to the last end
         fold, began, ended = run.fold, dict[str, float](), dict[str, float]()
         for i, step in enumerate(run.plan.steps):
-            self.code.setdefault(step.unit, {})[step.node] = (step.code, step.code_version)
+            code.setdefault(step.unit, {})[step.node] = (step.code, step.code_version)
             if fold.started[i] and fold.ended[i] and step.decision.do is not Do.SKIP:
                 began[step.unit] = min(began.get(step.unit, fold.started[i]), fold.started[i])
                 ended[step.unit] = max(ended.get(step.unit, 0.0), fold.ended[i])
+        # Packed, it keeps nothing of the plan, whose memory so can be given back.
+        self.code = {unit: msgspec.msgpack.encode(each) for unit, each in code.items()}
         self.spent = {unit: max(ended[unit] - start, 0.0) for unit, start in began.items()}
         for i, reads in fold.reads.items():
             into = self.reads.setdefault(run.plan.steps[fold.row(i)].unit, {})
@@ -156,7 +162,7 @@ class Standing:
         digest = self._digest(made.run_id)
         if digest is None:
             return ""
-        changed = _code_changed(asset, digest.code.get(asset["unit"], {}), units.get(asset["unit"], {}))
+        changed = _code_changed(asset, digest.code.get(asset["unit"], b"\x80"), units.get(asset["unit"], "{}"))
         if changed:
             return changed
         reads = digest.reads.get(asset["unit"], {})
@@ -202,16 +208,18 @@ def is_newer(now: Materialized, read: Read | None, made: Materialized) -> bool:
     return now.run_id != made.run_id and now.time > made.time
 
 
-def _code_changed(asset: Json, then: Mapping[str, tuple[str, str]], today: Mapping[str, Json]) -> str:
-    wanted = {op["key"] for op in asset["ops"]} or today.keys()
+def _code_changed(asset: Json, packed: bytes, sent: str) -> str:
+    then, today = _then(packed), _today(sent)
+    wanted = {op["key"] for op in msgspec.json.decode(asset["ops"])} or today.keys()
     for node in wanted:
         code = today.get(node)
         if code is None:
             continue
         if node not in then:
             return f"op `{node}` is new" if len(today) > 1 and then else ""
-        before, version = then[node]
-        same = version == code["version"] if version or code["version"] else before == code["code"]
+        before, was = then[node]
+        now, version = code
+        same = was == version if was or version else before == now
         if not same:
             return "its code has changed" if len(today) == 1 else f"the code of `{node}` has changed"
     return ""

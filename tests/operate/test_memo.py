@@ -222,7 +222,7 @@ def test_inputs_from_other_assets(instance):
     go(defs, instance, "orders")
     made = plan(defs, "revenue", instance=instance)
     assert decided(made) == {"revenue": ("run", "input changed")}
-    assert made.steps[0].decision.reason == "input orders changed"
+    assert made.steps[0].decision.reason == "input orders changed since its outputs were stored"
     go(defs, instance, "revenue")
     assert since() == ["revenue"]
     world["orders"] = 1
@@ -354,7 +354,7 @@ def test_jobs_of_ops(instance):
     go(job_with(1), instance, job="doubled")
     assert since() == []
     made = plan(job_with(2), job="doubled", instance=instance)
-    assert made.steps[0].decision.reason == "input x changed"
+    assert made.steps[0].decision.reason == "input x changed since its outputs were stored"
     go(job_with(2), instance, job="doubled")
     assert since() == ["double", "double"]
 
@@ -372,7 +372,7 @@ def test_no_reuse(instance):
 
 def test_only_reuse(instance):
     """With reuse="only" a plan that would run anything is refused, naming each step and why."""
-    with pytest.raises(WouldRun, match=r"\n  total.n1: nothing is stored"):
+    with pytest.raises(WouldRun, match=r"\n  total.n1: never run"):
         plan(chain(memoize=None), instance=instance, reuse="only")
     go(chain(), instance)
     go(chain(), instance, reuse="only")
@@ -455,7 +455,7 @@ def test_resources(instance):
     go(defs("a"), instance)
     assert since() == ["a"]
     made = plan(defs("b"), instance=instance)
-    assert made.steps[0].decision.reason == "resource `rates` is not what it was when the outputs were stored"
+    assert made.steps[0].decision.reason == "resource rates changed since its outputs were stored"
 
 
 def parts(memoize=True):

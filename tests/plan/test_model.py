@@ -185,4 +185,4 @@ def test_plans_do_not_change():
 def test_a_reason_without_a_word_is_said_as_it_is():
     """A reason outside the vocabulary stands for itself."""
     assert Decision(Do.SKIP, "because").reason == "because"
-    assert Decision(Do.SKIP, "skipped", "x").reason == "it was skipped in the parent run: x"
+    assert Decision(Do.SKIP, "skipped", "x").reason == "what it takes did not come: x"

@@ -555,6 +555,8 @@ def test_lineage_as_json(project, opgraph):
         ["plan", "-a", "gone"],
         ["plan", "--resume", "zzz"],
         ["plan", "--resume", "zzz", "-s", "revenue"],
+        ["plan", "--from", "revenue.total"],
+        ["plan", "--resume", "x", "--from", "a", "--only", "b"],
         ["resume", "zzz"],
         ["resume"],
         ["resume", "x", "--from", "a", "--only", "b"],
@@ -687,6 +689,105 @@ def test_what_would_run_is_listed(project, opgraph):
         "revenue.clean.check",
         "revenue.total",
     ]
+
+
+MEMOIZED = """\
+from opgraph import Config, ConfigurableResource, Definitions, asset, graph_asset, op
+
+
+class Cut(Config):
+    limit: int = 3
+
+
+class Database(ConfigurableResource):
+    host: str = "a"
+
+
+@asset
+def orders():
+    return [1, 2, 3]
+
+
+@op
+def load(orders):
+    return orders
+
+
+@op
+def cut(config: Cut, rows):
+    return rows[: config.limit]
+
+
+@op
+def rate(database: Database, rows):
+    return [2 * row for row in rows]
+
+
+@op(memoize=False)
+def clock(rows):
+    return len(rows)
+
+
+@op
+def total(rows, seconds):
+    return sum(rows) + seconds
+
+
+@graph_asset(memoize=True)
+def sales(orders):
+    rows = rate(cut(load(orders)))
+    return total(rows, clock(rows))
+
+
+defs = Definitions(assets=[orders, sales], resources={"database": Database()})
+"""
+
+
+def test_plan_says_for_each_op_why(project, opgraph):
+    """Of a memoized graph the plan says what becomes of each op, and why: never run, unchanged, what changed, opted
+    out, cleaned up."""
+    (project / "definitions.py").write_text(MEMOIZED)
+
+    def said(*words):
+        lines = opgraph("plan", *words).stdout.splitlines()
+        return {name: (mark, why) for mark, name, why in (line.split(maxsplit=2) for line in lines if line[:2] == "  ")}
+
+    def one(op, *words):
+        return said("-s", "sales", *words)[op]
+
+    never = ("●", "never run, as far as is remembered")
+    depends = ("?", "its stored outputs are reused if its inputs turn out the same")
+    out = ("●", "it is never reused: memoization is off for it")
+    assert said() == {"load": never, "cut": never, "rate": never, "clock": out, "total": never}
+    opgraph("materialize")
+    first = run_id(opgraph)
+    same = ("↺", f"unchanged, stored by run {first[:8]}")
+    assert said("-s", "sales") == {"load": same, "cut": same, "rate": same, "clock": out, "total": depends}
+    edit(project, "2 * row", "3 * row")
+    assert one("rate") == ("●", "code changed since its outputs were stored")
+    edit(project, "3 * row", "2 * row")
+    assert one("cut", "-c", "sales.cut.limit=2") == ("●", "configuration changed since its outputs were stored")
+    edit(project, "Database()", "Database(host='b')")
+    assert one("rate") == ("●", "resource database changed since its outputs were stored")
+    edit(project, "Database(host='b')", "Database()")
+    assert one("rate", "--no-reuse") == ("●", "nothing is to be reused")
+    told = opgraph("plan", "-s", "sales", "--reuse-only", code=2).stderr
+    assert [line.strip() for line in told.splitlines()[1:3]] == [
+        "sales.clock: it is not memoized",
+        "sales.total: it comes after a step that runs",
+    ]
+    edit(project, "[1, 2, 3]", "[1, 2, 4]")
+    opgraph("materialize", "-s", "orders")
+    assert one("load") == ("●", "input orders changed since its outputs were stored")
+    (project / "pyproject.toml").write_text(
+        '[tool.opgraph]\nfile = "definitions.py"\nretention = {intermediates = 0, memo = 0}\n'
+    )
+    opgraph("clean")
+    again = said("--resume", first, "--from", "sales.total")
+    assert again["total"] == ("●", "it was asked for")
+    assert again["rate"] == ("●", "its stored outputs were cleaned up: output `result`, needed by sales.total")
+    assert said("--resume", first, "--only", "sales.rate")["total"] == ("-", "it was not asked for")
+    assert one("rate") == never
 
 
 # -- disk -----------------------------------------------------------------------

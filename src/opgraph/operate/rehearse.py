@@ -3,7 +3,7 @@
 from opgraph.engine import LookUp, Phase, Reuse, Skip, advance, new
 from opgraph.engine import program as programs
 from opgraph.events import AnyFact, NotFound, RunStarted, StepReused, StepSkipped
-from opgraph.plan.model import Do, Plan
+from opgraph.plan.model import WHY, Do, Plan, Step
 from opgraph.run.lookup import LookUps
 from opgraph.run.sources import Sources
 
@@ -44,7 +44,7 @@ def would_run(plan: Plan, look_ups: LookUps) -> list[tuple[str, str]]:
     for i, step in enumerate(plan.steps):
         if step.decision.do not in (Do.RUN, Do.DECIDE):
             continue
-        why = step.decision.reason if step.memo is not None else "it is not memoized"
+        why = _why(step)
         if step.over and step.decision.do is Do.DECIDE and all(each.step not in runs for each in step.over):
             numbers = made.get(i, [])
             found += [(state.key(number), missed.get(number, why)) for number in numbers]
@@ -56,3 +56,10 @@ def would_run(plan: Plan, look_ups: LookUps) -> list[tuple[str, str]]:
             continue
         runs.add(i)
     return found
+
+
+def _why(step: Step) -> str:
+    """Why a step would run of which nothing was looked up."""
+    if step.memo is None:
+        return "it is not memoized"
+    return WHY["downstream"] if step.decision.why == "depends" else step.decision.reason

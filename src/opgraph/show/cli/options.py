@@ -106,6 +106,26 @@ def executor_options(command: _F) -> _F:
     return click.option("--executor", type=click.Choice(NAMES), help="Who runs the ops.")(result)
 
 
+def step_options(command: _F) -> _F:
+    """`--from` and `--only`: which steps of an earlier run to run again."""
+    only = click.option(
+        "--only", multiple=True, metavar="STEP", help="This op again and nothing else. May be repeated."
+    )
+    return click.option("--from", "from_step", metavar="STEP", help="This op again and what comes after it.")(
+        only(command)
+    )
+
+
+def one_of_step_options(from_step: str | None, only: tuple[str, ...]) -> None:
+    """`--from` and `--only` are not given together.
+
+    Raises:
+        UsageError: they are.
+    """
+    if from_step and only:
+        raise click.UsageError("`--from` and `--only` say in two ways what to run; give one of them")
+
+
 def _readable(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG001
     """Selections that can be read: what was typed is looked at before any definitions are loaded."""
     for each in values:

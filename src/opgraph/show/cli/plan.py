@@ -7,7 +7,7 @@ import click
 
 from opgraph.operate import planning
 from opgraph.operate.fold import Branch, Fold, Phase, branches
-from opgraph.plan.model import WHY, Decision, Do, FromAsset, FromMany, Plan, Policy, Role, Step
+from opgraph.plan.model import Decision, Do, FromAsset, FromMany, Plan, Policy, Role, Step
 from opgraph.show.cli import ink
 from opgraph.show.cli.ink import BUSY, FAINT, GOOD, NOTE, PLAIN, STRONG, Line
 from opgraph.show.cli.options import (
@@ -16,11 +16,13 @@ from opgraph.show.cli.options import (
     joined,
     json_option,
     nothing_missing_is_fine,
+    one_of_step_options,
     print_json,
     project_options,
     quoted,
     reuse_options,
     select_option,
+    step_options,
 )
 
 _MARKS = {Do.RUN: ("●", GOOD), Do.REUSE: ("↺", BUSY), Do.SKIP: ("-", FAINT), Do.DECIDE: ("?", NOTE)}
@@ -41,19 +43,20 @@ _OF_SEVERAL = {  # the words of `WHY` behind a number of ops
     "code changed": "with other code than what made the stored outputs",
     "new": "that the parent run did not have",
     "not asked": "not asked for",
-    "skipped": "skipped in the parent run",
-    "config changed": "configured otherwise than in the parent run",
+    "skipped": "that take what did not come",
+    "config changed": "with another configuration than what made the stored outputs",
     "rewired": "with inputs from elsewhere than in the parent run",
     "not versioned": "with stored outputs that may have been overwritten",
     "same": "with code, configuration and inputs as they were",
     "depends": "to be reused if their inputs turn out the same",
-    "never run": "of which nothing like it is stored",
+    "never run": "never run, as far as is remembered",
     "input changed": "with a changed input",
     "input unknown": "with an input of unknown version",
     "manager changed": "with another I/O manager",
     "resource changed": "with a changed resource",
     "output not stored": "with an output that was not stored",
     "no reuse": "with nothing to be reused",
+    "opted out": "never reused",
     "by key": "reused key by key where the value is the same",
 }
 POLICIES = [policy.value for policy in Policy]
@@ -65,6 +68,7 @@ POLICIES = [policy.value for policy in Policy]
 @click.option("--job", metavar="NAME", help="The job to plan, instead of a selection.")
 @click.option("--on-unselected", type=click.Choice(POLICIES), help="What to do with assets that come unasked.")
 @click.option("--resume", "run", metavar="RUN", help="Plan the resuming of this run.")
+@step_options
 @click.option("--all", "everything", is_flag=True, help="Show every op, however many there are.")
 @reuse_options
 @config_option
@@ -77,6 +81,8 @@ def command(
     job: str | None,
     on_unselected: str | None,
     run: str | None,
+    from_step: str | None,
+    only: tuple[str, ...],
     reuse: str,
     config: tuple[str, ...],
     *,
@@ -90,6 +96,9 @@ def command(
         raise click.UsageError("`--resume` says what is reused; it takes no `--reuse`, `--no-reuse` or `--reuse-only`")
     if run and (select or job):
         raise click.UsageError("`--resume` plans what is left of a run; it takes no selection and no job")
+    if (from_step or only) and not run:
+        raise click.UsageError("`--from` and `--only` are about a run that is resumed: `--resume RUN`")
+    one_of_step_options(from_step, only)
     definitions = chosen.definitions()
     policy = on_unselected or chosen.location.on_unselected
     with chosen.past() as instance, nothing_missing_is_fine(ctx, joined(select), as_json=as_json):
@@ -99,6 +108,8 @@ def command(
                 definitions,
                 run_id,
                 instance=instance,
+                from_step=from_step,
+                only=only,
                 policy=on_unselected,
                 config=config,
                 memoize=chosen.location.memoize,
@@ -197,12 +208,11 @@ def _dimmed(style: str, do: Do) -> str:
 
 def reason(decision: Decision) -> str:
     """Why, for a person."""
-    text = WHY.get(decision.why, decision.why)
     if decision.why == "selected" and decision.detail:
         return f"makes {decision.detail}"
     if decision.why == "needed" and decision.detail:
         return f"needed for {decision.detail}"
-    return f"{text}: {decision.detail}" if decision.detail else text
+    return decision.reason
 
 
 def _why(step: Step, branch: Branch) -> Line:

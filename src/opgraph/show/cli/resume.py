@@ -5,7 +5,15 @@ from typing import Any
 import click
 
 from opgraph.operate import execute, inspect
-from opgraph.show.cli.options import Chosen, config_option, executor_options, json_option, project_options
+from opgraph.show.cli.options import (
+    Chosen,
+    config_option,
+    executor_options,
+    json_option,
+    one_of_step_options,
+    project_options,
+    step_options,
+)
 from opgraph.show.cli.plan import POLICIES
 from opgraph.show.cli.watch import watched
 
@@ -13,8 +21,7 @@ from opgraph.show.cli.watch import watched
 @click.command("resume")
 @click.argument("run", required=False)
 @project_options
-@click.option("--from", "from_step", metavar="STEP", help="Run this op again and what comes after it.")
-@click.option("--only", multiple=True, metavar="STEP", help="Run this op again and nothing else. May be repeated.")
+@step_options
 @executor_options
 @click.option("--on-unselected", type=click.Choice(POLICIES), help="What to do with assets that come unasked.")
 @config_option
@@ -38,8 +45,7 @@ def command(
     process died goes on under its own id if the code is unchanged; else a new run takes over what it stored.
     It is configured as before; `--config` changes parts of that, and the ops concerned run again.
     """
-    if from_step and only:
-        raise click.UsageError("`--from` and `--only` say in two ways what to run; give one of them")
+    one_of_step_options(from_step, only)
     definitions = chosen.definitions()
     with chosen.instance() as instance:
         run_id = inspect.find_run(instance.record, run) if run else inspect.latest_unfinished(instance.record)

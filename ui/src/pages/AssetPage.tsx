@@ -18,7 +18,7 @@ export function AssetPage({ id }: { id: string }) {
   const { data: asset, error } = useAsset(id);
   const [tab, setTab] = useParam("tab", "value");
   const now = useNow(asset?.status === "running");
-  if (error) return <div className="page"><Problem error={error} /></div>;
+  if (error) return <div className="page"><Problem error={error} /><p><Link to={at.assets()}>All assets</Link></p></div>;
   if (!asset) return <Loading what="the asset" />;
   const running = asset.status === "running";
   const tabs = [

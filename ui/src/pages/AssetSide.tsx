@@ -123,7 +123,7 @@ export function OpSide({ opKey, op, asset, onClose }: { opKey: string; op: Asset
           <dl className="facts">
             <dt>Stored</dt>
             <dd>{size(op.size)}</dd>
-            <dt>Still kept</dt>
+            <dt>Kept between ops</dt>
             <dd>{op.disk ? size(op.disk) : "nothing"}</dd>
           </dl>
           {op.trend.length > 1 && (

@@ -274,7 +274,7 @@ function Warnings({ plan, onSelect }: { plan: PlanReply; onSelect: ((selection: 
               <li key={each.asset}>
                 <code>{each.asset}</code> {each.certain ? "comes" : "may come"} from <code>{each.step}</code>;{" "}
                 {each.policy === "materialize" ? "it is stored" : each.policy === "discard" ? "it is dropped" : "the run is refused"}.{" "}
-                <span className="quiet">{each.remedy}</span>
+                <span className="quiet">To have it otherwise, <Prose text={each.remedy} />.</span>
               </li>
             ))}
           </ul>
@@ -382,7 +382,7 @@ function Unit({ group, first, byOp, ...rest }: UnitProps) {
             <span className="quiet why">
               {step.reason}
               {step.reused_from && <> · <Link to={at.run(step.reused_from)}>run {short(step.reused_from)}</Link></>}
-              {step.assets.length > 0 && !alone && step.assets.join() !== unit && <span className="faint"> → {step.assets.join(", ")}</span>}
+              {step.assets.length > 0 && !alone && step.assets.join() !== unit && !step.reason.endsWith(step.assets.join(", ")) && <span className="faint"> → {step.assets.join(", ")}</span>}
             </span>
             {byOp.has(step.key) && <ConfigFields fields={byOp.get(step.key) ?? []} {...rest} />}
           </div>

@@ -81,7 +81,7 @@ export function RunGraph({ run, tree, selected, onPick }: { run: RunDetail; tree
     const row = rowOf(id ? nodes.get(id) : undefined);
     if (row && row.n !== null) onPick(row.n);
   };
-  if (run.assets.length === 0) return <Empty title="A job of ops has no asset graph">Its timetable shows how its ops follow each other.</Empty>;
+  if (run.assets.length === 0) return <div className="grow"><Empty title="A job of ops has no asset graph">Its timetable shows how its ops follow each other.</Empty></div>;
   if (drawing.error) return <div className="grow" style={{ padding: 16 }}><Problem error={drawing.error} /></div>;
   if (!drawing.data) return <Loading what="the graph" />;
   return (

@@ -81,7 +81,7 @@ export function RunPage({ id }: { id: string }) {
     [selected, live.tree, setStep, step],
   );
 
-  if (error) return <div className="page"><Problem error={error} /></div>;
+  if (error) return <div className="page"><Problem error={error} /><p><Link to={at.runs()}>All runs</Link></p></div>;
   if (!run) return <Loading what="the run" />;
   const chosen = selected?.key ? [selected.key, ...[...others].filter((key) => key !== selected.key)] : [];
   const tabs = [
@@ -92,10 +92,10 @@ export function RunPage({ id }: { id: string }) {
     <div className="runpage">
       <RunHead run={run} tree={live.tree} now={now} chosen={chosen} />
       <div className="runtools">
-        <span role="group" aria-label="View" className="row" style={{ gap: 4 }}>
+        {run.assets.length > 0 && <span role="group" aria-label="View" className="row" style={{ gap: 4 }}>
           <button type="button" className="button small" aria-pressed={view === "table"} onClick={() => setView("table")}>Timetable</button>
           <button type="button" className="button small" aria-pressed={view === "graph"} onClick={() => setView("graph")}><Icon name="graph" />Graph</button>
-        </span>
+        </span>}
         <Meter
           total={run.total}
           label={counted(run.counts)}
@@ -114,7 +114,7 @@ export function RunPage({ id }: { id: string }) {
       {view === "graph" ? (
         <RunGraph run={run} tree={live.tree} selected={selected?.key ?? null} onPick={(n) => pick(n, false)} />
       ) : rows.length === 0 && !live.loading ? (
-        <Empty title={running ? "The run is starting" : "This run has no ops"}>{running ? "Its ops appear here as soon as it has its plan." : ""}</Empty>
+        <div className="grow"><Empty title={running ? "The run is starting" : "This run has no ops"}>{running ? "Its ops appear here as soon as it has its plan." : ""}</Empty></div>
       ) : (
         <Timetable rows={rows} open={opened} run={run} now={now} selected={selected?.id ?? null} marked={others} onToggle={toggle} onPick={pick} />
       )}

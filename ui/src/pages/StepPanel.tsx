@@ -38,7 +38,7 @@ export function StepPanel({ run, row, now }: { run: RunDetail; row: TreeRow; now
         </dl>
       </div>
       <div className="stack">
-        {step.outputs.length === 0 ? <Notice tone="idle">Nothing is stored of it{step.status === "running" ? " yet" : ""}.</Notice> : step.outputs.map((output, i) => <Stored key={i} output={output} now={now} />)}
+        {step.outputs.length === 0 ? <Notice tone="idle">{row.mapped ? "Each of its keys stored its own: open the row to see them." : `Nothing is stored of it${step.status === "running" ? " yet" : ""}.`}</Notice> : step.outputs.map((output, i) => <Stored key={i} output={output} now={now} />)}
       </div>
     </div>
   );

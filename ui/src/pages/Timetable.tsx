@@ -271,6 +271,7 @@ function Bars({ row, from, to, now, words }: { row: TreeRow; from: number; to: n
   const body = parts.filter((piece) => piece.part !== "queue");
   return (
     <>
+      {row.tries[0] && <span className="piece queue" style={{ left: `${100 * at(row.tries[0][0])}%`, width: `${100 * (left - at(row.tries[0][0]))}%` }} />}
       {row.tries.map(([start, finish]) => (
         <span key={start} className="piece tried" title={`a try that failed, ${duration(finish - start)}`} style={{ left: `${100 * at(start)}%`, width: `${100 * (at(finish) - at(start))}%` }} />
       ))}

@@ -20,7 +20,7 @@ export function PreviewBox({ preview }: { preview: Preview }) {
       </div>
     );
   }
-  if (preview.kind === "image" && preview.image) return <Picture base64={preview.image} />;
+  if (preview.kind === "image" && preview.image) return <div className="inside"><Picture base64={preview.image} /></div>;
   if (preview.kind === "markdown")
     return (
       <div className="preview inside">
@@ -89,7 +89,7 @@ function Picture({ base64 }: { base64: string }) {
       gone = true;
     };
   }, [base64]);
-  return <canvas ref={canvas} role="img" aria-label="Picture of the value" style={{ maxWidth: "100%", display: "block", borderRadius: 6 }} />;
+  return <canvas ref={canvas} role="img" aria-label="Picture of the value" style={{ maxWidth: "100%", display: "block", borderRadius: 4 }} />;
 }
 
 const SAFE = /^(https?|mailto):/i;

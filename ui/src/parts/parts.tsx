@@ -28,7 +28,7 @@ export function Meter({ shares, total, label }: { shares: Share[]; total: number
   );
 }
 
-export function Notice({ tone, icon = "warn", children }: { tone: Tone; icon?: IconName; children: ReactNode }) {
+export function Notice({ tone, icon = tone === "idle" ? "ring" : "warn", children }: { tone: Tone; icon?: IconName; children: ReactNode }) {
   return (
     <div className="notice" data-tone={tone} role={tone === "bad" ? "alert" : "status"}>
       <Icon name={icon} />

@@ -1,4 +1,7 @@
-"""An attempt at a step, from its start to its end: the path of every ordinary step, so it is short."""
+"""An attempt at a step, from its start to its end: the path of every ordinary step, so it is short.
+
+That a fact is about the present attempt is looked at before it comes here (table.py).
+"""
 
 from opgraph.engine import fan, loss, retry
 from opgraph.engine.commands import Command
@@ -8,7 +11,6 @@ from opgraph.engine.steps import again, call_off, end, fail, forget
 from opgraph.engine.story import refusal
 from opgraph.events import (
     AssetReported,
-    Fact,
     OutputStored,
     StepFailed,
     StepInterrupted,
@@ -23,23 +25,14 @@ _RUNNING = int(Phase.RUNNING)
 _SUCCEEDED = int(Phase.SUCCEEDED)
 
 
-def _other_attempt(state: State, fact: Fact, step: int) -> Exception:
-    return refusal(state, fact, "it is about another attempt", step)
-
-
 def started(state: State, fact: StepStarted, _seq: int) -> list[Command]:
     """STARTING: the attempt has begun."""
-    step = fact.step
-    if fact.attempt != state.attempts[step]:
-        raise _other_attempt(state, fact, step)
-    state.phases[step] = _RUNNING
+    state.phases[fact.step] = _RUNNING
     return []
 
 
-def started_too_late(state: State, fact: StepStarted, _seq: int) -> list[Command]:
+def started_too_late(_state: State, _fact: StepStarted, _seq: int) -> list[Command]:
     """STOPPING: it began before the command to stop reached it."""
-    if fact.attempt != state.attempts[fact.step]:
-        raise _other_attempt(state, fact, fact.step)
     return []
 
 
@@ -51,8 +44,6 @@ def kept_waiting(_state: State, _fact: StepWaits, _seq: int) -> list[Command]:
 def stored(state: State, fact: OutputStored, seq: int) -> list[Command]:
     """RUNNING, STOPPING: an output came while the step goes on."""
     step = fact.step
-    if fact.attempt != state.attempts[step]:
-        raise _other_attempt(state, fact, step)
     if fact.stored.mapping_key is not None:
         return fan.take(state, fact, step, fact.stored, seq)
     slot = state.slot(step, fact.stored.output)
@@ -66,18 +57,14 @@ def stored(state: State, fact: OutputStored, seq: int) -> list[Command]:
     return []
 
 
-def reported(state: State, fact: AssetReported, _seq: int) -> list[Command]:
+def reported(_state: State, _fact: AssetReported, _seq: int) -> list[Command]:
     """RUNNING, STOPPING: the op logged something about an asset; nothing follows from it here."""
-    if fact.attempt != state.attempts[fact.step]:
-        raise _other_attempt(state, fact, fact.step)
     return []
 
 
 def succeeded(state: State, fact: StepSucceeded, seq: int) -> list[Command]:
     """RUNNING, STOPPING: the step has ended well."""
     step = fact.step
-    if fact.attempt != state.attempts[step]:
-        raise _other_attempt(state, fact, step)
     if state.dying and step in state.dying:
         return fan.died(state, step)
     names = state.program.names[state.template[step]]
@@ -105,8 +92,6 @@ def succeeded(state: State, fact: StepSucceeded, seq: int) -> list[Command]:
 def failed(state: State, fact: StepFailed, _seq: int) -> list[Command]:
     """RUNNING, STOPPING: the attempt has failed; whether another follows is the retry policy's to say."""
     step = fact.step
-    if fact.attempt != state.attempts[step]:
-        raise _other_attempt(state, fact, step)
     if step in state.dying:
         return fan.died(state, step)
     if state.course == Course.CANCELING:
@@ -126,8 +111,6 @@ def interrupted(state: State, fact: StepInterrupted, _seq: int) -> list[Command]
     twice, nor for ever.
     """
     step = fact.step
-    if fact.attempt != state.attempts[step]:
-        raise _other_attempt(state, fact, step)
     if step in state.dying:
         return fan.died(state, step)
     if state.course == Course.CANCELING:

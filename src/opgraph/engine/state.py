@@ -31,7 +31,7 @@ class State:
         "above", "asking", "attempts", "base", "beyond", "course", "cut", "decisions", "dying", "elements", "epoch",
         "failed", "final", "first", "gone", "interrupted", "keys", "late", "left", "live", "lost", "maker", "packed",
         "phases", "program", "run", "seqs", "template", "torn", "torn_versions", "trail", "uncounted", "values",
-        "waits", "wanted", "within", "withdrawn", "yielded",
+        "waits", "wanted", "withdrawn", "within", "yielded",
     )  # fmt: skip
 
     def __init__(self, program: Program, run: str = "") -> None:

@@ -76,7 +76,7 @@ def _refuse_at(state: State, fact: Any, _seq: int) -> list[Command]:
 
 
 _STEP_ROWS = {
-    kind: (code, tuple(STEP_TABLE[kind].get(phase, _refuse_at) for phase in Phase))
+    kind: (code, "attempt" in kind.__struct_fields__, tuple(STEP_TABLE[kind].get(phase, _refuse_at) for phase in Phase))
     for code, kind in enumerate(FACTS)
     if kind in STEP_TABLE
 }
@@ -109,11 +109,15 @@ def advance(state: State, fact: AnyFact, seq: int = 0) -> list[Command]:
     row = _STEP_ROWS.get(fact.__class__)
     if row is None:
         return _advance_run(state, fact, seq)
-    step = cast("events.StepStarted", fact).step  # or another of the classes that have a step
-    code, handlers = row
+    about = cast("events.StepStarted", fact)  # or another of the classes that have a step
+    step = about.step
+    code, is_of_attempt, handlers = row
     if state.course == _OVER:
         raise refusal(state, fact, "the run is over", step)
-    commands = handlers[state.phases[step]](state, fact, seq)
+    handler = handlers[state.phases[step]]
+    if is_of_attempt and about.attempt != state.attempts[step] and handler is not _refuse_at:
+        raise refusal(state, fact, "it is about another attempt", step)
+    commands = handler(state, fact, seq)
     state.trail.append(step << FACT_BITS | code)
     return commands
 

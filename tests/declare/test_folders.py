@@ -6,6 +6,7 @@ from types import ModuleType
 import pytest
 
 import opgraph as og
+from opgraph.declare.folders import LeftOut
 
 
 @pytest.fixture
@@ -24,7 +25,8 @@ def project(tmp_path, monkeypatch):
 
     yield write
     for name in set(sys.modules) - known:
-        del sys.modules[name]
+        if name.startswith("shop_"):
+            del sys.modules[name]
 
 
 ASSET = "@og.asset\ndef {}(): return 1\n"
@@ -39,12 +41,25 @@ def test_every_module_of_a_folder(project):
     root = project(
         pyproject_toml='[tool.dg.project]\nroot_module = "shop_a"\n',
         src__shop_a__defs__orders=ASSET.format("orders"),
-        src__shop_a__defs__deep__report="@og.definitions\ndef d(): return og.Definitions(assets=[og.AssetSpec('x')])\n"
-        + ASSET.format("unlisted"),
+        src__shop_a__defs__deep__report="@og.definitions\ndef d(): return og.Definitions(assets=[og.AssetSpec('x')])\n",
     )
     defs = og.load_from_defs_folder(path_within_project=root / "src")
     assert keys(defs) == ["orders", "x"]
     assert isinstance(defs, og.Definitions)
+
+
+def test_what_stands_beside_a_function_of_definitions(project):
+    """An asset in the module of a function under `@definitions` that does not return it is a mistake, at its line; one
+    that it returns changed, or that comes from another module, is none."""
+    text = ASSET.format("more") + "@og.definitions\ndef d(): return og.Definitions(assets=[{}])\n"
+    root = project(
+        shop_c__defs__orders=ASSET.format("orders"),
+        shop_c__defs__changed="from .orders import orders\n" + text.format("more.with_attributes(tags_by_key={})"),
+    )
+    assert keys(og.load_from_defs_folder(path_within_project=root / "shop_c")) == ["more", "orders"]
+    root = project(shop_d__defs__report=text.format(""))
+    with pytest.raises(LeftOut, match=r"asset `more` .* of `d`.*\n  at .*report.py:2"):
+        og.load_from_defs_folder(path_within_project=root / "shop_d")
 
 
 def test_without_a_name(project):

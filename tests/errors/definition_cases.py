@@ -706,6 +706,16 @@ def async_body():
         return one()
 
 
+@case("declare.folders.LeftOut")
+def left_out(tmp_path):
+    (tmp_path / "definitions.py").write_text(
+        "from opgraph import Definitions, asset, definitions\n\n\n"
+        "@asset\ndef kept(): ...\n\n\n@asset\ndef forgotten(): ...\n\n\n"
+        "@definitions\ndef defs():\n    return Definitions(assets=[kept])\n"
+    )
+    load(locate(str(tmp_path / "definitions.py")))
+
+
 @case("declare.arguments.WrongArguments")
 def no_parentheses():
     @multi_asset

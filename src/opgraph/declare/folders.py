@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, cast
 
 from opgraph.declare.assets_definition import AssetsDefinition
@@ -13,7 +13,7 @@ from opgraph.declare.definitions import Definitions
 from opgraph.declare.graph_definition import JobDefinition
 from opgraph.declare.job import AssetJob
 from opgraph.declare.load import calling_module, modules_below
-from opgraph.declare.mistakes import given_as
+from opgraph.declare.mistakes import given_as, report
 from opgraph.declare.spec import AssetSpec
 from opgraph.errors import InvalidDefinitionError, Source
 
@@ -43,6 +43,19 @@ class NotDefinitions(InvalidDefinitionError):
         )
 
 
+class LeftOut(InvalidDefinitionError):
+    """An asset beside a function under `@definitions` that does not return it."""
+
+    def __init__(self, asset: str, function: str, where: Source | None) -> None:
+        self.asset, self.function = asset, function
+        super().__init__(
+            f"the asset `{asset}` stands in the module of `{function}`, which is decorated with `@definitions` and "
+            "does not return it: it would be left out",
+            where=where,
+            fix=f"let `{function}` return it; what is meant to be left out stands in another module, or in no variable",
+        )
+
+
 class LazyDefinitions:
     """A function that returns Definitions, called when they are needed. Made by `@definitions`."""
 
@@ -60,7 +73,20 @@ class LazyDefinitions:
         made = cast("object", self.fn())
         if not isinstance(made, Definitions):
             raise NotDefinitions(self.__name__, made, Source.of_code(self.fn.__code__))
+        beside = vars(sys.modules[self.fn.__module__]) if self.fn.__module__ in sys.modules else {}
+        if beside.get(self.__name__) is self:
+            kept = {_written(each) for each in made.assets}
+            for name, each in beside.items():
+                written = _written(each)
+                if written is not None and written not in kept and written.co_filename == self.fn.__code__.co_filename:
+                    report(LeftOut(name, self.__name__, Source.of_code(written)))
         return made
+
+
+def _written(asset: object) -> CodeType | None:
+    """The function that an asset was made of, also where it was changed since; None: of none."""
+    node = asset.node_def if isinstance(asset, AssetsDefinition) else None
+    return node.body.code if node is not None and node.body is not None else None
 
 
 def definitions(fn: Callable[[], Definitions]) -> LazyDefinitions:

@@ -331,7 +331,7 @@ def test_nothing_orders(executor_name, instance):
 
 
 def test_async_ops_wait_together_where_the_executor_can(executor_name, on_disk):
-    """Twenty ops that each wait 0.2 s: one after the other in process, together elsewhere."""
+    """Dagster #4041: twenty ops that each wait 0.2 s: one after the other in process, together elsewhere."""
 
     @op
     async def wait():
@@ -827,7 +827,7 @@ def test_a_thread_that_does_not_listen_is_left_behind(on_disk):
 
 
 def test_the_limit_of_a_run(executor_name, on_disk):
-    """Its steps under way fail, naming the run's limit; the run is a failure, and can be resumed."""
+    """Dagster #4937: its steps under way fail, naming the run's limit; the run is a failure, and can be resumed."""
     flag = on_disk.home / "quick"
 
     @op
@@ -903,7 +903,7 @@ def cancel_when_begun(instance, into, wait=5.0):
 
 @pytest.mark.parametrize("body", [sleeps, sleeps_async])
 def test_a_run_is_cancelled(executor_name, instance, body):
-    """Its steps are interrupted, it ends CANCELED within two seconds, nothing else starts."""
+    """Dagster #23406: its steps are interrupted, it ends CANCELED within two seconds, nothing else starts."""
     made = op(name="made")(body)
 
     @op

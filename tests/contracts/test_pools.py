@@ -296,7 +296,8 @@ def test_the_limit_holds_over_runs_in_several_processes(executor, on_disk, tmp_p
 
 
 def test_the_slots_of_a_run_that_was_killed_come_back_at_once(executor, on_disk, tmp_path):
-    """When the process that holds a pool's only slot is killed, a run that waits goes on within moments."""
+    """Dagster #28456, #32560: when the process that holds a pool's only slot is killed, a run that waits goes on within
+    moments."""
     on_disk.set_pool_limit("db", 1)
     holder = other_process(tmp_path, executor, 60, "holder")
     wait_for(lambda: list(tmp_path.glob("began-*")))

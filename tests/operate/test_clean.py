@@ -83,7 +83,8 @@ def go(instance, **options):
 
 
 def test_intermediates_of_a_finished_run(instance):
-    """After a day the values between ops of a run that succeeded go, in the record and in files; the asset's stays."""
+    """Dagster #3073, Metaflow #41, Prefect #10356: after a day the values between ops of a run that succeeded go, in
+    the record and in files; the asset's stays."""
     run_id = go(instance)
     assert clean(instance, now=later(0.5)).removals == []
     found = clean(instance, now=later(2))
@@ -171,7 +172,8 @@ def values_on_disk(instance):
 
 
 def test_output_and_runs(instance):
-    """Output goes after a month, a run after half a year; the run that made an asset's latest value stays."""
+    """Dagster #4100, #4498: output goes after a month, a run after half a year; the run that made an asset's latest
+    value stays."""
     old = go(instance)
     new = go(instance)
     assert instance.record.logs(old)
@@ -337,7 +339,8 @@ def test_planning_in_another_process(instance, tmp_path):
 
 
 def test_after_a_run(instance):
-    """After a run a little is cleaned up, at most once an hour, and not where the project says so."""
+    """Dagster #15526, #33785: after a run a little is cleaned up, at most once an hour, and not where the project says
+    so."""
     old = go(instance)
     age(instance, old, time.time() - 2 * DAY)
     go(instance)

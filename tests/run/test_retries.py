@@ -131,7 +131,8 @@ def test_who_is_asked_first():
 
 
 def test_assets_have_them():
-    """Every kind of asset takes a policy, which holds for all its ops that have none; an asset job's is the default."""
+    """Dagster #16964: every kind of asset takes a policy, which holds for all its ops that have none; an asset job's is
+    the default."""
     policy = RetryPolicy(max_retries=2)
 
     @asset(retry_policy=policy)

@@ -3,6 +3,8 @@
 import pytest
 
 from opgraph import (
+    AssetOut,
+    DataVersion,
     Definitions,
     DynamicOut,
     DynamicOutput,
@@ -11,11 +13,14 @@ from opgraph import (
     Instance,
     InvalidDefinitionError,
     Nothing,
+    Output,
     ReexecutionOptions,
     RetryPolicy,
+    asset,
     execute_job,
     graph,
     graph_asset,
+    graph_multi_asset,
     job,
     materialize,
     mem_io_manager,
@@ -88,6 +93,23 @@ def flat():
 def test_nested_fan_outs():
     """Dagster #4364, Hamilton #301, #652, Airflow #30021: a fan-out in a fan-out, to any depth."""
     assert materialize([nested]).asset_value("nested") == [["X0!", "X1!"], ["Y0!", "Y1!"]]
+
+
+def test_a_fan_out_is_collected_twice():
+    """Hamilton #742: what two ops make of each value is collected apart, in one graph, as two assets; either alone is
+    made without the other op."""
+
+    @graph_multi_asset(outs={"parsed": AssetOut(), "counted": AssetOut()}, can_subset=True)
+    def both():
+        each = folders()
+        return {"parsed": merge(each.map(parse).collect()), "counted": merge(each.map(count).collect())}
+
+    result = materialize([both])
+    assert result.asset_value("parsed") == ["X", "Y"]
+    assert result.asset_value("counted") == ["x!", "y!"]
+    ran.clear()
+    assert materialize([both], selection=["counted"]).asset_value("counted") == ["x!", "y!"]
+    assert not {"parse x", "parse y"} & set(ran)
 
 
 def test_what_is_collected_is_a_graphs_output():
@@ -310,6 +332,77 @@ def test_a_plan_says_what_of_a_fan_out_may_be_reused(instance):
     assert execute.materialize(project(2), instance=instance, reuse="only").success
     with pytest.raises(Exception, match="code"):
         execute.materialize(project(3), instance=instance, reuse="only")
+
+
+def project(text):
+    """Two assets in a file of their own, with no versions given; `text` is what the first op computes."""
+    scope: dict[str, object] = {"op": op, "asset": asset, "graph_asset": graph_asset, "ran": ran, "Output": Output}
+    source = f"""
+def read():
+    ran.append("read")
+    {text}
+
+def clean(rows):
+    ran.append("clean")
+    return sorted(rows)
+"""
+    exec(source, scope)
+    read, clean = op(scope["read"]), op(scope["clean"])  # pyright: ignore[reportArgumentType]
+
+    @graph_asset(memoize=True)
+    def orders():
+        return clean(read())
+
+    @asset(memoize=True)
+    def report(orders):
+        ran.append("report")
+        return len(orders)
+
+    return Definitions(assets=[orders, report])
+
+
+def test_versions_need_not_be_given(instance):
+    """Dagster #3680, #4235, #8919, Prefect #7288, Flyte #2886: without a version given anywhere an op runs again when
+    its code is another, and not when only a comment is."""
+    for text, expected in {
+        "return [2, 1]": ["read", "clean", "report"],
+        "return [2, 1]  # why": [],
+        "return [2, 1, 0]": ["read", "clean", "report"],
+        "return  [2, 1]": [],
+    }.items():
+        ran.clear()
+        assert execute.materialize(project(text), instance=instance).success
+        assert ran == expected, text
+
+
+def test_unchanged_data_stops_what_is_downstream(instance):
+    """Dagster #14842: what an asset is made from is run and gives the data that it gave before, or says that it does;
+    in the same run, and in another one, the assets that come after are not made again."""
+    execute.materialize(project("return [2, 1]"), instance=instance)
+    ran.clear()
+    again = execute.materialize(project("return [1, 2]"), instance=instance)
+    assert ran == ["read", "clean"]
+    assert again.success
+    ran.clear()
+    execute.materialize(project("return [1, 2][:]"), "orders", instance=instance)
+    execute.materialize(project("return [1, 2][:]"), "report", instance=instance)
+    assert ran == ["read"]
+
+    def said(number):
+        @asset
+        def source():
+            return Output(number, data_version=DataVersion("5"))
+
+        @asset(memoize=True)
+        def after(source):
+            ran.append("after")
+
+        return Definitions(assets=[source, after])
+
+    ran.clear()
+    for number in (1, 2):
+        execute.materialize(said(number), instance=instance)
+    assert ran == ["after"]
 
 
 def test_a_generator_that_is_retried():

@@ -89,6 +89,7 @@ def plan_assets(
         besides=besides,
         missing=missing,
         code=laid.code,
+        groups=laid.groups,
     )
 
 
@@ -100,6 +101,7 @@ class _Laid:
     steps: tuple[Step, ...]
     wanted: AbstractSet[str]  # assets to be loaded
     code: str
+    groups: dict[str, str]
 
 
 # What was asked of a graph last: who asks for the same again runs it again.
@@ -124,7 +126,9 @@ def _lay_out(graph: AssetGraph, selected: AbstractSet[AssetKey]) -> _Laid:
         if layout.stuck:
             raise _in_a_circle(graph, layout, selected)
     steps = layout.steps()
-    return _Laid(frozenset(selected), tuple(steps), layout.wanted, hash_of(steps))
+    shown = {*selected, *map(AssetKey, layout.wanted)}
+    groups = {key.text: group for key in sorted(shown) if (group := graph.nodes[key].group) != "default"}
+    return _Laid(frozenset(selected), tuple(steps), layout.wanted, hash_of(steps), groups)
 
 
 @dataclass(slots=True)

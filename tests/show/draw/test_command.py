@@ -42,6 +42,7 @@ def nightly():
 
 defs = Definitions(assets=[orders, revenue], jobs=[nightly, define_asset_job("weekly", "revenue")])
 """
+OUTSIDE = "defs = Definitions(assets=[orders, AssetSpec('bucket', group_name='outside')])\n"
 
 
 @pytest.fixture
@@ -80,6 +81,13 @@ def test_a_selection_with_its_ops(draw):
     """A selection is drawn alone; `--open` shows ops in place."""
     assert draw("draw", "revenue", "--open", "revenue")[2] == ["2 ops", "revenue", "one", "parse"]
     assert draw("draw", "lake/orders", "--open", "*")[2] == ["lake/orders"]
+
+
+def test_a_group_of_what_others_make(draw):
+    """A selection draws what is not made here as well, also where there is nothing else."""
+    path = Path("definitions.py")
+    path.write_text(path.read_text() + "from opgraph import AssetSpec\n" + OUTSIDE)
+    assert draw("draw", "group:outside")[2] == ["bucket", "external"]
 
 
 def test_jobs(draw):

@@ -86,3 +86,16 @@ def test_what_is_not_drawn_costs_nothing():
         "assert not [name for name in sys.modules if 'draw' in name]"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_notebook_s_theme_goes_before_that_of_the_system():
+    """In the dark theme of JupyterLab or VS Code a drawing is dark, in the light one light, whatever the system is."""
+    style = Definitions(assets=[rows])._repr_html_().partition("<style>")[2].partition("@media")
+    for theme, page in (
+        ('"true"', "#fbfbfa"),
+        ("vscode-light", "#fbfbfa"),
+        ('"false"', "#14161a"),
+        ("vscode-dark", "#14161a"),
+    ):
+        rules = [each for each in (style[0] + style[2].partition("}\n}")[2]).split("}") if theme in each]
+        assert [f"--page: {page}" in each for each in rules] == [True]

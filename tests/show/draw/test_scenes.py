@@ -213,8 +213,24 @@ def test_a_run_tells_what_became_of_it():
     assert failed.detail.startswith("failed after ")
     assert "too little" in failed.title
     assert (_node(scene, "graph:sums.clean").state, _node(scene, "unit:sums").state) == ("succeeded", "failed")
-    assert [(node.id, node.state) for node in shut.nodes] == [("unit:orders", "succeeded"), ("unit:sums", "failed")]
+    assert [(node.id, node.parent, node.state) for node in shut.nodes] == [
+        ("group:raw", None, ""),
+        ("unit:orders", "group:raw", "succeeded"),
+        ("unit:sums", None, "failed"),
+    ]
     assert _edges(shut) == {("unit:orders", "unit:sums")}
+
+
+def test_what_a_plan_loads_stands_in_its_group():
+    """Assets that a run makes and those that it loads lie in the boxes of their groups; where there is only one group
+    there are no boxes."""
+    with Instance() as instance:
+        both, one = (planning.plan(defs, wanted, instance=instance) for wanted in ("totals", "low"))
+    scene = run_scene(both)
+    assert _node(scene, "group:raw").badge == _node(scene, "group:reports").badge == "1 asset"
+    assert (_node(scene, "stored:orders").parent, _node(scene, "unit:totals").parent) == ("group:raw", "group:reports")
+    assert _node(scene, "op:totals.add").parent == "unit:totals"
+    assert [node.id for node in run_scene(one).nodes if node.kind == "group"] == []
 
 
 @pytest.mark.parametrize("opened", [(), EVERYTHING, {"asset:totals"}, {"asset:high"}])

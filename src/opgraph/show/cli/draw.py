@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from opgraph.declare.selection import AssetSelection
+from opgraph.declare.selection import AssetSelection, External
 from opgraph.errors import Error
 from opgraph.keys import near_misses
 from opgraph.operate import inspect
@@ -88,7 +88,7 @@ def _of_job(project: Project, name: str) -> Scene:
 def _of_assets(graph: AssetGraph, selection: str | None, opened: tuple[str, ...]) -> Scene:
     keys = None
     if selection is not None:
-        keys = select(graph, AssetSelection.from_string(selection))
+        keys = select(graph, External(AssetSelection.from_string(selection)))  # what is not made here is drawn too
         if not keys:
             raise NothingSelected(selection, [])
     inside = {key for each in opened for key in select(graph, AssetSelection.from_string(each))}

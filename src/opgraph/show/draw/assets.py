@@ -9,7 +9,7 @@ from opgraph.resolve.assets import AssetGraph, AssetNode, Unit
 from opgraph.resolve.flatten import Constant, FlatStep, Many, Origin, OuterInput, StepOut, Unwired, flatten
 from opgraph.resolve.subset import part_of
 from opgraph.show.draw.model import Node, Scene
-from opgraph.show.draw.opened import EVERYTHING, Arrows, Leaf, Opened, arrow, counted
+from opgraph.show.draw.opened import EVERYTHING, Arrows, Leaf, Opened, arrow, counted, group_node
 
 
 def asset_scene(
@@ -74,9 +74,7 @@ class _Assets:
             self._box.update(dict.fromkeys(keys, box))
             if box is None:
                 continue
-            self._nodes.append(
-                Node(id=box, label=group, kind="group", ref=group, badge=counted(len(keys), "asset"), opens=True)
-            )
+            self._nodes.append(group_node(group, len(keys)))
             if box in folded:
                 self._source.update(dict.fromkeys(keys, box))
 

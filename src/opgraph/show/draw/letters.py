@@ -8,7 +8,8 @@ _WIDTHS = {
     **dict.fromkeys("abdeghnopqu_?0123456789Lsz<>+=~^#$", 565),
     **dict.fromkeys("ABEFKPSTVXYZ&", 670),
     **dict.fromkeys("CDGHNOQRUw", 730),
-    **dict.fromkeys("MWm@%", 870),
+    **dict.fromkeys("m%", 870),
+    **dict.fromkeys("MW@", 940),
 }
 _PLAIN, _WIDE = 600, 1000  # other letters; those of East Asian scripts and pictures
 BOLD = 1.06

@@ -111,6 +111,11 @@ def _graph(
     )
 
 
+def group_node(name: str, assets: int) -> Node:
+    """The box of a group of assets."""
+    return Node(id=f"group:{name}", label=name, kind="group", ref=name, badge=counted(assets, "asset"), opens=True)
+
+
 def counted(number: int, one: str) -> str:
     """`1 op`, `2 ops`."""
     return f"{number:,} {one}{'' if number == 1 else 's'}"

@@ -1,13 +1,15 @@
 """Plans and runs as nodes and edges: each op with what is to become of it, or what became of it."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
+
+from msgspec import structs
 
 from opgraph.operate.fold import Branch, Fold, Phase, branches
 from opgraph.operate.inspect import together
 from opgraph.plan.model import FromAsset, FromCollected, FromMany, FromMapped, InputSource, Plan, outputs_in
 from opgraph.show.cli.ink import seconds
 from opgraph.show.draw.model import Node, Scene
-from opgraph.show.draw.opened import EVERYTHING, Arrows, Leaf, Opened, counted
+from opgraph.show.draw.opened import EVERYTHING, Arrows, Leaf, Opened, counted, group_node
 
 _PHASES = {phase.name.lower(): phase for phase in Phase}
 
@@ -22,8 +24,11 @@ def run_scene(plan: Plan, fold: Fold | None = None, *, opened: Container[str] = 
     """
     stands = [""] * len(plan.steps)
     nodes: list[Node] = []
+    members: dict[str, list[str]] = {}  # by group, "" for those without
     for unit in branches(plan):
-        nodes += _unit(plan, fold, unit, opened, stands)
+        first, *inside = _unit(plan, fold, unit, opened, stands)
+        members.setdefault(plan.groups.get(unit.assets[0], "") if unit.assets else "", []).append(first.id)
+        nodes += (first, *inside)
     arrows = Arrows()
     stored: dict[str, Node] = {}
     for number, step in enumerate(plan.steps):
@@ -32,11 +37,21 @@ def run_scene(plan: Plan, fold: Fold | None = None, *, opened: Container[str] = 
                 for output in outputs_in(source):
                     arrows.add(stands[output.step], stands[number], each.name, _kind(source, nothing=each.nothing))
                 if isinstance(source, FromAsset):
-                    node = stored.setdefault(source.asset, _stored(source))
-                    arrows.add(node.id, stands[number], each.name)
+                    if source.asset not in stored:
+                        node = stored[source.asset] = _stored(source)
+                        members.setdefault(plan.groups.get(source.asset, ""), []).append(node.id)
+                    arrows.add(stored[source.asset].id, stands[number], each.name)
         for output in step.after:
             arrows.add(stands[output.step], stands[number], "", "order")
-    return Scene((*stored.values(), *nodes), arrows.edges())
+    return Scene(_grouped((*stored.values(), *nodes), members), arrows.edges())
+
+
+def _grouped(nodes: Sequence[Node], members: Mapping[str, Sequence[str]]) -> tuple[Node, ...]:
+    """The nodes in the boxes of their groups, if there is more than one group."""
+    named = {group: ids for group, ids in members.items() if group and len(members) > 1}
+    box = {each: f"group:{group}" for group, ids in named.items() for each in ids}
+    groups = [group_node(group, len(ids)) for group, ids in named.items()]
+    return (*groups, *(structs.replace(node, parent=box[node.id]) if node.id in box else node for node in nodes))
 
 
 def _unit(plan: Plan, fold: Fold | None, unit: Branch, opened: Container[str], stands: list[str]) -> list[Node]:

@@ -152,7 +152,7 @@ class Attempts:
         """The arguments of an attempt's function, its context, and the outputs that are wanted (None: all)."""
         task = going.task
         bound = task.bound
-        ins = self._inputs.load(bound, going)
+        ins = self._inputs.load(going)
         if self._managers.heard and self._managers.reported:
             report(going, self._managers.reported)
         going.loaded = _clock()

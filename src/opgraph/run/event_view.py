@@ -4,33 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from opgraph import engine
+from opgraph import engine, events
 from opgraph.declare.materialization import AssetMaterialization, AssetObservation
 from opgraph.declare.metadata import from_wire
-from opgraph.engine import Delay
-from opgraph.events import (
-    AnyFact,
-    AssetReported,
-    CancelRequested,
-    ErrorInfo,
-    Found,
-    Kept,
-    Metadata,
-    OutputStored,
-    Place,
-    RunEnded,
-    RunStarted,
-    RunStatus,
-    StepFailed,
-    StepInterrupted,
-    StepReused,
-    StepSkipped,
-    StepStarted,
-    StepSucceeded,
-    StepWaits,
-    Stored,
-    ValueLost,
-)
+from opgraph.events import AnyFact, ErrorInfo, Kept, Metadata, Stored
 from opgraph.keys import AssetKey
 from opgraph.plan.memo import address
 from opgraph.plan.model import (
@@ -84,7 +61,7 @@ def events_of(row: RunRow, facts: Iterable[tuple[int, AnyFact]], plan: Plan | No
         facts: all its facts, numbered, in the order of the log.
         plan: the run's plan, where the caller has it decoded.
     """
-    return _View(row, plan if plan is not None else _plan_of(row), list(facts)).events()
+    return _View(row, plan if plan is not None else _plan_of(row), list(facts)).told()
 
 
 def materialization_event(row: RunRow, found: Materialized) -> Event:
@@ -96,14 +73,21 @@ def materialization_event(row: RunRow, found: Materialized) -> Event:
     """
     plan = _plan_of(row)
     step_key = plan.steps[found.step].key if 0 <= found.step < len(plan.steps) else None
+    details = _materialized(found.stored, row.run_id, found.seq)
+    return _event(row, EventType.ASSET_MATERIALIZATION, found.time, f"Materialized {found.asset}.", step_key, details)
+
+
+def _event(
+    row: RunRow, kind: EventType, time: float, message: str, step_key: str | None, details: Details | None
+) -> Event:
     return Event(
-        event_type=EventType.ASSET_MATERIALIZATION,
+        event_type=kind,
         run_id=row.run_id,
         job_name=row.job,
-        timestamp=found.time,
-        message=f"Materialized {found.asset}.",
+        timestamp=time,
+        message=message,
         step_key=step_key,
-        event_specific_data=_materialized(found.stored, row.run_id, found.seq),
+        event_specific_data=details,
     )
 
 
@@ -144,7 +128,7 @@ class _View:
         self.found: list[Event] = []
         self.came: set[tuple[int, str]] = set()  # outputs that can be loaded
         self.fed: set[tuple[int, int]] = set()  # attempts of which the inputs were told
-        ended = [fact for _, fact in facts if isinstance(fact, (StepSucceeded, StepFailed))]
+        ended = [fact for _, fact in facts if isinstance(fact, (events.StepSucceeded, events.StepFailed))]
         self.of_inputs = {  # what I/O managers said of what they loaded
             (fact.step, fact.attempt, read.input): _metadata(read.metadata)
             for fact in ended
@@ -154,12 +138,12 @@ class _View:
         self.refused = {  # inputs whose value was of another type than declared, with what was said
             (fact.step, fact.attempt, fact.error.about): fact.error.message
             for fact in ended
-            if isinstance(fact, StepFailed) and fact.error.kind == _WRONG_TYPE and fact.error.about
+            if isinstance(fact, events.StepFailed) and fact.error.kind == _WRONG_TYPE and fact.error.about
         }
         self.failed: list[Event] = []
         self.retries = self._retries()
 
-    def events(self) -> list[Event]:
+    def told(self) -> list[Event]:
         self._planned()
         for seq, fact in self.facts:
             self._tell(seq, fact)
@@ -168,27 +152,19 @@ class _View:
     def _add(
         self, kind: EventType, time: float, message: str, step: int | None = None, details: Details | None = None
     ) -> Event:
-        event = Event(
-            event_type=kind,
-            run_id=self.row.run_id,
-            job_name=self.row.job,
-            timestamp=time,
-            message=message,
-            step_key=None if step is None else self.keys[step],
-            event_specific_data=details,
-        )
+        event = _event(self.row, kind, time, message, None if step is None else self.keys[step], details)
         self.found.append(event)
         return event
 
     def _retries(self) -> dict[int, float]:
         """The failures that another attempt follows, by number, with the seconds it waits. The engine says."""
-        if not any(isinstance(fact, StepFailed) for _, fact in self.facts):
+        if not any(isinstance(fact, events.StepFailed) for _, fact in self.facts):
             return {}
         state = engine.new(engine.program.compile(self.plan))
         waits: dict[int, float] = {}
         for seq, fact in self.facts:
             for command in engine.advance(state, fact, seq):
-                if isinstance(command, Delay):
+                if isinstance(command, engine.Delay):
                     waits[seq] = command.seconds
         return waits
 
@@ -208,29 +184,29 @@ class _View:
     def _tell(self, seq: int, fact: AnyFact) -> None:
         job = self.row.job
         match fact:
-            case RunStarted(epoch=epoch) if epoch > 1:
+            case events.RunStarted(epoch=epoch) if epoch > 1:
                 self._add(EventType.RUN_RESUMED, fact.time, f'Process {fact.pid} went on with the run of "{job}".')
-            case RunStarted():
+            case events.RunStarted():
                 self._add(EventType.RUN_START, fact.time, f'Started execution of run for "{job}".')
-            case CancelRequested():
+            case events.CancelRequested():
                 by = f", asked by {fact.by}" if fact.by else ""
                 self._add(EventType.RUN_CANCELING, fact.time, f'Canceling the run of "{job}"{by}.')
-            case RunEnded():
+            case events.RunEnded():
                 self._ended(fact)
-            case StepStarted(step=step, attempt=1):
+            case events.StepStarted(step=step, attempt=1):
                 self._add(EventType.STEP_START, fact.time, f'Started execution of step "{self.keys[step]}".', step)
-            case StepStarted(step=step):
+            case events.StepStarted(step=step):
                 message = f'Started re-execution (attempt # {fact.attempt}) of step "{self.keys[step]}".'
                 self._add(EventType.STEP_RESTARTED, fact.time, message, step)
-            case OutputStored():
+            case events.OutputStored():
                 self._feed(fact.step, fact.attempt, fact.time)
                 self._output(seq, fact.step, fact.time, fact.stored)
-            case AssetReported():
+            case events.AssetReported():
                 self._feed(fact.step, fact.attempt, fact.time)
                 self._reported(fact)
-            case StepSucceeded():
+            case events.StepSucceeded():
                 self._succeeded(seq, fact)
-            case StepFailed():
+            case events.StepFailed():
                 self._step_failed(seq, fact)
             case _:
                 self._aside(fact)
@@ -238,18 +214,18 @@ class _View:
     def _aside(self, fact: AnyFact) -> None:
         """What has no event of its own in Dagster, but for a step that was skipped."""
         match fact:
-            case StepSkipped(step=step, blocked=False):
+            case events.StepSkipped(step=step, blocked=False):
                 self._add(EventType.STEP_SKIPPED, fact.time, f'Skipped execution of step "{self.keys[step]}".', step)
-            case StepSkipped(step=step):
+            case events.StepSkipped(step=step):
                 self._note(step, fact.time, f'does not run, because step "{self.keys[fact.because]}" did not succeed')
-            case StepReused(step=step, kept=kept) | Found(step=step, kept=kept):
+            case events.StepReused(step=step, kept=kept) | events.Found(step=step, kept=kept):
                 self.came.update((step, each.stored.output) for each in kept)
                 self._note(step, fact.time, f"reuses outputs stored by {_runs_of(kept)}")
-            case StepInterrupted(step=step):
+            case events.StepInterrupted(step=step):
                 self._note(step, fact.time, f"was interrupted: {fact.reason}" if fact.reason else "was interrupted")
-            case StepWaits(step=step):
+            case events.StepWaits(step=step):
                 self._note(step, fact.time, f'waits for a slot of pool "{fact.pool}"')
-            case ValueLost(step=step):
+            case events.ValueLost(step=step):
                 self.came.discard((step, fact.output))
                 self._note(step, fact.time, f'has lost its stored output "{fact.output}"')
             case _:
@@ -258,11 +234,11 @@ class _View:
     def _note(self, step: int, time: float, said: str) -> None:
         self._add(EventType.ENGINE_EVENT, time, f'Step "{self.keys[step]}" {said}.', step)
 
-    def _ended(self, fact: RunEnded) -> None:
+    def _ended(self, fact: events.RunEnded) -> None:
         job = self.row.job
-        if fact.status is RunStatus.SUCCESS:
+        if fact.status is events.RunStatus.SUCCESS:
             self._add(EventType.RUN_SUCCESS, fact.time, f'Finished execution of run for "{job}".')
-        elif fact.status is RunStatus.CANCELED:
+        elif fact.status is events.RunStatus.CANCELED:
             self._add(EventType.RUN_CANCELED, fact.time, f'Execution of run for "{job}" canceled.')
         else:
             error = error_of(fact.error) if fact.error is not None else None
@@ -323,29 +299,25 @@ class _View:
         if stored.asset is not None:
             message = f"Materialized value {stored.asset}."
             self._add(EventType.ASSET_MATERIALIZATION, time, message, step, _materialized(stored, self.row.run_id, seq))
-        if stored.place is not Place.NONE:
+        if stored.place is not events.Place.NONE:
             manager = stored.io_manager or _MANAGER
             message = f'Handled output "{name}" using IO manager "{manager}"'
             handled = HandledOutputData(output_name=name, manager_key=manager, metadata=metadata)
             self._add(EventType.HANDLED_OUTPUT, time, message, step, handled)
 
-    def _reported(self, fact: AssetReported) -> None:
+    def _reported(self, fact: events.AssetReported) -> None:
         metadata = _metadata(fact.metadata)
-        if fact.observation:
-            observed = AssetObservation(
-                fact.asset, description=fact.description or None, metadata=metadata, tags=fact.tags
-            )
-            details = AssetObservationData(asset_observation=observed)
+        kind = AssetObservation if fact.observation else AssetMaterialization
+        said = kind(fact.asset, description=fact.description or None, metadata=metadata, tags=fact.tags)
+        if isinstance(said, AssetObservation):
+            details = AssetObservationData(asset_observation=said)
             self._add(EventType.ASSET_OBSERVATION, fact.time, f"Observed {fact.asset}.", fact.step, details)
         else:
-            made = AssetMaterialization(
-                fact.asset, description=fact.description or None, metadata=metadata, tags=fact.tags
-            )
-            details = StepMaterializationData(materialization=made)
+            details = StepMaterializationData(materialization=said)
             message = f"Materialized value {fact.asset}."
             self._add(EventType.ASSET_MATERIALIZATION, fact.time, message, fact.step, details)
 
-    def _succeeded(self, seq: int, fact: StepSucceeded) -> None:
+    def _succeeded(self, seq: int, fact: events.StepSucceeded) -> None:
         self._feed(fact.step, fact.attempt, fact.time)
         for stored in fact.outputs:
             self._output(seq, fact.step, fact.time, stored)
@@ -354,7 +326,7 @@ class _View:
         self._add(EventType.STEP_SUCCESS, fact.time, message, fact.step, StepSuccessData(duration_ms=took))
         self._hooks(fact)
 
-    def _step_failed(self, seq: int, fact: StepFailed) -> None:
+    def _step_failed(self, seq: int, fact: events.StepFailed) -> None:
         error, key = fact.error, self.keys[fact.step]
         if error.during == "load":
             self._feed(fact.step, fact.attempt, fact.time, until=error.about)
@@ -378,7 +350,7 @@ class _View:
         self.failed.append(self._add(EventType.STEP_FAILURE, fact.time, message, fact.step, details))
         self._hooks(fact)
 
-    def _hooks(self, fact: StepSucceeded | StepFailed) -> None:
+    def _hooks(self, fact: events.StepSucceeded | events.StepFailed) -> None:
         for hook in fact.hooks:
             of = f'hook "{hook.name}" for "{self.keys[fact.step]}"'
             if hook.error is not None:

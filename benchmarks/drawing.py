@@ -111,8 +111,49 @@ def chain(n: int) -> Shape:
     return [_node(str(i)) for i in range(n)], [Edge(str(i - 1), str(i)) for i in range(1, n)]
 
 
+def hubs(n: int) -> Shape:
+    """Twenty that feed all others, each of which also has one upstream anywhere before."""
+    chance = random.Random(9)
+    edges = [Edge(str(chance.randrange(20)), str(i)) for i in range(20, n)]
+    edges += [Edge(str(chance.randrange(20, i)), str(i)) for i in range(40, n)]
+    return [_node(str(i)) for i in range(n)], list(dict.fromkeys(edges))
+
+
+def all_to_all(n: int, wide: int = 12) -> Shape:
+    """Layers in which each takes from all of the layer before."""
+    edges = [Edge(str(i - i % wide - wide + k), str(i)) for i in range(wide, n) for k in range(wide)]
+    return [_node(str(i)) for i in range(n)], edges
+
+
+def long_edges(n: int) -> Shape:
+    """A chain in which each also feeds one anywhere behind."""
+    chance = random.Random(2)
+    edges = [Edge(str(i), str(other)) for i in range(n - 1) for other in (i + 1, chance.randrange(i + 1, n))]
+    return [_node(str(i)) for i in range(n)], list(dict.fromkeys(edges))
+
+
+def nested_groups(n: int) -> Shape:
+    """Fifty boxes of five boxes each; upstreams anywhere before."""
+    chance = random.Random(3)
+    nodes = [_node(f"g{g}") for g in range(50)] + [_node(f"g{g}.{h}", f"g{g}") for g in range(50) for h in range(5)]
+    nodes += [_node(str(i), f"g{i * 50 // n}.{i * 250 // n % 5}") for i in range(n)]
+    edges = [Edge(str(chance.randrange(i)), str(i)) for i in range(1, n)]
+    edges += [Edge(str(max(0, i - 1 - chance.randrange(20))), str(i)) for i in range(1, n, 2)]
+    return nodes, list(dict.fromkeys(edges))
+
+
+def dolls(n: int) -> Shape:
+    """Boxes in boxes, a hundred levels deep, with a chain on each level and edges from one to the next."""
+    nodes = [_node(f"box{level}", f"box{level - 1}" if level else None) for level in range(100)]
+    each = n // 100
+    nodes += [_node(str(i), f"box{i // each}") for i in range(each * 100)]
+    edges = [Edge(str(i - 1), str(i)) for i in range(1, each * 100)]
+    return nodes, edges + [Edge(str(i - each), str(i)) for i in range(each, each * 100, 7)]
+
+
 SHAPES: tuple[Callable[[int], Shape], ...] = (
     crossing_groups, far_groups, one_group, many_groups, zigzag, dense, fan_in, deep, layered, chain,
+    hubs, all_to_all, long_edges, nested_groups, dolls,
 )  # fmt: skip
 
 

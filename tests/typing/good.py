@@ -114,6 +114,21 @@ def limited(context: OpExecutionContext, rows: list[int], config: Limit) -> list
 
 
 @op
+def sized(config: Limit) -> int:
+    return config.most
+
+
+@op
+async def waited(config: Limit, rows: list[int]) -> list[int]:
+    return rows[: config.most]
+
+
+@op(out={"kept": Out(), "count": Out()})
+def halved(config: Limit, rows: list[int]) -> tuple[list[int], int]:
+    return rows[: config.most], len(rows)
+
+
+@op
 def asked(warehouse: Warehouse, most: int = 3) -> list[int]:
     return warehouse.rows()[:most]
 
@@ -142,6 +157,15 @@ def inner(rows: list[int]) -> int:
     assert_type(high, int)
     parts = sorted_out(asked(most=2))
     return add(counted(parts.good), b=yielded(limited(low)))
+
+
+@graph
+def configured(rows: list[int]) -> list[int]:
+    assert_type(sized(), int)
+    assert_type(limited(rows), list[int])
+    kept, count = halved(waited(rows))
+    assert_type(count, int)
+    return kept
 
 
 @graph_asset(group_name="reports")

@@ -111,7 +111,7 @@ class DefinitionsFailedError(InvalidDefinitionError):
         lines = [self.what]
         for frame in reversed(self.frames):
             lines.append(f"  at {frame.file}:{frame.line} in {frame.function}")
-            lines += [f"       {frame.text}"] if frame.text else []
+            lines += [f"       {line}" for line in frame.text.splitlines()]
         return "\n".join([*lines, f"  fix: {self.fix}"])
 
 

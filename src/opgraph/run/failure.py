@@ -4,7 +4,9 @@ import linecache
 import os
 import sysconfig
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
+from textwrap import dedent
 from types import TracebackType
 from typing import Any
 
@@ -20,6 +22,7 @@ _LIBRARIES = tuple(
     dict.fromkeys(os.path.realpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "purelib", "platlib"))
 )
 _MOST_FRAMES = 100  # of a deep recursion the first and the last
+_LINES = 6  # of a statement of the user's
 _MOST_INSIDE = 10  # exceptions of a group
 _MOST_TEXT = 16_000  # characters of a message
 _MOST_BYTES = 48_000  # of all of it, with the causes
@@ -116,15 +119,23 @@ def writable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
+def _statement(trace: TracebackType, most: int) -> str:
+    """The source of what was under way: of a call or statement over several lines so many of them."""
+    code, first = trace.tb_frame.f_code, trace.tb_lineno
+    last = next((end for _, end, _, _ in islice(code.co_positions(), trace.tb_lasti // 2, None)), first) or first
+    numbers = range(first, min(last, first + most - 1) + 1)
+    lines = (linecache.getline(code.co_filename, number, trace.tb_frame.f_globals) for number in numbers)
+    return dedent("".join(lines)).strip()
+
+
 def _frames(trace: TracebackType | None) -> tuple[Frame, ...]:
     frames: list[Frame] = []
     while trace is not None:
         code = trace.tb_frame.f_code
         file = code.co_filename
         if not file.startswith(_PACKAGE):
-            text = linecache.getline(file, trace.tb_lineno, trace.tb_frame.f_globals).strip()
             own = not os.path.realpath(file).startswith(_LIBRARIES) and not file.startswith("<frozen")
-            frames.append(Frame(file, trace.tb_lineno, code.co_name, text, own))
+            frames.append(Frame(file, trace.tb_lineno, code.co_name, _statement(trace, _LINES if own else 1), own))
         trace = trace.tb_next
     if len(frames) > _MOST_FRAMES:
         half = _MOST_FRAMES // 2

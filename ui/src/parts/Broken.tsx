@@ -1,6 +1,7 @@
 import type { Frame, ProjectError } from "../api/types";
 import { File } from "./File";
 import { Icon } from "./icons";
+import { Prose } from "./Markdown";
 
 /** Why the definitions do not load: the user's file and line first. */
 export function Broken({ error, stale }: { error: ProjectError; stale: boolean }) {
@@ -9,28 +10,28 @@ export function Broken({ error, stale }: { error: ProjectError; stale: boolean }
     <div style={{ padding: "12px 16px" }}>
       <section className="failure" role="alert" aria-label="The definitions do not load">
         <div className="what">
-          <b>{error.kind}</b>
+          <b>The definitions do not load</b>
           {error.file && (
             <div className="where">
               <File path={error.file} line={error.line} />
             </div>
           )}
           {problems.length === 0 ? (
-            <pre style={{ marginTop: 4 }}>{error.text}</pre>
+            <p style={{ marginTop: 4 }}><Prose text={error.text} /></p>
           ) : (
             <ul className="stack" style={{ marginTop: 6, gap: 8, maxHeight: 260, overflow: "auto" }}>
               {problems.map((each, i) => (
                 <li key={i}>
-                  <pre>{each.text}</pre>
+                  <Prose text={each.text} />
                   <span className="where">
                     <File path={each.file} line={each.line} />
                   </span>
-                  {each.fix && <div className="quiet">{each.fix}</div>}
+                  {each.fix && <div className="quiet"><Prose text={each.fix} /></div>}
                 </li>
               ))}
             </ul>
           )}
-          {problems.length === 0 && error.fix && <div className="quiet">{error.fix}</div>}
+          {problems.length === 0 && error.fix && <div className="quiet"><Prose text={error.fix} /></div>}
           <div className="where">
             {stale ? "What you see below is as it was when the file last loaded. " : ""}
             Save the file and it is loaded again.

@@ -90,8 +90,9 @@ def _exception(error: ErrorInfo, *, cause: bool = False) -> list[Line]:
 def excerpt(frame: Frame) -> list[Line]:
     """A line of code among its neighbours; only itself if the file has changed since or is gone."""
     lines: list[Line] = [[("  ", PLAIN), (f"{frame.file}:{frame.line}", BUSY), (f" in {frame.function}", FAINT)]]
-    if linecache.getline(frame.file, frame.line).strip() != frame.text.strip() or not frame.text.strip():
-        return [*lines, [("  ▶ ", BAD), (frame.text.strip(), STRONG)]] if frame.text.strip() else lines
+    first = frame.text.strip().partition("\n")[0]
+    if linecache.getline(frame.file, frame.line).strip() != first or not first:
+        return [*lines, [("  ▶ ", BAD), (first, STRONG)]] if first else lines
     first = max(frame.line - _AROUND, 1)
     shown = [
         (n, linecache.getline(frame.file, n).rstrip("\n").expandtabs(4)) for n in range(first, frame.line + _AROUND + 1)

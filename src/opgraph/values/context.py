@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, NoReturn
 
 from msgspec import Struct
 
@@ -10,9 +10,71 @@ from opgraph.keys import AssetKey
 from opgraph.values.problems import MetadataTwice, NoAssetError, NoInputAsks, UnpartitionedError
 
 _LOG = logging.getLogger("opgraph")
+_OF_PARTITIONS = frozenset(
+    {
+        "asset_partition_key", "asset_partition_key_range", "asset_partition_keys", "asset_partitions_def",
+        "asset_partitions_time_window", "partition_key", "partition_key_range", "partition_time_window",
+    }
+)  # fmt: skip
 
 
-class OutputContext(Struct, kw_only=True, eq=False):
+class ValueContext(Struct, kw_only=True, eq=False):
+    """What is told of a value in either case, stored or loaded. Its fields: see the two classes below."""
+
+    key: AssetKey | None = None
+    step_key: str = ""
+    run_id: str = ""
+    definition_metadata: Mapping[str, Any] = {}
+    dagster_type: Any = None
+    resources: Any = None
+    resource_config: Mapping[str, Any] | None = None
+    log: Any = _LOG
+    op_def: Any = None
+    job_name: str = ""
+    storage: str = ""
+    added_metadata: dict[str, Any] = {}
+
+    has_partition_key: ClassVar[bool] = False  # whether the run has a partition
+    has_asset_partitions: ClassVar[bool] = False  # whether the asset has partitions
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What was declared for the output or input."""
+        return self.definition_metadata
+
+    @property
+    def has_asset_key(self) -> bool:
+        """Whether the value is an asset's."""
+        return self.key is not None
+
+    @property
+    def asset_key(self) -> AssetKey:
+        """The asset whose value it is.
+
+        Raises:
+            NoAssetError: it is none's.
+        """
+        if self.key is None:
+            raise NoAssetError(self._named())
+        return self.key
+
+    def _named(self) -> str:
+        """The value, for a message."""
+        return "the value"
+
+    def get_asset_identifier(self) -> Sequence[str]:
+        """The parts of the asset's key."""
+        return self.asset_key.path
+
+    if not TYPE_CHECKING:  # for a checker a name that is not there is a mistake
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if name in _OF_PARTITIONS:
+                raise UnpartitionedError(name)
+            raise AttributeError(f"{type(self).__name__} has no '{name}'", name=name)
+
+
+class OutputContext(ValueContext, kw_only=True, eq=False):
     """A value that is being stored; for `load_input`, the one that was.
 
     An I/O manager may set `location`, any text: it is recorded with the value and comes back in `load_input` as
@@ -44,47 +106,17 @@ class OutputContext(Struct, kw_only=True, eq=False):
     """
 
     name: str
-    step_key: str = ""
-    run_id: str = ""
-    key: AssetKey | None = None
     attempt: int = 1
-    definition_metadata: Mapping[str, Any] = {}
     output_metadata: Mapping[str, Any] = {}
-    dagster_type: Any = None
-    resources: Any = None
-    resource_config: Mapping[str, Any] | None = None
-    log: Any = _LOG
-    op_def: Any = None
-    job_name: str = ""
     version: str | None = None
     mapping_key: str | None = None
-    storage: str = ""
     location: str = ""
     size: int = 0  # bytes, where the manager knows them
     checksum: str = ""
-    added_metadata: dict[str, Any] = {}
     reported: list[Any] = []
 
-    @property
-    def metadata(self) -> Mapping[str, Any]:
-        """What was declared for the output."""
-        return self.definition_metadata
-
-    @property
-    def has_asset_key(self) -> bool:
-        """Whether the value materializes an asset."""
-        return self.key is not None
-
-    @property
-    def asset_key(self) -> AssetKey:
-        """The asset that the value materializes.
-
-        Raises:
-            NoAssetError: it materializes none.
-        """
-        if self.key is None:
-            raise NoAssetError(self.name)
-        return self.key
+    def _named(self) -> str:
+        return self.name
 
     def add_output_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Keep more facts with the value. A name that is given twice is an `InvariantViolationError`."""
@@ -110,28 +142,9 @@ class OutputContext(Struct, kw_only=True, eq=False):
         parts = [self.run_id, self.step_key, self.name]
         return parts if self.mapping_key is None else [*parts, self.mapping_key]
 
-    def get_asset_identifier(self) -> Sequence[str]:
-        """The parts of the asset's key."""
-        return self.asset_key.path
-
     def get_identifier(self) -> Sequence[str]:
         """Where to put the value: the asset's identifier, or for an intermediate the run-scoped one."""
         return self.key.path if self.key is not None else self.get_run_scoped_output_identifier()
-
-    @property
-    def has_partition_key(self) -> bool:
-        """Whether the run has a partition."""
-        return False
-
-    @property
-    def has_asset_partitions(self) -> bool:
-        """Whether the asset has partitions."""
-        return False
-
-    if not TYPE_CHECKING:  # for a checker a name that is not there is a mistake
-
-        def __getattr__(self, name: str) -> NoReturn:
-            _refuse(name, type(self).__name__)
 
     def __repr__(self) -> str:
         return f"OutputContext({'/'.join(self.get_identifier())})"
@@ -145,7 +158,7 @@ class InputObservation(NamedTuple):
     description: str | None = None
 
 
-class InputContext(Struct, kw_only=True, eq=False):
+class InputContext(ValueContext, kw_only=True, eq=False):
     """A value that is being loaded.
 
     Args:
@@ -167,20 +180,11 @@ class InputContext(Struct, kw_only=True, eq=False):
 
     input_name: str | None = None
     upstream_output: OutputContext | None = None
-    key: AssetKey | None = None
-    step_key: str = ""
-    run_id: str = ""
-    definition_metadata: Mapping[str, Any] = {}
-    dagster_type: Any = None
-    resources: Any = None
-    resource_config: Mapping[str, Any] | None = None
-    log: Any = _LOG
-    op_def: Any = None
-    job_name: str = ""
-    storage: str = ""
     instance: Any = None
-    added_metadata: dict[str, Any] = {}
     observed: list[InputObservation] = []
+
+    def _named(self) -> str:
+        return self.input_name or "the value"
 
     @property
     def has_input_name(self) -> bool:
@@ -198,27 +202,6 @@ class InputContext(Struct, kw_only=True, eq=False):
             raise NoInputAsks
         return self.input_name
 
-    @property
-    def metadata(self) -> Mapping[str, Any]:
-        """What was declared for the input."""
-        return self.definition_metadata
-
-    @property
-    def has_asset_key(self) -> bool:
-        """Whether the value is an asset's."""
-        return self.key is not None
-
-    @property
-    def asset_key(self) -> AssetKey:
-        """The asset that is loaded.
-
-        Raises:
-            NoAssetError: it is no asset.
-        """
-        if self.key is None:
-            raise NoAssetError(self.input_name or "the value")
-        return self.key
-
     def add_input_metadata(self, metadata: Mapping[str, Any], description: str | None = None) -> None:
         """Keep facts about what was loaded with the step that asked for it; of an asset, as an observation too."""
         self.added_metadata.update(metadata)
@@ -229,53 +212,13 @@ class InputContext(Struct, kw_only=True, eq=False):
         """What `add_input_metadata` was told of the asset so far, one for each call."""
         return tuple(self.observed)
 
-    def get_asset_identifier(self) -> Sequence[str]:
-        """The parts of the asset's key."""
-        return self.asset_key.path
-
     def get_identifier(self) -> Sequence[str]:
         """Where the value was put: the asset's identifier, or for an intermediate that of the output."""
         if self.key is not None:
             return self.key.path
         if self.upstream_output is None:
-            raise NoAssetError(self.input_name or "the value")
+            raise NoAssetError(self._named())
         return self.upstream_output.get_identifier()
-
-    @property
-    def has_partition_key(self) -> bool:
-        """Whether the run has a partition."""
-        return False
-
-    @property
-    def has_asset_partitions(self) -> bool:
-        """Whether the asset has partitions."""
-        return False
-
-    if not TYPE_CHECKING:  # for a checker a name that is not there is a mistake
-
-        def __getattr__(self, name: str) -> NoReturn:
-            _refuse(name, type(self).__name__)
 
     def __repr__(self) -> str:
         return f"InputContext({self.input_name or self.key})"
-
-
-_OF_PARTITIONS = frozenset(
-    {
-        "asset_partition_key",
-        "asset_partition_key_range",
-        "asset_partition_keys",
-        "asset_partitions_def",
-        "asset_partitions_time_window",
-        "partition_key",
-        "partition_key_range",
-        "partition_time_window",
-    }
-)
-
-
-def _refuse(name: str, kind: str) -> NoReturn:
-    """Answer for a member that a context does not have."""
-    if name in _OF_PARTITIONS:
-        raise UnpartitionedError(name)
-    raise AttributeError(f"{kind} has no '{name}'", name=name)

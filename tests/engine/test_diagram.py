@@ -5,8 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-
-from opgraph.engine.diagram import chart, mermaid
+from engine_diagram import chart, mermaid
 
 PAGE = Path(__file__).parents[2] / "docs" / "engine.md"
 

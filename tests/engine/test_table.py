@@ -3,9 +3,9 @@
 import typing
 
 import pytest
+from engine_diagram import LEADS_TO
 
 from opgraph.engine import Course, EngineError, Phase, advance, new, program
-from opgraph.engine.diagram import LEADS_TO
 from opgraph.engine.story import FACTS, RUN_FACTS, STEP_FACTS
 from opgraph.engine.table import REFUSED, RUN_TABLE, STEP_TABLE
 from opgraph.events import AnyFact, ErrorInfo, Place, RunEnded, RunStatus, StepStarted, Stored

@@ -5,6 +5,7 @@ from collections import Counter
 from random import Random
 
 import pytest
+from engine_diagram import moves
 from random_plans import random_plan, stored
 
 from opgraph.engine import (
@@ -25,7 +26,6 @@ from opgraph.engine import (
     program,
     status,
 )
-from opgraph.engine.diagram import moves
 from opgraph.engine.places import slots_read, torn_above, upstream
 from opgraph.events import (
     CancelRequested,

@@ -1,4 +1,4 @@
-"""The life of a step as a Mermaid diagram, drawn from the table: `python -m opgraph.engine.diagram`."""
+"""The life of a step as a Mermaid diagram, drawn from the table: `python tools/engine_diagram.py`."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -106,4 +106,4 @@ def chart() -> str:
 
 
 if __name__ == "__main__":
-    print(mermaid())  # noqa: T201 - it is what the command is for
+    print(mermaid())

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 from msgspec import Struct
 
@@ -183,10 +183,7 @@ class OpExecutionContext(Context):
         """
         return self._of_run("run", self._side.run)
 
-    @property
-    def dagster_run(self) -> Any:
-        """The run, by its other name."""
-        return self.run
+    dagster_run = run
 
     @property
     def run_tags(self) -> Mapping[str, str]:
@@ -276,14 +273,11 @@ class OpExecutionContext(Context):
         return f'op "{self._step_key}"'
 
     @property
-    def op_handle(self) -> str:
-        """The step's path in its job: `my_asset.clean.dedupe`."""
+    def step_key(self) -> str:
+        """The step's path in its job, with its mapping key: `my_asset.clean.dedupe`."""
         return self._step_key
 
-    @property
-    def step_key(self) -> str:
-        """The step's path in its job, with its mapping key."""
-        return self._step_key
+    op_handle = step_key
 
     @property
     def op_config(self) -> Any:
@@ -500,20 +494,9 @@ class OpExecutionContext(Context):
 
     # -- partitions --
 
-    @property
-    def has_partition_key(self) -> bool:
-        """Whether the run has a partition."""
-        return False
-
-    @property
-    def has_partition_key_range(self) -> bool:
-        """Whether the run has a range of partitions."""
-        return False
-
-    @property
-    def has_partitions(self) -> bool:
-        """Whether the run has partitions."""
-        return False
+    has_partition_key: ClassVar[bool] = False  # whether the run has a partition
+    has_partition_key_range: ClassVar[bool] = False  # whether it has a range of partitions
+    has_partitions: ClassVar[bool] = False  # whether it has any
 
     if not TYPE_CHECKING:  # for a checker a name that is not there is a mistake
 

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from msgspec import structs
 
@@ -17,6 +17,7 @@ from opgraph.run.body import Came
 from opgraph.run.captured import StepLog
 from opgraph.run.context import RunSide
 from opgraph.run.failure import error_info
+from opgraph.run.mistakes import NotInTests
 from opgraph.run.resources import Resources, Scope
 
 _now = time.time
@@ -40,10 +41,12 @@ class HookContext:
         ...     print(context.run_id, context.step_key, context.op_exception)
     """
 
-    __slots__ = ("_facts", "_scope", "_side")
+    __slots__ = ("_ended", "_hook", "_scope", "_side")
 
-    def __init__(self, side: RunSide, facts: Mapping[str, Any], scope: Scope | None = None) -> None:
-        self._side, self._facts, self._scope = side, facts, scope
+    def __init__(
+        self, side: RunSide, ended: "_Ended", hook: HookDefinition | None = None, scope: Scope | None = None
+    ) -> None:
+        self._side, self._ended, self._hook, self._scope = side, ended, hook, scope
 
     def __enter__(self) -> Self:
         """Use a built one in a `with` statement where resources must be put away at its end."""
@@ -63,12 +66,14 @@ class HookContext:
     @property
     def hook_def(self) -> HookDefinition:
         """The hook."""
-        return self._facts["hook"]
+        if self._hook is None:
+            raise NotInTests("hook_def", "build_hook_context")
+        return self._hook
 
     @property
     def log(self) -> Any:
         """A logger whose lines are kept with the step."""
-        return self._facts["log"]
+        return self._ended.log
 
     @property
     def run_id(self) -> str:
@@ -93,17 +98,17 @@ class HookContext:
     @property
     def op(self) -> Any:
         """The node: the op's use in its graph, with its alias; the op where it stands alone."""
-        return self._of_run("op", self._facts["op"])
+        return self._of_run("op", self._ended.op)
 
     @property
     def step_key(self) -> str:
         """The step's path in its job, with its mapping key."""
-        return self._of_run("step_key", self._facts["step_key"], "op")
+        return self._of_run("step_key", self._ended.step_key, "op")
 
     @property
     def retry_number(self) -> int:
         """How many attempts came before the last one."""
-        return self._facts["attempt"] - 1
+        return self._ended.attempt - 1
 
     @property
     def required_resource_keys(self) -> AbstractSet[str]:
@@ -113,27 +118,29 @@ class HookContext:
     @property
     def resources(self) -> Resources:
         """The resources, as attributes: those that the hook requires."""
-        return self._facts["resources"] if self._scope is None else self._scope.resources
+        if self._scope is not None:
+            return self._scope.resources
+        return self._side.resources.only(frozenset(self.required_resource_keys))
 
     @property
     def op_config(self) -> Any:
         """The op's configuration; None where it has none."""
-        return self._facts["config"]
+        return self._ended.config
 
     @property
     def op_exception(self) -> BaseException | None:
         """What the op raised; None after success."""
-        return self._facts["error"]
+        return self._ended.error
 
     @property
     def op_output_values(self) -> Mapping[str, Any]:
         """The values that came, by output; those of a dynamic output as a dict by mapping key."""
-        return self._facts["values"]
+        return self._ended.witness.values
 
     @property
     def op_output_metadata(self) -> Mapping[str, Any]:
         """The metadata that came with the outputs, by output; of a dynamic output, by mapping key too."""
-        return self._facts["metadata"]
+        return self._ended.witness.metadata
 
 
 class Witness:
@@ -170,6 +177,18 @@ class Witness:
             self.metadata[item.output] = told
 
 
+class _Ended(NamedTuple):
+    """What the hooks of a step have in common."""
+
+    op: Any
+    step_key: str | None
+    error: BaseException | None
+    witness: Witness
+    log: Any
+    attempt: int = 1
+    config: Any = None
+
+
 def with_hooks(
     fact: StepSucceeded | StepFailed,
     bound: BoundStep,
@@ -183,32 +202,30 @@ def with_hooks(
         return fact
     said = side.said
     log = StepLog(said, bound.number, fact.attempt) if said is not None else logging.getLogger("opgraph")
-    facts: dict[str, Any] = {
-        "log": log,
-        "op": bound.flat.node if bound.flat.node is not None else bound.op,
-        "step_key": bound.step.key,
-        "attempt": fact.attempt,
-        "config": bound.config.raw if bound.config is not None else None,
-        "error": error,
-        "values": witness.values if witness is not None else {},
-        "metadata": witness.metadata if witness is not None else {},
-    }
+    ended = _Ended(
+        bound.flat.node if bound.flat.node is not None else bound.op,
+        bound.step.key,
+        error,
+        witness or Witness(),
+        log,
+        fact.attempt,
+        bound.config.raw if bound.config is not None else None,
+    )
     ran = [
-        _called(hook, side, facts, log) if hook.after == after else HookRan(hook.name, _now(), skipped=True)
+        _called(hook, side, ended) if hook.after == after else HookRan(hook.name, _now(), skipped=True)
         for hook in bound.hooks
     ]
     return structs.replace(fact, hooks=tuple(ran))
 
 
-def _called(hook: HookDefinition, side: RunSide, facts: dict[str, Any], log: Any) -> HookRan:
-    own = {**facts, "hook": hook, "resources": side.resources.only(hook.required_resource_keys)}
+def _called(hook: HookDefinition, side: RunSide, ended: _Ended) -> HookRan:
     answer, told = None, None
     try:
-        answer = hook.decorated_fn(HookContext(side, own))
+        answer = hook.decorated_fn(HookContext(side, ended, hook))
     except BaseException as problem:  # noqa: BLE001 - whatever the user's code raises, Ctrl-C too: the step has ended
         told = error_info(problem, during="hook", about=hook.name)
     if told is not None:
-        log.error("hook `%s` failed: %s: %s", hook.name, told.kind, told.message)
+        ended.log.error("hook `%s` failed: %s: %s", hook.name, told.kind, told.message)
     skipped = isinstance(answer, HookExecutionResult) and bool(answer.is_skipped)
     return HookRan(hook.name, _now(), told, skipped)
 
@@ -235,15 +252,6 @@ def build_hook_context(
     Example:
         >>> warn(build_hook_context(op_exception=ValueError("no rows")))
     """
-    facts: dict[str, Any] = {
-        "log": logging.getLogger("opgraph"),
-        "op": op,
-        "step_key": op.name if op is not None else None,
-        "attempt": 1,
-        "config": None,
-        "error": op_exception,
-        "values": {},
-        "metadata": {},
-    }
+    ended = _Ended(op, op.name if op is not None else None, op_exception, Witness(), logging.getLogger("opgraph"))
     side = RunSide(run_id or "", job_name or "", instance=instance, builder="build_hook_context")
-    return HookContext(side, facts, Scope("build_hook_context", resources or {}, instance=instance))
+    return HookContext(side, ended, scope=Scope("build_hook_context", resources or {}, instance=instance))

@@ -9,7 +9,6 @@ from collections.abc import Set as AbstractSet
 from heapq import merge
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 from opgraph.declare.labels import POOL
@@ -354,14 +353,10 @@ class Instance:
             self._remove()
             self._folder = ""
 
-    def dispose(self) -> None:
-        """The same as `close`."""
-        self.close()
+    dispose = close
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from threading import RLock
 from typing import Any, Self, cast
 
@@ -12,6 +13,7 @@ from opgraph.declare.resource import ResourceDefinition
 from opgraph.declare.run_config import fields_of, is_config_type, is_model, loosened, plain
 from opgraph.declare.secrets import hide, is_secret, revealed
 from opgraph.errors import InvalidConfigError, InvariantViolationError, Mistake, ResourceFunctionError
+from opgraph.keys import near_misses
 from opgraph.resolve.config import nothing_given
 from opgraph.resolve.config_mistakes import MissingKey, UnknownKey, WrongType, refuse_config
 from opgraph.resolve.config_values import Fitting, may_be_left_out, named, source_of
@@ -84,18 +86,6 @@ class Opened(Mapping[str, Any]):
     def __contains__(self, key: object) -> bool:
         return key in self._given
 
-    def closure(self, keys: frozenset[str]) -> frozenset[str]:
-        """The keys and all that their recipes require."""
-        found, todo = set[str](), list(keys)
-        while todo:
-            key = todo.pop()
-            if key in found or key not in self._given:
-                continue
-            found.add(key)
-            if is_recipe(self._given[key]):
-                todo += self._given[key].opgraph_requires()
-        return frozenset(found)
-
     def config(self, key: str) -> Any:
         """What a resource was made with; None: nothing, or it was not made."""
         return self._configs.get(key)
@@ -126,7 +116,8 @@ class Opened(Mapping[str, Any]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """As it goes to another host, which makes its own."""
-        return _elsewhere, (self._given, self._launch, self._run, self._run_id, self._instance, self._log)
+        told = {"run": self._run, "run_id": self._run_id, "instance": self._instance, "log": self._log}
+        return partial(Opened, self._given, self._launch, **told), ()
 
     # -- making -----------------------------------------------------------------------
 
@@ -223,7 +214,7 @@ class Opened(Mapping[str, Any]):
         except BaseException as error:
             what = f"`{cls}`" if ready is not recipe else f"its function `{getattr(recipe, 'name', cls)}`"
             raise ResourceNotMade(name, what, error) from error
-        self._stack.push(_Closing(opening, name, self._log))
+        self._stack.callback(_put_away, opening, name, self._log)
         return value
 
     def _by_schema(self, recipe: ResourceDefinition, key: str) -> tuple[Any, list[InvalidConfigError]]:
@@ -280,11 +271,12 @@ class Opened(Mapping[str, Any]):
         if launch is not None and not isinstance(launch, Mapping):
             fitting.problems.append(WrongType(path, f"a dict of {cls.__name__}'s settings", launch, fitting.where))
             launch = None
-        late = set[str]()
+        late, meant = set[str](), set[str]()
         for name, value in cast("Mapping[str, Any]", launch or {}).items():
             known = by_alias.get(name, name if name in fields or not fields else None)
             if known is None:
                 fitting.problems.append(UnknownKey(f"{path}.{name}", name, list(by_alias), fitting.where))
+                meant.update(near_misses(name, by_alias, most=1))
             else:
                 late.add(known)
                 values[known] = value
@@ -299,7 +291,9 @@ class Opened(Mapping[str, Any]):
                 if len(fitting.references) > references:
                     hidden.add(name)
         for name, field in fields.items():
-            if name not in values and field.is_required() and not may_be_left_out(field.annotation):
+            if {name, field.alias or name} & {*values, *meant}:  # what was meant by a wrong name is told with that
+                continue
+            if field.is_required() and not may_be_left_out(field.annotation):
                 fitting.problems.append(
                     MissingKey(f"{path}.{field.alias or name}", named(field.annotation), fitting.where, f"{name} = …")
                 )
@@ -317,12 +311,6 @@ class Opened(Mapping[str, Any]):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _elsewhere(
-    given: Mapping[str, Any], launch: Mapping[str, Any], run: Any, run_id: str | None, instance: Any, log: Any
-) -> Opened:
-    return Opened(given, launch, run=run, run_id=run_id, instance=instance, log=log)
 
 
 class Resources:
@@ -426,22 +414,14 @@ class Scope:
         self._opened.close()
 
 
-class _Closing:
-    """Puts a resource away; an error there is logged, and no error of anyone else."""
-
-    def __init__(self, opening: AbstractContextManager[Any], key: str, log: Any) -> None:
-        self._opening, self._key, self._log = opening, key, log
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            self._opening.__exit__(None, None, None)
-        except Exception as error:  # noqa: BLE001 - whatever the user's code raises; the others must be put away too
-            self._log.error(
-                "resource `%s` could not be put away: %s: %s", self._key, type(error).__name__, hide(str(error))
-            )
+def _put_away(opening: AbstractContextManager[Any], key: str, log: Any) -> None:
+    """An error there is logged, and no error of anyone else."""
+    try:
+        opening.__exit__(None, None, None)
+    except Exception as error:  # noqa: BLE001 - whatever the user's code raises; the others must be put away too
+        log.error(  # noqa: TRY400 - one line is enough
+            "resource `%s` could not be put away: %s: %s", key, type(error).__name__, hide(str(error))
+        )
 
 
 def _config_value(value: Any) -> Any:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import Struct
 
@@ -137,10 +137,7 @@ class Run:
         """Whether it failed or was cancelled."""
         return self.row.status in _RESUMABLE
 
-    @property
-    def is_resumable(self) -> bool:
-        """Whether it ended without doing all it was to do. A run whose process died does not say so."""
-        return self.row.status in _RESUMABLE
+    is_resumable = is_failure_or_canceled  # a run whose process died does not say so
 
     @property
     def is_cancelable(self) -> bool:
@@ -197,6 +194,8 @@ class EventRecord(Struct, frozen=True, eq=False):
     run_id: str
     timestamp: float
 
+    is_dagster_event: ClassVar[bool] = True  # a line of log is a `LogEntry`
+
     @property
     def dagster_event(self) -> Event:
         """The event."""
@@ -205,11 +204,6 @@ class EventRecord(Struct, frozen=True, eq=False):
     def get_dagster_event(self) -> Event:
         """The event."""
         return self.event
-
-    @property
-    def is_dagster_event(self) -> bool:
-        """Always: a line of log is a `LogEntry`."""
-        return True
 
     @property
     def event_log_entry(self) -> "EventRecord":
@@ -284,11 +278,7 @@ class LogEntry(Struct, frozen=True, eq=False):
         """Nothing: it is no event."""
 
     dagster_event = event_type = asset_key = event
-
-    @property
-    def is_dagster_event(self) -> bool:
-        """It is not."""
-        return False
+    is_dagster_event: ClassVar[bool] = False
 
 
 def lines_of(row: RunRow, facts: Iterable[tuple[int, AnyFact]], lines: Iterable[tuple[int, LogLine]]) -> list[LogEntry]:

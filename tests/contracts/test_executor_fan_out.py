@@ -8,6 +8,7 @@ import time
 import pytest
 
 from opgraph import (
+    AssetOut,
     ConfigurableResource,
     Definitions,
     DynamicOut,
@@ -18,6 +19,8 @@ from opgraph import (
     RetryPolicy,
     graph,
     graph_asset,
+    graph_multi_asset,
+    io_manager,
     materialize,
     multiprocess_executor,
     op,
@@ -476,7 +479,7 @@ def test_a_resource_is_made_once_in_each_worker_and_put_away(executor_name, on_d
 
 
 def test_a_resource_that_cannot_be_made(executor_name, on_disk):
-    """The run fails, and the error names the resource."""
+    """The steps that need it fail, at the user's line and before their code ran; what does not need it is made."""
 
     class Broken(ConfigurableResource):
         def setup_for_execution(self, context):
@@ -484,17 +487,55 @@ def test_a_resource_that_cannot_be_made(executor_name, on_disk):
 
     @op
     def uses(broken: Broken):
+        raise AssertionError("it ran")
+
+    @io_manager
+    def store(context):
+        raise OSError("no route to the store")
+
+    @op
+    def stores():
+        raise AssertionError("it ran")
+
+    @op
+    def plain():
+        return 1
+
+    @graph_multi_asset(outs={"whole": AssetOut(), "kept": AssetOut(io_manager_key="store"), "other": AssetOut()})
+    def three():
+        return {"whole": uses(), "kept": stores(), "other": plain()}
+
+    defs = Definitions(assets=[three], resources={"broken": Broken(), "store": store})
+    outcome = execute.materialize(defs, instance=on_disk, executor=executor_name)
+    assert outcome.status is RunStatus.FAILURE
+    failed = [fact.error for _, fact in on_disk.record.facts(outcome.run_id) if isinstance(fact, StepFailed)]
+    assert [(error.kind, error.during) for error in failed] == [("ResourceNotMade", "resources")] * 2
+    assert all("no route" in error.message and error.cause.frames[-1].line for error in failed)
+    assert "other" in on_disk.record.latest(["other"])
+
+
+def test_a_resource_is_made_again_when_its_step_is_tried_again(executor_name, on_disk):
+    """What could not be made at first can be made later: a retry policy covers it."""
+    tries = on_disk.home / "tries"
+    tries.mkdir()
+
+    class Flaky(ConfigurableResource):
+        def setup_for_execution(self, context):
+            (tries / str(time.time_ns())).touch()
+            if len(list(tries.iterdir())) < 3:
+                raise OSError("no route yet")
+
+    @op(retry_policy=RetryPolicy(max_retries=2))
+    def uses(flaky: Flaky):
         return 1
 
     @graph_asset
     def whole():
         return uses()
 
-    defs = Definitions(assets=[whole], resources={"broken": Broken()})
+    defs = Definitions(assets=[whole], resources={"flaky": Flaky()})
     outcome = execute.materialize(defs, instance=on_disk, executor=executor_name)
-    assert outcome.status is RunStatus.FAILURE
-    assert outcome.error.kind == "ResourceNotMade"
-    assert "no route" in outcome.error.message
+    assert outcome.success, outcome.error
 
 
 def test_users_io_managers(executor_name, on_disk):

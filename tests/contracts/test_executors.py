@@ -23,6 +23,7 @@ from opgraph import (
     Nothing,
     Out,
     Output,
+    RetryPolicy,
     asset,
     executor,
     graph_asset,
@@ -208,6 +209,35 @@ def test_a_failure_is_the_users_exception(executor_name, instance):
     assert error(outcome).frames[-1].text == 'raise ValueError("three sheep")'
     with pytest.raises(ValueError, match="three sheep"):
         materialize([one(body)], instance=instance, executor=chosen(executor_name))
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_an_op_that_raises_keyboard_interrupt_itself_has_failed(executor_name, on_disk, kind):
+    """Nobody has cancelled anything: it is named like any other failure, tried again, and the others go on."""
+
+    def sync():
+        raise KeyboardInterrupt("by hand")
+
+    async def coroutine():
+        raise KeyboardInterrupt("by hand")
+
+    bad = op(name="bad", retry_policy=RetryPolicy(max_retries=1))(sync if kind == "sync" else coroutine)
+
+    @op
+    def good():
+        return 1
+
+    @graph_multi_asset(outs={"a": AssetOut(), "b": AssetOut()})
+    def both():
+        return {"a": bad(), "b": good()}
+
+    outcome = run(both, executor_name, on_disk)
+    assert outcome.status is RunStatus.FAILURE
+    assert (error(outcome).kind, error(outcome).message) == ("KeyboardInterrupt", "by hand")
+    assert error(outcome).frames[-1].text == 'raise KeyboardInterrupt("by hand")'
+    assert len(facts(on_disk, outcome, StepStarted)) == 3
+    assert not facts(on_disk, outcome, CancelRequested)
+    assert "b" in on_disk.record.latest(["b"])
 
 
 def test_other_branches_go_on_after_a_failure(executor_name, on_disk):
@@ -438,6 +468,36 @@ def test_output_is_seen_while_the_step_goes_on(executor_name, on_disk):
     thread.join()
     assert outcome.success
     assert seen
+
+
+@pytest.mark.parametrize("pieces", [["loading"], ["10 %", "\r20 %", "\r30 %", "\r40 %"]], ids=["quiet", "progress"])
+def test_a_line_that_has_not_ended_is_seen_too(executor_name, on_disk, pieces):
+    """A short time after the last piece of it; what comes then is another line, and nothing is lost or said twice."""
+    gate = on_disk.home / "gate"
+
+    def body():
+        for piece in pieces:
+            print(piece, end="", flush=True)
+        patience = time.monotonic() + 10
+        while not gate.exists() and time.monotonic() < patience:
+            time.sleep(0.01)
+        print(" done", end="")
+
+    seen = []
+
+    def watch():
+        patience = time.monotonic() + 8
+        while time.monotonic() < patience and not seen:
+            seen.extend(line for run in on_disk.record.runs() for _, line in on_disk.record.logs(run.run_id))
+            time.sleep(0.02)
+        gate.touch()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    outcome = run(one(body), executor_name, on_disk)
+    thread.join()
+    assert [line.text for line in seen] == ["".join(pieces)]
+    assert said(on_disk, outcome) == ["".join(pieces), " done"]
 
 
 @pytest.mark.parametrize("kind", ["sync", "async", "generator"])
@@ -758,6 +818,26 @@ def alive(pid):
         return False
 
 
+def test_where_python_was_when_a_worker_crashed(on_disk):
+    """The error names the signal, and its frames end at the line of the op; its output has the whole story."""
+
+    def deep():
+        import ctypes
+
+        ctypes.string_at(0)
+
+    def body():
+        deep()
+
+    for how in ("processes", "spawned"):
+        outcome = run(one(body), how, on_disk)
+        assert error(outcome).kind == "WorkerDied"
+        assert "`only.made`" in error(outcome).message
+        assert "SIGSEGV" in error(outcome).message
+        assert [frame.text for frame in error(outcome).frames if frame.own][-2:] == ["deep()", "ctypes.string_at(0)"]
+        assert any("Segmentation fault" in line for line in said(on_disk, outcome, "STDERR"))
+
+
 # -- time -------------------------------------------------------------------------------------------
 
 
@@ -783,6 +863,34 @@ def test_a_step_that_takes_too_long_fails(executor_name, instance, body):
     assert "0.5 s" in error(outcome).message
     assert error(outcome).cause is not None
     assert 0.5 <= took < 2.5
+    assert isinstance(next(iter(outcome.exceptions.values())), StepTimedOut)
+
+
+def swallows():
+    patience = time.monotonic() + 5
+    try:
+        while time.monotonic() < patience:
+            time.sleep(0.01)
+    except BaseException:
+        return 1
+
+
+async def swallows_async():
+    with contextlib.suppress(BaseException):
+        await asyncio.sleep(5)
+    return 1
+
+
+def computes():
+    return time.sleep(0.7)  # in C: nobody can interrupt that in a thread
+
+
+@pytest.mark.parametrize("body", [swallows, swallows_async, computes])
+def test_a_step_that_goes_on_after_its_time_has_failed(executor_name, on_disk, body):
+    """Whether it was told and did not mind, or could not hear: it took too long, and its value is not kept."""
+    outcome = run(one(body, tags={"opgraph/timeout": 0.3}), executor_name, on_disk)
+    assert outcome.status is RunStatus.FAILURE
+    assert [fact.error.kind for fact in facts(on_disk, outcome, StepFailed)] == ["StepTimedOut"]
     assert isinstance(next(iter(outcome.exceptions.values())), StepTimedOut)
 
 

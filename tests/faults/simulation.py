@@ -245,6 +245,7 @@ class World:
     processes: int = 0
     superseded: int = 0
     managers: None = None  # the executor of the simulation asks no I/O manager
+    given: dict[str, object] = field(default_factory=dict)  # nor a resource
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)

@@ -108,7 +108,7 @@ def test_one_object_where_it_is_used_twice():
 
 
 def test_a_resource_that_cannot_be_made():
-    """An error while a resource is made ends the run before its first step, named as such; others are put away."""
+    """An error while a resource is made is that of the step that needs it, named as such; others are put away."""
 
     class Broken(ConfigurableResource):
         def setup_for_execution(self, context):

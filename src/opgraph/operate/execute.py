@@ -11,7 +11,7 @@ from typing import Any
 from opgraph.declare.definitions import Definitions
 from opgraph.declare.executor import ExecutorChoice, in_process_executor
 from opgraph.declare.run_config import is_tree
-from opgraph.errors import Error, ResourceFunctionError
+from opgraph.errors import Error
 from opgraph.events import ErrorInfo, RunEnded, RunStarted, RunStatus
 from opgraph.operate.clean import after_a_run
 from opgraph.operate.memo import Reuse
@@ -31,7 +31,6 @@ from opgraph.run.captured import Captured, StepLog
 from opgraph.run.context import Resources, RunSide
 from opgraph.run.driver import Driver, Listener
 from opgraph.run.executors.choose import checked_choice
-from opgraph.run.executors.names import APART
 from opgraph.run.failure import error_info
 from opgraph.run.instance import Instance
 from opgraph.run.lookup import LookUps
@@ -401,8 +400,6 @@ def _drive(
     steps = steps if steps is not None else target.bind(plan)
     shelf.managers.ops = {each.step.key: each.op for each in steps}
     choice = executor_of(target, executor, otherwise)
-    # Each worker process makes its own resources, when a step of its own needs them.
-    here = steps if choice.name not in APART else [each for each in steps if each.step.executor]
     driver = Driver(
         plan,
         steps,
@@ -425,13 +422,8 @@ def _drive(
     if on_plan is not None:
         on_plan(plan, writer.run_id)
     try:
-        opened.make_ready(keys_of_running(here))
         status = driver.drive()
         driver.notes.write()
-    except ResourceFunctionError as problem:
-        error = error_info(problem, during="setup")
-        _end_at_once(writer, error, said)
-        return RunOutcome(writer.run_id, RunStatus.FAILURE, plan, shelf, error, "", resumed, {"": problem})
     finally:
         instance.forget_cancel(writer.run_id)
         opened.close()
@@ -481,11 +473,9 @@ def executor_of(
             settings = inner if is_tree(inner) else {}
     settings = {**settings, **workers}
     if chosen is None:
-        if workers:
-            return checked_choice(in_process_executor.configured(workers))  # which refuses them
         if not settings:
             return in_process_executor
-        chosen = "processes"  # which is the only one of Dagster's that has settings
+        chosen = "processes"  # which is what who says how many steps run at once most likely means
     choice = ExecutorChoice(chosen) if isinstance(chosen, str) else chosen
     ignored = choice == in_process_executor and not workers
     return checked_choice(choice if ignored or not settings else choice.configured(settings))

@@ -8,12 +8,13 @@ from functools import partial
 from os import _exit, getpid
 from typing import Any
 
-from opgraph.errors import RecordError
+from opgraph.declare.recipe import is_recipe
+from opgraph.errors import RecordError, ResourceFunctionError
 from opgraph.events import StepFailed, StepSucceeded, Stored
 from opgraph.keys import AssetKey
 from opgraph.plan.model import FromAsset, Policy, Role
 from opgraph.resolve.flatten import OuterInput, StepOut
-from opgraph.run.binding import BoundStep
+from opgraph.run.binding import BoundStep, keys_of_running
 from opgraph.run.body import Coming
 from opgraph.run.captured import Captured, Speaker
 from opgraph.run.context import AssetExecutionContext, AssetSide, OpExecutionContext, RunSide
@@ -67,10 +68,23 @@ class Attempts:
         self._outputs = Outputs(shelf, said, policy, self._contexts)
         said.context_of = self._context_of
         self._pid = getpid()
+        self._unmade = self._recipes()
+
+    def _recipes(self) -> frozenset[str]:
+        """The keys of the resources that steps use which run, and that are not made yet."""
+        recipes = [key for key, each in self.shelf.given.items() if is_recipe(each)]
+        return keys_of_running(self.steps).intersection(recipes) if recipes else frozenset()
+
+    def _make_resources(self, bound: BoundStep) -> None:
+        """Before a step: all that it uses, its I/O managers too, so that none of its work is lost for want of one."""
+        needed = bound.resource_keys & self._unmade
+        if needed:
+            self.shelf.make_ready(needed)
+            self._unmade -= needed
 
     def after_fork(self) -> None:
         """In a worker, which was forked: it is this process that makes the attempts."""
-        self._pid = getpid()
+        self._pid, self._unmade = getpid(), self._recipes()
         self.shelf.after_fork()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -152,6 +166,8 @@ class Attempts:
         """The arguments of an attempt's function, its context, and the outputs that are wanted (None: all)."""
         task = going.task
         bound = task.bound
+        if self._unmade:
+            self._make_resources(bound)
         ins = self._inputs.load(going)
         if self._managers.heard and self._managers.reported:
             report(going, self._managers.reported)
@@ -189,6 +205,8 @@ class Attempts:
     def _ended_badly(self, going: Going, error: BaseException) -> Ended | Missing | Stopped:
         task = going.task
         during, cause = ("compute" if going.loaded else "load"), error
+        if isinstance(error, ResourceFunctionError):
+            during = "resources"
         about = getattr(error, "__opgraph_input__", "")
         if isinstance(error, InStore):
             during, cause, about = "store", error.cause, error.output

@@ -24,6 +24,8 @@ from opgraph.run.logs import NONE, LogSettings, masked
 
 STEP_LIMIT = 10_000_000  # characters kept of a step: the first half, and the last
 LINE_LIMIT = 32_000  # a longer line is kept as several
+_QUIET = 0.3  # seconds after which a line that was begun is shown, though it has not ended
+_PATIENCE = 2.0  # seconds that it is waited for where more of it comes all the time
 _OVERHEAD = 100  # what a line costs besides its text, so that empty lines end too
 
 _NOTHING: Mapping[str, str] = {}
@@ -87,11 +89,20 @@ class Captured:
 
     def drain(self) -> list[LogLine]:
         """The lines since the last call."""
+        if self._voices:
+            self._ripen(time.monotonic())
         if not self._lines:
             return []
         with self._lock:
             lines, self._lines = self._lines, []
         return lines
+
+    def _ripen(self, now: float) -> None:
+        """What was printed without the end of its line, and waits for it too long, is a line."""
+        with self._lock:
+            for voice in self._voices.values():
+                if voice.partial and (now - voice.latest > _QUIET or now - voice.first > _PATIENCE):
+                    voice.end_lines(self._lines)
 
     def put_back(self, lines: list[LogLine]) -> None:
         """Lines that were drained and could not be kept."""
@@ -180,7 +191,9 @@ class Captured:
 class _Voice:
     """What one attempt of a step says: the head goes straight on, the tail waits for the end."""
 
-    __slots__ = ("attempt", "dropped", "half", "head", "partial", "step", "tail", "tail_size")
+    __slots__ = (
+        "attempt", "dropped", "first", "half", "head", "latest", "partial", "step", "tail", "tail_size",
+    )  # fmt: skip
 
     def __init__(self, step: int, attempt: int, half: int) -> None:
         self.step = step
@@ -190,7 +203,8 @@ class _Voice:
         self.tail: deque[LogLine] = deque()
         self.tail_size = 0
         self.dropped = 0
-        self.partial: dict[str, str] = {}
+        self.partial: dict[str, str] = {}  # lines that have not ended
+        self.first = self.latest = 0.0  # when the oldest of them began, and when the last piece came
 
     def write(self, stream: str, text: str, lines: list[LogLine]) -> None:
         text = self.partial.pop(stream, "") + text
@@ -200,6 +214,9 @@ class _Voice:
         if len(rest) > LINE_LIMIT:
             self.say(stream, "", rest, lines)
         elif rest:
+            self.latest = time.monotonic()
+            if whole or not self.partial:
+                self.first = self.latest
             self.partial[stream] = rest
 
     def say(self, level: str, logger: str, text: str, lines: list[LogLine]) -> None:
@@ -217,9 +234,13 @@ class _Voice:
                 self.tail_size -= len(self.tail.popleft().text) + _OVERHEAD
                 self.dropped += 1
 
-    def finish(self, lines: list[LogLine]) -> None:
+    def end_lines(self, lines: list[LogLine]) -> None:
         for stream, rest in self.partial.items():
             self.say(stream, "", rest, lines)
+        self.partial.clear()
+
+    def finish(self, lines: list[LogLine]) -> None:
+        self.end_lines(lines)
         if self.dropped:
             text = f"... {self.dropped} lines were left out here ..."
             lines.append(LogLine(self.step, self.attempt, time.time(), "WARNING", "opgraph", text))

@@ -37,6 +37,7 @@ from opgraph.events import (
     AnyFact,
     CancelRequested,
     ErrorInfo,
+    Frame,
     OutputStored,
     RetryDue,
     RunEnded,
@@ -285,9 +286,9 @@ class Driver:
     def _begin(self, task: Task) -> None:
         self._under_way[task.step] = task
         self._stopping.doing = task.bound.step.key
+        self._executor.start(task)
         if task.limit is not None:
             self._limits.set(task, task.limit, _clock())
-        self._executor.start(task)
 
     def _let_generators_go_on(self) -> None:
         """Those that wait, where few mapped steps are left to start and there is a place for the generator."""
@@ -330,8 +331,12 @@ class Driver:
             if not self._is_current(number, fact.attempt):
                 self._too_late(report)
                 return
-            wish = self._is_over(number)
+            task, wish = self._under_way[number], self._is_over(number)
             if type(fact) is StepSucceeded:
+                if wish is not None and wish.why != "cancel" and self._took_too_long(task, wish, fact):
+                    self._remove(fact)
+                    self._time_is_up(wish)
+                    return
                 if any(stored.asset is not None for stored in fact.outputs):
                     self._journal.durable = True
                 self.failures.pop(number, None)
@@ -361,8 +366,14 @@ class Driver:
             return
         task, wish = self._under_way[number], self._limits.wishes.get(number)
         if isinstance(report, Stopped) and not (wish is not None and (wish.why or _clock() >= wish.due)):
-            if not self._canceled:  # Ctrl-C in the driver's own thread, or the code raised KeyboardInterrupt itself
-                self._cancel(self._stopping.asked or report.error.message or "KeyboardInterrupt")
+            if not (self._stopping.asked or self._canceled):  # nobody stopped it: its code raised KeyboardInterrupt
+                self._is_over(number)
+                error = KeyboardInterrupt(report.error.message)
+                told, wait = judged(error, report.error, task.bound.step.retry, task.count)
+                self._failed(task, StepFailed(number, attempt, _now(), told, retry_after=wait), error)
+                return
+            if not self._canceled:  # Ctrl-C in the driver's own thread
+                self._cancel(self._stopping.asked)
             wish = None
         self._is_over(number)
         self._given_up.add((number, attempt))
@@ -381,7 +392,7 @@ class Driver:
                 elif wish is not None and wish.why == "cancel":
                     self._tell(StepInterrupted(number, attempt, _now(), f"cancelled; its worker {report.how}"))
                 else:
-                    self._fail(task, WorkerDied(task.bound.step.key, report.how), during="worker")
+                    self._fail(task, WorkerDied(task.bound.step.key, report.how), during="worker", frames=report.frames)
             case Dropped():
                 self._tell(StepInterrupted(number, attempt, _now(), report.why))
 
@@ -404,9 +415,17 @@ class Driver:
             fact = StepFailed(number, attempt, _now(), msgspec.structs.replace(report.error, retry=False))
             self._failed(task, fact, report.cause)
 
-    def _fail(self, task: Task, error: Error, *, during: str = "compute", cause: ErrorInfo | None = None) -> None:
+    def _fail(
+        self,
+        task: Task,
+        error: Error,
+        *,
+        during: str = "compute",
+        cause: ErrorInfo | None = None,
+        frames: tuple[Frame, ...] = (),
+    ) -> None:
         """An attempt ended without a word of its own: another may follow, or the step's hooks are called here."""
-        info = msgspec.structs.replace(error_info(error, during=during), cause=cause, frames=())
+        info = msgspec.structs.replace(error_info(error, during=during), cause=cause, frames=frames)
         told, wait = judged(error, info, task.bound.step.retry, task.count)
         self._failed(task, StepFailed(task.step, task.attempt, _now(), told, retry_after=wait), error)
 
@@ -437,8 +456,18 @@ class Driver:
         fact: Any = report.fact if type(report) is Ended else None
         if type(fact) is StepSucceeded and (fact.step, fact.attempt) in self._given_up:
             self._given_up.discard((fact.step, fact.attempt))
-            for stored in fact.outputs:
-                self._shelf.remove(stored)
+            self._remove(fact)
+
+    def _remove(self, fact: StepSucceeded) -> None:
+        for stored in fact.outputs:
+            self._shelf.remove(stored)
+
+    def _took_too_long(self, task: Task, wish: Wish, fact: StepSucceeded) -> bool:
+        """Whether an attempt that ended well had no more time: its code went on when it was told to stop."""
+        if not self._executor.apart:
+            return self._here.was_late
+        spent = (fact.load + fact.compute + fact.store) / 1e6
+        return wish.why == "limit" or (task.limit is not None and spent > task.limit)
 
     # -- time and stopping --------------------------------------------------------------
 

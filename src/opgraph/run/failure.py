@@ -2,6 +2,7 @@
 
 import linecache
 import os
+import re
 import sysconfig
 from collections.abc import Iterator
 from itertools import islice
@@ -21,6 +22,8 @@ _PACKAGE = str(Path(__file__).parents[1]) + os.sep
 _LIBRARIES = tuple(
     dict.fromkeys(os.path.realpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "purelib", "platlib"))
 )
+_ATTEMPT = str(Path(__file__).with_name("attempt.py"))
+_CALL = re.compile(r'^  File "(.+)", line (\d+) in (.+)$', re.MULTILINE)
 _MOST_FRAMES = 100  # of a deep recursion the first and the last
 _LINES = 6  # of a statement of the user's
 _MOST_INSIDE = 10  # exceptions of a group
@@ -128,13 +131,34 @@ def _statement(trace: TracebackType, most: int) -> str:
     return dedent("".join(lines)).strip()
 
 
+def crash_of(dump: str) -> tuple[str, tuple[Frame, ...]]:
+    """What `faulthandler` wrote of a process that crashed, without what is ours and what called us; and the same as
+    frames, outermost first, where it is latest first."""
+    calls: list[tuple[str, str, str]] = []
+    for file, line, function in _CALL.findall(dump):
+        if file == _ATTEMPT:
+            break
+        if not file.startswith(_PACKAGE):
+            calls.append((file, line, function))
+    said = [dump.partition("\n")[0], *(f"  {file}:{line} in {function}" for file, line, function in calls)]
+    frames = tuple(
+        Frame(file, int(line), function, linecache.getline(file, int(line)).strip(), _is_own(file))
+        for file, line, function in reversed(calls)
+    )
+    return "".join(f"{each}\n" for each in said if each), frames
+
+
+def _is_own(file: str) -> bool:
+    return not os.path.realpath(file).startswith(_LIBRARIES) and not file.startswith("<frozen")
+
+
 def _frames(trace: TracebackType | None) -> tuple[Frame, ...]:
     frames: list[Frame] = []
     while trace is not None:
         code = trace.tb_frame.f_code
         file = code.co_filename
         if not file.startswith(_PACKAGE):
-            own = not os.path.realpath(file).startswith(_LIBRARIES) and not file.startswith("<frozen")
+            own = _is_own(file)
             frames.append(Frame(file, trace.tb_lineno, code.co_name, _statement(trace, _LINES if own else 1), own))
         trace = trace.tb_next
     if len(frames) > _MOST_FRAMES:

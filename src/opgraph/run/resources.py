@@ -31,7 +31,7 @@ class ResourceNotMade(ResourceFunctionError):
         self.key = key
         super().__init__(
             f"resource `{key}` could not be made: {type(cause).__name__}: {hide(str(cause))}",
-            fix=f"see the error above: {what} raised it; no step that needs `{key}` was run",
+            fix=f"see the error above: {what} raised it, before the step that needs `{key}` began",
         )
 
 

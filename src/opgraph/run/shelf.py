@@ -299,6 +299,15 @@ class Shelf:
         """As it goes to another host: what is at hand here comes with the tasks there."""
         return vars(self) | {"_blobs": {}, "_blob_bytes": 0, "_own": {}, "_memories": {}}
 
+    def make_ready(self, keys: frozenset[str]) -> None:
+        """Make the resources of these keys.
+
+        Raises:
+            ResourceFunctionError: one could not be made.
+        """
+        if isinstance(self._resources, Opened):
+            self._resources.make_ready(keys)
+
     def put_away(self) -> None:
         """At the end of a child: what it made."""
         if isinstance(self._resources, Opened):

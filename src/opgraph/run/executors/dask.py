@@ -194,7 +194,11 @@ class Dask:
         if client is not None:
             client.close(timeout=_GOODBYE)
         if self._cluster is not None:
+            log = logging.getLogger("distributed.worker.state_machine")  # which warns of tasks that were cut short
+            level = log.level
+            log.setLevel(logging.CRITICAL)
             self._cluster.close(timeout=_GOODBYE)
+            log.setLevel(level)
         self._witness.unlink(missing_ok=True)
 
     # -- tasks ------------------------------------------------------------------------

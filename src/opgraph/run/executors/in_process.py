@@ -28,6 +28,7 @@ class InProcess:
         self._loop = EventLoop()
         self._task: Task | None = None
         self._due = _NEVER
+        self.was_late = False  # whether the last attempt went on when its time was up
         self._watch = Watch(self._keep_watch)
 
     def lane(self, step: int, template: int) -> int:
@@ -69,6 +70,7 @@ class InProcess:
             stopping.in_user_code = False
         if stopping.other is not None:
             stopping.leave()
+        self.was_late = bool(began) and time.monotonic() > self._due
         if began:  # the attempt that waits for this one, if one does, has lost no time
             self._due = around + time.monotonic() - began if around is not _NEVER else _NEVER
         return report

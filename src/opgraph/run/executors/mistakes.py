@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from opgraph.errors import Error, InvalidInvocationError
+from opgraph.keys import near_misses
 
 
 class StepTimedOut(Error):
@@ -37,8 +38,11 @@ class WorkerDied(Error):
         self.step, self.how = step, how
         super().__init__(
             f"the worker process that ran step `{step}` died: {how}",
-            fix="SIGKILL often means that the machine ran out of memory; after a crash in native code the step's "
-            "output shows where",
+            fix="SIGKILL often means that the machine ran out of memory"
+            if "SIGKILL" in how
+            else "a library crashed in native code; where Python called it stands above and in the step's output"
+            if "killed by" in how
+            else "let the op raise an exception instead of ending its process",
         )
 
 
@@ -47,7 +51,9 @@ class UnknownExecutor(InvalidInvocationError):
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
         self.name = name
-        super().__init__(f"no executor is named `{name}`", fix=f"there are: {', '.join(known)}")
+        near = near_misses(name, names := tuple(known), most=1)
+        meant = f". Did you mean `{near[0]}`?" if near else ""
+        super().__init__(f"no executor is named `{name}`{meant}", fix=f"there are: {', '.join(names)}")
 
 
 class BadExecutorSetting(InvalidInvocationError):

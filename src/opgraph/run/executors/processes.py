@@ -17,7 +17,7 @@ from typing import Any
 
 from opgraph.declare import secrets
 from opgraph.errors import Source
-from opgraph.events import Kept, Place
+from opgraph.events import Frame, Kept, Place
 from opgraph.plan.model import FromAsset, FromMany
 from opgraph.run.attempt import Attempts
 from opgraph.run.executors import fresh
@@ -39,6 +39,7 @@ from opgraph.run.executors.shipment import shipment_of
 from opgraph.run.executors.threads import ASYNC_KINDS, Threads
 from opgraph.run.executors.wire import Ask, Halt, Inbox, More, Ready, Said, packed, prefixed, tells, to_report
 from opgraph.run.executors.worker import ATTEMPT, CURRENT, NOBODY, TO_STOP, be_worker
+from opgraph.run.failure import crash_of
 from opgraph.run.shelf import Shelf
 
 _MOST_LENT = 4_000_000  # bytes that go with a task; a worker reads the rest itself
@@ -247,24 +248,30 @@ class Processes:
         line, its_line = socket.socketpair()
         out, its_out = os.pipe()
         err, its_err = os.pipe()
+        story, its_story = os.pipe()
         with tempfile.TemporaryFile() as shared:
             if not forks:
                 shared.truncate(4096)
             page = mmap(-1 if forks else shared.fileno(), 4096)
             ATTEMPT.pack_into(page, CURRENT, *NOBODY)
             ATTEMPT.pack_into(page, TO_STOP, *NOBODY)
-            begun = None if forks else fresh.begin(its_line, shared.fileno(), its_out, its_err, several=several)
+            begun = (
+                None
+                if forks
+                else fresh.begin(its_line, (shared.fileno(), its_out, its_err, its_story), several=several)
+            )
         pid = begun.pid if begun is not None else fork()
         if pid == 0:
             # While one of us held the driver's end of another's line, the other would not notice the driver's death.
-            for descriptor in (line.fileno(), out, err, self._woken, self._wake, *self._descriptors()):
+            for descriptor in (line.fileno(), out, err, story, self._woken, self._wake, *self._descriptors()):
                 os.close(descriptor)
-            be_worker(self._attempts, its_line, page, its_out, its_err, parent, several=several)
+            be_worker(self._attempts, its_line, page, (its_out, its_err, its_story), parent, several=several)
         its_line.close()
-        os.close(its_out)
-        os.close(its_err)
+        for descriptor in (its_out, its_err, its_story):
+            os.close(descriptor)
+        os.set_blocking(story, False)
         line.setblocking(False)  # noqa: FBT003 - the name of the parameter is the method's
-        worker = _Worker(pid, line, page, {"STDOUT": out, "STDERR": err}, begun)
+        worker = _Worker(pid, line, page, {"STDOUT": out, "STDERR": err}, story, begun)
         self._workers.append(worker)
         self._selector.register(line, selectors.EVENT_READ, (worker, ""))
         for stream, pipe in worker.pipes.items():
@@ -278,7 +285,7 @@ class Processes:
         for worker in self._workers:
             if not worker.closed:
                 yield worker.line.fileno()
-                yield from worker.pipes.values()
+                yield from (worker.story, *worker.pipes.values())
 
     def _send(self, worker: "_Worker", data: bytes) -> None:
         worker.unsent += data
@@ -335,6 +342,7 @@ class Processes:
         how = worker.bury()
         while data := worker.rest():
             self._take(worker, data, came)
+        story, frames = worker.crash()
         for stream, pipe in worker.pipes.items():
             while pipe in self._selector.get_map() and self._read(worker, stream):
                 pass
@@ -343,11 +351,13 @@ class Processes:
         self._selector.unregister(worker.line)
         cannot_load = not (worker.ready or worker.victim or self._closing)
         left = [] if cannot_load else list(worker.busy)
+        if story and left:
+            self._attempts.said.overhear(*worker.victim or left[0], "STDERR", story)
         for key in left:
             self._of.pop(key, None)
             self._attempts.said.finish(*key)
             if len(left) == 1 or key == worker.victim:
-                came.append(Died(*key, how))
+                came.append(Died(*key, how, frames))
             else:
                 came.append(Dropped(*key, f"its worker {how}"))
                 if not worker.victim:
@@ -426,7 +436,7 @@ class _Worker:
 
     __slots__ = (
         "busy", "closed", "decoders", "fresh", "inbox", "line", "page", "pid", "pipes", "ready", "reaped", "refused",
-        "status", "unsent", "victim",
+        "status", "story", "unsent", "victim",
     )  # fmt: skip
 
     def __init__(
@@ -435,11 +445,13 @@ class _Worker:
         line: socket.socket,
         page: mmap,
         pipes: dict[str, int],
+        story: int,
         fresh: "subprocess.Popen[bytes] | None",
     ) -> None:
         self.pid, self.line, self.page, self.pipes = pid, line, page, pipes
         self.fresh = fresh  # as Python's library knows it, where it was not forked
         self.ready, self.refused = fresh is None, ""  # whether it has the definitions, or why it cannot have them
+        self.story = story
         self.inbox = Inbox()
         self.busy: dict[tuple[int, int], None] = {}
         self.unsent = bytearray()
@@ -509,12 +521,19 @@ class _Worker:
         except OSError:
             return b""
 
+    def crash(self) -> tuple[str, tuple[Frame, ...]]:
+        """What `faulthandler` wrote, if it crashed, and where its Python was."""
+        try:
+            return crash_of(os.read(self.story, 1 << 16).decode(errors="replace"))
+        except BlockingIOError:  # a child of it lives on
+            return "", ()
+
     def close(self) -> None:
         """Let go of its descriptors."""
         if not self.closed:
             self.closed = True
             self.line.close()
-            for pipe in self.pipes.values():
+            for pipe in (self.story, *self.pipes.values()):
                 os.close(pipe)
 
 

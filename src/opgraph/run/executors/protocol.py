@@ -10,7 +10,7 @@ from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 
-from opgraph.events import AnyFact, ErrorInfo, OutputStored, StepFailed, StepSucceeded
+from opgraph.events import AnyFact, ErrorInfo, Frame, OutputStored, StepFailed, StepSucceeded
 from opgraph.run.binding import BoundStep
 from opgraph.run.sources import Taken
 
@@ -90,11 +90,13 @@ class Stopped(Struct, frozen=True):
 
 
 class Died(Struct, frozen=True):
-    """Whoever made the attempt is gone, and the attempt is to blame, or was killed with it. `how` names the signal."""
+    """Whoever made the attempt is gone, and the attempt is to blame, or was killed with it. `how` names the signal,
+    `frames` where its Python was then."""
 
     step: int
     attempt: int
     how: str
+    frames: tuple[Frame, ...] = ()
 
 
 class Dropped(Struct, frozen=True):

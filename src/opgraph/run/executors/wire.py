@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from opgraph.events import AnyFact, ErrorInfo, Kept, LogLine, StepFailed, StepSucceeded
+from opgraph.events import AnyFact, ErrorInfo, Frame, Kept, LogLine, StepFailed, StepSucceeded
 from opgraph.run.binding import BoundStep
 from opgraph.run.executors.protocol import Died, Dropped, Ended, Happened, Missing, Report, Stopped, Task
 from opgraph.run.sources import Taken
@@ -104,6 +104,7 @@ class Fell(Struct, frozen=True, array_like=True, tag=6):
     attempt: int
     how: str
     blamed: bool
+    frames: tuple[Frame, ...] = ()
 
 
 class Ready(Struct, frozen=True, array_like=True, tag=7):
@@ -166,7 +167,7 @@ def of_report(report: Report) -> ToDriver:
     if type(report) is Stopped:
         return Obeyed(report.step, report.attempt, report.error)
     if type(report) is Died:
-        return Fell(report.step, report.attempt, report.how, blamed=True)
+        return Fell(report.step, report.attempt, report.how, blamed=True, frames=report.frames)
     assert type(report) is Dropped
     return Fell(report.step, report.attempt, report.why, blamed=False)
 
@@ -188,7 +189,9 @@ def to_report(message: OnTheWay | End | Gone | Obeyed | Fell | Ready) -> Report:
         case Ready():
             raise TypeError("that a host is ready is no report")
         case Fell():
-            return (Died if message.blamed else Dropped)(message.step, message.attempt, message.how)
+            if not message.blamed:
+                return Dropped(message.step, message.attempt, message.how)
+            return Died(message.step, message.attempt, message.how, message.frames)
 
 
 def _pickled(error: BaseException | None) -> bytes:

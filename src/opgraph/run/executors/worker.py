@@ -37,7 +37,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def be_worker(
-    attempts: Attempts, line: socket.socket, page: mmap, out: int, err: int, parent: int, *, several: bool
+    attempts: Attempts, line: socket.socket, page: mmap, pipes: tuple[int, int, int], parent: int, *, several: bool
 ) -> NoReturn:
     """Be a worker, in a child that was just made. Does not return.
 
@@ -45,13 +45,12 @@ def be_worker(
         attempts: makes attempts.
         line: to the driver.
         page: shared with the driver.
-        out: a pipe to the driver, for what is written to descriptor 1.
-        err: the same for descriptor 2.
+        pipes: to the driver, for what is written to descriptor 1, for descriptor 2, and for how it came to crash.
         parent: the driver's process.
         several: whether it makes async attempts, many at once.
     """
     try:
-        _settle(attempts, out, err, parent)
+        _settle(attempts, pipes, parent)
         worker = _Worker(attempts, line, page)
         if several:
             worker.serve_loop()
@@ -65,12 +64,13 @@ def be_worker(
     os._exit(0)
 
 
-def _settle(attempts: Attempts, out: int, err: int, parent: int) -> None:
+def _settle(attempts: Attempts, pipes: tuple[int, int, int], parent: int) -> None:
     """Have nothing in common with the driver but its definitions."""
     os.setpgid(0, 0)  # Ctrl-C is the driver's to hear; and what the steps start is killed with the worker
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     die_with(parent)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    out, err, story = pipes
     os.dup2(out, 1)
     os.dup2(err, 2)
     attempts.said.renew()
@@ -78,7 +78,7 @@ def _settle(attempts: Attempts, out: int, err: int, parent: int) -> None:
     # The old ones may be locked, by a thread that does not exist here.
     sys.stdout = sys.__stdout__ = open(1, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
     sys.stderr = sys.__stderr__ = open(2, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
-    faulthandler.enable(sys.stderr)
+    faulthandler.enable(story, all_threads=False)  # of the thread that crashed: see `crash_of`
     attempts.after_fork()
     gc.freeze()  # what was there before stays shared with the driver
 

@@ -15,6 +15,7 @@ from opgraph.declare.selection import AssetSelection, Missing
 from opgraph.operate.inspect import to_json
 from opgraph.operate.project import Location, load, locate, make_home
 from opgraph.resolve.mistakes import NothingSelected
+from opgraph.run.executors.mistakes import UnknownExecutor
 from opgraph.run.executors.names import NAMES
 from opgraph.run.instance import DATABASE, Instance
 from opgraph.show.cli import ink
@@ -102,8 +103,22 @@ def executor_options(command: _F) -> _F:
     above = click.FloatRange(min=0, min_open=True)
     result: Any = click.option("--timeout", type=above, metavar="SECONDS", help="End the run after so long.")(wrapped)
     workers = click.IntRange(min=1)
-    result = click.option("--workers", type=workers, metavar="N", help="How many steps run at once.")(result)
-    return click.option("--executor", type=click.Choice(NAMES), help="Who runs the ops.")(result)
+    result = click.option(
+        "--workers",
+        type=workers,
+        metavar="N",
+        help="How many steps run at once; in worker processes if no executor is named.",
+    )(result)
+    return click.option("--executor", metavar="NAME", callback=_known, help=f"Who runs the ops: {', '.join(NAMES)}.")(
+        result
+    )
+
+
+def _known(ctx: click.Context, param: click.Parameter, name: str | None) -> str | None:  # noqa: ARG001
+    if name is not None and name not in NAMES:
+        unknown = UnknownExecutor(name, NAMES)
+        raise click.BadParameter(f"{unknown.what} ({unknown.fix})")
+    return name
 
 
 def step_options(command: _F) -> _F:

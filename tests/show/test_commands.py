@@ -790,6 +790,51 @@ def test_plan_says_for_each_op_why(project, opgraph):
     assert one("rate") == never
 
 
+FANNED = """\
+import os
+from opgraph import DynamicOut, DynamicOutput, graph_asset, op
+
+
+@op(out=DynamicOut())
+def numbers():
+    for n in range(4):
+        yield DynamicOutput(n, mapping_key=f"n{n}")
+
+
+@op
+def check(n):
+    if n == 2 and os.environ.get("FAIL"):
+        raise ValueError(n)
+    return n
+
+
+@op
+def total(numbers):
+    return sum(numbers)
+
+
+@graph_asset(memoize=True)
+def fanned():
+    return total(numbers().map(check).collect())
+"""
+
+
+def test_the_line_of_a_mapped_op_counts_its_steps(project, opgraph):
+    """One line says how many steps a mapped op had, and what became of them where that differs."""
+    (project / "definitions.py").write_text(FANNED)
+
+    def said(*words, code=0, **environment):
+        lines = opgraph(*words, code=code, **environment).stdout.splitlines()
+        return " ".join(
+            next(line for line in lines if "fanned.check" in line and "4 steps" in line).split("4 steps")[1:]
+        )
+
+    assert said("materialize", code=1, FAIL="1") == ": 3 ran, 1 failed  ValueError: 2"
+    first = run_id(opgraph)
+    assert said("resume") == ": 1 ran, 3 reused"
+    assert said("materialize") == f"  from run {first[:8]}"
+
+
 # -- disk -----------------------------------------------------------------------
 
 

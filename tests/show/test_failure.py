@@ -62,6 +62,13 @@ def test_causes_notes_and_metadata(file):
         assert part in shown
 
 
+def test_where_an_op_was_stopped(file):
+    """Of an op that took too long its line is shown, and not by what means it was stopped."""
+    cause = ErrorInfo("KeyboardInterrupt", "", (Frame(file, 2, "load", "rows = read(path)"),))
+    shown = text(ErrorInfo("StepTimedOut", "its limit of 1 s was over\n  fix: more time", cause=cause)).splitlines()
+    assert shown[:4] == ["✗ StepTimedOut: its limit of 1 s was over", "  fix: more time", "", f"  {file}:2 in load"]
+
+
 @pytest.mark.parametrize(
     ("during", "says"),
     [("load", "while it loaded its input `rows`"), ("store", "while it stored its output `rows`"), ("compute", "")],

@@ -70,7 +70,7 @@ def _exception(error: ErrorInfo, *, cause: bool = False) -> list[Line]:
     lines: list[Line] = [
         [("  caused by " if cause else "✗ ", FAINT if cause else BAD), (title, STRONG if cause else f"{BAD} {STRONG}")]
     ]
-    lines += [[(f"  {line}", PLAIN)] for line in rest[:_LINES]]
+    lines += [[(line if line.startswith("  ") else f"  {line}", PLAIN)] for line in rest[:_LINES]]
     lines += [[(f"  … {len(rest) - _LINES} more lines", FAINT)]] if len(rest) > _LINES else []
     lines += [[(f"  note: {note}", FAINT)] for note in error.notes]
     own = [frame for frame in error.frames if frame.own]
@@ -83,7 +83,9 @@ def _exception(error: ErrorInfo, *, cause: bool = False) -> list[Line]:
             lines.append([(f"  raised in {last.function}, {last.file}:{last.line}", FAINT)])
         lines += [[(f"  called from {f.file}:{f.line} in {f.function}", FAINT)] for f in reversed(own[:-1])][:5]
     if error.cause is not None:
-        lines += [[], *_exception(error.cause, cause=True)]
+        below = _exception(error.cause, cause=True)
+        interrupted = error.cause.kind == KeyboardInterrupt.__name__ and not error.frames
+        lines += below[1:] if interrupted else [[], *below]  # how it was stopped is ours; where it was is worth telling
     return lines
 
 

@@ -106,6 +106,8 @@ class PlainLines:
             took = ink.seconds(max(fold.ended[step] - fold.started[step], 0))
         why: Line = self.tree.why(step, phase)
         text = ink.clean("".join(part for part, _ in why)).removeprefix(f"{word} ")
+        if phase is not Phase.RETRYING and (members := fold.members(step)):
+            text = f"{self.tree.fanned(members, step, phase)}  {text}"
         line = f"{word:<8} {fold.plan.steps[step].key:<{self._width}} {took:>9}  {text}".rstrip()
         if phase is Phase.FAILED and len(line) > self._most:  # the whole message comes below
             line = f"{line[: self._most - 1]}…"

@@ -232,7 +232,7 @@ class RunTree:
         detail = self.why(step, phase)
         members = fold.members(step)
         if members:
-            name, detail = f"{name}[…]", self._fanned(step, members, phase, detail)
+            name, detail = f"{name}[…]", self._members(step, members, phase, detail)
         if split and phase is Phase.SUCCEEDED:
             parts = (("load", fold.load[step]), ("compute", fold.compute[step]), ("store", fold.store[step]))
             detail = [
@@ -245,18 +245,21 @@ class RunTree:
             detail = [("→ " + listed(outs), FAINT), *([("  ", PLAIN), *detail] if detail else [])]
         return self._row(depth, phase, name, style, passed, detail, now)
 
-    def _fanned(self, step: int, members: Mapping[Phase, int], phase: Phase, why: Line) -> Line:
+    def _members(self, step: int, members: Mapping[Phase, int], phase: Phase, why: Line) -> Line:
         """What there is to say of the steps of a fan-out, which have one row."""
-        total = sum(members.values())
         if phase is Phase.RUNNING:
-            ended = sum(n for each, n in members.items() if each in ENDED)
+            total, ended = sum(members.values()), sum(n for each, n in members.items() if each in ENDED)
             return [*ink.bar(ended, total, _BAR, BUSY), (f"  {ended:,} of {total:,}", FAINT)]
+        told = [("  ", PLAIN), *why] if phase in (Phase.FAILED, Phase.PENDING) and why else []
+        return [(self.fanned(members, step, phase), FAINT), *told]
+
+    def fanned(self, members: Mapping[Phase, int], step: int, phase: Phase) -> str:
+        """How many steps a mapped one has, and what became of them where that is not the same of all."""
         over = self.fold.status is not None
         withdrawn = sum(self.fold.row(each) == step for each in self.fold.withdrawn)
         counts = {_word(each, over=over): members[each] for each in _ORDER if each in members}
         words = [f"{number:,} {word}" for word, number in _told_apart(counts, withdrawn).items()]
-        text = f"{total:,} steps" + (f": {', '.join(words)}" if members.keys() - {Phase.SUCCEEDED} else "")
-        return [(text, FAINT), *([("  ", PLAIN), *why] if phase in (Phase.FAILED, Phase.PENDING) and why else [])]
+        return f"{sum(members.values()):,} steps" + (f": {', '.join(words)}" if set(members) != {phase} else "")
 
     def why(self, step: int, phase: Phase) -> Line:
         """What there is to say of where a step stands."""

@@ -100,7 +100,7 @@ def test_no_more_steps_run_at_once_than_the_pool_has_slots(executor, instance, t
 
 
 def test_a_pool_of_an_asset_holds_for_each_of_its_ops(tmp_path, on_disk):
-    """`pool=` of a graph asset holds for its ops, beside the pools that these have themselves."""
+    """Dagster #33430: `pool=` of a graph asset holds for its ops, beside the pools that these have themselves."""
 
     @op(pool="disk")
     def part():

@@ -1,5 +1,7 @@
 """What users of such systems ask for about fan-outs and about running again: numbers are of issues that ask for it."""
 
+import time
+
 import pytest
 
 from opgraph import (
@@ -472,3 +474,35 @@ def test_a_job_is_reexecuted_from_failure(instance):
     second = execute_job(again, instance=instance, reexecution_options=options)
     assert second.success
     assert ran == ["parse y", "merge"]
+
+
+def test_no_op_of_an_asset_starts_before_what_it_depends_on():
+    """Dagster #10296, #8712, #15419: a graph asset that only names another asset waits for it with each of its ops,
+    also with those that take nothing."""
+
+    @asset
+    def upstream():
+        time.sleep(0.2)
+        ran.append("upstream")
+
+    @op
+    def first():
+        ran.append("first")
+        return 1
+
+    @op
+    def second():
+        ran.append("second")
+        return 2
+
+    @op
+    def third(a, b):
+        return a + b
+
+    @graph_asset(deps=[upstream])
+    def after():
+        return third(first(), second())
+
+    assert execute.materialize(Definitions(assets=[upstream, after]), instance=Instance.ephemeral(), executor="threads")
+    assert ran[0] == "upstream"
+    assert sorted(ran) == ["first", "second", "upstream"]

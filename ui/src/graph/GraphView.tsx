@@ -1,6 +1,6 @@
 import { type KeyboardEvent, type PointerEvent, type ReactNode, memo, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import type { Drawing, PlacedNode } from "../api/types";
-import { type Camera, type Direction, fitting, neighbour, opening, pan, seen, showing, zoom } from "../logic/camera";
+import { type Camera, type Direction, fitting, neighbour, opening, pan, seen, showing, within as kept, zoom } from "../logic/camera";
 import { Icon } from "../parts/icons";
 import { useSize } from "../parts/parts";
 import { useThemeStamp } from "../parts/theme";
@@ -57,9 +57,11 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
     if (host.current) setPalette(readPalette(host.current));
   }, [stamp]);
 
+  const whole = useMemo(() => ({ x: 0, y: 0, width: drawing.width, height: drawing.height }), [drawing]);
   const fit = useCallback(() => {
-    if (view.width) setCamera(fitting({ x: 0, y: 0, width: drawing.width, height: drawing.height }, view));
-  }, [drawing, view]);
+    if (view.width) setCamera(fitting(whole, view));
+  }, [whole, view]);
+  const steer = useCallback((turn: (old: Camera) => Camera) => setCamera((old) => old && kept(turn(old), whole, view)), [whole, view]);
 
   const focusNode = useCallback((id: string) => {
     requestAnimationFrame(() => host.current?.querySelector<HTMLElement>(`[data-node="${CSS.escape(id)}"]`)?.focus({ preventScroll: true }));
@@ -75,7 +77,12 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
     if (shown.current && camera && before && now) {
       const kept = { ...camera, x: camera.x + now.x - before.x, y: camera.y + now.y - before.y };
       setCamera(showing(kept, { ...now, width: Math.min(now.width, view.width / kept.scale - 80), height: Math.min(now.height, view.height / kept.scale - 80) }, view));
-    } else setCamera(opening({ x: 0, y: 0, width: drawing.width, height: drawing.height }, view, (firstId && scene.byId.get(firstId)) || null));
+    } else {
+      const first = (firstId && scene.byId.get(firstId)) || null;
+      const inside = first?.open ? scene.leaves.filter((leaf) => within(scene, leaf, first.id)) : first ? [first] : scene.leaves;
+      const start = inside.reduce<PlacedNode | null>((best, leaf) => (best && best.x <= leaf.x ? best : leaf), null);
+      setCamera(opening(whole, view, first, start));
+    }
     shown.current = drawing;
     if (before?.byKey && now) {
       // the keyboard goes on inside what it opened, or at what it shut
@@ -84,7 +91,7 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
       onPick(next.id);
       focusNode(next.id);
     }
-  }, [drawing, scene, view, camera, firstId, onPick, focusNode]);
+  }, [drawing, whole, scene, view, camera, firstId, onPick, focusNode]);
 
   // What is picked stays in view when the panel beside it opens.
   useEffect(() => {
@@ -123,8 +130,7 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
       const box = element.getBoundingClientRect();
       const lines = event.deltaMode === 1 ? 16 : 1;
       const isMouse = event.deltaX === 0 && Math.abs(event.deltaY * lines) >= 48;
-      setCamera((old) => {
-        if (!old) return old;
+      steer((old) => {
         if (event.ctrlKey || isMouse)
           return zoom(old, Math.exp(-event.deltaY * lines * (isMouse ? 0.0016 : 0.01)), event.clientX - box.left, event.clientY - box.top);
         return pan(old, -event.deltaX, -event.deltaY);
@@ -132,7 +138,7 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
     };
     element.addEventListener("wheel", wheel, { passive: false });
     return () => element.removeEventListener("wheel", wheel);
-  }, []);
+  }, [steer]);
 
   const down = (event: PointerEvent) => {
     pointers.current.set(event.pointerId, { x: event.clientX, y: event.clientY });
@@ -152,8 +158,7 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
       event.currentTarget.setPointerCapture(event.pointerId);
     }
     const box = event.currentTarget.getBoundingClientRect();
-    setCamera((old) => {
-      if (!old) return old;
+    steer((old) => {
       if (!other) return pan(old, dx, dy);
       const was = Math.hypot(before.x - other.x, before.y - other.y);
       const is = Math.hypot(event.clientX - other.x, event.clientY - other.y);
@@ -183,8 +188,8 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
     const middle = [view.width / 2, view.height / 2] as const;
     const arrows: Record<string, Direction> = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down" };
     const way = arrows[event.key];
-    if (event.key === "+" || event.key === "=") setCamera(zoom(camera, 1.25, ...middle));
-    else if (event.key === "-") setCamera(zoom(camera, 0.8, ...middle));
+    if (event.key === "+" || event.key === "=") steer((old) => zoom(old, 1.25, ...middle));
+    else if (event.key === "-") steer((old) => zoom(old, 0.8, ...middle));
     else if (event.key === "0") fit();
     else if (event.key === "Escape") onPick(null);
     else if (way) {
@@ -257,10 +262,10 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
       )}
       {note && <div className="canvas-note">{note}</div>}
       <div className="zoomers" style={{ zIndex: 3 }}>
-        <button type="button" className="button small bare" aria-label="Zoom in" onClick={() => camera && setCamera(zoom(camera, 1.3, view.width / 2, view.height / 2))}>
+        <button type="button" className="button small bare" aria-label="Zoom in" onClick={() => steer((old) => zoom(old, 1.3, view.width / 2, view.height / 2))}>
           <Icon name="plus" />
         </button>
-        <button type="button" className="button small bare" aria-label="Zoom out" onClick={() => camera && setCamera(zoom(camera, 1 / 1.3, view.width / 2, view.height / 2))}>
+        <button type="button" className="button small bare" aria-label="Zoom out" onClick={() => steer((old) => zoom(old, 1 / 1.3, view.width / 2, view.height / 2))}>
           <Icon name="minus" />
         </button>
         <button type="button" className="button small bare" aria-label="Show all" title="Show all (0)" onClick={fit}>

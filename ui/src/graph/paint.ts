@@ -1,6 +1,6 @@
 import type { Camera } from "../logic/camera";
 import { seen } from "../logic/camera";
-import { trace } from "../logic/picture";
+import { type PlacedNode, trace } from "../logic/picture";
 import type { Tone } from "../logic/status";
 import { type Scene, type Wire, visible } from "./scene";
 
@@ -21,6 +21,8 @@ export function readPalette(beside: HTMLElement): Palette {
   probe.remove();
   return found as Palette;
 }
+
+const BARE = 0.16; // the scale below which a box is a spot
 
 export interface Ink {
   palette: Palette;
@@ -67,29 +69,49 @@ export function paint(canvas: HTMLCanvasElement, scene: Scene, camera: Camera, v
   if (ink.picked && camera.scale > 0.5) {
     for (const wire of wires) if (wire.label && (wire.source === ink.picked || wire.target === ink.picked)) name(pen, wire, points, palette);
   }
-  if (ink.boxes) {
-    const bare = camera.scale < 0.16;
-    pen.font = "600 13px Inter, system-ui, sans-serif";
-    pen.textBaseline = "middle";
-    for (const box of visible(scene.leaves, window_)) {
-      const tone = ink.tone(box.id);
-      const dim = ink.lit !== null && !ink.lit.has(box.id);
-      pen.globalAlpha = dim ? 0.3 : 1;
-      pen.fillStyle = bare ? palette[tone === "idle" ? "ink-3" : tone] : palette.card;
-      pen.beginPath();
-      pen.roundRect(box.x, box.y, box.width, box.height, 7);
-      pen.fill();
-      if (bare) continue;
-      pen.strokeStyle = palette[tone === "idle" ? "line-2" : tone];
-      pen.lineWidth = thin;
-      pen.stroke();
-      if (camera.scale > 0.24) {
-        pen.fillStyle = palette.ink;
-        pen.fillText(box.label, box.x + 10, box.y + box.height / 2, box.width - 20);
-      }
-    }
-    pen.globalAlpha = 1;
+  if (!ink.boxes) return;
+  if (camera.scale < BARE) {
+    dots(pen, visible(scene.leaves, window_), camera.scale, ink);
+    return;
   }
+  pen.font = "600 13px Inter, system-ui, sans-serif";
+  pen.textBaseline = "middle";
+  for (const box of visible(scene.leaves, window_)) {
+    const tone = ink.tone(box.id);
+    pen.globalAlpha = ink.lit !== null && !ink.lit.has(box.id) ? 0.3 : 1;
+    pen.fillStyle = palette.card;
+    pen.strokeStyle = palette[tone === "idle" ? "line-2" : tone];
+    pen.lineWidth = thin;
+    pen.beginPath();
+    pen.roundRect(box.x, box.y, box.width, box.height, 7);
+    pen.fill();
+    pen.stroke();
+    if (camera.scale > 0.24) {
+      pen.fillStyle = palette.ink;
+      pen.fillText(box.label, box.x + 10, box.y + box.height / 2, box.width - 20);
+    }
+  }
+  pen.globalAlpha = 1;
+}
+
+/** Boxes from afar: spots in the colour of their state, all of one colour at once, and none too small to be seen. */
+function dots(pen: CanvasRenderingContext2D, boxes: readonly PlacedNode[], scale: number, ink: Ink): void {
+  const least = 1.5 / scale;
+  const paths = new Map<string, Path2D>();
+  for (const box of boxes) {
+    const tone = ink.tone(box.id);
+    const key = `${ink.lit !== null && !ink.lit.has(box.id) ? 0.3 : 1} ${ink.palette[tone === "idle" ? "ink-3" : tone]}`;
+    let path = paths.get(key);
+    if (!path) paths.set(key, (path = new Path2D()));
+    path.rect(box.x, box.y, Math.max(box.width, least), Math.max(box.height, least));
+  }
+  for (const [key, path] of paths) {
+    const at = key.indexOf(" ");
+    pen.globalAlpha = Number(key.slice(0, at));
+    pen.fillStyle = key.slice(at + 1);
+    pen.fill(path);
+  }
+  pen.globalAlpha = 1;
 }
 
 /** What flows along an edge, written at its middle. */
@@ -119,7 +141,11 @@ function stroke(pen: CanvasRenderingContext2D, points: readonly number[], wires:
   for (const order of [false, true]) {
     pen.setLineDash(order ? [4, 4] : []);
     pen.beginPath();
-    for (const wire of wires) if ((wire.kind === "order") === order) trace(pen, points, wire.from, wire.until);
+    for (const wire of wires) {
+      if ((wire.kind === "order") !== order || (wire.width + wire.height) * scale < 2) continue;
+      if (scale < BARE) chord(pen, points, wire);
+      else trace(pen, points, wire.from, wire.until);
+    }
     pen.stroke();
   }
   pen.setLineDash([]);
@@ -129,6 +155,12 @@ function stroke(pen: CanvasRenderingContext2D, points: readonly number[], wires:
     pen.fill();
   }
   pen.globalAlpha = 1;
+}
+
+/** A line from afar: its bends are not seen. */
+function chord(pen: CanvasRenderingContext2D, points: readonly number[], wire: Wire): void {
+  pen.moveTo(points[wire.from] as number, points[wire.from + 1] as number);
+  for (let i = wire.from + 2; i < wire.until; i += 2) pen.lineTo(points[i] as number, points[i + 1] as number);
 }
 
 function head(pen: CanvasRenderingContext2D, x: number, y: number): void {

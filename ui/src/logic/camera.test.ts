@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { FARTHEST, fitting, neighbour, opening, overlap, pan, seen, showing, zoom } from "./camera";
+import { FARTHEST, fitting, neighbour, opening, overlap, pan, seen, showing, within, zoom } from "./camera";
 
 const view = { width: 1000, height: 600 };
 
@@ -20,6 +20,22 @@ test("a drawing too large to read begins at its left, or at the box that was ask
   const camera = opening(content, view, box);
   expect(overlap(seen(camera, view, 0), box)).toBe(true);
   expect(camera.scale).toBeGreaterThan(0.6);
+});
+
+test("of a box higher than the view the part is seen where it begins, without what is beyond its ends", () => {
+  const tall = { x: 0, y: 0, width: 80_000, height: 4000 };
+  const begin = (y: number) => seen(opening(tall, view, tall, { x: 100, y, width: 100, height: 40 }), view, 0);
+  expect(begin(2000).y + begin(2000).height / 2).toBeCloseTo(2020);
+  expect(begin(10).y).toBeLessThanOrEqual(0);
+  expect(begin(3990).y + begin(3990).height).toBeLessThan(4100);
+});
+
+test("the middle of the view stays in the drawing, however far one pans", () => {
+  const content = { x: 0, y: 0, width: 5000, height: 300 };
+  const lost = within(pan({ x: 0, y: 0, scale: 1 }, 9000, -9000), content, view);
+  expect([lost.x + 500, lost.y + 300]).toEqual([0, 300]);
+  const inside = { x: 700, y: -100, scale: 1 };
+  expect(within(inside, content, view)).toEqual(inside);
 });
 
 test("zooming keeps the point under the pointer where it is", () => {

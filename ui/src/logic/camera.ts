@@ -14,7 +14,7 @@ export interface Box {
 }
 
 export const CLOSEST = 2.5;
-export const FARTHEST = 0.02;
+export const FARTHEST = 0.002; // at which a chain of 5,000 is seen whole
 
 export function fitting(content: Box, view: { width: number; height: number }, margin = 28): Camera {
   const scale = Math.min(
@@ -36,14 +36,18 @@ export function fitting(content: Box, view: { width: number; height: number }, m
 
 const READABLE = 0.62;
 
-/** The first look at a drawing: all of it if it can be read so, else its beginning, or `first`, at a size to read. */
-export function opening(content: Box, view: { width: number; height: number }, first: Box | null = null): Camera {
+/** The first look at a drawing: all of it if it can be read so, else its beginning, or that of the box `first`, at a size
+ * to read. Of what is higher than the view, the part around `start` is seen. */
+export function opening(content: Box, view: { width: number; height: number }, first: Box | null = null, start: Box | null = null): Camera {
   const all = fitting(content, view);
   if (all.scale >= READABLE) return all;
   const scale = Math.max(READABLE, Math.min(0.8, (view.height - 56) / Math.max(content.height, 1)));
   const at = first ?? content;
   const x = Math.min(at.x - 28 / scale, Math.max(content.x - 28 / scale, content.x + content.width - (view.width - 28) / scale));
-  const y = at.y + Math.min(at.height, view.height / scale) / 2 - view.height / scale / 2;
+  const seen = view.height / scale;
+  const spare = Math.max(0, at.height - seen + 56 / scale);
+  const wanted = start ? start.y + start.height / 2 - seen / 2 : at.y;
+  const y = spare ? Math.min(Math.max(wanted, at.y - 28 / scale), at.y - 28 / scale + spare) : at.y + at.height / 2 - seen / 2;
   if (content.height * scale <= view.height - 56) return { x, y: content.y - (view.height / scale - content.height) / 2, scale };
   return { x, y, scale };
 }
@@ -60,6 +64,16 @@ export function zoom(camera: Camera, factor: number, px: number, py: number): Ca
 
 export function pan(camera: Camera, dx: number, dy: number): Camera {
   return { ...camera, x: camera.x - dx / camera.scale, y: camera.y - dy / camera.scale };
+}
+
+/** The camera moved so that the middle of the view is in the drawing: nobody gets lost beside it. */
+export function within(camera: Camera, content: Box, view: { width: number; height: number }): Camera {
+  const [w, h] = [view.width / camera.scale / 2, view.height / camera.scale / 2];
+  return {
+    ...camera,
+    x: Math.min(Math.max(camera.x, content.x - w), content.x + content.width - w),
+    y: Math.min(Math.max(camera.y, content.y - h), content.y + content.height - h),
+  };
 }
 
 /** What part of the drawing is seen, with a margin in pixels. */

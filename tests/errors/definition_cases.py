@@ -497,7 +497,8 @@ def input_not_provided():
         plus(one())
 
     @graph
-    def whole(x):
+    def whole(x, y):
+        plus.alias("other")(y)
         return plus(x)
 
     whole.execute_in_process(input_values={"y": 1})
@@ -716,6 +717,15 @@ def left_out(tmp_path):
     load(locate(str(tmp_path / "definitions.py")))
 
 
+@case("declare.op.ConfigOfOtherClass")
+def config_of_other_class():
+    class Limit:
+        most: int = 3
+
+    @op
+    def it(config: Limit): ...
+
+
 @case("declare.arguments.WrongArguments")
 def no_parentheses():
     @multi_asset
@@ -849,6 +859,19 @@ def unknown_ops():
         one()
 
     it.execute_in_process(op_selection=["ones"])
+
+
+@case("operate.target.UnknownInputValue")
+def unknown_input_value():
+    @op
+    def half_of(number):
+        return number / 2
+
+    @graph
+    def doubled(number):
+        return half_of(number)
+
+    doubled.execute_in_process(input_values={"numbers": 1, "number": 2})
 
 
 @case("declare.assets_definition.NothingDefined")

@@ -134,7 +134,8 @@ def test_contexts_for_tests():
     assert (context.run_id, context.run_tags, context.instance, context.op_config) == ("EPHEMERAL", {"a": "b"}, 3, 4)
     assert (context.selected_output_names, context.is_subset) == ({"x"}, True)
     assert isinstance(build_asset_context(), AssetExecutionContext)
-    for member in ("run", "job_def", "op_def", "instance"):
+    assert build_op_context().instance.get_runs() == []
+    for member in ("run", "job_def", "op_def"):
         with pytest.raises(InvariantViolationError, match=f"`context.{member}` was read"):
             getattr(build_asset_context(), member)
     with pytest.raises(NotYetSupportedError, match="partition_key"):

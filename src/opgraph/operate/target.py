@@ -16,7 +16,7 @@ from opgraph.declare.retry import RetryPolicy
 from opgraph.declare.selection import All, AssetSelection, CoercibleToAssetSelection, selection_of
 from opgraph.declare.spec import AssetSpec
 from opgraph.declare.sweep import unswept
-from opgraph.errors import InvalidDefinitionError, InvalidInvocationError, InvalidSubsetError
+from opgraph.errors import InvalidDefinitionError, InvalidInvocationError, InvalidSubsetError, Source
 from opgraph.keys import AssetKey, near_misses
 from opgraph.operate.memo import AS_DECLARED, Memoizing, with_memo
 from opgraph.plan.build import plan_assets
@@ -364,6 +364,11 @@ def graph_target(
     seen = set[str]()
     refuse(
         [
+            *(
+                UnknownInputValue(definition.name, name, list(graph.ins), graph.source)
+                for name in {**values, **(given or {})}
+                if name not in graph.ins
+            ),
             *unprovided(steps, inputs, settings.inputs_by_step),
             *missing_resources(steps, everything, {}, seen),
             *without_resources(steps, [hooks], everything, seen),
@@ -391,6 +396,19 @@ def _assets_read(flat: Flat) -> list[AssetSpec]:
     """The external assets that stand as values in a graph's body."""
     constants = [origin for step in flat.steps for origin in step.inputs.values() if isinstance(origin, Constant)]
     return list({each.value.key: each.value for each in constants if isinstance(each.value, AssetSpec)}.values())
+
+
+class UnknownInputValue(InvalidDefinitionError):
+    """A value for an input that the graph does not have."""
+
+    def __init__(self, owner: str, name: str, known: Sequence[str], where: Source) -> None:
+        self.owner, self.name, self.known = owner, name, tuple(known)
+        meant = near_misses(name, known, most=1) or list(known)
+        super().__init__(
+            f"`input_values` has a value for `{name}`, and `{owner}` has no top-level input of that name",
+            where=where,
+            fix=f"name one that it has: {', '.join(f'`{each}`' for each in meant)}" if meant else "leave it out",
+        )
 
 
 class UnknownOps(InvalidSubsetError):

@@ -12,6 +12,7 @@ from opgraph.errors import NotYetSupportedError, Source
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 from opgraph.run import mistakes
 from opgraph.run.context import AssetExecutionContext, OpExecutionContext, RunSide
+from opgraph.run.instance import Instance
 from opgraph.run.resources import Opened, Resources, Scope
 from opgraph.values.context import InputContext, OutputContext
 
@@ -54,14 +55,13 @@ def build_init_resource_context(
     Args:
         config: what `context.resource_config` is.
         resources: by key, what `context.resources` has: objects, or what they are made of.
-        instance: what `context.instance` is.
+        instance: what `context.instance` is, by default an empty one of its own.
 
     Example:
         >>> client(build_init_resource_context(resources={"host": "localhost"}))
     """
-    return BuiltInitResourceContext(
-        Scope("build_init_resource_context", resources or {}, instance=instance), config, instance
-    )
+    used = instance or Instance.ephemeral()
+    return BuiltInitResourceContext(Scope("build_init_resource_context", resources or {}, instance=used), config, used)
 
 
 class BuiltResources(AbstractContextManager["Resources"]):
@@ -241,7 +241,7 @@ def build_op_context(
     Args:
         resources: objects by key.
         op_config: the op's configuration.
-        instance: what `context.instance` is.
+        instance: what `context.instance` is, by default an empty one of its own.
         partition_key: not supported yet.
         run_tags: what `context.run_tags` is.
         selected_output_names: what `context.selected_output_names` is, by default all.
@@ -282,7 +282,7 @@ def build_asset_context(
     Args:
         resources: objects by key.
         asset_config: the asset's configuration.
-        instance: what `context.instance` is.
+        instance: what `context.instance` is, by default an empty one of its own.
         partition_key: not supported yet.
         run_tags: what `context.run_tags` is.
         selected_output_names: what `context.selected_output_names` is, by default all.
@@ -309,5 +309,6 @@ def _side(
 ) -> RunSide:
     if partition_key is not None:
         raise NotYetSupportedError("partition_key")
-    scope = Scope(builder, resources or {}, instance=instance)
-    return RunSide(tags=run_tags or {}, instance=instance, builder=builder, scope=scope)
+    used = instance or Instance.ephemeral()
+    scope = Scope(builder, resources or {}, instance=used)
+    return RunSide(tags=run_tags or {}, instance=used, builder=builder, scope=scope)

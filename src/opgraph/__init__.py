@@ -179,7 +179,12 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "opgraph.run.captured": ("get_logger",),
     "opgraph.run.mistakes": ("InvalidPropertyError",),
     "opgraph.run.types": ("TypeCheckDidNotPass",),
-    "opgraph.run.views": ("Run",),
+    "opgraph.run.views": (
+        "EventRecordsFilter",
+        "Run",
+        "RunRecord",
+        "RunsFilter",
+    ),
     "opgraph.events": ("RunStatus",),
     "opgraph.run.event": (
         "Event",

@@ -147,7 +147,10 @@ from opgraph.run.io_managers import ConfigurableIOManager as ConfigurableIOManag
 from opgraph.run.mistakes import InvalidPropertyError as InvalidPropertyError
 from opgraph.run.results import ExecuteInProcessResult as ExecuteInProcessResult
 from opgraph.run.types import TypeCheckDidNotPass as TypeCheckDidNotPass
+from opgraph.run.views import EventRecordsFilter as EventRecordsFilter
 from opgraph.run.views import Run as Run
+from opgraph.run.views import RunRecord as RunRecord
+from opgraph.run.views import RunsFilter as RunsFilter
 from opgraph.values.context import InputContext as InputContext
 from opgraph.values.context import OutputContext as OutputContext
 from opgraph.values.manager import FilesystemIOManager as FilesystemIOManager

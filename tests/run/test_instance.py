@@ -21,7 +21,7 @@ from opgraph import (
 )
 from opgraph.errors import RunNotFoundError
 from opgraph.run.instance import HOME_VARIABLE, NoHome
-from opgraph.run.views import RunsFilter
+from opgraph.run.views import EventRecordsFilter, RunsFilter
 
 
 @asset
@@ -66,6 +66,24 @@ def test_runs_are_listed_newest_first(instance):
     assert instance.get_runs()[2].asset_selection == {AssetKey("numbers")}
     assert instance.get_run_by_id(second).job_name == "nightly"
     assert instance.has_run(first)
+
+
+def test_records_of_runs_and_events(instance):
+    """Runs come with their times, and events of all runs by kind, asset and time, the newest first or the oldest."""
+    first = materialize([numbers], instance=instance).run_id
+    second = materialize([numbers, broken], instance=instance, raise_on_error=False).run_id
+    assert instance.get_run_ids() == [second, first]
+    newest, oldest = instance.get_run_records()
+    assert (newest.dagster_run.run_id, oldest.dagster_run.run_id) == (second, first)
+    assert oldest.create_timestamp.timestamp() <= oldest.start_time <= oldest.end_time
+    assert instance.get_run_record_by_id(first).dagster_run == oldest.dagster_run
+    assert instance.get_run_record_by_id("nobody") is None
+    wanted = EventRecordsFilter(EventType.ASSET_MATERIALIZATION, AssetKey("numbers"))
+    assert [each.run_id for each in instance.get_event_records(wanted)] == [second, first]
+    assert [each.run_id for each in instance.get_event_records(wanted, limit=1, ascending=True)] == [first]
+    later = EventRecordsFilter(EventType.ASSET_MATERIALIZATION, after_timestamp=oldest.end_time)
+    assert [each.run_id for each in instance.get_event_records(later)] == [second]
+    assert instance.get_event_records(EventRecordsFilter(EventType.ASSET_OBSERVATION)) == []
 
 
 def test_a_run_that_is_not_there_is_none(instance):

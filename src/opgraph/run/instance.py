@@ -22,7 +22,16 @@ from opgraph.run.event import EventType
 from opgraph.run.event_view import events_of, materialization_event
 from opgraph.run.logs import NONE, LogSettings, log_settings
 from opgraph.run.retention import DEFAULTS, Retention
-from opgraph.run.views import EventRecord, EventRecords, LogEntry, Run, RunsFilter, lines_of
+from opgraph.run.views import (
+    EventRecord,
+    EventRecords,
+    EventRecordsFilter,
+    LogEntry,
+    Run,
+    RunRecord,
+    RunsFilter,
+    lines_of,
+)
 from opgraph.values.files import FileStore
 from opgraph.values.store import OwnValues
 
@@ -189,6 +198,21 @@ class Instance:
         found = islice((row for row in rows if wanted.fits(row)), limit)
         return [Run(self.record.run(row.run_id) or row) for row in found]
 
+    def get_run_ids(
+        self, filters: RunsFilter | None = None, cursor: str | None = None, limit: int | None = None
+    ) -> Sequence[str]:
+        """The ids of runs, the newest first."""
+        return [run.run_id for run in self.get_runs(filters, cursor, limit)]
+
+    def get_run_records(self, filters: RunsFilter | None = None, limit: int | None = None) -> Sequence[RunRecord]:
+        """Runs with their times, the newest first."""
+        return [RunRecord(run) for run in self.get_runs(filters, limit=limit)]
+
+    def get_run_record_by_id(self, run_id: str) -> RunRecord | None:
+        """A run with its times, if there is one of this id."""
+        run = self.get_run_by_id(run_id)
+        return RunRecord(run) if run is not None else None
+
     def get_runs_count(self, filters: RunsFilter | None = None) -> int:
         """How many runs there are."""
         return len(self.get_runs(filters))
@@ -237,6 +261,19 @@ class Instance:
         ordered = found if ascending else found[::-1]
         return EventRecords(ordered[:limit], limit is not None and len(ordered) > limit)
 
+    def get_event_records(
+        self, event_records_filter: EventRecordsFilter, limit: int | None = None, ascending: bool = False
+    ) -> Sequence[EventRecord]:
+        """Events of all runs, the newest first, or the oldest first. Every run is read until there are enough."""
+        runs = self.record.runs()
+        found = (
+            each
+            for row in (reversed(runs) if ascending else runs)
+            for each in self.get_records_for_run(row.run_id, event_records_filter.event_type, ascending=ascending)
+            if event_records_filter.fits(each)
+        )
+        return list(islice(found, limit))
+
     def get_latest_materialization_event(self, asset_key: CoercibleToAssetKey) -> EventRecord | None:
         """The last materialization of an asset, if there is one."""
         key = AssetKey.from_coercible(asset_key).text
@@ -256,6 +293,8 @@ class Instance:
     def get_asset_keys(self) -> Sequence[AssetKey]:
         """The assets of which a materialization is recorded."""
         return [AssetKey(text) for text in self.record.assets()]
+
+    all_asset_keys = get_asset_keys
 
     def has_asset_key(self, asset_key: CoercibleToAssetKey) -> bool:
         """Whether a materialization of this asset is recorded."""

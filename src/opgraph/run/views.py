@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from msgspec import Struct
@@ -21,7 +21,17 @@ from opgraph.run.event import (
 from opgraph.run.event_view import events_of, materialization_event
 from opgraph.run.made import Made
 
-__all__ = ["EventRecord", "EventRecords", "LogEntry", "Run", "RunsFilter", "events_of", "materialization_event"]
+__all__ = [
+    "EventRecord",
+    "EventRecords",
+    "EventRecordsFilter",
+    "LogEntry",
+    "Run",
+    "RunRecord",
+    "RunsFilter",
+    "events_of",
+    "materialization_event",
+]
 
 _RESUMABLE = frozenset({RunStatus.FAILURE, RunStatus.CANCELED})
 
@@ -302,6 +312,50 @@ def lines_of(row: RunRow, facts: Iterable[tuple[int, AnyFact]], lines: Iterable[
         )
         for line in logged
     ]
+
+
+class RunRecord(Struct, frozen=True, eq=False):
+    """A run as the instance gives it back. Times are in seconds since 1970."""
+
+    dagster_run: Run
+
+    @property
+    def start_time(self) -> float | None:
+        """When it started."""
+        return self.dagster_run.start_time
+
+    @property
+    def end_time(self) -> float | None:
+        """When it ended."""
+        return self.dagster_run.end_time
+
+    @property
+    def create_timestamp(self) -> datetime:
+        """When it was made."""
+        return datetime.fromtimestamp(self.dagster_run.created, UTC)
+
+
+class EventRecordsFilter(Struct, frozen=True):
+    """Which events are wanted: all conditions hold. Times are in seconds since 1970.
+
+    Example:
+        >>> instance.get_event_records(EventRecordsFilter(EventType.ASSET_MATERIALIZATION, AssetKey("flights")))
+        []
+    """
+
+    event_type: EventType
+    asset_key: AssetKey | None = None
+    after_timestamp: float | None = None
+    before_timestamp: float | None = None
+
+    def fits(self, record: EventRecord) -> bool:
+        """Whether an event is wanted."""
+        return (
+            record.event_type is self.event_type
+            and (self.asset_key is None or record.asset_key == self.asset_key)
+            and (self.after_timestamp is None or record.timestamp > self.after_timestamp)
+            and (self.before_timestamp is None or record.timestamp < self.before_timestamp)
+        )
 
 
 class EventRecords(Struct, frozen=True):

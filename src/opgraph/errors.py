@@ -4,6 +4,7 @@ A mistake has a class of its own, in the room that finds it, below one of the cl
 as fields and builds its sentences itself.
 """
 
+import contextlib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -49,10 +50,13 @@ class Source(NamedTuple):
 
 
 def without_own_frames(trace: TracebackType | None) -> TracebackType | None:
-    """A traceback without the lines of opgraph itself."""
+    """A traceback without the lines of opgraph itself, and those of `contextlib` by which it calls."""
     kept: list[TracebackType] = []
+    own = False
     while trace is not None:
-        if not trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+        file = trace.tb_frame.f_code.co_filename
+        own = file.startswith(_PACKAGE) or (own and file == contextlib.__file__)
+        if not own:
             kept.append(trace)
         trace = trace.tb_next
     made: TracebackType | None = None

@@ -5,17 +5,20 @@ import linecache
 import pickle
 import subprocess
 import sys
-from typing import Literal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypedDict
 
 import pydantic
 import pytest
 
+from opgraph.declare.asset import asset
 from opgraph.declare.config import BadFields, Config, PermissiveConfig
 from opgraph.declare.env import EnvVar, EnvVarUsedTooEarly
 from opgraph.declare.graph import graph
 from opgraph.declare.job import define_asset_job, job
 from opgraph.declare.mistakes import WrongType
-from opgraph.declare.op import op
+from opgraph.declare.op import ConfigOfOtherClass, op
 from opgraph.declare.run_config import ConfigMapping, MappingSaysTwice, MappingTakesOne, RunConfig, config_mapping
 from opgraph.errors import InvalidConfigError
 
@@ -242,3 +245,32 @@ def test_what_does_not_fit_is_told_with_its_place():
     with pytest.raises(pydantic.ValidationError) as caught:
         Inner.model_validate({"limt": 5})
     assert caught.value.__cause__ is None
+
+
+def test_what_config_may_be_annotated_with():
+    """A class of fields that is no `Config`, such as a dataclass, is a mistake; what configuration can be is none."""
+
+    class Plain:
+        most: int
+
+    class Told(TypedDict):
+        most: int
+
+    @dataclass
+    class Data:
+        most: int
+
+    class Model(pydantic.BaseModel):
+        most: int
+
+    def annotated(kind):
+        def it(config): ...
+
+        it.__annotations__["config"] = kind
+        return it
+
+    for kind in (Plain, Data):
+        with pytest.raises(ConfigOfOtherClass, match=f"`config` of asset `it` is annotated as `{kind.__name__}`"):
+            asset(annotated(kind))
+    for kind in (Told, Model, Color, int, dict, dict[str, int], list[int], Path, int | None, "Later", Any):
+        asset(annotated(kind))

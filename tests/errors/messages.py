@@ -1,5 +1,6 @@
 """Messages as they are compared: with `<file>` for a place in the user's code, and without what changes each time."""
 
+import contextlib
 import os
 import re
 import sys
@@ -53,7 +54,7 @@ def own_frames(error: BaseException) -> list[str]:
     while each is not None:
         trace = each.__traceback__
         while trace is not None:
-            if trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+            if trace.tb_frame.f_code.co_filename.startswith((_PACKAGE, contextlib.__file__)):
                 found.append(f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}")
             trace = trace.tb_next
         each = each.__cause__

@@ -215,6 +215,29 @@ def test_a_slip_is_one_mistake():
     assert caught.value.problems[1].path == "it.limit"
 
 
+def test_what_follows_from_a_mistake_is_not_told():
+    """Of an op whose configuration stands in the wrong place, it is not said that it is missing; a validator's error
+    is told in its own words."""
+
+    class Even(Config):
+        number: int
+
+        @pydantic.field_validator("number")
+        @classmethod
+        def even(cls, number):
+            if number % 2:
+                raise ValueError("it must be even")
+            return number
+
+    @asset
+    def it(config: Even): ...
+
+    with pytest.raises(mistakes.UnknownSection, match="no part `it`"):
+        materialize([it], run_config={"it": {"number": 2}})
+    with pytest.raises(mistakes.BadValue, match="^`it.number` is not valid: it must be even\n"):
+        materialize([it], run_config={"ops": {"it": {"config": {"number": 3}}}})
+
+
 def test_keys_beside_those_that_may_stand():
     """What stands beside `config` and `ops` is told with what was meant, if it is another name; the fix has it."""
     for entry, what, fix in (

@@ -149,6 +149,8 @@ class NotAnAsset(InvalidDefinitionError):
         fix = "did you forget the decorator?" if callable(given) else f"take it out of `{argument}`"
         if node and argument == "assets":
             fix = f"make an asset of it: `AssetsDefinition.from_{node}(...)`"
+        elif type(given).__name__ in ("JobDefinition", "AssetJob") and argument == "assets":
+            fix = "give it to `jobs`; `execute_in_process()` of a job runs it"
         super().__init__(
             f"`Definitions({argument}=...)` was given {what}",
             where=where,

@@ -13,6 +13,7 @@ from pydantic_core.core_schema import no_info_wrap_validator_function
 
 from opgraph.declare.env import has_reference
 from opgraph.declare.mistakes import named
+from opgraph.declare.run_config import rule
 from opgraph.errors import InvalidDefinitionError, Source
 from opgraph.keys import near_misses
 
@@ -68,7 +69,7 @@ class BadFields(InvalidDefinitionError):
             elif each["type"] == "missing":
                 missing.append(field)
             else:
-                said = each["msg"]
+                said = rule(each["msg"])
                 self.fields[field] = said[:1].lower() + said[1:]
         self.fields |= {field: "it is not given and has no default" for field in missing if field not in meant}
         said = [f"`{field}`: {why}" if field else why for field, why in self.fields.items()]

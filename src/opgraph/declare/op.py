@@ -3,7 +3,8 @@
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, Generic, cast
+from enum import Enum
+from typing import Any, Generic, TypeGuard, cast
 
 from opgraph.declare import compose, ports
 from opgraph.declare.accepted import expect, only
@@ -27,6 +28,7 @@ from opgraph.declare.mistakes import (
 )
 from opgraph.declare.outputs import Out
 from opgraph.declare.retry import RetryPolicy
+from opgraph.declare.run_config import is_config_type
 from opgraph.declare.signatures import P, R_co, op_decorator
 from opgraph.declare.viewed import InputView, OutputView, output_annotations, type_of_input, type_of_output, type_view
 from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Source
@@ -54,6 +56,20 @@ class BareResource(InvalidDefinitionError):
             "definitions; the function is given what such a definition makes",
             where=where,
             fix=f"annotate it with that: `{name}: ResourceParam[Any]`, or a type instead of `Any`",
+        )
+
+
+class ConfigOfOtherClass(InvalidDefinitionError):
+    """A parameter `config` annotated with a class whose objects no configuration makes."""
+
+    def __init__(self, owner: str, annotation: type[Any], *, where: Source) -> None:
+        self.owner, self.annotation = owner, annotation
+        super().__init__(
+            f"the parameter `config` of {owner} is annotated as `{annotation.__name__}`, which is no `Config`: it "
+            "would be given a dict",
+            where=where,
+            fix=f"write `class {annotation.__name__}(Config):`, with its fields as they are; a parameter that is an "
+            "input has another name",
         )
 
 
@@ -159,6 +175,8 @@ class OpDefinition(Frozen, Generic[P, R_co]):
             annotation = body.raw_annotations.get(key)
             if isinstance(annotation, type) and getattr(annotation, "opgraph_makes_resource", False):
                 report(BareResource(owner, key, annotation, where=body.source))
+        if body.config is not None and _has_fields(body.config[1]):
+            report(ConfigOfOtherClass(owner, body.config[1], where=body.source))
         for key, given in (ins or {}).items():
             _check_default(owner, key, given, body.source)
         if outs is not None and len(outs) > 1 and body.kind in ("sync", "async"):
@@ -302,6 +320,13 @@ class OpDefinition(Frozen, Generic[P, R_co]):
             outs=self.outs if outs is None else dict(outs),
             description=self.description if description is None else description,
         )
+
+
+def _has_fields(annotation: Any) -> TypeGuard[type[Any]]:
+    """Whether it is a class that declares fields, and is no pydantic model and no dict, which a TypedDict is."""
+    if not isinstance(annotation, type) or is_config_type(annotation) or issubclass(annotation, (dict, Enum)):
+        return False
+    return bool(getattr(cast("Any", annotation), "__annotations__", None))
 
 
 def _check_default(owner: str, name: str, given: In, source: Source) -> None:

@@ -67,6 +67,11 @@ class RunConfig(Compared):
         return {**made, **{name: section for name, section in rest.items() if section}}
 
 
+def rule(message: str) -> str:
+    """What pydantic says of a value, or what a validator of the user's raised, without pydantic's word for that."""
+    return message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+
+
 def is_tree(value: object) -> TypeGuard[Mapping[Any, Any]]:
     """Whether a value is a mapping."""
     return isinstance(value, Mapping)

@@ -137,6 +137,7 @@ class Settings:
         for name, part in given.items():
             if name not in SECTIONS:
                 self.problems.append(UnknownSection(str(name), SECTIONS, roots))
+                self._bad.add(str(name))  # of an op or asset it is all that is wrong
             elif part is None:
                 continue
             elif not is_tree(part):

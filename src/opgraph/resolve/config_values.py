@@ -24,6 +24,7 @@ from opgraph.declare.run_config import (
     is_model,
     is_tree,
     loosened,
+    rule,
 )
 from opgraph.declare.secrets import MASK, hide, remember, revealed
 from opgraph.errors import InvalidConfigError, Source
@@ -318,7 +319,7 @@ class Fitting:
         for each in cast("list[dict[str, Any]]", errors(include_url=False, include_input=False, include_context=False)):
             at = path + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in each["loc"])
             if not any(reference.startswith(at) for reference in self.references) or self.reading:
-                self.problems.append(BadValue(at, hide(each["msg"]), where))
+                self.problems.append(BadValue(at, hide(rule(each["msg"])), where))
 
 
 # -- types ------------------------------------------------------------------------

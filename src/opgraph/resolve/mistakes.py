@@ -160,7 +160,8 @@ class MissingIOManager(InvalidDefinitionError):
         super().__init__(
             f"{who} names I/O manager `{name}`, which is not among the resources{meant}",
             where=where,
-            fix=f'add it: `Definitions(resources={{"{name}": …}})`, or leave the default by removing the name',
+            fix=f'add it: `Definitions(resources={{"{name}": …}})`, or leave the default by removing the name'
+            + (f". There are: {listed(known)}" if known else ""),
         )
 
 

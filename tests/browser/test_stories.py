@@ -208,6 +208,28 @@ def test_fail_and_resume(page: Any, served: Any) -> None:
     expect(page.locator(".runhead")).to_contain_text("goes on from")
 
 
+def test_resume_asks_for_what_an_op_needs_since(page: Any, served: Any) -> None:
+    """Where the op that failed was given a setting without a default since, going on from the run asks for it."""
+    (served.folder / "broken").touch()
+    run_asset(page, served, "%2Btotals")
+    expect(page.locator(".runhead")).to_contain_text("Resume runs totals.add_up, and reuses 2 ops")
+    (served.folder / "broken").unlink()
+    source = served.folder / "definitions.py"
+    weight = "class Weight(Config):\n    weight: float\n\n\n@op\ndef add_up(rows, config: Weight):"
+    source.write_text(served.project.replace("@op\ndef add_up(rows):", weight))
+    try:
+        resume = page.get_by_role("link", name=re.compile("^Resume"))
+        expect(resume).to_contain_text("needs settings")
+        resume.click()
+        page.get_by_label("weight", exact=True).fill("2")
+        expect(page.locator(".plan-step", has_text="add_up")).to_contain_text("run")
+        page.get_by_role("button", name=re.compile("^Resume")).click()
+        page.wait_for_url(re.compile("/runs/"))
+        expect(page.locator(".runhead .status")).to_have_text("succeeded")
+    finally:
+        source.write_text(served.project)
+
+
 def test_one_op_again(page: Any, served: Any) -> None:
     """From an op that was chosen, a run goes on from there: the plan is shown first, with what is reused."""
     run_asset(page, served, "%2Btotals")

@@ -65,8 +65,9 @@ test("resuming a fan-out counts its keys, unless its generator runs again", () =
         { n: 2, key: "a", decision: "run", mapped: false, after: [1] },
       ],
     }) as unknown as PlanReply;
-  expect(summed(resumed(plan("reuse"), rows)).text).toBe("7 run · 195 reused");
-  expect(summed(resumed(plan("run"), rows)).text).toBe("1 run · 1 to be decided · 1 reused");
+  expect(summed(resumed(plan("reuse"), rows).counts).text).toBe("7 run · 195 reused");
+  expect(resumed(plan("reuse"), rows).runs).toEqual(["a.each × 6", "a"]);
+  expect(summed(resumed(plan("run"), rows).counts).text).toBe("1 run · 1 to be decided · 1 reused");
 });
 
 test("runs at the same time lie in lanes of their own, others share one", () => {

@@ -232,7 +232,7 @@ function assetFace(node: PlacedNode, asset: AssetSummary, now: number): Face {
   const ops = asset.op_count > 1 || asset.graph_backed ? plural(asset.op_count, "op") : "";
   const words =
     progress && asset.status === "running"
-      ? `${progress.done} of ${progress.total} ops`
+      ? progress.total === 1 ? "running" : `${progress.done} of ${progress.total} ops`
       : asset.status === "fresh" && latest
         ? [ago(latest.at, now), duration(latest.duration)].filter(Boolean).join(" · ")
         : latest && asset.status === "stale"

@@ -47,8 +47,11 @@ export function LaunchPage() {
     () => (parent ? { parent, mode: mode as Mode, ...(steps.length ? { steps } : {}) } : job ? { job } : { selection: select || null }),
     [parent, mode, steps, job, select],
   );
-  const form = useForm(parent ? null : job ? { job } : { selection: select || null });
-  const fields = useMemo(() => form.data?.fields ?? [], [form.data]);
+  // What a run had is kept when it is gone on with. Only what its ops have come to need since is asked for.
+  const [lacking, setLacking] = useState<ReadonlySet<string>>(new Set());
+  const again = earlier.data && (earlier.data.job ? { job: earlier.data.job } : { selection: earlier.data.assets.map((key) => `key:"${key}"`).join(" or ") });
+  const form = useForm(parent ? (lacking.size > 0 && again) || null : job ? { job } : { selection: select || null });
+  const fields = useMemo(() => (form.data?.fields ?? []).filter((field) => !parent || lacking.has(field.path)), [form.data, parent, lacking]);
   const required = useMemo(() => fields.filter((field) => field.required), [fields]);
   const { config, wrong } = useMemo(() => configOf(fields, typed), [fields, typed]);
   const body = useMemo(
@@ -77,6 +80,10 @@ export function LaunchPage() {
   const missing = (text: string) => required.some((field) => !typed.get(field.path) && text.startsWith(`\`${field.path}\``)); // said beside the field
   const told = plan.data?.problems ?? (plan.error instanceof ApiError ? plan.error.problems : []);
   const problems = told.filter((each) => !missing(each.text));
+  const needs = told.filter((each) => each.kind === "MissingKey").map((each) => each.text.split("`")[1] ?? "").join("\n");
+  useEffect(() => {
+    if (needs) setLacking((old) => new Set([...old, ...needs.split("\n")]));
+  }, [needs]);
   const counts = plan.data ? summed(plan.data.counts) : null;
   const ready = plan.data !== undefined && !plan.error && told.length === 0 && wrong.size === 0 && settled === asked && !plan.isFetching && !form.isFetching;
 

@@ -8,6 +8,7 @@ import { isOver } from "../logic/status";
 import { type RunTree, above, counted, openAtFirst, shown } from "../logic/tree";
 import { Icon } from "../parts/icons";
 import { Empty, Loading, Meter, Notice, Problem, Status, Tabs, useNow } from "../parts/parts";
+import { Prose } from "../parts/Markdown";
 import { Link, at, useParam, useRouter } from "../parts/router";
 import { Failure } from "./Failure";
 import { LogsPanel } from "./LogsPanel";
@@ -153,8 +154,10 @@ function RunHead({ run, tree, now, chosen }: { run: RunDetail; tree: RunTree; no
     }
     setBusy(false);
   };
+  const next = useMemo(() => (plan.data ? resumed(plan.data, tree.rows.values()) : null), [plan.data, tree]);
   const newest = unfinished ? run.children[0] : undefined; // the run that went on from here
   const blocked = plan.data && plan.data.problems.length > 0;
+  const lacks = plan.data?.problems[0]?.kind === "MissingKey";
   const steps = chosen.join("\n");
   return (
     <div className="runhead">
@@ -180,11 +183,18 @@ function RunHead({ run, tree, now, chosen }: { run: RunDetail; tree: RunTree; no
         </div>
         <div className="actions">
           {newest && <Link className="button main-action" to={at.run(newest)}>Gone on with in {short(newest)}</Link>}
-          {unfinished && (
-            <button type="button" className={`button${newest ? "" : " main-action"}`} disabled={busy || !plan.data || blocked} onClick={() => void act("resume", { mode: "failed" })}>
+          {unfinished && blocked && (
+            <Link className={`button${newest ? "" : " main-action"}`} to={at.again(run.run_id, "failed")}>
               <Icon name="resume" />
               Resume
-              <small>{plan.data ? summed(resumed(plan.data, tree.rows.values())).text : plan.error ? "can't be planned" : "…"}</small>
+              <small>{lacks ? "needs settings" : "see why not"}</small>
+            </Link>
+          )}
+          {unfinished && !blocked && (
+            <button type="button" className={`button${newest ? "" : " main-action"}`} disabled={busy || !plan.data} onClick={() => void act("resume", { mode: "failed" })}>
+              <Icon name="resume" />
+              Resume
+              <small>{next ? summed(next.counts).text : plan.error ? "can't be planned" : "…"}</small>
             </button>
           )}
           {over && chosen.length > 0 && (
@@ -207,10 +217,17 @@ function RunHead({ run, tree, now, chosen }: { run: RunDetail; tree: RunTree; no
       {blocked && (
         <Notice tone="stale">
           <b>It cannot simply be resumed. </b>
-          {plan.data?.problems[0]?.text} <Link to={at.again(run.run_id, "failed")}>See the plan</Link>
+          <Prose text={plan.data?.problems[0]?.text ?? ""} /> <Link to={at.again(run.run_id, "failed")}>{lacks ? "Give it" : "See the plan"}</Link>
         </Notice>
       )}
       <Failure run={run} />
+      {next && !blocked && !newest && next.runs.length > 0 && (
+        <p className="quiet">
+          Resume runs {next.runs.slice(0, 5).map((key, i) => <span key={key}>{i > 0 && ", "}<code>{key}</code></span>)}
+          {next.runs.length > 5 && ` and ${next.runs.length - 5} more`}
+          {next.counts["reuse"] ? `, and reuses ${plural(next.counts["reuse"], "op")}` : ""}. <Link to={at.again(run.run_id, "failed")}>See the plan</Link>
+        </p>
+      )}
       {run.besides.some((each) => each.came) && (
         <p className="quiet">
           Also made, though not asked for: {run.besides.filter((each) => each.came).map((each) => each.asset).join(", ")}

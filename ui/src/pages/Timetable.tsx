@@ -216,7 +216,7 @@ const Row = memo(function Row({ row, index, top, open, selected, current, from, 
           <span className="unseen">{word}</span>
         </span>
         <span className="label cut">{row.name}</span>
-        {row.mapped && <span className="tag hide-narrow">× {Object.values(row.counts).reduce((a, b) => a + b, 0)}</span>}
+        {row.mapped && <span className="tag hide-narrow">× {Object.values(row.counts).reduce((a, b) => a + b, 0) || "n"}</span>}
         {row.attempts > 1 && <span className="tag stale hide-narrow">{row.attempts} tries</span>}
         <span className="took">{took || words}</span>
       </div>

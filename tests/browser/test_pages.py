@@ -171,6 +171,7 @@ def test_five_thousand_ops(chromium: Any, large: Any) -> None:
     page.get_by_role("button", name=re.compile("open large")).click(force=True)
     page.locator(".node.op").first.wait_for()
     assert page.locator(".node").count() < 300
+    assert len(list((large.folder / ".opgraph" / "drawings").iterdir())) == 1  # and is not laid out again
     page.get_by_role("button", name="Show all").click()
     page.locator(".node").first.wait_for(state="detached")
     page.mouse.move(640, 400)

@@ -4,6 +4,7 @@ store of values that do whatever a seed says. Nothing waits, nothing runs, every
 
 import errno
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -371,11 +372,12 @@ class World:
     def remember(self, seq: int, blob: bytes) -> None:
         """Part of a shelf: no attempt here brings bytes."""
 
-    def remove(self, value: Stored) -> None:
+    def remove(self, outputs: Iterable[Stored]) -> None:
         """Part of a shelf."""
-        announced = {each.location for fact in self.facts() for each in stored_by(fact)}
-        assert value.location not in announced, "what is recorded is never taken back"
-        self.store.discard(value.location)
+        for value in outputs:
+            announced = {each.location for fact in self.facts() for each in stored_by(fact)}
+            assert value.location not in announced, "what is recorded is never taken back"
+            self.store.discard(value.location)
 
     # -- the run
 

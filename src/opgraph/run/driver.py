@@ -32,12 +32,11 @@ from opgraph.engine import (
 )
 from opgraph.engine import program as programs
 from opgraph.engine.retry import failures
-from opgraph.errors import Error, RecordError
+from opgraph.errors import RecordError
 from opgraph.events import (
     AnyFact,
     CancelRequested,
     ErrorInfo,
-    Frame,
     OutputStored,
     RetryDue,
     RunEnded,
@@ -75,10 +74,10 @@ from opgraph.run.executors.protocol import (
     Task,
     is_value_of_fan,
 )
-from opgraph.run.failure import error_info
+from opgraph.run.failure import bare_info, error_info
 from opgraph.run.hooks import with_hooks
 from opgraph.run.journal import Journal, Listener
-from opgraph.run.limits import NEVER, Limits, Wish
+from opgraph.run.limits import NEVER, Limits, Wish, is_late
 from opgraph.run.lookup import LookUps
 from opgraph.run.memo import Notes
 from opgraph.run.pools import POLL, Slots
@@ -284,9 +283,8 @@ class Driver:
             self._take(report)
 
     def _begin(self, task: Task) -> None:
-        self._under_way[task.step] = task
-        self._stopping.doing = task.bound.step.key
-        self._executor.start(task)
+        self._under_way[task.step], self._stopping.doing = task, task.bound.step.key
+        self._executor.start(task)  # its time begins when it is there
         if task.limit is not None:
             self._limits.set(task, task.limit, _clock())
 
@@ -326,24 +324,20 @@ class Driver:
 
     def _take(self, report: Report) -> None:
         if isinstance(report, Ended):
-            fact = report.fact
-            number = fact.step
+            number = (fact := report.fact).step
             if not self._is_current(number, fact.attempt):
                 self._too_late(report)
                 return
-            task, wish = self._under_way[number], self._is_over(number)
+            wish = self._is_over(number)
+            if wish is not None and is_late(wish, fact, None if self._executor.apart else self._here.was_late):
+                self._shelf.remove(() if type(fact) is StepFailed else fact.outputs)
+                self._time_is_up(wish, fact.error if type(fact) is StepFailed else None)
+                return
             if type(fact) is StepSucceeded:
-                if wish is not None and wish.why != "cancel" and self._took_too_long(task, wish, fact):
-                    self._remove(fact)
-                    self._time_is_up(wish)
-                    return
                 if any(stored.asset is not None for stored in fact.outputs):
                     self._journal.durable = True
                 self.failures.pop(number, None)
             elif type(fact) is StepFailed:
-                if wish is not None and wish.why == "limit":
-                    self._time_is_up(wish, fact.error)
-                    return
                 self.failures[number] = fact
                 if report.error is not None:
                     self.errors[number] = report.error
@@ -368,21 +362,18 @@ class Driver:
         if isinstance(report, Stopped) and not (wish is not None and (wish.why or _clock() >= wish.due)):
             if not (self._stopping.asked or self._canceled):  # nobody stopped it: its code raised KeyboardInterrupt
                 self._is_over(number)
-                error = KeyboardInterrupt(report.error.message)
-                told, wait = judged(error, report.error, task.bound.step.retry, task.count)
-                self._failed(task, StepFailed(number, attempt, _now(), told, retry_after=wait), error)
+                self._fail(task, KeyboardInterrupt(report.error.message), report.error)
                 return
+            wish = None
             if not self._canceled:  # Ctrl-C in the driver's own thread
                 self._cancel(self._stopping.asked)
-            wish = None
         self._is_over(number)
         self._given_up.add((number, attempt))
-        timed_out = wish is not None and wish.why != "cancel"
         match report:
             case Missing():
                 self._lose(task, report)
             case Stopped():
-                if wish is not None and timed_out:
+                if wish is not None and wish.why != "cancel":
                     self._time_is_up(wish, report.error)
                 else:
                     self._tell(StepInterrupted(number, attempt, _now(), "cancelled"))
@@ -392,7 +383,8 @@ class Driver:
                 elif wish is not None and wish.why == "cancel":
                     self._tell(StepInterrupted(number, attempt, _now(), f"cancelled; its worker {report.how}"))
                 else:
-                    self._fail(task, WorkerDied(task.bound.step.key, report.how), during="worker", frames=report.frames)
+                    died = WorkerDied(task.bound.step.key, report.how)
+                    self._fail(task, died, bare_info(died, during="worker", frames=report.frames))
             case Dropped():
                 self._tell(StepInterrupted(number, attempt, _now(), report.why))
 
@@ -415,17 +407,8 @@ class Driver:
             fact = StepFailed(number, attempt, _now(), msgspec.structs.replace(report.error, retry=False))
             self._failed(task, fact, report.cause)
 
-    def _fail(
-        self,
-        task: Task,
-        error: Error,
-        *,
-        during: str = "compute",
-        cause: ErrorInfo | None = None,
-        frames: tuple[Frame, ...] = (),
-    ) -> None:
+    def _fail(self, task: Task, error: BaseException, info: ErrorInfo) -> None:
         """An attempt ended without a word of its own: another may follow, or the step's hooks are called here."""
-        info = msgspec.structs.replace(error_info(error, during=during), cause=cause, frames=frames)
         told, wait = judged(error, info, task.bound.step.retry, task.count)
         self._failed(task, StepFailed(task.step, task.attempt, _now(), told, retry_after=wait), error)
 
@@ -438,7 +421,7 @@ class Driver:
     def _time_is_up(self, wish: Wish, cause: ErrorInfo | None = None) -> None:
         error = StepTimedOut(wish.task.bound.step.key, wish.limit, of_run=wish.of_run)
         self._run_timed_out = self._run_timed_out or (wish.of_run and not self._canceled)
-        self._fail(wish.task, error, cause=cause)
+        self._fail(wish.task, error, bare_info(error, cause=cause))
         if wish.of_run and self.state.final is None:
             self._end_run_early()
 
@@ -456,18 +439,7 @@ class Driver:
         fact: Any = report.fact if type(report) is Ended else None
         if type(fact) is StepSucceeded and (fact.step, fact.attempt) in self._given_up:
             self._given_up.discard((fact.step, fact.attempt))
-            self._remove(fact)
-
-    def _remove(self, fact: StepSucceeded) -> None:
-        for stored in fact.outputs:
-            self._shelf.remove(stored)
-
-    def _took_too_long(self, task: Task, wish: Wish, fact: StepSucceeded) -> bool:
-        """Whether an attempt that ended well had no more time: its code went on when it was told to stop."""
-        if not self._executor.apart:
-            return self._here.was_late
-        spent = (fact.load + fact.compute + fact.store) / 1e6
-        return wish.why == "limit" or (task.limit is not None and spent > task.limit)
+            self._shelf.remove(fact.outputs)
 
     # -- time and stopping --------------------------------------------------------------
 

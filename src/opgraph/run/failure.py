@@ -49,6 +49,13 @@ def error_info(error: BaseException, *, during: str = "compute", about: str = ""
     return info
 
 
+def bare_info(
+    error: Error, *, during: str = "compute", cause: ErrorInfo | None = None, frames: tuple[Frame, ...] = ()
+) -> ErrorInfo:
+    """An error that was never raised, as data."""
+    return msgspec.structs.replace(error_info(error, during=during), cause=cause, frames=frames)
+
+
 def _shorter(info: ErrorInfo, text: int, frames: int, causes: int) -> ErrorInfo:
     def cut(whole: str) -> str:
         return whole if len(whole) <= text else whole[:text] + " …"

@@ -5,6 +5,7 @@ What the time is, the driver says; here no clock is looked at.
 
 from msgspec import Struct
 
+from opgraph.events import StepFailed, StepSucceeded
 from opgraph.run.executors.protocol import Order, Task
 
 _GRACE_OF_CANCEL = 1.0  # seconds between asking an attempt to stop and ending it
@@ -20,6 +21,15 @@ class Wish(Struct):
     limit: float = 0.0
     of_run: bool = False  # the limit is the run's
     why: str = ""  # it was told to stop: `cancel` or `limit`
+
+
+def is_late(wish: Wish, fact: StepSucceeded | StepFailed, here: bool | None) -> bool:
+    """Whether an attempt that came to an end had no more time: its code went on when it was told to stop, or could not
+    hear it. `here`: so says the executor that makes it in the driver's own thread; None: it was made elsewhere."""
+    if here is not None or wish.why == "cancel":
+        return bool(here) and wish.why != "cancel"
+    spent = (fact.load + fact.compute + fact.store) / 1e6
+    return wish.why == "limit" or (wish.task.limit is not None and spent > wish.task.limit)
 
 
 class Limits:

@@ -79,7 +79,7 @@ class Outputs:
                 self._store_one(bound, going, item, kept, streaming=streaming)
                 del item  # the next one may need the room
         except BaseException:
-            self._take_back(kept)
+            self._shelf.remove(kept.outputs)  # nobody will ever hear of them
             raise
         return kept.whole()
 
@@ -97,13 +97,9 @@ class Outputs:
                 if self._store_one(bound, going, item, kept, streaming=True):
                     await pause()
         except BaseException:
-            self._take_back(kept)
+            self._shelf.remove(kept.outputs)  # nobody will ever hear of them
             raise
         return kept.whole()
-
-    def _take_back(self, kept: "_Kept") -> None:
-        for stored in kept.outputs:  # nobody will ever hear of them
-            self._shelf.remove(stored)
 
     def _store_one(self, bound: BoundStep, going: Going, item: Any, kept: "_Kept", *, streaming: bool) -> bool:
         """Store one output. True: it was a value of a fan-out, which was announced."""

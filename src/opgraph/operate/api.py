@@ -41,10 +41,11 @@ from opgraph.record.rows import RunRow
 from opgraph.resolve.config import Given
 from opgraph.resolve.mistakes import UnknownSelected
 from opgraph.resolve.project import resolve
-from opgraph.run.captured import Captured, StepLog
+from opgraph.run.captured import Captured
 from opgraph.run.instance import Instance
 from opgraph.run.invoke import invoke
 from opgraph.run.made import Made
+from opgraph.run.managers import Managers
 from opgraph.run.missing import AssetValueLost
 from opgraph.run.resources import Opened, open_resource
 from opgraph.run.results import ExecuteInProcessResult
@@ -456,10 +457,9 @@ def load_asset_value(
     if key not in project.graph:
         near = near_misses(key.text, (other.text for other in project.graph.nodes))
         raise UnknownSelected(key.text, near, len(project.graph.nodes))
-    said = Captured()
     given = {**project.resources, **(resources or {})}
     with Opened(given, instance=owner) as opened:
-        shelf = Shelf(owner, "", EVERYTHING, opened, project, lambda step, attempt: StepLog(said, step, attempt))
+        shelf = Shelf(Managers(owner, "", EVERYTHING, opened, project, Captured()))
         if run_id is None:
             found = owner.record.latest([key.text]).get(key.text)
             if found is None:

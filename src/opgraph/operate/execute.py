@@ -34,6 +34,7 @@ from opgraph.run.executors.choose import checked_choice
 from opgraph.run.failure import error_info
 from opgraph.run.instance import Instance
 from opgraph.run.lookup import LookUps
+from opgraph.run.managers import Managers
 from opgraph.run.resources import Opened
 from opgraph.run.shelf import Shelf
 from opgraph.run.views import Run
@@ -377,15 +378,7 @@ def _drive(
         instance=instance,
         log=StepLog(said, -1, 0),
     )
-    shelf = Shelf(
-        instance,
-        writer.run_id,
-        plan.job,
-        opened,
-        target.project,
-        lambda step, attempt: StepLog(said, step, attempt),
-        hold=hold,
-    )
+    shelf = Shelf(Managers(instance, writer.run_id, plan.job, opened, target.project, said, hold=hold))
     side = RunSide(
         run_id=writer.run_id,
         job_name=plan.job,

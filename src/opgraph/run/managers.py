@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import structs
@@ -18,6 +18,7 @@ from opgraph.plan.model import StepOutput
 from opgraph.resolve.project import Project
 from opgraph.run.binding import BoundStep
 from opgraph.run.body import Came
+from opgraph.run.captured import Captured, StepLog
 from opgraph.run.instance import Instance
 from opgraph.run.missing import NoSuchManager
 from opgraph.run.resources import Opened, Resources
@@ -45,7 +46,7 @@ class Managers:
         job: its name.
         resources: by key, I/O managers among them.
         project: the assets, of which contexts tell; None for a job of ops.
-        log: makes the logger that managers write to, for a step and attempt.
+        said: what they log, with the step that had them do it.
         hold: whether what a user's I/O manager stores is kept at hand too, for who looks at the run afterwards.
     """
 
@@ -54,13 +55,13 @@ class Managers:
         instance: Instance,
         run_id: str,
         job: str,
-        resources: Mapping[str, Any],
+        resources: Opened,
         project: Project | None,
-        log: Callable[[int, int], Any],
-        hold: bool,
+        said: Captured,
+        hold: bool = False,
     ) -> None:
-        self._instance, self._run_id, self._job, self._resources = instance, run_id, job, resources
-        self._project, self._log, self._hold = project, log, hold
+        self.instance, self.run_id, self._job, self.resources = instance, run_id, job, resources
+        self.project, self._said, self._hold = project, said, hold
         self.ops: Mapping[str, OpDefinition] = {}  # of the run, by step key
         self.held: dict[tuple[str, str], Any] = {}  # values by step key and output
         self.heard = False  # whether an I/O manager has reported anything at all
@@ -73,7 +74,7 @@ class Managers:
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         self.__dict__.update(state)
-        self._told, self._visible = _Told(), Resources(self._resources)
+        self._told, self._visible = _Told(), Resources(self.resources)
 
     def after_fork(self) -> None:
         """In a forked child: what was said in the parent is none of its business."""
@@ -94,7 +95,7 @@ class Managers:
         context = OutputContext(
             name=output.name,
             step_key=bound.step.key,
-            run_id=self._run_id,
+            run_id=self.run_id,
             key=AssetKey(output.asset) if output.asset is not None else None,
             attempt=attempt,
             definition_metadata=definition,
@@ -102,7 +103,7 @@ class Managers:
             dagster_type=_told(out.dagster_type),
             resources=self._visible,
             resource_config=self._config_of(output.io_manager),
-            log=self._log(bound.number, attempt),
+            log=StepLog(self._said, bound.number, attempt),
             op_def=bound.op,
             job_name=self._job,
             version=out.code_version,
@@ -207,11 +208,11 @@ class Managers:
 
     def _config_of(self, key: str) -> Any:
         """What an I/O manager was configured with."""
-        return self._resources.config(key) if isinstance(self._resources, Opened) else None
+        return self.resources.config(key)
 
     def _storage(self, manager: Any) -> str:
         """The folder of values, for managers that use it: asking for it makes one where there is none."""
-        return self._instance.storage if isinstance(manager, (FilesystemIOManager, UPathIOManager)) else ""
+        return self.instance.storage if isinstance(manager, (FilesystemIOManager, UPathIOManager)) else ""
 
     def _input_context(
         self, bound: BoundStep | None, name: str, attempt: int, asset: AssetKey | None, storage: str, key: str
@@ -221,61 +222,61 @@ class Managers:
             input_name=name or None,
             key=asset,
             step_key=bound.step.key if bound is not None else "",
-            run_id=self._run_id,
+            run_id=self.run_id,
             definition_metadata=declared.metadata if declared is not None else {},
             dagster_type=_told(declared.dagster_type) if declared is not None else type_view(..., ...),
             resources=self._visible,
             resource_config=self._config_of(key),
-            log=self._log(bound.number if bound is not None else -1, attempt),
+            log=StepLog(self._said, bound.number if bound is not None else -1, attempt),
             op_def=bound.op if bound is not None else None,
             job_name=self._job,
             storage=storage,
-            instance=self._instance,
+            instance=self.instance,
         )
 
     def _declared(self, asset: str | None, step_key: str, output: str) -> Mapping[str, Any]:
-        if asset is None or self._project is None:
+        if asset is None or self.project is None:
             out = self.ops[step_key].outs.get(output) if step_key in self.ops else None
             return out.metadata if out is not None else {}
-        node = self._project.graph.nodes.get(AssetKey(asset))
+        node = self.project.graph.nodes.get(AssetKey(asset))
         return node.spec.metadata if node is not None else {}
 
     def manager_of(self, asset: str) -> str:
         """The key of an asset's I/O manager."""
         key = AssetKey(asset)
-        if self._project is None or key not in self._project.graph.nodes:
+        if self.project is None or key not in self.project.graph.nodes:
             return DEFAULT
-        return self._project.manager_of(key)
+        return self.project.manager_of(key)
 
     def is_external(self, asset: str) -> bool:
         """Whether an asset is made elsewhere."""
-        node = self._project.graph.nodes.get(AssetKey(asset)) if self._project is not None else None
+        node = self.project.graph.nodes.get(AssetKey(asset)) if self.project is not None else None
         return node is not None and (node.unit is None or not node.unit.definition.is_executable)
 
     def _is_users(self, manager: Any, key: str) -> bool:
         """Whether a manager may not load what it stored: it is not one of ours, or is put away with the run."""
         if not type(manager).__module__.startswith("opgraph."):
             return True
-        return isinstance(self._resources, Opened) and self._resources.ends(key)
+        return self.resources.ends(key)
 
     def is_own(self, key: str) -> bool:
         """Whether the I/O manager of a key is our own store."""
-        given = self._resources.get(key)
+        given = self.resources.get(key)
         if given is None:
             return key == DEFAULT
         return type(given) is FilesystemIOManager and given.base_dir is None
 
     def loads_unstored(self, key: str) -> bool:
         """Whether an I/O manager is asked for the value of a Nothing output, which an op wrote itself: a user's is."""
-        given = self._resources.get(key)
+        given = self.resources.get(key)
         return given is not None and not isinstance(given, (FilesystemIOManager, InMemoryIOManager, UPathIOManager))
 
     def _manager(self, key: str, who: str, where: Source | None) -> Any:
-        given = self._resources.get(key)
+        given = self.resources.get(key)
         if given is None:
             if key != DEFAULT:
                 raise NoSuchManager(key, who, where=where)
-            return FilesystemIOManager(self._instance.storage)
+            return FilesystemIOManager(self.instance.storage)
         return given
 
 

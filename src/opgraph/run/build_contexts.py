@@ -1,9 +1,8 @@
 """Contexts and resources made by hand, for tests of what takes them."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
-from types import TracebackType
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Self
 
 from opgraph.declare.recipe import InitResourceContext
@@ -40,9 +39,7 @@ class BuiltInitResourceContext(InitResourceContext):
         self._scope.enter()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._scope.leave()
 
 
@@ -64,29 +61,14 @@ def build_init_resource_context(
     return BuiltInitResourceContext(Scope("build_init_resource_context", resources or {}, instance=used), config, used)
 
 
-class BuiltResources(AbstractContextManager["Resources"]):
-    """Resources for a `with` statement."""
-
-    def __init__(self, opened: Opened) -> None:
-        self._opened = opened
-
-    def __enter__(self) -> Resources:
-        self._opened.make_ready(frozenset(self._opened))
-        return Resources(self._opened)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._opened.close()
-
-
+@contextmanager
 def build_resources(
     resources: Mapping[str, Any],
     instance: Any = None,
     resource_config: Mapping[str, Any] | None = None,
     dagster_run: Any = None,
     log_manager: Any = None,
-) -> BuiltResources:
+) -> Generator[Resources]:
     """Make resources as a run does, for a `with` statement, at whose end they are put away.
 
     Args:
@@ -105,16 +87,11 @@ def build_resources(
         key: each["config"] if isinstance(each, Mapping) and "config" in each else each
         for key, each in (resource_config or {}).items()
     }
-    return BuiltResources(
-        Opened(
-            resources,
-            settings,
-            run=dagster_run,
-            run_id=getattr(dagster_run, "run_id", None),
-            instance=instance,
-            log=log_manager or _LOG,
-        )
-    )
+    run_id = getattr(dagster_run, "run_id", None)
+    log = log_manager or _LOG
+    with Opened(resources, settings, run=dagster_run, run_id=run_id, instance=instance, log=log) as opened:
+        opened.make_ready(frozenset(opened))
+        yield Resources(opened)
 
 
 def build_output_context(

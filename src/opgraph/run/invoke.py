@@ -148,10 +148,13 @@ def _add_resources(op: OpDefinition, ins: dict[str, Any], context: OpExecutionCo
             ins[name] = getattr(context.resources, name)  # pyright: ignore[reportOptionalMemberAccess] - it is there
 
 
-def _assets_of(assets: AssetsDefinition | None) -> AssetSide | None:
+def _assets_of(assets: AssetsDefinition | None, made: Mapping[str, AssetKey] | None = None) -> AssetSide | None:
+    """What a context knows of a definition's assets; `made`: in a graph, those that the op itself makes."""
     if assets is None:
         return None
     keys = frozenset(assets.keys)
+    if made is not None:
+        return AssetSide(keys, keys, made, {}, assets)
     return AssetSide(keys, keys, assets.keys_by_output_name, assets.argument_keys, assets)
 
 
@@ -262,15 +265,8 @@ def _op_of_graph(
     if op.body.takes_context:
         own = context.twin()
         own.use_config(config.raw if config is not None else None)
-        own.bind(op, _assets_in_graph(assets, made))
+        own.bind(op, _assets_of(assets, made))
     return {each.output: each.value for each in drained(call.outputs(ins, own, None, side.loop))}
-
-
-def _assets_in_graph(assets: AssetsDefinition | None, made: Mapping[str, AssetKey]) -> AssetSide | None:
-    if assets is None:
-        return None
-    keys = frozenset(assets.keys)
-    return AssetSide(keys, keys, made, {}, assets)
 
 
 class _Mark:

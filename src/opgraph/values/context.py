@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, NoReturn
 
 from msgspec import Struct
 
+from opgraph.errors import Source
 from opgraph.keys import AssetKey
 from opgraph.values.problems import MetadataTwice, NoAssetError, NoInputAsks, UnpartitionedError
 
@@ -199,7 +200,7 @@ class InputContext(ValueContext, kw_only=True, eq=False):
             InvariantViolationError: no input asks for the value.
         """
         if self.input_name is None:
-            raise NoInputAsks
+            raise NoInputAsks(where=Source.of_caller())
         return self.input_name
 
     def add_input_metadata(self, metadata: Mapping[str, Any], description: str | None = None) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from opgraph.errors import Source
 from opgraph.values.codec import checksum, decode, encode
 from opgraph.values.context import InputContext, OutputContext
 from opgraph.values.files import FileStore
@@ -91,7 +92,7 @@ class FilesystemIOManager(IOManager):
         store = self._stores.get(root)
         if store is None:
             if not root:
-                raise NoFolder(type(self).__name__)
+                raise NoFolder(type(self).__name__, where=Source.of_caller())
             store = self._stores[root] = FileStore(root)
         return store
 

@@ -6,16 +6,12 @@ from typing import Literal
 from opgraph.errors import Error, InvariantViolationError, Mistake, Source, ValueNotFoundError
 
 
-class NoFolder(InvariantViolationError):
+class NoFolder(Mistake, InvariantViolationError):
     """An I/O manager that keeps files and was given no folder for them, outside any instance."""
 
-    def __init__(self, manager: str) -> None:
-        self.manager = manager
-        super().__init__(
-            f"{manager} has no folder to keep values in",
-            where=Source.of_caller(),
-            fix="give it one: FilesystemIOManager(base_dir=...)",
-        )
+    manager: str
+    says = "{manager} has no folder to keep values in"
+    mend = "give it one: FilesystemIOManager(base_dir=...)"
 
 
 class MetadataTwice(InvariantViolationError):
@@ -30,15 +26,11 @@ class MetadataTwice(InvariantViolationError):
         )
 
 
-class NoInputAsks(InvariantViolationError):
+class NoInputAsks(Mistake, InvariantViolationError):
     """An I/O manager read the name of the input that it loads for, where a person loads the value."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "`context.name` was read, and no op's input asks for this value",
-            where=Source.of_caller(),
-            fix="ask `context.has_input_name` first",
-        )
+    says = "`context.name` was read, and no op's input asks for this value"
+    mend = "ask `context.has_input_name` first"
 
 
 class UnstorableValueError(Error):

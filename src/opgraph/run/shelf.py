@@ -1,7 +1,7 @@
 """Where the values of a run go and where they come from: our own store on the short way, users' I/O managers on the
 long."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -12,14 +12,11 @@ from opgraph.events import Kept, Metadata, Place, Read, Stored
 from opgraph.keys import AssetKey
 from opgraph.plan.model import FromAsset, Role, StepOutput
 from opgraph.record.store import Record
-from opgraph.resolve.project import Project
 from opgraph.run.binding import BoundStep
 from opgraph.run.body import Came
-from opgraph.run.instance import Instance
 from opgraph.run.managers import Managers
 from opgraph.run.missing import AssetValueLost, NeverMaterialized, NoStoredValue, UnknownAsset
 from opgraph.run.preview import glance, is_shown, look
-from opgraph.run.resources import Opened
 from opgraph.values.codec import decode
 from opgraph.values.manager import InMemoryIOManager
 from opgraph.values.problems import ValueLostError
@@ -34,28 +31,13 @@ class Shelf:
     """Stores and loads the values of one run.
 
     Args:
-        instance: whose record and store.
-        run_id: the run.
-        job: its name.
-        resources: by key, I/O managers among them.
-        project: the assets, for those loaded from outside the plan; None for a job of ops.
-        log: makes the logger that managers write to, for a step and attempt.
-        hold: whether what a user's I/O manager stores is kept at hand too, for who looks at the run afterwards.
+        managers: the run's I/O managers, for values that are not our own store's.
     """
 
-    def __init__(
-        self,
-        instance: Instance,
-        run_id: str,
-        job: str,
-        resources: Mapping[str, Any],
-        project: Project | None,
-        log: Callable[[int, int], Any],
-        hold: bool = False,
-    ) -> None:
-        self.run_id = run_id
-        self._instance, self._resources, self._project = instance, resources, project
-        self.managers = Managers(instance, run_id, job, resources, project, log, hold)
+    def __init__(self, managers: Managers) -> None:
+        self.managers, self.run_id = managers, managers.run_id
+        self._instance, self._resources, self._project = managers.instance, managers.resources, managers.project
+        instance = managers.instance
         self._intermediates, self._assets, self._durable = instance.intermediates, instance.assets, instance.durable
         self._blobs: dict[int, bytes] = {}
         self._blob_bytes = 0
@@ -265,7 +247,7 @@ class Shelf:
 
     def only_here(self, key: str) -> bool:
         """Whether the I/O manager of this key keeps values in the memory of its process."""
-        given = self._resources.recipe(key) if isinstance(self._resources, Opened) else self._resources.get(key)
+        given = self._resources.recipe(key)
         return isinstance(given, InMemoryIOManager)
 
     @property
@@ -282,8 +264,7 @@ class Shelf:
         self._memories, self._own = {}, {}
         self.managers.after_fork()
         self._instance.after_fork()
-        if isinstance(self._resources, Opened):
-            self._resources.after_fork()
+        self._resources.after_fork()
 
     @property
     def storage(self) -> str:
@@ -293,8 +274,7 @@ class Shelf:
     @property
     def given(self) -> Mapping[str, Any]:
         """What was given as resources, which may not be made yet."""
-        opened = self._resources
-        return {key: opened.recipe(key) for key in opened} if isinstance(opened, Opened) else opened
+        return {key: self._resources.recipe(key) for key in self._resources}
 
     def __getstate__(self) -> dict[str, Any]:
         """As it goes to another host: what is at hand here comes with the tasks there."""
@@ -306,13 +286,11 @@ class Shelf:
         Raises:
             ResourceFunctionError: one could not be made.
         """
-        if isinstance(self._resources, Opened):
-            self._resources.make_ready(keys)
+        self._resources.make_ready(keys)
 
     def put_away(self) -> None:
         """At the end of a child: what it made."""
-        if isinstance(self._resources, Opened):
-            self._resources.close()
+        self._resources.close()
 
 
 def _goal(bound: BoundStep) -> str:

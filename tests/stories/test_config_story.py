@@ -98,7 +98,7 @@ def test_mistakes_are_messages(opgraph):
     assert "3 mistakes in the configuration; nothing was run" in said
     assert "Did you mean `limit`?" in said
     assert "Did you mean `table`?" in said
-    assert "`table.fetch.limit` must be a whole number, not `x`" in said
+    assert "`table.fetch.limit` must be a whole number, not the str 'x'" in said
     assert "it must be small" in opgraph("materialize", "-c", "table.fetch.limit=200", code=2)
     assert "`STORY_GONE`" in opgraph("materialize", "-c", 'table.fetch.token={"env": "STORY_GONE"}', code=2)
     assert "no runs" in opgraph("runs").lower()

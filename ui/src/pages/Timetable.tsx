@@ -47,10 +47,10 @@ export function Timetable({ rows, open, run, now, selected, marked, onToggle, on
     // only when another row is chosen: scrolling must stay free while rows come in
   }, [selected]);
 
-  // A run that failed begins at the op that did.
+  // A run that failed begins at the op that did, one that was stopped at what it was at.
   const failed = useRef(false);
   useEffect(() => {
-    const i = rows.findIndex((row) => row.status === "failed" && (row.mapped || !row.expandable));
+    const i = rows.findIndex((row) => (row.status === "failed" || row.status === "interrupted") && (row.mapped || !row.expandable));
     if (i < 0 || failed.current || selected) return;
     failed.current = true;
     setCursor(i);

@@ -19,14 +19,17 @@ class Made:
 
     Args:
         plan: the run's plan.
+        facts: those that are known already, in the order of the log.
     """
 
     __slots__ = ("_state", "keys", "templates")
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, facts: Iterable[tuple[int, AnyFact]] = ()) -> None:
         self._state: State | None = new(programs.compile(plan)) if fans_out(plan) else None
         self.keys = [step.key for step in plan.steps]
         self.templates = list(range(len(plan.steps)))
+        for seq, fact in facts:
+            self.add(seq, fact)
 
     def add(self, seq: int, fact: AnyFact) -> None:
         """Take in one fact, in the order of the log."""
@@ -57,8 +60,6 @@ def past_of(run_id: str, plan: Plan, facts: Iterable[tuple[int, AnyFact]]) -> Pa
     if not fans_out(plan):
         return fold(run_id, plan, facts)
     facts = list(facts)
-    made = Made(plan)
-    for seq, fact in facts:
-        made.add(seq, fact)
+    made = Made(plan, facts)
     keys = ["" if made.is_withdrawn(step) else key for step, key in enumerate(made.keys)]
     return fold(run_id, plan, facts, keys)

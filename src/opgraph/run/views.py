@@ -296,9 +296,7 @@ def lines_of(row: RunRow, facts: Iterable[tuple[int, AnyFact]], lines: Iterable[
     logged = [line for _, line in lines if line.level not in ("STDOUT", "STDERR")]
     if not logged:
         return []
-    made = Made(decode_plan(row.plan))
-    for seq, fact in facts:
-        made.add(seq, fact)
+    made = Made(decode_plan(row.plan), facts)
     levels = logging.getLevelNamesMapping()
     return [
         LogEntry(

@@ -7,10 +7,13 @@ import pytest
 
 from opgraph.declare.asset import AssetsDefinition, asset, graph_asset, graph_multi_asset, multi_asset
 from opgraph.declare.asset_mistakes import SeveralOutputs
+from opgraph.declare.config import Config
+from opgraph.declare.configurable import ConfigurableResource
 from opgraph.declare.graph import graph
 from opgraph.declare.inputs import In, Nothing
 from opgraph.declare.job import job
-from opgraph.declare.mistakes import BadGroup, BadName, collecting
+from opgraph.declare.mapped import NotASpec, map_asset_specs
+from opgraph.declare.mistakes import BadGroup, BadName, GraphTakesContext, WrongType, collecting
 from opgraph.declare.op import op
 from opgraph.declare.outputs import GraphOut, Out
 from opgraph.declare.spec import AssetIn, AssetOut, AssetSpec
@@ -447,3 +450,38 @@ def test_a_missing_return_is_said_once(tmp_path):
     )
     with pytest.raises(SeveralOutputs, match="graph asset `raw__it`"):
         load(locate(str(file)))
+
+
+def test_a_text_is_no_list():
+    """A text where a list is meant is a mistake; its letters are no dependencies, kinds or owners."""
+    for name in ("deps", "kinds", "owners"):
+        with pytest.raises(WrongType, match=f"`{name}` of `asset` is 'abc'"):
+            asset(**{name: "abc"})
+
+
+def test_what_a_graph_s_body_cannot_have():
+    """Configuration and resources are taken by ops; in a graph's body they are a mistake that says so, once."""
+
+    class Limit(Config):
+        most: int = 1
+
+    class Store(ConfigurableResource):
+        url: str = ""
+
+    def limited(config: Limit):
+        return one()
+
+    def stored(store: Store):
+        return plus(store)
+
+    for fn, what in ((limited, "configuration"), (stored, "resource")):
+        with pytest.raises(GraphTakesContext, match=f"has no {what}"):
+            graph_asset(fn)
+        with pytest.raises(GraphTakesContext, match=f"has no {what}"):
+            graph(fn)
+
+
+def test_a_spec_is_mapped_to_a_spec():
+    """A function that makes something else of a spec is a mistake."""
+    with pytest.raises(NotASpec, match=r"returned 5 \(an int\) for `a`"):
+        map_asset_specs(lambda spec: 5, [asset(name="a")(one.compute_fn)])

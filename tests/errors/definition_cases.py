@@ -40,6 +40,7 @@ from opgraph import (
     job,
     load_assets_from_modules,
     load_from_defs_folder,
+    map_asset_specs,
     materialize,
     multi_asset,
     op,
@@ -715,6 +716,14 @@ def left_out(tmp_path):
         "@definitions\ndef defs():\n    return Definitions(assets=[kept])\n"
     )
     load(locate(str(tmp_path / "definitions.py")))
+
+
+@case("declare.mapped.NotASpec")
+def not_a_spec():
+    @asset
+    def it(): ...
+
+    map_asset_specs(lambda spec: None, [it])
 
 
 @case("declare.op.ConfigOfOtherClass")

@@ -260,6 +260,14 @@ def metadata_for_which():
     running(it, TWO)
 
 
+@case("run.mistakes.NoSuchMember")
+def no_such_member():
+    def it(context):
+        return context.asst_key
+
+    running(it, None)
+
+
 @case("run.mistakes.NoAssets")
 def no_assets():
     def it(context):

@@ -238,6 +238,12 @@ def test_what_follows_from_a_mistake_is_not_told():
         materialize([it], run_config={"ops": {"it": {"config": {"number": 3}}}})
 
 
+def test_one_text_is_no_list_of_texts():
+    """A text as the whole configuration is one mistake, not one of each letter."""
+    with pytest.raises(mistakes.WrongType, match="`run_config` must be a dict, a RunConfig or a list of texts"):
+        given("clean.threshold=1")
+
+
 def test_keys_beside_those_that_may_stand():
     """What stands beside `config` and `ops` is told with what was meant, if it is another name; the fix has it."""
     for entry, what, fix in (
@@ -780,7 +786,7 @@ def test_keys_of_a_mapping_are_its_settings():
         ("revenue..x=1", "it is no `key=value`"),
         ("revenu.clean.threshold=1", "Did you mean `revenue`?"),
         ("revenue=1", "the key ends at a graph"),
-        ("@missing.toml", "the file cannot be read"),
+        ("@missing.toml", "no such file"),
     ],
 )
 def test_texts_that_cannot_be_read(text, what):

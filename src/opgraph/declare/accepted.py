@@ -37,7 +37,7 @@ def _is_names(value: Any) -> bool:
 
 
 def _is_listed(value: Any) -> bool:
-    return isinstance(value, (list, tuple, Iterable))  # as above
+    return not isinstance(value, str) and isinstance(value, (list, tuple, Iterable))  # as above
 
 
 def _is_flag(value: Any) -> bool:

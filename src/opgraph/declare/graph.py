@@ -33,7 +33,7 @@ from opgraph.declare.mistakes import (
 )
 from opgraph.declare.op import OpDefinition
 from opgraph.declare.outputs import GraphOut, Out
-from opgraph.declare.run_config import checked_config
+from opgraph.declare.run_config import checked_config, is_config_type
 from opgraph.declare.signatures import GraphDecorator, P, T
 from opgraph.declare.unsupported import refuse
 from opgraph.declare.wires import FromInput, FromNode
@@ -69,6 +69,11 @@ def composed(
     takes_context = body.takes_context and body.all_params[0] != "_"
     if takes_context:
         report(GraphTakesContext(owner, body.all_params[0], where=source))
+    others = dict.fromkeys(body.resources, "resource")
+    if body.config is not None and is_config_type(body.config[1]):
+        others["config"] = "configuration"
+    for key, what in others.items():
+        report(GraphTakesContext(owner, key, what=what, where=source))
     if body.var_positional:
         report(PositionalRest(owner, where=source))
     params = body.all_params
@@ -91,7 +96,7 @@ def composed(
     returns = _returns(owner, source, returned, out)
     used = composition.used | {wire.name for wire in returns.values() if isinstance(wire, FromInput)}
     for key in params:
-        if key not in used and not (takes_context and key == params[0]):
+        if key not in used and key not in others and not (takes_context and key == params[0]):
             report(UnusedInput(owner, key, where=source))
     return made(
         GraphDefinition,

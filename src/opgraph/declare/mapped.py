@@ -4,12 +4,25 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from opgraph.declare.frozen import replaced
+from opgraph.declare.mistakes import given_as
 from opgraph.declare.spec import AssetSpec
-from opgraph.errors import InvariantViolationError, Source
+from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Source
 from opgraph.keys import AssetKey
 
 if TYPE_CHECKING:
     from opgraph.declare.assets_definition import AssetsDefinition
+
+
+class NotASpec(InvalidDefinitionError, TypeError):
+    """A function that changes specs made something else of one."""
+
+    def __init__(self, key: AssetKey, got: object, *, where: Source | None) -> None:
+        self.key, self.got = key, got
+        super().__init__(
+            f"the function given to `map_asset_specs` returned {given_as(got)} for `{key.text}`",
+            where=where,
+            fix="return a spec: `spec.replace_attributes(...)` is one with changes",
+        )
 
 
 class ArgumentNotADep(InvariantViolationError):
@@ -44,6 +57,9 @@ def map_asset_specs(fn: Callable[[AssetSpec], AssetSpec], iterable: Iterable[Any
 def mapped(definition: "AssetsDefinition", fn: Callable[[AssetSpec], AssetSpec]) -> "AssetsDefinition":
     """A definition with what is said of its assets changed by a function."""
     changed = {key: fn(spec) for key, spec in definition.specs_by_key.items()}
+    for key, made in changed.items():
+        if not isinstance(made, AssetSpec):  # pyright: ignore[reportUnnecessaryIsInstance] - users' data
+            raise NotASpec(key, made, where=Source.of_caller())
     arguments = {key: name for name, key in definition.argument_keys.items()}
     for key, spec in changed.items():
         before = {dep.asset_key for dep in definition.specs_by_key[key].deps}

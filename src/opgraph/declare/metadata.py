@@ -49,7 +49,8 @@ class MetadataValue(Compared):
     value: Any
 
     def __repr__(self) -> str:
-        code = type(self).__init__.__code__
+        made: Any = type(self).__init__
+        code = getattr(made, "__wrapped__", made).__code__  # of a public class it is wrapped
         told = (f"{name}={getattr(self, name)!r}" for name in code.co_varnames[1 : code.co_argcount])
         return f"{type(self).__name__}({', '.join(told)})"
 

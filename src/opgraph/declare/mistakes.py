@@ -488,15 +488,14 @@ class UnusedInput(InvalidDefinitionError):
 
 
 class GraphTakesContext(InvalidDefinitionError):
-    """A graph's body that takes a context."""
+    """A graph's body that takes a context, or configuration, or a resource."""
 
-    def __init__(self, owner: str, name: str, *, where: Source) -> None:
-        self.owner = owner
-        self.name = name
+    def __init__(self, owner: str, name: str, *, what: str = "context", where: Source) -> None:
+        self.owner, self.name, self.what_it_is = owner, name, what
         super().__init__(
-            f"{owner} takes a parameter `{name}`: a graph's body has no context, because it does not run in a run",
+            f"{owner} takes a parameter `{name}`: a graph's body has no {what}, because it does not run in a run",
             where=where,
-            fix="take the context in the ops that need it",
+            fix=f"take the {what} in the ops that need it",
         )
 
 

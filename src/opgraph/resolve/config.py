@@ -92,9 +92,12 @@ class Settings:
         self._given: dict[str, Any] = {}  # by step key, fitted
         self._bad: set[str] = set()  # keys of steps, and of graphs, whose configuration has problems already
         self.inputs_by_step: dict[str, Tree] = {}
-        if isinstance(given, Sequence):
+        if isinstance(given, str):
+            self.problems.append(WrongType("run_config", "a dict, a RunConfig or a list of texts", given, None))
+        elif isinstance(given, Sequence):
             takes = defaults.takes if isinstance(defaults, ConfigMapping) else None
             given = flat(given, roots, takes=takes, problems=self.problems)
+        given = None if isinstance(given, str) else given
         if recorded:
             given = laid_over(recorded, given.parts() if isinstance(given, RunConfig) else dict(given or {}))
         self.recorded: dict[str, Any]

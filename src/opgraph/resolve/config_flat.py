@@ -92,7 +92,7 @@ def _file(text: str) -> dict[str, Any]:
         data = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise BadConfigText(text, f"the file cannot be read: {why}", "name a file that is there") from None
+        raise BadConfigText(text, f"{why[:1].lower()}{why[1:]}", "name a file that is there") from None
     try:
         tree = json.loads(data) if path.suffix == ".json" else tomllib.loads(data)
     except ValueError as error:

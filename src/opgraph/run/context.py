@@ -505,7 +505,9 @@ class OpExecutionContext(Context):
                 raise UnpartitionedError(name)
             if name in _OF_RUNS and self._load is None:
                 raise mistakes.NotInTests(name, self._side.builder or "build_op_context")
-            raise AttributeError(f"{type(self).__name__} has no '{name}'", name=name)
+            if name.startswith("_"):  # asked for by Python and by tools, to see whether it is there
+                raise AttributeError(f"{type(self).__name__} has no '{name}'", name=name)
+            raise mistakes.NoSuchMember(type(self).__name__, name, [each for each in dir(self) if each[0] != "_"])
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._step_key or self._name}>"

@@ -7,6 +7,7 @@ Those of outputs are `InvariantViolationError`s, as users know them; a required 
 from collections.abc import Iterable, Sequence
 
 from opgraph.errors import (
+    Error,
     InvalidInvocationError,
     InvariantViolationError,
     Mistake,
@@ -274,6 +275,16 @@ class NoAssets(Mistake, InvalidPropertyError):
     member: str
     says = "`context.{member}` was read in `{op}`, which belongs to no asset: it does not have an assets definition"
     mend = "ask `context.has_assets_def` first"
+
+
+class NoSuchMember(Error, AttributeError):
+    """A context was asked for something that no context has."""
+
+    def __init__(self, owner: str, member: str, known: Sequence[str]) -> None:
+        self.owner, self.member = owner, member
+        super().__init__(
+            f"{owner} has no '{member}'", fix=_meant(member, known) + f"`help({owner})` lists what there is"
+        )
 
 
 class NotInTests(Mistake, InvalidPropertyError):

@@ -91,7 +91,7 @@ def _file(text: str) -> dict[str, Any]:
     try:
         data = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        why = (error.strerror or "it cannot be read") if isinstance(error, OSError) else "it is no text"
         raise BadConfigText(text, f"{why[:1].lower()}{why[1:]}", "name a file that is there") from None
     try:
         tree = json.loads(data) if path.suffix == ".json" else tomllib.loads(data)

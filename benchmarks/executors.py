@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from opgraph import Definitions, Instance, graph_asset, op
-from opgraph.declare.executor import (
+from opgraph.declare.project.executor import (
     ExecutorChoice,
     dask_executor,
     in_process_executor,

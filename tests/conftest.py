@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from opgraph.declare import secrets
+from opgraph.declare.settings import secrets
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts what runs in the background so; we test Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -15,83 +15,83 @@ __version__ = "0.1.0"
 
 # Which module holds which public names. `__init__.pyi` says the same to type checkers; a test compares the two.
 _HOMES: dict[str, tuple[str, ...]] = {
-    "opgraph.declare.op": (
+    "opgraph.declare.ops.op": (
         "OpDefinition",
         "op",
     ),
-    "opgraph.declare.inputs": (
+    "opgraph.declare.ops.inputs": (
         "GraphIn",
         "In",
         "Nothing",
     ),
-    "opgraph.declare.outputs": (
+    "opgraph.declare.ops.outputs": (
         "GraphOut",
         "Out",
         "Output",
     ),
-    "opgraph.declare.dynamic": (
+    "opgraph.declare.ops.dynamic": (
         "DynamicOut",
         "DynamicOutput",
     ),
-    "opgraph.declare.graph": ("graph",),
-    "opgraph.declare.config": (
+    "opgraph.declare.graphs.graph": ("graph",),
+    "opgraph.declare.settings.config": (
         "Config",
         "PermissiveConfig",
     ),
-    "opgraph.declare.env": ("EnvVar",),
-    "opgraph.declare.run_config": (
+    "opgraph.declare.settings.env": ("EnvVar",),
+    "opgraph.declare.settings.run_config": (
         "ConfigMapping",
         "RunConfig",
         "config_mapping",
     ),
-    "opgraph.declare.wiring": (
+    "opgraph.declare.graphs.wiring": (
         "DependencyDefinition",
         "InputMapping",
         "MultiDependencyDefinition",
         "NodeInvocation",
         "OutputMapping",
     ),
-    "opgraph.declare.retry": (
+    "opgraph.declare.ops.retry": (
         "Backoff",
         "Jitter",
         "RetryPolicy",
     ),
-    "opgraph.declare.hooks": (
+    "opgraph.declare.ops.hooks": (
         "HookExecutionResult",
         "failure_hook",
         "success_hook",
     ),
-    "opgraph.run.hooks": (
+    "opgraph.run.step.hooks": (
         "HookContext",
         "build_hook_context",
     ),
-    "opgraph.declare.job": (
+    "opgraph.declare.graphs.job": (
         "define_asset_job",
         "job",
     ),
-    "opgraph.declare.asset": (
+    "opgraph.declare.assets.asset": (
         "asset",
         "graph_asset",
         "graph_multi_asset",
         "multi_asset",
     ),
-    "opgraph.declare.assets_definition": ("AssetsDefinition",),
+    "opgraph.declare.assets.assets_definition": ("AssetsDefinition",),
     "opgraph.keys": ("AssetKey",),
-    "opgraph.declare.spec": (
+    "opgraph.declare.assets.spec": (
         "AssetDep",
         "AssetIn",
         "AssetOut",
         "AssetSpec",
         "SourceAsset",
     ),
-    "opgraph.declare.selection": ("AssetSelection",),
-    "opgraph.declare.materialization": (
+    "opgraph.declare.assets.selection": ("AssetSelection",),
+    "opgraph.declare.ops.materialization": (
         "AssetMaterialization",
         "AssetObservation",
         "DataVersion",
         "MaterializeResult",
     ),
-    "opgraph.declare.mapped": ("map_asset_specs",),
+    "opgraph.declare.assets.mapped": ("map_asset_specs",),
     "opgraph.declare.metadata": (
         "BoolMetadataValue",
         "DagsterAssetMetadataValue",
@@ -121,7 +121,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "TableRecord",
         "TableSchema",
     ),
-    "opgraph.declare.definitions": ("Definitions",),
+    "opgraph.declare.project.definitions": ("Definitions",),
     "opgraph.operate.api": (
         "execute_job",
         "materialize",
@@ -137,8 +137,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "mem_io_manager",
     ),
     "opgraph.values.upath": ("UPathIOManager",),
-    "opgraph.run.io_managers": ("ConfigurableIOManager",),
-    "opgraph.run.build_contexts": (
+    "opgraph.run.store.io_managers": ("ConfigurableIOManager",),
+    "opgraph.run.call.build_contexts": (
         "build_asset_context",
         "build_init_resource_context",
         "build_input_context",
@@ -147,9 +147,9 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "build_resources",
     ),
     "opgraph.resolve.resources": ("with_resources",),
-    "opgraph.declare.recipe": ("InitResourceContext",),
-    "opgraph.declare.resource_param": ("ResourceParam",),
-    "opgraph.declare.resource": (
+    "opgraph.declare.settings.recipe": ("InitResourceContext",),
+    "opgraph.declare.settings.resource_param": ("ResourceParam",),
+    "opgraph.declare.settings.resource": (
         "IOManagerDefinition",
         "ResourceDefinition",
         "input_manager",
@@ -157,7 +157,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "make_values_resource",
         "resource",
     ),
-    "opgraph.declare.configurable": (
+    "opgraph.declare.settings.configurable": (
         "ConfigurableIOManagerFactory",
         "ConfigurableResource",
         "ResourceDependency",
@@ -166,11 +166,11 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "InputContext",
         "OutputContext",
     ),
-    "opgraph.run.context": (
+    "opgraph.run.call.context": (
         "AssetExecutionContext",
         "OpExecutionContext",
     ),
-    "opgraph.declare.graph_definition": (
+    "opgraph.declare.graphs.graph_definition": (
         "GraphDefinition",
         "JobDefinition",
     ),
@@ -179,23 +179,23 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "opgraph.run.captured": ("get_logger",),
     "opgraph.run.mistakes": ("InvalidPropertyError",),
     "opgraph.run.types": ("TypeCheckDidNotPass",),
-    "opgraph.run.views": (
+    "opgraph.run.report.views": (
         "EventRecordsFilter",
         "Run",
         "RunRecord",
         "RunsFilter",
     ),
     "opgraph.events": ("RunStatus",),
-    "opgraph.run.event": (
+    "opgraph.run.report.event": (
         "Event",
         "EventType",
     ),
-    "opgraph.declare.reconstruct": (
+    "opgraph.declare.project.reconstruct": (
         "build_reconstructable_job",
         "reconstructable",
     ),
-    "opgraph.declare.reexecution": ("ReexecutionOptions",),
-    "opgraph.declare.executor": (
+    "opgraph.declare.project.reexecution": ("ReexecutionOptions",),
+    "opgraph.declare.project.executor": (
         "Executor",
         "async_executor",
         "dask_executor",
@@ -204,7 +204,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "multiprocess_executor",
         "threads_executor",
     ),
-    "opgraph.declare.folders": (
+    "opgraph.declare.project.folders": (
         "definitions",
         "file_relative_path",
         "load_definitions_from_current_module",
@@ -214,7 +214,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "load_definitions_from_package_name",
         "load_from_defs_folder",
     ),
-    "opgraph.declare.load": (
+    "opgraph.declare.project.load": (
         "load_assets_from_current_module",
         "load_assets_from_modules",
         "load_assets_from_package_module",

@@ -32,7 +32,7 @@ from opgraph.operate import execute
 from opgraph.operate.execute import resume
 from opgraph.plan.model import decode_plan
 from opgraph.run.instance import Instance
-from opgraph.run.made import Made
+from opgraph.run.report.made import Made
 
 EXECUTORS = ("in_process", "threads", "async", "processes", "dask")
 SEVERAL = {

@@ -6,7 +6,7 @@ import pytest
 
 import opgraph
 from opgraph.declare.arguments import WrongArguments
-from opgraph.declare.asset_mistakes import UnknownParameter
+from opgraph.declare.assets.asset_mistakes import UnknownParameter
 from opgraph.declare.mistakes import collecting
 
 ASKED = [

@@ -6,18 +6,18 @@ import time
 
 import pytest
 
-from opgraph.declare.asset import AssetsDefinition, asset, graph_asset, graph_multi_asset, multi_asset
-from opgraph.declare.definitions import Definitions
-from opgraph.declare.graph import graph
-from opgraph.declare.hooks import success_hook
-from opgraph.declare.inputs import In, Nothing
-from opgraph.declare.job import define_asset_job, job
-from opgraph.declare.load import load_assets_from_package_name
+from opgraph.declare.assets.asset import AssetsDefinition, asset, graph_asset, graph_multi_asset, multi_asset
+from opgraph.declare.assets.spec import AssetIn, AssetOut, AssetSpec
+from opgraph.declare.graphs.graph import graph
+from opgraph.declare.graphs.job import define_asset_job, job
+from opgraph.declare.graphs.wires import FanIn, FromInput, FromNode, Value
 from opgraph.declare.metadata import MetadataValue, from_wire, to_wire
-from opgraph.declare.op import op
-from opgraph.declare.outputs import GraphOut, Out
-from opgraph.declare.spec import AssetIn, AssetOut, AssetSpec
-from opgraph.declare.wires import FanIn, FromInput, FromNode, Value
+from opgraph.declare.ops.hooks import success_hook
+from opgraph.declare.ops.inputs import In, Nothing
+from opgraph.declare.ops.op import op
+from opgraph.declare.ops.outputs import GraphOut, Out
+from opgraph.declare.project.definitions import Definitions
+from opgraph.declare.project.load import load_assets_from_package_name
 from opgraph.errors import InvalidDefinitionError, InvariantViolationError
 from opgraph.keys import AssetKey
 
@@ -247,10 +247,10 @@ def test_load_from_package(tmp_path, monkeypatch):
     package = tmp_path / "declared_pkg"
     package.mkdir()
     (package / "__init__.py").write_text("")
-    (package / "up.py").write_text("from opgraph.declare.asset import asset\n@asset\ndef up(ext): ...\n")
+    (package / "up.py").write_text("from opgraph.declare.assets.asset import asset\n@asset\ndef up(ext): ...\n")
     (package / "down.py").write_text(
         textwrap.dedent("""
-            from opgraph.declare.asset import asset
+            from opgraph.declare.assets.asset import asset
             from declared_pkg.up import up
             @asset
             def down(up): ...

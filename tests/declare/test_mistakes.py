@@ -5,19 +5,19 @@ import re
 
 import pytest
 
-from opgraph.declare.asset import AssetsDefinition, asset, graph_asset, graph_multi_asset, multi_asset
-from opgraph.declare.asset_mistakes import SeveralOutputs
-from opgraph.declare.config import Config
-from opgraph.declare.configurable import ConfigurableResource
-from opgraph.declare.graph import graph
-from opgraph.declare.inputs import In, Nothing
-from opgraph.declare.job import job
-from opgraph.declare.mapped import NotASpec, map_asset_specs
+from opgraph.declare.assets.asset import AssetsDefinition, asset, graph_asset, graph_multi_asset, multi_asset
+from opgraph.declare.assets.asset_mistakes import SeveralOutputs
+from opgraph.declare.assets.mapped import NotASpec, map_asset_specs
+from opgraph.declare.assets.spec import AssetIn, AssetOut, AssetSpec
+from opgraph.declare.graphs.graph import graph
+from opgraph.declare.graphs.job import job
+from opgraph.declare.graphs.wiring_mistakes import BodyThatRuns
 from opgraph.declare.mistakes import BadGroup, BadName, GraphTakesContext, WrongType, collecting
-from opgraph.declare.op import op
-from opgraph.declare.outputs import GraphOut, Out
-from opgraph.declare.spec import AssetIn, AssetOut, AssetSpec
-from opgraph.declare.wiring_mistakes import BodyThatRuns
+from opgraph.declare.ops.inputs import In, Nothing
+from opgraph.declare.ops.op import op
+from opgraph.declare.ops.outputs import GraphOut, Out
+from opgraph.declare.settings.config import Config
+from opgraph.declare.settings.configurable import ConfigurableResource
 from opgraph.errors import InvalidDefinitionError
 from opgraph.operate.project import load, locate
 

@@ -47,7 +47,7 @@ from opgraph import (
     resource,
     success_hook,
 )
-from opgraph.declare.wiring import DependencyDefinition
+from opgraph.declare.graphs.wiring import DependencyDefinition
 from opgraph.operate.project import load, locate
 from opgraph.run.instance import Instance
 
@@ -190,36 +190,36 @@ def repeated_dep():
     def it(): ...
 
 
-@case("declare.asset_mistakes.ManagerTwice")
+@case("declare.assets.asset_mistakes.ManagerTwice")
 def manager_twice():
     @asset(io_manager_def=object(), io_manager_key="x")
     def it(): ...
 
 
-@case("declare.asset_mistakes.NoSuchName")
+@case("declare.assets.asset_mistakes.NoSuchName")
 def unknown_output_name():
     AssetsDefinition.from_op(one, keys_by_output_name={"reslt": "a"})
 
 
-@case("declare.asset_mistakes.OneKeyTwice")
+@case("declare.assets.asset_mistakes.OneKeyTwice")
 def one_key_twice():
     @multi_asset(outs={"a": AssetOut(key="x"), "b": AssetOut(key="x")})
     def it(): ...
 
 
-@case("declare.asset_mistakes.NoAssets")
+@case("declare.assets.asset_mistakes.NoAssets")
 def no_assets():
     @multi_asset()
     def it(): ...
 
 
-@case("declare.asset_mistakes.OutsAndSpecs")
+@case("declare.assets.asset_mistakes.OutsAndSpecs")
 def outs_and_specs():
     @multi_asset(outs={"a": AssetOut()}, specs=[AssetSpec("b")])
     def it(): ...
 
 
-@case("declare.asset_mistakes.UnknownInternalDep")
+@case("declare.assets.asset_mistakes.UnknownInternalDep")
 def internal_dep():
     @multi_asset(outs={"a": AssetOut()}, internal_asset_deps={"a": {AssetSpec("z").key}})
     def it(): ...
@@ -365,14 +365,14 @@ def outputs_unnamed():
         return one(), one()
 
 
-@case("declare.asset_mistakes.SeveralOutputs")
+@case("declare.assets.asset_mistakes.SeveralOutputs")
 def graph_asset_without_output():
     @graph_asset
     def it():
         one()
 
 
-@case("declare.wiring_mistakes.UnpackedOtherwise")
+@case("declare.graphs.wiring_mistakes.UnpackedOtherwise")
 def too_many_unpacked():
     @graph
     def it():
@@ -380,7 +380,7 @@ def too_many_unpacked():
         return a
 
 
-@case("declare.wiring_mistakes.AssetCalled")
+@case("declare.graphs.wiring_mistakes.AssetCalled")
 def asset_called():
     @asset
     def orders():
@@ -396,27 +396,27 @@ def ops_of_definitions_replaced():
     replacing.replace_ops(Definitions(), {"one": lambda: 1})
 
 
-@case("declare.wiring_mistakes.NotANode")
+@case("declare.graphs.wiring_mistakes.NotANode")
 def not_a_node():
     GraphDefinition("it", node_defs=[print])
 
 
-@case("declare.wiring_mistakes.NotDependencies")
+@case("declare.graphs.wiring_mistakes.NotDependencies")
 def not_dependencies():
     GraphDefinition("it", node_defs=[one], dependencies=5)
 
 
-@case("declare.wiring_mistakes.NoSuchNode")
+@case("declare.graphs.wiring_mistakes.NoSuchNode")
 def no_such_node():
     GraphDefinition("it", node_defs=[one], dependencies={"ones": {}})
 
 
-@case("declare.wiring_mistakes.NoSuchOutput")
+@case("declare.graphs.wiring_mistakes.NoSuchOutput")
 def no_such_wired_output():
     GraphDefinition("it", node_defs=[one, plus], dependencies={"plus": {"x": DependencyDefinition("one", "all")}})
 
 
-@case("declare.wiring_mistakes.NodesInCircle")
+@case("declare.graphs.wiring_mistakes.NodesInCircle")
 def nodes_in_circle():
     GraphDefinition("it", node_defs=[plus], dependencies={"plus": {"x": DependencyDefinition("plus")}})
 
@@ -424,22 +424,22 @@ def nodes_in_circle():
 # -- definitions --------------------------------------------------------------
 
 
-@case("declare.asset_mistakes.NotAnAsset")
+@case("declare.assets.asset_mistakes.NotAnAsset")
 def not_an_asset():
     Definitions(assets=[lambda: 1])
 
 
-@case("declare.definitions.MergeConflict")
+@case("declare.project.definitions.MergeConflict")
 def merge_conflict():
     Definitions.merge(Definitions(resources={"db": 1}), Definitions(resources={"db": 2}))
 
 
-@case("declare.definitions.ReservedName")
+@case("declare.project.definitions.ReservedName")
 def reserved_name():
     Definitions.validate_loadable(Definitions(jobs=[define_asset_job("__ASSET_JOB")]))
 
 
-@case("declare.selection_words.InvalidSelectionError")
+@case("declare.assets.selection_words.InvalidSelectionError")
 def unreadable_selection():
     define_asset_job("nightly", selection="raw or (kind:csv")
 
@@ -604,13 +604,13 @@ def nothing_selected():
     materialize([bounds], selection="group:reports")
 
 
-@case("declare.layout_mistakes.DepsBesideSpecs")
+@case("declare.assets.layout_mistakes.DepsBesideSpecs")
 def deps_beside_specs():
     @multi_asset(specs=[AssetSpec("low"), AssetSpec("high")], deps=["rows"])
     def it(): ...
 
 
-@case("declare.layout_mistakes.InputsOfNoSpec")
+@case("declare.assets.layout_mistakes.InputsOfNoSpec")
 def inputs_of_no_spec():
     @multi_asset(specs=[AssetSpec("low", deps=["rows"]), AssetSpec("high")])
     def it(rows, row): ...
@@ -650,7 +650,7 @@ def takes_its_own():
     materialize([it, between], selection="first or between")
 
 
-@case("declare.layout_mistakes.InputsOfNoOutput")
+@case("declare.assets.layout_mistakes.InputsOfNoOutput")
 def inputs_of_no_output():
     @multi_asset(outs={"flights": AssetOut()}, internal_asset_deps={"flights": set()})
     def it(airports):
@@ -695,20 +695,20 @@ def failed_at_import(tmp_path):
     load(locate(str(tmp_path / "definitions.py")))
 
 
-@case("declare.asset_mistakes.UnknownParameter")
+@case("declare.assets.asset_mistakes.UnknownParameter")
 def unknown_parameter():
     @asset(grp="reports")
     def it(): ...
 
 
-@case("declare.wiring_mistakes.BodyThatRuns")
+@case("declare.graphs.wiring_mistakes.BodyThatRuns")
 def async_body():
     @graph_asset
     async def it():
         return one()
 
 
-@case("declare.folders.LeftOut")
+@case("declare.project.folders.LeftOut")
 def left_out(tmp_path):
     (tmp_path / "definitions.py").write_text(
         "from opgraph import Definitions, asset, definitions\n\n\n"
@@ -718,7 +718,7 @@ def left_out(tmp_path):
     load(locate(str(tmp_path / "definitions.py")))
 
 
-@case("declare.mapped.NotASpec")
+@case("declare.assets.mapped.NotASpec")
 def not_a_spec():
     @asset
     def it(): ...
@@ -726,7 +726,7 @@ def not_a_spec():
     map_asset_specs(lambda spec: None, [it])
 
 
-@case("declare.op.ConfigOfOtherClass")
+@case("declare.ops.op.ConfigOfOtherClass")
 def config_of_other_class():
     class Limit:
         most: int = 3
@@ -741,7 +741,7 @@ def no_parentheses():
     def it(): ...
 
 
-@case("declare.config.BadFields")
+@case("declare.settings.config.BadFields")
 def bad_fields(tmp_path):
     (tmp_path / "definitions.py").write_text(
         "from opgraph import Config, ConfigurableResource\n\n\n"
@@ -777,21 +777,21 @@ def graph_replaced():
 # -- configuration and resources that are declared ------------------------------
 
 
-@case("declare.resource.TooManyParameters")
+@case("declare.settings.resource.TooManyParameters")
 def too_many_parameters():
     @resource
     def it(context, region):
         return region
 
 
-@case("declare.run_config.MappingTakesOne")
+@case("declare.settings.run_config.MappingTakesOne")
 def mapping_takes_one():
     @config_mapping
     def it(low, high):
         return {}
 
 
-@case("declare.run_config.MappingSaysTwice")
+@case("declare.settings.run_config.MappingSaysTwice")
 def mapping_says_twice():
     class Strict(Config):
         strict: bool
@@ -883,12 +883,12 @@ def unknown_input_value():
     doubled.execute_in_process(input_values={"numbers": 1, "number": 2})
 
 
-@case("declare.assets_definition.NothingDefined")
+@case("declare.assets.assets_definition.NothingDefined")
 def nothing_defined():
     AssetsDefinition()
 
 
-@case("declare.folders.NotDefinitions")
+@case("declare.project.folders.NotDefinitions")
 def not_definitions():
     @definitions
     def defs():
@@ -897,7 +897,7 @@ def not_definitions():
     defs()
 
 
-@case("declare.folders.NoDefsFolder")
+@case("declare.project.folders.NoDefsFolder")
 def no_defs_folder(tmp_path):
     load_from_defs_folder(path_within_project=tmp_path / "definitions.py")
 
@@ -908,19 +908,19 @@ def bad_tag_value():
     def it(): ...
 
 
-@case("declare.op.ContextNotFirst")
+@case("declare.ops.op.ContextNotFirst")
 def context_not_first():
     @op
     def it(rows, context): ...
 
 
-@case("declare.op.DefaultOfOtherType")
+@case("declare.ops.op.DefaultOfOtherType")
 def default_of_other_type():
     @op(ins={"limit": In(int, default_value="10")})
     def it(limit): ...
 
 
-@case("declare.op.AnnotationNotOutputs")
+@case("declare.ops.op.AnnotationNotOutputs")
 def annotation_not_outputs():
     @op(out={"a": Out(), "b": Out()})
     def it() -> tuple[int, int, int]: ...
@@ -934,26 +934,26 @@ def many():
     yield DynamicOutput(1, mapping_key="one")
 
 
-@case("declare.fan_mistakes.BadMappingKey")
+@case("declare.graphs.fan_mistakes.BadMappingKey")
 def bad_mapping_key():
     DynamicOutput(1, mapping_key="2024/05")
 
 
-@case("declare.fan_mistakes.OneDynamicOutput")
+@case("declare.graphs.fan_mistakes.OneDynamicOutput")
 def one_dynamic_output():
     @op
     def it() -> DynamicOutput[int]:
         return DynamicOutput(1, mapping_key="one")
 
 
-@case("declare.fan_mistakes.NotUnpacked")
+@case("declare.graphs.fan_mistakes.NotUnpacked")
 def not_unpacked():
     @graph
     def whole():
         plus(many())
 
 
-@case("declare.fan_mistakes.OutOfItsMap")
+@case("declare.graphs.fan_mistakes.OutOfItsMap")
 def out_of_its_map():
     @graph
     def whole():
@@ -967,14 +967,14 @@ def bad_step_tag():
     materialize([asset(name="revenue", op_tags={"opgraph/timeout": "soon"})(lambda: 1)])
 
 
-@case("declare.fan_mistakes.TwoFanOuts")
+@case("declare.graphs.fan_mistakes.TwoFanOuts")
 def two_fan_outs():
     @graph
     def whole():
         many().map(lambda x: many().map(lambda y: plus([x, y])))
 
 
-@case("declare.fan_mistakes.CollectsItsOwn")
+@case("declare.graphs.fan_mistakes.CollectsItsOwn")
 def collects_its_own():
     @graph
     def whole():
@@ -982,7 +982,7 @@ def collects_its_own():
         values.map(lambda x: plus([x, values.collect()]))
 
 
-@case("declare.fan_mistakes.NothingToUnpack")
+@case("declare.graphs.fan_mistakes.NothingToUnpack")
 def nothing_to_unpack():
     @graph
     def whole():
@@ -998,19 +998,19 @@ def fan_out_as_asset():
     materialize([whole])
 
 
-@case("declare.retry.NoDelay")
+@case("declare.ops.retry.NoDelay")
 def no_delay():
     RetryPolicy(max_retries=3, backoff=Backoff.EXPONENTIAL)
 
 
-@case("declare.hooks.HookParameters")
+@case("declare.ops.hooks.HookParameters")
 def hook_parameters():
     @success_hook
     def tell(context, message):
         return None
 
 
-@case("declare.hooks.HookNeedsResource")
+@case("declare.ops.hooks.HookNeedsResource")
 def hook_needs_resource():
     @success_hook(required_resource_keys={"chat"})
     def tell(context):
@@ -1019,7 +1019,7 @@ def hook_needs_resource():
     tell(build_hook_context())
 
 
-@case("declare.asset_mistakes.NoPart")
+@case("declare.assets.asset_mistakes.NoPart")
 def no_part():
     @multi_asset(outs={"early": AssetOut(), "late": AssetOut()})
     def it():
@@ -1028,7 +1028,7 @@ def no_part():
     it.subset_for({"late"})
 
 
-@case("declare.op.BareResource")
+@case("declare.ops.op.BareResource")
 def bare_resource():
     class Warehouse(ResourceDefinition): ...
 
@@ -1036,7 +1036,7 @@ def bare_resource():
     def read(warehouse: Warehouse): ...
 
 
-@case("declare.load.GroupTwice")
+@case("declare.project.load.GroupTwice")
 def group_twice():
     module = ModuleType("flights")
 

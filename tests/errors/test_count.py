@@ -16,9 +16,9 @@ FAULTS = {
     "engine.program.BrokenPlanError",
     "engine.story.EngineError",
     "resolve.mistakes.GraphCycle",  # neither a graph's body nor `dependencies` can make one
-    "run.binding.StepGone",
-    "run.queue.StuckRun",
-    "run.missing.NoSuchManager",  # found before anything runs, as `resolve.mistakes.MissingIOManager`
+    "run.call.binding.StepGone",
+    "run.driving.queue.StuckRun",
+    "run.store.missing.NoSuchManager",  # found before anything runs, as `resolve.mistakes.MissingIOManager`
 }
 
 

@@ -42,7 +42,7 @@ def test_message(name, tmp_path):
 DECLARED = [
     name
     for name in CASES
-    if name.startswith(("declare.mistakes.", "declare.asset_mistakes.")) and not name.endswith(".NotAFunction")
+    if name.startswith(("declare.mistakes.", "declare.assets.asset_mistakes.")) and not name.endswith(".NotAFunction")
 ]
 
 

@@ -224,7 +224,7 @@ def which_asset():
     materialize([it])
 
 
-@case("run.outputs.UnselectedAssetCame")
+@case("run.step.outputs.UnselectedAssetCame")
 def unselected_came():
     @op(out={"low": Out(is_required=False), "high": Out(is_required=False)})
     def split():
@@ -368,7 +368,7 @@ def missing_arguments():
     it()
 
 
-@case("declare.resource.NeedsAContext")
+@case("declare.settings.resource.NeedsAContext")
 def needs_a_context():
     @resource(required_resource_keys={"region"})
     def it(context):
@@ -377,7 +377,7 @@ def needs_a_context():
     it(None)
 
 
-@case("declare.resource.WrongResourceCall")
+@case("declare.settings.resource.WrongResourceCall")
 def wrong_resource_call():
     @resource
     def it(context): ...
@@ -407,7 +407,7 @@ def not_yet():
     def it(): ...
 
 
-@case("declare.mapped.ArgumentNotADep")
+@case("declare.assets.mapped.ArgumentNotADep")
 def argument_not_a_dep():
     @asset
     def it(rows): ...
@@ -415,7 +415,7 @@ def argument_not_a_dep():
     map_asset_specs(lambda spec: spec.replace_attributes(deps=[]), [it])
 
 
-@case("declare.spec.OtherDependency")
+@case("declare.assets.spec.OtherDependency")
 def other_dependency():
     AssetSpec("a", deps=["b"]).merge_attributes(deps=[AssetDep("b", metadata={"x": 1})])
 
@@ -460,12 +460,12 @@ def downstream(upstream):
     return sum(upstream)
 
 
-@case("run.missing.NeverMaterialized")
+@case("run.store.missing.NeverMaterialized")
 def never_materialized():
     materialize([upstream, downstream], selection="downstream")
 
 
-@case("run.missing.AssetValueLost")
+@case("run.store.missing.AssetValueLost")
 def asset_value_lost(tmp_path):
     with Instance(tmp_path) as instance:
         materialize([upstream], instance=instance)
@@ -475,7 +475,7 @@ def asset_value_lost(tmp_path):
         materialize([upstream, downstream], instance=instance, selection="downstream")
 
 
-@case("run.missing.NoStoredValue")
+@case("run.store.missing.NoStoredValue")
 def no_stored_value():
     @asset
     def marker() -> None: ...
@@ -538,12 +538,12 @@ def no_output():
     whole.execute_in_process().output_for_node("it", "low")
 
 
-@case("run.event.WrongEvent")
+@case("run.report.event.WrongEvent")
 def wrong_event():
     done().all_events[0].step_materialization_data  # noqa: B018
 
 
-@case("run.event.NoSuchEvent")
+@case("run.report.event.NoSuchEvent")
 def no_such_event():
     done().get_run_failure_event() if hasattr(done(), "get_run_failure_event") else done().filter_events(EventType)
 
@@ -928,17 +928,17 @@ def bad_config_text():
     execute.materialize(Definitions(assets=[it]), instance=Instance.ephemeral(), config=["it.threshold"])
 
 
-@case("declare.env.EnvVarNotSet")
+@case("declare.settings.env.EnvVarNotSet")
 def env_not_set():
     configured(unit=EnvVar("OPGRAPH_NO_SUCH_VARIABLE"))
 
 
-@case("declare.env.EnvVarUsedTooEarly")
+@case("declare.settings.env.EnvVarUsedTooEarly")
 def env_too_early():
     str(EnvVar("WAREHOUSE"))
 
 
-@case("declare.env.EnvVarNoInt")
+@case("declare.settings.env.EnvVarNoInt")
 def env_no_int():
     os.environ["OPGRAPH_TEST_ROWS"] = "many"
     EnvVar.int("OPGRAPH_TEST_ROWS").get_value()
@@ -1016,7 +1016,7 @@ def needs_with():
     build_op_context(resources={"db": db}).resources  # noqa: B018
 
 
-@case("declare.reconstruct.NotReconstructable")
+@case("declare.project.reconstruct.NotReconstructable")
 def not_reconstructable():
     @job
     def it():
@@ -1071,7 +1071,7 @@ def no_step_under_way():
     OpExecutionContext.get()
 
 
-@case("run.missing.UnknownAsset")
+@case("run.store.missing.UnknownAsset")
 def unknown_asset():
     @asset
     def it(context):
@@ -1286,7 +1286,7 @@ def bad_retry_request():
     it.execute_in_process()
 
 
-@case("declare.hooks.HookCalledWrongly")
+@case("declare.ops.hooks.HookCalledWrongly")
 def hook_called_wrongly():
     @success_hook
     def tell(context):
@@ -1295,7 +1295,7 @@ def hook_called_wrongly():
     tell()
 
 
-@case("run.hooks.NotInHookTests")
+@case("run.step.hooks.NotInHookTests")
 def not_in_hook_tests():
     @success_hook
     def tell(context):
@@ -1354,7 +1354,7 @@ def managers_in_memory():
     materialize_to_memory([flights], resources={"files": FilesystemIOManager()})
 
 
-@case("declare.asset_mistakes.SeveralAssets")
+@case("declare.assets.asset_mistakes.SeveralAssets")
 def several_assets():
     @multi_asset(outs={"early": AssetOut(), "late": AssetOut()})
     def flights():
@@ -1363,7 +1363,7 @@ def several_assets():
     print(flights.key)
 
 
-@case("declare.asset_mistakes.MadeByGraph")
+@case("declare.assets.asset_mistakes.MadeByGraph")
 def made_by_graph():
     @graph_asset
     def flights():
@@ -1372,12 +1372,12 @@ def made_by_graph():
     print(flights.op)
 
 
-@case("declare.asset_mistakes.NamesNoAsset")
+@case("declare.assets.asset_mistakes.NamesNoAsset")
 def names_no_asset():
     AssetSelection.assets(one)
 
 
-@case("declare.asset_mistakes.NoSuchJob")
+@case("declare.assets.asset_mistakes.NoSuchJob")
 def no_such_job():
     @job
     def nightly():
@@ -1386,7 +1386,7 @@ def no_such_job():
     Definitions(jobs=[nightly]).get_job_def("nightli")
 
 
-@case("declare.asset_mistakes.NothingMakes")
+@case("declare.assets.asset_mistakes.NothingMakes")
 def nothing_makes():
     @asset
     def flights():
@@ -1395,7 +1395,7 @@ def nothing_makes():
     Definitions(assets=[flights]).get_assets_def("flihgts")
 
 
-@case("declare.viewed.NoDefaultValue")
+@case("declare.ops.viewed.NoDefaultValue")
 def no_default_value():
     @op
     def add(number):
@@ -1404,7 +1404,7 @@ def no_default_value():
     print(add.input_defs[0].default_value)
 
 
-@case("declare.wiring_mistakes.JobCalled")
+@case("declare.graphs.wiring_mistakes.JobCalled")
 def job_called():
     @job
     def nightly():
@@ -1435,11 +1435,11 @@ def no_input_asks():
     print(build_input_context().name)
 
 
-@case("declare.resource.NoString")
+@case("declare.settings.resource.NoString")
 def no_string():
     ResourceDefinition.string_resource()(build_init_resource_context(config=5))
 
 
-@case("declare.resource.OtherValues")
+@case("declare.settings.resource.OtherValues")
 def other_values():
     make_values_resource(most=int)(build_init_resource_context(config={"least": 1}))

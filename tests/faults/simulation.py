@@ -39,13 +39,13 @@ from opgraph.plan.model import Do, Plan, Role, encode_plan
 from opgraph.record.memory import MemoryRecord
 from opgraph.record.refusals import SupersededError, UnusableRecordError
 from opgraph.record.rows import RunRow
-from opgraph.run import driver as driving
-from opgraph.run.binding import BoundStep
+from opgraph.run.call.binding import BoundStep
+from opgraph.run.call.context import RunSide
 from opgraph.run.captured import Captured
-from opgraph.run.context import RunSide
-from opgraph.run.driver import Driver
+from opgraph.run.driving import driver as driving
+from opgraph.run.driving.driver import Driver
 from opgraph.run.executors.protocol import LANES, Died, Dropped, Ended, Happened, Missing, Order, Report, Stopped, Task
-from opgraph.run.retries import judged
+from opgraph.run.step.retries import judged
 
 RUN = "run"
 MOST_TURNS = 50_000  # of the executor: no plan of a dozen steps needs a tenth of that

@@ -15,7 +15,7 @@ from opgraph.operate.planning import plan, plan_resume
 from opgraph.plan.model import Do
 from opgraph.record.leases import Leases
 from opgraph.run.instance import Instance
-from opgraph.run.retention import DAY, Retention
+from opgraph.run.report.retention import DAY, Retention
 
 WIDE = 50_000
 world = {}

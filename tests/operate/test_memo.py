@@ -628,7 +628,7 @@ def test_a_default_of_the_project_holds_for_resumed_runs(instance):
 
 def test_runs_beside_one_another_share_what_they_store(instance, monkeypatch):
     """What a step has stored is reused by a run that starts while the first one goes on."""
-    monkeypatch.setattr("opgraph.run.memo._OFTEN", 0.0)
+    monkeypatch.setattr("opgraph.run.store.memo._OFTEN", 0.0)
     beside = []
 
     def listen(_seq, fact):

@@ -17,7 +17,7 @@ from opgraph.events import Place, RunStatus
 from opgraph.operate.clean import clean
 from opgraph.operate.execute import materialize, resume
 from opgraph.plan.model import Do, decode_plan
-from opgraph.run.retention import DAY, Retention
+from opgraph.run.report.retention import DAY, Retention
 
 SIZES = (10, 40_000)  # beside a fact, and in a file
 

@@ -7,17 +7,17 @@ from typing import Any, Literal
 import pydantic
 import pytest
 
-from opgraph.declare.asset import asset, graph_asset, graph_multi_asset
-from opgraph.declare.assets_definition import AssetsDefinition
-from opgraph.declare.config import Config, PermissiveConfig
-from opgraph.declare.definitions import Definitions
-from opgraph.declare.env import EnvVar, EnvVarNotSet
-from opgraph.declare.graph import graph
-from opgraph.declare.inputs import In
-from opgraph.declare.job import define_asset_job, job
-from opgraph.declare.op import op
-from opgraph.declare.run_config import ConfigMapping, RunConfig, config_mapping
-from opgraph.declare.spec import AssetOut
+from opgraph.declare.assets.asset import asset, graph_asset, graph_multi_asset
+from opgraph.declare.assets.assets_definition import AssetsDefinition
+from opgraph.declare.assets.spec import AssetOut
+from opgraph.declare.graphs.graph import graph
+from opgraph.declare.graphs.job import define_asset_job, job
+from opgraph.declare.ops.inputs import In
+from opgraph.declare.ops.op import op
+from opgraph.declare.project.definitions import Definitions
+from opgraph.declare.settings.config import Config, PermissiveConfig
+from opgraph.declare.settings.env import EnvVar, EnvVarNotSet
+from opgraph.declare.settings.run_config import ConfigMapping, RunConfig, config_mapping
 from opgraph.errors import InvalidConfigError, InvalidInvocationError
 from opgraph.keys import AssetKey
 from opgraph.operate.api import materialize, materialize_to_memory, validate_run_config
@@ -26,7 +26,7 @@ from opgraph.operate.execute import resume
 from opgraph.plan.model import Do
 from opgraph.resolve import config_mistakes as mistakes
 from opgraph.resolve.config_flat import flat
-from opgraph.run.build_contexts import build_asset_context, build_op_context
+from opgraph.run.call.build_contexts import build_asset_context, build_op_context
 from opgraph.run.instance import Instance
 
 

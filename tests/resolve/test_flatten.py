@@ -4,7 +4,7 @@ import pytest
 
 import opgraph as dg
 from opgraph.declare.frozen import replaced
-from opgraph.declare.wires import FromNode
+from opgraph.declare.graphs.wires import FromNode
 from opgraph.resolve.flatten import UNWIRED, Constant, Many, OuterInput, StepOut, flatten
 from opgraph.resolve.mistakes import GraphCycle
 

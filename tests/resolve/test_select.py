@@ -3,7 +3,7 @@
 import pytest
 
 import opgraph as dg
-from opgraph.declare.selection import selection_of
+from opgraph.declare.assets.selection import selection_of
 from opgraph.keys import AssetKey
 from opgraph.resolve.assets import AssetGraph
 from opgraph.resolve.mistakes import NothingSelected, UnknownSelected

@@ -7,8 +7,8 @@ import pytest
 
 import opgraph as dg
 from opgraph.declare.frozen import replaced
+from opgraph.declare.graphs.wires import FromNode
 from opgraph.declare.mistakes import collecting
-from opgraph.declare.wires import FromNode
 from opgraph.operate.target import graph_target
 from opgraph.resolve.project import resolve
 

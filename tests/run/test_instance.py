@@ -21,7 +21,7 @@ from opgraph import (
 )
 from opgraph.errors import RunNotFoundError
 from opgraph.run.instance import HOME_VARIABLE, NoHome
-from opgraph.run.views import EventRecordsFilter, RunsFilter
+from opgraph.run.report.views import EventRecordsFilter, RunsFilter
 
 
 @asset

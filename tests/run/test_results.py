@@ -19,7 +19,7 @@ from opgraph import (
     materialize,
     op,
 )
-from opgraph.run.event import NoSuchEvent
+from opgraph.run.report.event import NoSuchEvent
 from opgraph.run.results import NoOutput, NoSuchNode, NoSuchOutput, NotThatAsset
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from opgraph.declare.asset_mistakes import UnknownParameter
+from opgraph.declare.assets.asset_mistakes import UnknownParameter
 from opgraph.declare.mistakes import report
 from opgraph.declare.unsupported import NOT_YET
 from opgraph.errors import InvalidDefinitionError, Source

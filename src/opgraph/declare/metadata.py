@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from opgraph.declare.frozen import Compared, made
-from opgraph.declare.secrets import hidden
+from opgraph.declare.settings.secrets import hidden
 from opgraph.declare.tables import (
     TableColumnLineage,
     TableRecord,

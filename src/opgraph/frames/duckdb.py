@@ -5,7 +5,7 @@ from typing import Any
 import duckdb
 
 from opgraph.frames.tables import described, from_arrow, to_arrow, wanted
-from opgraph.run.io_managers import ConfigurableIOManager
+from opgraph.run.store.io_managers import ConfigurableIOManager
 from opgraph.values.context import InputContext, OutputContext
 from opgraph.values.problems import ValueLostError
 

@@ -12,7 +12,7 @@ from pydantic import Field, PrivateAttr
 
 from opgraph.frames.places import Place, found
 from opgraph.frames.tables import described, from_arrow, kind_of, to_arrow, wanted
-from opgraph.run.io_managers import ConfigurableIOManager
+from opgraph.run.store.io_managers import ConfigurableIOManager
 from opgraph.values.codec import checksum
 from opgraph.values.context import InputContext, OutputContext
 from opgraph.values.problems import UnloadableValueError, UnstorableValueError

@@ -8,13 +8,13 @@ from typing import Any, cast
 from msgspec import structs
 
 from opgraph.declare.accepted import expect
-from opgraph.declare.definitions import Definitions
-from opgraph.declare.executor import ExecutorChoice, in_process_executor
 from opgraph.declare.frozen import replaced
-from opgraph.declare.graph_definition import GraphDefinition, JobAssets, JobDefinition, ops_of
-from opgraph.declare.job import AssetJob
-from opgraph.declare.reconstruct import ReconstructableJob
-from opgraph.declare.reexecution import ReexecutionOptions
+from opgraph.declare.graphs.graph_definition import GraphDefinition, JobAssets, JobDefinition, ops_of
+from opgraph.declare.graphs.job import AssetJob
+from opgraph.declare.project.definitions import Definitions
+from opgraph.declare.project.executor import ExecutorChoice, in_process_executor
+from opgraph.declare.project.reconstruct import ReconstructableJob
+from opgraph.declare.project.reexecution import ReexecutionOptions
 from opgraph.declare.unsupported import refuse
 from opgraph.errors import (
     InvalidInvocationError,
@@ -41,15 +41,15 @@ from opgraph.record.rows import RunRow
 from opgraph.resolve.config import Given
 from opgraph.resolve.mistakes import UnknownSelected
 from opgraph.resolve.project import resolve
+from opgraph.run.call.invoke import invoke
 from opgraph.run.captured import Captured
 from opgraph.run.instance import Instance
-from opgraph.run.invoke import invoke
-from opgraph.run.made import Made
-from opgraph.run.managers import Managers
-from opgraph.run.missing import AssetValueLost
+from opgraph.run.report.made import Made
 from opgraph.run.resources import Opened, open_resource
 from opgraph.run.results import ExecuteInProcessResult
-from opgraph.run.shelf import Shelf
+from opgraph.run.store.managers import Managers
+from opgraph.run.store.missing import AssetValueLost
+from opgraph.run.store.shelf import Shelf
 from opgraph.values.manager import InMemoryIOManager, IOManager
 from opgraph.values.problems import ValueLostError
 

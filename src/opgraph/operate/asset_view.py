@@ -5,9 +5,9 @@ from collections.abc import Set as AbstractSet
 from functools import cached_property
 from typing import Any, cast
 
-from opgraph.declare.definitions import Definitions
-from opgraph.declare.selection import AssetSelection
-from opgraph.declare.spec import AssetSpec
+from opgraph.declare.assets.selection import AssetSelection
+from opgraph.declare.assets.spec import AssetSpec
+from opgraph.declare.project.definitions import Definitions
 from opgraph.keys import AssetKey
 from opgraph.resolve.assets import AssetNode
 from opgraph.resolve.project import Project, resolve

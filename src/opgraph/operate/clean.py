@@ -29,8 +29,8 @@ from opgraph.plan.memo import fan_of
 from opgraph.plan.model import decode_plan
 from opgraph.record.rows import Memoized, RunRow
 from opgraph.run.instance import Instance
-from opgraph.run.made import Made
-from opgraph.run.retention import DAY, Retention
+from opgraph.run.report.made import Made
+from opgraph.run.report.retention import DAY, Retention
 from opgraph.values.files import safe_name
 
 _STAMP = "cleaned"  # a file whose time says when clean-up after a run last began

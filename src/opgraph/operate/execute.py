@@ -8,9 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from opgraph.declare.definitions import Definitions
-from opgraph.declare.executor import ExecutorChoice, in_process_executor
-from opgraph.declare.run_config import is_tree
+from opgraph.declare.project.definitions import Definitions
+from opgraph.declare.project.executor import ExecutorChoice, in_process_executor
+from opgraph.declare.settings.run_config import is_tree
 from opgraph.errors import Error
 from opgraph.events import ErrorInfo, RunEnded, RunStarted, RunStatus
 from opgraph.operate.clean import after_a_run
@@ -26,18 +26,18 @@ from opgraph.record.refusals import RunHeldError
 from opgraph.record.rows import RunRow
 from opgraph.record.store import Gate, Writer
 from opgraph.resolve.config import Given
-from opgraph.run.binding import BoundStep, keys_of_running, refuse_missing
+from opgraph.run.call.binding import BoundStep, keys_of_running, refuse_missing
+from opgraph.run.call.context import Resources, RunSide
 from opgraph.run.captured import Captured, StepLog
-from opgraph.run.context import Resources, RunSide
-from opgraph.run.driver import Driver, Listener
+from opgraph.run.driving.driver import Driver, Listener
 from opgraph.run.executors.choose import checked_choice
 from opgraph.run.failure import error_info
 from opgraph.run.instance import Instance
-from opgraph.run.lookup import LookUps
-from opgraph.run.managers import Managers
+from opgraph.run.report.views import Run
 from opgraph.run.resources import Opened
-from opgraph.run.shelf import Shelf
-from opgraph.run.views import Run
+from opgraph.run.store.lookup import LookUps
+from opgraph.run.store.managers import Managers
+from opgraph.run.store.shelf import Shelf
 
 _BESIDE = {"in_process": "in_process", "multiprocess": "processes"}
 OnPlan = Callable[[Plan, str], None]

@@ -29,7 +29,7 @@ from opgraph.events import (
     ValueLost,
 )
 from opgraph.plan.model import Do, Plan, Role
-from opgraph.run.made import Made
+from opgraph.run.report.made import Made
 
 
 class Phase(enum.IntEnum):

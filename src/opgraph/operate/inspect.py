@@ -26,9 +26,9 @@ from opgraph.operate.views import (
 from opgraph.plan.model import Plan, Policy, Step, decode_plan, outputs_in
 from opgraph.record.rows import Materialized, RunRow
 from opgraph.record.store import Record
-from opgraph.run.made import Made, fans_out
-from opgraph.run.outputs import discarded_line
-from opgraph.run.preview import preview_of
+from opgraph.run.report.made import Made, fans_out
+from opgraph.run.step.outputs import discarded_line
+from opgraph.run.store.preview import preview_of
 
 DIED = "DIED"  # what a run is called that has no final status and that no living process drives
 BEGINS = 180.0  # seconds until a run that was queued must have begun: importing the user's files is part of it

@@ -12,10 +12,10 @@ from typing import Any, cast
 
 import msgspec
 
-from opgraph.declare.env import EnvVar, IntEnvVar
 from opgraph.declare.labels import MEMOIZE
-from opgraph.declare.recipe import is_recipe
-from opgraph.declare.secrets import MASK, is_secret
+from opgraph.declare.settings.env import EnvVar, IntEnvVar
+from opgraph.declare.settings.recipe import is_recipe
+from opgraph.declare.settings.secrets import MASK, is_secret
 from opgraph.errors import InvalidConfigError
 from opgraph.events import RunStatus
 from opgraph.operate.rehearse import would_run
@@ -40,8 +40,8 @@ from opgraph.resolve.assets import Unit
 from opgraph.resolve.config import Settings
 from opgraph.resolve.flatten import Constant, FlatStep, Many
 from opgraph.run.instance import Instance
-from opgraph.run.lookup import LookUps, version_in
-from opgraph.run.memo import remember
+from opgraph.run.store.lookup import LookUps, version_in
+from opgraph.run.store.memo import remember
 from opgraph.values.manager import FilesystemIOManager
 
 _UNFINISHED = (RunStatus.STARTED, RunStatus.STARTING, RunStatus.CANCELING)

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from opgraph.declare.definitions import Definitions
 from opgraph.declare.labels import MEMOIZE
+from opgraph.declare.project.definitions import Definitions
 from opgraph.declare.sweep import unswept
 from opgraph.errors import InvalidSubsetError, UnknownRun
 from opgraph.operate.memo import Memoizing, Reuse, with_memo_of_all
@@ -18,7 +18,7 @@ from opgraph.record.rows import RunRow
 from opgraph.resolve.config import Given
 from opgraph.resolve.mistakes import UnknownSelected
 from opgraph.run.instance import Instance
-from opgraph.run.made import past_of as made_past
+from opgraph.run.report.made import past_of as made_past
 
 
 class SelectionGone(InvalidSubsetError):

@@ -16,12 +16,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from opgraph.declare.assets_definition import AssetsDefinition
-from opgraph.declare.definitions import Definitions
-from opgraph.declare.folders import LazyDefinitions
-from opgraph.declare.job import AssetJob, JobDefinition
+from opgraph.declare.assets.assets_definition import AssetsDefinition
+from opgraph.declare.assets.spec import AssetSpec
+from opgraph.declare.graphs.job import AssetJob, JobDefinition
 from opgraph.declare.mistakes import collecting
-from opgraph.declare.spec import AssetSpec
+from opgraph.declare.project.definitions import Definitions
+from opgraph.declare.project.folders import LazyDefinitions
 from opgraph.declare.sweep import unswept
 from opgraph.errors import Error, InvalidDefinitionError, together
 from opgraph.events import Frame
@@ -42,7 +42,7 @@ from opgraph.operate.project_mistakes import (
 from opgraph.resolve.mistakes import UnusedOp
 from opgraph.resolve.project import Project, refuse
 from opgraph.run.executors.names import NAMES
-from opgraph.run.retention import DEFAULTS, Retention
+from opgraph.run.report.retention import DEFAULTS, Retention
 
 T = TypeVar("T")
 _SETTINGS = (

@@ -4,8 +4,8 @@ from opgraph.engine import LookUp, Phase, Reuse, Skip, advance, new
 from opgraph.engine import program as programs
 from opgraph.events import AnyFact, NotFound, RunStarted, StepReused, StepSkipped
 from opgraph.plan.model import WHY, Do, Plan, Step
-from opgraph.run.lookup import LookUps
-from opgraph.run.sources import Sources
+from opgraph.run.store.lookup import LookUps
+from opgraph.run.store.sources import Sources
 
 _ENDED = (Phase.REUSED, Phase.SKIPPED)
 

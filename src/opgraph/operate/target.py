@@ -7,14 +7,14 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from opgraph.declare.definitions import Definitions
-from opgraph.declare.executor import ExecutorChoice
-from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
-from opgraph.declare.hooks import HookDefinition
-from opgraph.declare.job import AssetJob
-from opgraph.declare.retry import RetryPolicy
-from opgraph.declare.selection import All, AssetSelection, CoercibleToAssetSelection, selection_of
-from opgraph.declare.spec import AssetSpec
+from opgraph.declare.assets.selection import All, AssetSelection, CoercibleToAssetSelection, selection_of
+from opgraph.declare.assets.spec import AssetSpec
+from opgraph.declare.graphs.graph_definition import GraphDefinition, JobDefinition
+from opgraph.declare.graphs.job import AssetJob
+from opgraph.declare.ops.hooks import HookDefinition
+from opgraph.declare.ops.retry import RetryPolicy
+from opgraph.declare.project.definitions import Definitions
+from opgraph.declare.project.executor import ExecutorChoice
 from opgraph.declare.sweep import unswept
 from opgraph.errors import InvalidDefinitionError, InvalidInvocationError, InvalidSubsetError, Source
 from opgraph.keys import AssetKey, near_misses
@@ -32,7 +32,7 @@ from opgraph.resolve.project import Project, refuse, resolve
 from opgraph.resolve.select import select_to_run
 from opgraph.resolve.types import disagreements
 from opgraph.resolve.verify import missing_resources, unprovided
-from opgraph.run.binding import BoundStep, bind_assets, bind_graph, hooked
+from opgraph.run.call.binding import BoundStep, bind_assets, bind_graph, hooked
 from opgraph.run.instance import Instance
 
 EVERYTHING = "__ASSET_JOB"  # the name of the job that stands for "some assets of the project"

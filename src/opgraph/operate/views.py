@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import Struct
 
 from opgraph.events import ErrorInfo, HookRan, Read
-from opgraph.run.preview import Preview
+from opgraph.run.store.preview import Preview
 
 
 class RunSummary(Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
-from opgraph.declare.op import OpDefinition
+from opgraph.declare.ops.op import OpDefinition
 from opgraph.errors import InvalidDefinitionError, InvalidSubsetError, together
 from opgraph.keys import AssetKey
 from opgraph.plan.code import function_hash, hash_of

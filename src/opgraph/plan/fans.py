@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from opgraph.declare.dynamic import DynamicOut
-from opgraph.declare.outputs import Out
-from opgraph.declare.wires import depth_of
+from opgraph.declare.graphs.wires import depth_of
+from opgraph.declare.ops.dynamic import DynamicOut
+from opgraph.declare.ops.outputs import Out
 from opgraph.plan.model import FromCollected, FromMapped, FromStep, Gather
 from opgraph.resolve.flatten import FlatStep, StepOut, is_dynamic
 

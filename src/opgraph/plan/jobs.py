@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
-from opgraph.declare.op import OpDefinition
-from opgraph.declare.spec import AssetSpec
+from opgraph.declare.assets.spec import AssetSpec
+from opgraph.declare.ops.op import OpDefinition
 from opgraph.plan.code import function_hash, hash_of
 from opgraph.plan.fans import over, streams, taken
 from opgraph.plan.limits import limits_of, pools_of

@@ -5,9 +5,9 @@ from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
-from opgraph.declare.assets_definition import AssetsDefinition
-from opgraph.declare.op import OpDefinition
-from opgraph.declare.spec import AssetSpec
+from opgraph.declare.assets.assets_definition import AssetsDefinition
+from opgraph.declare.assets.spec import AssetSpec
+from opgraph.declare.ops.op import OpDefinition
 from opgraph.errors import InvalidDefinitionError, Source
 from opgraph.keys import AssetKey, near_misses
 from opgraph.resolve.collect import collected

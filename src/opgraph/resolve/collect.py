@@ -4,8 +4,8 @@ from typing import Any, Final
 
 from msgspec import structs
 
-from opgraph.declare.op import OpDefinition
-from opgraph.declare.wires import depth_of
+from opgraph.declare.graphs.wires import depth_of
+from opgraph.declare.ops.op import OpDefinition
 from opgraph.resolve.flatten import Flat, FlatStep, Origin, StepOut
 
 

@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from opgraph.declare.graph_definition import GraphDefinition
-from opgraph.declare.op import OpDefinition
-from opgraph.declare.run_config import (
+from opgraph.declare.graphs.graph_definition import GraphDefinition
+from opgraph.declare.ops.op import OpDefinition
+from opgraph.declare.settings.run_config import (
     ConfigMapping,
     RunConfig,
     fields_of,

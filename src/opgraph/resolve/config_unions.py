@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
-from opgraph.declare.run_config import is_config_type, is_dict, is_tree
+from opgraph.declare.settings.run_config import is_config_type, is_dict, is_tree
 from opgraph.resolve.config_values import UNION, bare
 
 

@@ -14,8 +14,8 @@ from contextlib import suppress
 from enum import Enum
 from typing import Any, cast
 
-from opgraph.declare.env import EnvVar, EnvVarNotSet, IntEnvVar, has_reference
-from opgraph.declare.run_config import (
+from opgraph.declare.settings.env import EnvVar, EnvVarNotSet, IntEnvVar, has_reference
+from opgraph.declare.settings.run_config import (
     fields_of,
     is_class,
     is_config_type,
@@ -26,7 +26,7 @@ from opgraph.declare.run_config import (
     loosened,
     rule,
 )
-from opgraph.declare.secrets import MASK, hide, remember, revealed
+from opgraph.declare.settings.secrets import MASK, hide, remember, revealed
 from opgraph.errors import InvalidConfigError, Source
 from opgraph.keys import near_misses
 from opgraph.resolve.config_mistakes import BadChoice, BadValue, MissingKey, SecretNotRecorded, UnknownKey, WrongType

@@ -9,10 +9,10 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from opgraph.declare.graph import GraphDefinition
-from opgraph.declare.node import Node
-from opgraph.declare.op import OpDefinition
-from opgraph.declare.wires import FanIn, FromInput, FromNode, Wire, depth_of, joined
+from opgraph.declare.graphs.graph import GraphDefinition
+from opgraph.declare.graphs.node import Node
+from opgraph.declare.graphs.wires import FanIn, FromInput, FromNode, Wire, depth_of, joined
+from opgraph.declare.ops.op import OpDefinition
 from opgraph.resolve.mistakes import GraphCycle
 
 

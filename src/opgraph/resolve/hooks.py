@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
-from opgraph.declare.hooks import HookDefinition
+from opgraph.declare.ops.hooks import HookDefinition
 from opgraph.errors import InvalidDefinitionError, Source
 from opgraph.keys import near_misses
 from opgraph.resolve.flatten import FlatStep

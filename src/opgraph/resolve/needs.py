@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from opgraph.declare.recipe import is_recipe
+from opgraph.declare.settings.recipe import is_recipe
 from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Source
 
 

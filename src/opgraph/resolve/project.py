@@ -5,10 +5,10 @@ from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from opgraph.declare.assets_definition import AssetsDefinition
-from opgraph.declare.definitions import Definitions
-from opgraph.declare.job import AssetJob, JobDefinition
-from opgraph.declare.spec import AssetSpec, SourceAsset
+from opgraph.declare.assets.assets_definition import AssetsDefinition
+from opgraph.declare.assets.spec import AssetSpec, SourceAsset
+from opgraph.declare.graphs.job import AssetJob, JobDefinition
+from opgraph.declare.project.definitions import Definitions
 from opgraph.declare.sweep import unswept
 from opgraph.errors import InvalidDefinitionError, together
 from opgraph.keys import AssetKey

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
-from opgraph.declare.assets_definition import AssetsDefinition
+from opgraph.declare.assets.assets_definition import AssetsDefinition
+from opgraph.declare.assets.spec import SourceAsset
 from opgraph.declare.frozen import replaced
-from opgraph.declare.graph_definition import GraphDefinition
-from opgraph.declare.op import OpDefinition
-from opgraph.declare.recipe import is_recipe
-from opgraph.declare.spec import SourceAsset
+from opgraph.declare.graphs.graph_definition import GraphDefinition
+from opgraph.declare.ops.op import OpDefinition
+from opgraph.declare.settings.recipe import is_recipe
 from opgraph.errors import InvalidInvocationError, Source, together
 from opgraph.resolve.flatten import flatten
 from opgraph.resolve.hooks import hooks_of, without_resources

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from fnmatch import fnmatchcase
 
-from opgraph.declare import selection as s
+from opgraph.declare.assets import selection as s
 from opgraph.keys import AssetKey, near_misses
 from opgraph.resolve.assets import AssetGraph
 from opgraph.resolve.mistakes import NothingSelected, UnknownSelected

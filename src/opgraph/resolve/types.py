@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from numbers import Complex, Integral, Real
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from opgraph.declare.inputs import NoDefault
-from opgraph.declare.materialization import MaterializeResult
-from opgraph.declare.op import OpDefinition
-from opgraph.declare.viewed import output_annotations
+from opgraph.declare.ops.inputs import NoDefault
+from opgraph.declare.ops.materialization import MaterializeResult
+from opgraph.declare.ops.op import OpDefinition
+from opgraph.declare.ops.viewed import output_annotations
 from opgraph.errors import InvalidDefinitionError, Source
 from opgraph.keys import AssetKey
 from opgraph.resolve.assets import AssetGraph, Unit

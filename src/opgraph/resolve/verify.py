@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import TypeGuard
 
-from opgraph.declare.op import OpDefinition
+from opgraph.declare.ops.op import OpDefinition
 from opgraph.errors import InvalidDefinitionError, Source
 from opgraph.keys import AssetKey, near_misses
 from opgraph.resolve.assets import AssetGraph, Unit

@@ -17,7 +17,7 @@ from functools import partial
 from inspect import currentframe
 from typing import Any, Self, TextIO, TypeAlias
 
-from opgraph.declare.secrets import hide
+from opgraph.declare.settings.secrets import hide
 from opgraph.events import LogLine
 from opgraph.run.failure import writable
 from opgraph.run.logs import NONE, LogSettings, masked

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from opgraph.declare.metadata import all_to_wire
-from opgraph.declare.secrets import hide
+from opgraph.declare.settings.secrets import hide
 from opgraph.errors import Error, Failure
 from opgraph.events import ErrorInfo, Frame
 

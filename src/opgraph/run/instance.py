@@ -18,11 +18,11 @@ from opgraph.keys import AssetKey, CoercibleToAssetKey
 from opgraph.record.memory import MemoryRecord
 from opgraph.record.rows import Materialized, RunRow
 from opgraph.record.sqlite import SqliteRecord
-from opgraph.run.event import EventType
-from opgraph.run.event_view import events_of, materialization_event
 from opgraph.run.logs import NONE, LogSettings, log_settings
-from opgraph.run.retention import DEFAULTS, Retention
-from opgraph.run.views import (
+from opgraph.run.report.event import EventType
+from opgraph.run.report.event_view import events_of, materialization_event
+from opgraph.run.report.retention import DEFAULTS, Retention
+from opgraph.run.report.views import (
     EventRecord,
     EventRecords,
     EventRecordsFilter,

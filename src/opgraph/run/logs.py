@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from opgraph.declare.secrets import hide, is_any_known
+from opgraph.declare.settings.secrets import hide, is_any_known
 from opgraph.errors import InvalidConfigError
 
 _KEYS = ("python_log_level", "managed_python_loggers", "handler_config")

@@ -7,11 +7,11 @@ from functools import partial
 from threading import RLock
 from typing import Any, Self, cast
 
-from opgraph.declare.env import has_reference
-from opgraph.declare.recipe import InitResourceContext, is_recipe
-from opgraph.declare.resource import ResourceDefinition
-from opgraph.declare.run_config import fields_of, is_config_type, is_model, loosened, plain
-from opgraph.declare.secrets import hide, is_secret, revealed
+from opgraph.declare.settings.env import has_reference
+from opgraph.declare.settings.recipe import InitResourceContext, is_recipe
+from opgraph.declare.settings.resource import ResourceDefinition
+from opgraph.declare.settings.run_config import fields_of, is_config_type, is_model, loosened, plain
+from opgraph.declare.settings.secrets import hide, is_secret, revealed
 from opgraph.errors import InvalidConfigError, InvariantViolationError, Mistake, ResourceFunctionError
 from opgraph.keys import near_misses
 from opgraph.resolve.config import nothing_given

@@ -6,10 +6,10 @@ from functools import cached_property
 from typing import Any, Self
 
 from opgraph.declare import ports
-from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
-from opgraph.declare.materialization import AssetMaterialization, AssetObservation
-from opgraph.declare.op import OpDefinition
-from opgraph.declare.wires import FanIn, FromInput, FromNode, Wire, depth_of
+from opgraph.declare.graphs.graph_definition import GraphDefinition, JobDefinition
+from opgraph.declare.graphs.wires import FanIn, FromInput, FromNode, Wire, depth_of
+from opgraph.declare.ops.materialization import AssetMaterialization, AssetObservation
+from opgraph.declare.ops.op import OpDefinition
 from opgraph.errors import InvariantViolationError, Mistake
 from opgraph.events import Kept, Place, RunStatus
 from opgraph.keys import AssetKey, CoercibleToAssetKey, near_misses
@@ -17,7 +17,8 @@ from opgraph.plan.model import Besides, Plan, Role, Step
 from opgraph.plan.past import Past
 from opgraph.record.rows import RunRow
 from opgraph.resolve.project import Project
-from opgraph.run.event import (
+from opgraph.run.instance import Instance
+from opgraph.run.report.event import (
     AssetObservationData,
     Event,
     EventType,
@@ -26,10 +27,9 @@ from opgraph.run.event import (
     StepFailureData,
     StepMaterializationData,
 )
-from opgraph.run.event_view import events_of
-from opgraph.run.instance import Instance
-from opgraph.run.made import past_of
-from opgraph.run.views import Run
+from opgraph.run.report.event_view import events_of
+from opgraph.run.report.made import past_of
+from opgraph.run.report.views import Run
 
 Node = OpDefinition | GraphDefinition
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
 
-from opgraph.declare.classes import Classes, classes_of
-from opgraph.declare.dynamic import DynamicOutput
-from opgraph.declare.inputs import NoDefault
 from opgraph.declare.metadata import facts
-from opgraph.declare.op import OpDefinition
-from opgraph.declare.viewed import output_annotations
+from opgraph.declare.ops.classes import Classes, classes_of
+from opgraph.declare.ops.dynamic import DynamicOutput
+from opgraph.declare.ops.inputs import NoDefault
+from opgraph.declare.ops.op import OpDefinition
+from opgraph.declare.ops.viewed import output_annotations
 from opgraph.errors import Error, Source
 
 

@@ -5,7 +5,7 @@ from enum import Enum
 from itertools import islice
 from typing import Any
 
-from opgraph.declare.secrets import MASK, hide, is_secret
+from opgraph.declare.settings.secrets import MASK, hide, is_secret
 
 _WIDTH = 90  # characters, beyond which items stand on lines of their own
 _SECRET = 16 * 1024  # characters: texts are cut after what is secret in them was masked, and that may be as long

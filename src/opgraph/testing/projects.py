@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-from opgraph.declare.assets_definition import AssetsDefinition
-from opgraph.declare.definitions import Definitions
-from opgraph.declare.spec import AssetSpec
+from opgraph.declare.assets.assets_definition import AssetsDefinition
+from opgraph.declare.assets.spec import AssetSpec
+from opgraph.declare.project.definitions import Definitions
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 from opgraph.resolve.project import resolve
 

@@ -5,13 +5,13 @@ from typing import Any, TypeVar, cast
 
 from msgspec import structs
 
-from opgraph.declare.assets_definition import AssetsDefinition
-from opgraph.declare.body import Body
-from opgraph.declare.config import PermissiveConfig
+from opgraph.declare.assets.assets_definition import AssetsDefinition
 from opgraph.declare.frozen import replaced
-from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
-from opgraph.declare.node import Node
-from opgraph.declare.op import OpDefinition
+from opgraph.declare.graphs.graph_definition import GraphDefinition, JobDefinition
+from opgraph.declare.graphs.node import Node
+from opgraph.declare.ops.body import Body
+from opgraph.declare.ops.op import OpDefinition
+from opgraph.declare.settings.config import PermissiveConfig
 from opgraph.errors import InvalidDefinitionError, Mistake, Source
 from opgraph.keys import near_misses
 

@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from typing import Any, cast
 
-from opgraph.declare.executor import ExecutorChoice, ExecutorSettings, in_process_executor
-from opgraph.run.attempt import Attempts
+from opgraph.declare.project.executor import ExecutorChoice, ExecutorSettings, in_process_executor
 from opgraph.run.executors.in_process import InProcess
 from opgraph.run.executors.mistakes import BadExecutorSetting, ExecutorNotInstalled, UnknownExecutor
 from opgraph.run.executors.names import NAMES
 from opgraph.run.executors.processes import Processes
 from opgraph.run.executors.protocol import Emit, Executor
 from opgraph.run.executors.threads import Threads
+from opgraph.run.step.attempt import Attempts
 from opgraph.run.stopping import Stopping
 
 # Code written for Dagster gives these; they say how its processes are started and how it counts.

@@ -14,7 +14,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from opgraph.run.attempt import Attempts
 from opgraph.run.executors.mistakes import ClusterLost, ClusterNotReached, CodeChanged, HostUnfit
 from opgraph.run.executors.processes import ask, refuse_memory
 from opgraph.run.executors.protocol import (
@@ -33,6 +32,7 @@ from opgraph.run.executors.relay import BEAT, close_relay, make_attempt, open_re
 from opgraph.run.executors.shipment import shipment_of
 from opgraph.run.executors.threads import ASYNC_KINDS, Threads
 from opgraph.run.executors.wire import Halt, Inbox, More, Ready, Said, packed, tells, to_report
+from opgraph.run.step.attempt import Attempts
 
 _PATIENCE = 10.0  # seconds in which a scheduler must answer, and a first worker be there
 _LOADING = 10.0  # seconds that a run waits for all workers to have loaded it; then those that have begin

@@ -9,11 +9,11 @@ import socket
 import sys
 from collections.abc import Sequence
 
-from opgraph.run.attempt import Attempts
 from opgraph.run.executors.processes import Processes
 from opgraph.run.executors.protocol import Order
 from opgraph.run.executors.shipment import load
 from opgraph.run.executors.wire import Ask, Halt, Inbox, More, Ready, Said, asks, of_report, packed
+from opgraph.run.step.attempt import Attempts
 
 _TICK = 0.05  # seconds
 _MANY = 1_000  # attempts at once, of each kind: the driver counts

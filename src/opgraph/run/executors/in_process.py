@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable, Sequence
 
-from opgraph.run.attempt import Attempts
+from opgraph.run.call.loop import EventLoop
 from opgraph.run.executors.protocol import Emit, Order, Report, Stopped, Task
 from opgraph.run.failure import error_info
-from opgraph.run.loop import EventLoop
+from opgraph.run.step.attempt import Attempts
 from opgraph.run.stopping import Stopping
 from opgraph.run.watching import Watch
 

@@ -15,11 +15,10 @@ from mmap import mmap
 from pathlib import Path
 from typing import Any
 
-from opgraph.declare import secrets
+from opgraph.declare.settings import secrets
 from opgraph.errors import Source
 from opgraph.events import Frame, Kept, Place
 from opgraph.plan.model import FromAsset, FromMany
-from opgraph.run.attempt import Attempts
 from opgraph.run.executors import fresh
 from opgraph.run.executors.forking import fork, may_fork
 from opgraph.run.executors.mistakes import NotSharedBetweenProcesses, NotShippable
@@ -40,7 +39,8 @@ from opgraph.run.executors.threads import ASYNC_KINDS, Threads
 from opgraph.run.executors.wire import Ask, Halt, Inbox, More, Ready, Said, packed, prefixed, tells, to_report
 from opgraph.run.executors.worker import ATTEMPT, CURRENT, NOBODY, TO_STOP, be_worker
 from opgraph.run.failure import crash_of
-from opgraph.run.shelf import Shelf
+from opgraph.run.step.attempt import Attempts
+from opgraph.run.store.shelf import Shelf
 
 _MOST_LENT = 4_000_000  # bytes that go with a task; a worker reads the rest itself
 _LOADING = 10.0  # seconds that a run waits for its first workers to have loaded the definitions; then it begins

@@ -11,8 +11,8 @@ from typing import Protocol, TypeAlias
 from msgspec import Struct
 
 from opgraph.events import AnyFact, ErrorInfo, Frame, OutputStored, StepFailed, StepSucceeded
-from opgraph.run.binding import BoundStep
-from opgraph.run.sources import Taken
+from opgraph.run.call.binding import BoundStep
+from opgraph.run.store.sources import Taken
 
 
 class Task(Struct, frozen=True, eq=False, gc=False):

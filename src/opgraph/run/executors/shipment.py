@@ -23,12 +23,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from opgraph.declare.secrets import remember
+from opgraph.declare.settings.secrets import remember
 from opgraph.plan.code import function_hash
-from opgraph.run.attempt import Attempts
 from opgraph.run.executors.mistakes import NotShippable
 from opgraph.run.executors.wire import Ready
 from opgraph.run.failure import error_info
+from opgraph.run.step.attempt import Attempts
 
 _OURS = __name__.partition(".")[0]
 

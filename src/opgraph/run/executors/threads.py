@@ -8,7 +8,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from opgraph.events import AnyFact
-from opgraph.run.attempt import Attempts
+from opgraph.run.call.loop import EventLoop
 from opgraph.run.executors.protocol import (
     ASYNC,
     HERE,
@@ -25,7 +25,7 @@ from opgraph.run.executors.protocol import (
     is_value_of_fan,
 )
 from opgraph.run.failure import error_info
-from opgraph.run.loop import EventLoop
+from opgraph.run.step.attempt import Attempts
 from opgraph.run.stopping import Interruptible
 
 if TYPE_CHECKING:

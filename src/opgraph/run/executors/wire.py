@@ -9,9 +9,9 @@ import msgspec
 from msgspec import Struct
 
 from opgraph.events import AnyFact, ErrorInfo, Frame, Kept, LogLine, StepFailed, StepSucceeded
-from opgraph.run.binding import BoundStep
+from opgraph.run.call.binding import BoundStep
 from opgraph.run.executors.protocol import Died, Dropped, Ended, Happened, Missing, Report, Stopped, Task
-from opgraph.run.sources import Taken
+from opgraph.run.store.sources import Taken
 
 LENGTH = struct.Struct("<I")
 

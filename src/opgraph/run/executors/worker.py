@@ -19,12 +19,12 @@ from types import FrameType
 from typing import NoReturn
 
 from opgraph.events import AnyFact
-from opgraph.run.attempt import Attempts
+from opgraph.run.call.loop import EventLoop
 from opgraph.run.executors.protocol import Happened, Report, Stopped, Task, is_value_of_fan
 from opgraph.run.executors.threads import Window, result_of
 from opgraph.run.executors.wire import Ask, Inbox, More, Said, asks, of_report, packed
 from opgraph.run.failure import error_info
-from opgraph.run.loop import EventLoop
+from opgraph.run.step.attempt import Attempts
 
 # A page that driver and worker share: the attempt that is being made, and the one that is to stop.
 ATTEMPT = struct.Struct("<qq")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from opgraph.declare.selection import AssetSelection, External
+from opgraph.declare.assets.selection import AssetSelection, External
 from opgraph.errors import Error
 from opgraph.keys import near_misses
 from opgraph.operate import inspect

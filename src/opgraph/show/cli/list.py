@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from opgraph.declare.selection import AssetSelection
+from opgraph.declare.assets.selection import AssetSelection
 from opgraph.operate import inspect, lineage
 from opgraph.operate.lineage import AssetSummary
 from opgraph.record.rows import Materialized

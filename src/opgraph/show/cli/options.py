@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from opgraph.declare.executor import ExecutorChoice
-from opgraph.declare.selection import AssetSelection, Missing
+from opgraph.declare.assets.selection import AssetSelection, Missing
+from opgraph.declare.project.executor import ExecutorChoice
 from opgraph.operate.inspect import to_json
 from opgraph.operate.project import Location, load, locate, make_home
 from opgraph.resolve.mistakes import NothingSelected

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from opgraph.declare.definitions import Definitions
-from opgraph.declare.spec import AssetSpec
+from opgraph.declare.assets.spec import AssetSpec
+from opgraph.declare.project.definitions import Definitions
 from opgraph.errors import Error
 from opgraph.keys import AssetKey, near_misses
 from opgraph.operate import inspect, lineage

@@ -8,7 +8,7 @@ from pathlib import Path
 from pprint import pformat
 from typing import Any
 
-from opgraph.run.preview import Preview
+from opgraph.run.store.preview import Preview
 from opgraph.show.cli import ink
 from opgraph.show.cli.ink import FAINT, PLAIN, STRONG, Line
 

@@ -14,7 +14,7 @@ from opgraph.operate.execute import RunOutcome
 from opgraph.operate.fold import Fold, Phase
 from opgraph.plan.model import Plan
 from opgraph.run.instance import Instance
-from opgraph.run.missing import NeverMaterialized
+from opgraph.run.store.missing import NeverMaterialized
 from opgraph.show.cli import ink
 from opgraph.show.cli.commands import CANCELED, OK, RUN_FAILED, explained
 from opgraph.show.cli.failure import failed, to_go_on

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Container, Iterator, Sequence
 
-from opgraph.declare.graph_definition import GraphDefinition
-from opgraph.declare.op import OpDefinition
+from opgraph.declare.graphs.graph_definition import GraphDefinition
+from opgraph.declare.ops.op import OpDefinition
 from opgraph.keys import AssetKey
 from opgraph.resolve.assets import AssetGraph, AssetNode, Unit
 from opgraph.resolve.flatten import Constant, FlatStep, Many, Origin, OuterInput, StepOut, Unwired, flatten

@@ -5,10 +5,10 @@ from typing import Any, cast
 
 from msgspec import structs
 
-from opgraph.declare.assets_definition import AssetsDefinition
-from opgraph.declare.definitions import Definitions
-from opgraph.declare.graph_definition import GraphDefinition, JobDefinition
-from opgraph.declare.spec import AssetSpec
+from opgraph.declare.assets.assets_definition import AssetsDefinition
+from opgraph.declare.assets.spec import AssetSpec
+from opgraph.declare.graphs.graph_definition import GraphDefinition, JobDefinition
+from opgraph.declare.project.definitions import Definitions
 from opgraph.operate.inspect import folded
 from opgraph.plan.model import Plan
 from opgraph.record.store import Record

@@ -10,7 +10,7 @@ from opgraph.operate.clean import Between, between_ops, clean_between, disk_of_a
 from opgraph.operate.fold import Phase
 from opgraph.record.rows import Materialized
 from opgraph.run.instance import Instance
-from opgraph.run.preview import preview_of
+from opgraph.run.store.preview import preview_of
 from opgraph.show.web import messages as m
 from opgraph.show.web.followed import Followed, Following
 from opgraph.show.web.ids import asset_id

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from opgraph.declare.definitions import Definitions
-from opgraph.declare.executor import ExecutorChoice
+from opgraph.declare.project.definitions import Definitions
+from opgraph.declare.project.executor import ExecutorChoice
 from opgraph.errors import InvalidConfigError
 from opgraph.operate.memo import Memoizing, Reuse
 from opgraph.operate.planning import replan, row_of, target_again, target_of

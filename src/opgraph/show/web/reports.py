@@ -3,10 +3,10 @@
 from base64 import b64encode
 from typing import Any
 
-from opgraph.declare.secrets import hide
+from opgraph.declare.settings.secrets import hide
 from opgraph.errors import Error, InvalidDefinitionError
 from opgraph.events import ErrorInfo, Frame
-from opgraph.run.preview import Preview
+from opgraph.run.store.preview import Preview
 from opgraph.show.web import messages as m
 
 Json = dict[str, Any]

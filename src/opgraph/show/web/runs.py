@@ -27,7 +27,7 @@ from opgraph.operate.target import EVERYTHING
 from opgraph.plan.model import FromAsset, FromCaller, FromCollected, FromDefault, FromMany, FromMapped, FromStep
 from opgraph.record.rows import RunRow
 from opgraph.run.instance import Instance
-from opgraph.run.preview import preview_in
+from opgraph.run.store.preview import preview_in
 from opgraph.show.web import messages as m
 from opgraph.show.web.followed import Followed, Following, Row
 from opgraph.show.web.reports import Refused, error_of, metas, preview

@@ -1,0 +1,1 @@
+"""All that a project declares, gathered from its modules."""

@@ -1,0 +1,1 @@
+"""What differs from run to run or from place to place: configuration, environment variables, resources."""

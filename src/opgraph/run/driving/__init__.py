@@ -1,0 +1,1 @@
+"""A run as a whole: what starts when, what is recorded, how it is stopped."""

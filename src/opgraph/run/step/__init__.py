@@ -1,0 +1,1 @@
+"""One attempt at one step: its inputs, the user's function, its outputs."""

@@ -139,6 +139,16 @@ def test_a_root_that_is_no_folder(tmp_path):
         FileStore(tmp_path / "root").write(b"x", "run", "out")
 
 
+def test_a_relative_root(tmp_path, monkeypatch):
+    """It is taken from the working folder of the moment, and stays there when an op goes elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    files = FileStore("kept/here")
+    location = files.write(b"x", "run-1", "result", durable=True)
+    monkeypatch.chdir("/")
+    assert read(files, location, b"x") == b"x"
+    assert [each.read_bytes() for each in (tmp_path / "kept" / "here").rglob("*") if each.is_file()] == [b"x"]
+
+
 def test_folders_that_a_clean_up_took(tmp_path):
     """A writer that remembers a folder makes it again when it was cleaned up; removing the last file removes it."""
     files, other = FileStore(tmp_path), FileStore(tmp_path)

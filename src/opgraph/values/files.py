@@ -31,7 +31,7 @@ class FileStore:
     __slots__ = ("_folders", "_names", "_synced", "root")
 
     def __init__(self, root: str | Path) -> None:
-        self.root = str(root)
+        self.root = os.path.abspath(root)  # an op may change the working folder
         self._folders: set[str] = set()  # known to be there
         self._synced: set[str] = set()  # known to be there after a power cut
         self._names: dict[str, str] = {}
@@ -149,7 +149,7 @@ class FileStore:
             _sync_folder(self.root)
             self._synced.add(directory)
             if self.root not in self._synced:
-                _sync_folder(os.path.dirname(os.path.abspath(self.root)))
+                _sync_folder(os.path.dirname(self.root))
                 self._synced.add(self.root)
 
     def _undo(self, path: str, made: list[str]) -> None:

@@ -465,6 +465,22 @@ def test_inside_a_running_loop():
     assert asyncio.run(notebook()) == [("result", "seen")] * 2
 
 
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_what_ends_a_loop_inside_a_running_loop(kind):
+    """An op there that raises what would end an event loop has raised it: nobody waits for the loop that it ended."""
+
+    @op
+    async def leaves():
+        raise kind("by hand")
+
+    async def notebook():
+        with pytest.raises(kind, match="by hand"):
+            came(leaves)
+        return True
+
+    assert asyncio.run(notebook())
+
+
 def test_user_errors_come_as_they_are(loop):
     """What the function raises is not wrapped, whatever its kind."""
 

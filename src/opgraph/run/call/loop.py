@@ -36,19 +36,18 @@ class EventLoop:
 
         if context is None:
             context = copy_context()
-        if self._apart:
-            ended, error = context.run(asyncio.run_coroutine_threadsafe, _whole(coroutine), self.in_thread()).result()
-            if error is not None:
-                raise error
-            return ended
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            if self._runner is None:
-                self._runner = asyncio.Runner()
-            return self._runner.run(coroutine, context=context)
-        loop = self.in_thread()
-        return context.copy().run(asyncio.run_coroutine_threadsafe, coroutine, loop).result()
+        if not self._apart:
+            try:
+                asyncio.get_running_loop()
+            except RuntimeError:
+                if self._runner is None:
+                    self._runner = asyncio.Runner()
+                return self._runner.run(coroutine, context=context)
+            context = context.copy()  # the loop that runs here has entered it already
+        ended, error = context.run(asyncio.run_coroutine_threadsafe, _whole(coroutine), self.in_thread()).result()
+        if error is not None:
+            raise error
+        return ended
 
     def iterate(self, items: AsyncGenerator[Any, Any]) -> Iterator[Any]:
         """What an async generator yields, one at a time: it pauses until the next one is asked for."""

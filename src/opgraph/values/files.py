@@ -13,6 +13,7 @@ from opgraph.values.problems import ValueLostError, ValueNotWrittenError
 _NAME_LIMIT = 120  # characters of a name's readable part, well below the 255 bytes that file systems allow
 _UNSAFE = re.compile(r"[^A-Za-z0-9_\-\[\]=,+@.]")
 _PART = ".part"  # the ending of a file that is being written
+_TRIES = 50  # at a folder that others go on removing
 
 
 def safe_name(text: str) -> str:
@@ -131,17 +132,18 @@ class FileStore:
             except FileNotFoundError:  # cleaned up since
                 self._folders.discard(directory)
         self._synced.discard(directory)
-        for last in (False, False, True):  # a clean-up may take the empty folder away between the two calls
+        tries = 0
+        while True:
             made += _make_folders(directory)
             try:
                 descriptor = os.open(path, flags, 0o600)
-            except FileNotFoundError:
-                if last:
+            except FileNotFoundError:  # a clean-up has taken the empty folder away between the two calls
+                tries += 1
+                if tries == _TRIES:
                     raise
             else:
                 self._folders.add(directory)
                 return descriptor
-        raise AssertionError
 
     def _sync(self, directory: str) -> None:
         _sync_folder(directory)

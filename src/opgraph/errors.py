@@ -118,9 +118,14 @@ class _Annotated:
 class Mistake(_Annotated, Error):
     """An error whose sentences are written in its class, with its fields named in them.
 
-    The annotations of a subclass are its parameters, in this order, and its attributes. Of several values
-    (`Iterable[…]`, `Sequence[…]`) a tuple is kept, which a sentence shows as names in backticks. What a sentence needs
-    besides is a property.
+    The annotations of a subclass are its parameters, in this order, and its attributes. What a sentence needs besides
+    is a property.
+
+    - Of several values (`Iterable[…]`, `Sequence[…]`) a tuple is kept. A sentence shows it as names in backticks; as
+      `{names:plain}` without these, as `{names:count}` by their number, as `{names:s}` by an s if they are not one, and
+      as `{names:meant}` by a question whether one of them was meant.
+    - What a user gave (`object`) is shown in one line and shortened; as `{given:typed}` with its type, as
+      `{given:type}` by that alone.
 
     Args:
         where: the place in the user's code.
@@ -139,6 +144,7 @@ class Mistake(_Annotated, Error):
 
     says: ClassVar[str]
     mend: ClassVar[str] = ""
+    at_caller: ClassVar[bool] = False  # the place is the line of the user's code that called
     _fields: ClassVar[Mapping[str, Any]] = {}  # the type of each
     if TYPE_CHECKING:
         _: KW_ONLY
@@ -151,19 +157,62 @@ class Mistake(_Annotated, Error):
         for name, value in (dict(zip(self._fields, given, strict=False)) | named).items():
             several = getattr(self._fields[name], "__origin__", None) in (Iterable, Sequence)
             setattr(self, name, tuple(value) if several else value)
-        facts: Any = _Facts(self)
-        super().__init__(self.says.format_map(facts), where=where, fix=self.mend.format_map(facts))
+        facts: Any = _Facts(self, self._fields)
+        place = Source.of_caller() if self.at_caller else where
+        super().__init__(self.says.format_map(facts), where=place, fix=self.mend.format_map(facts))
 
 
 class _Facts:
     """The fields of a mistake by name, as its sentences show them."""
 
-    def __init__(self, mistake: Mistake) -> None:
-        self._mistake = mistake
+    def __init__(self, mistake: Mistake, types: Mapping[str, Any]) -> None:
+        self._mistake, self._types = mistake, types
 
     def __getitem__(self, name: str) -> object:
         value: object = getattr(self._mistake, name)
-        return listed(value) if isinstance(value, tuple) else value  # pyright: ignore[reportUnknownArgumentType]
+        if type(value) is tuple:
+            return _Several(value)  # pyright: ignore[reportUnknownArgumentType]
+        return _Given(value) if self._types.get(name) is object else value
+
+
+class _Several(tuple[object, ...]):
+    """Names, as a sentence shows them."""
+
+    __slots__ = ()
+
+    def __format__(self, how: str) -> str:
+        names = [getattr(each, "text", each) for each in self]  # an asset's key by its text
+        match how:
+            case "plain":
+                return ", ".join(map(str, names))
+            case "count":
+                return str(len(names))
+            case "s":
+                return "" if len(names) == 1 else "s"
+            case "meant":
+                return f". Did you mean {' or '.join(f'`{name}`' for name in names)}?" if names else ""
+            case _:
+                return listed(names)
+
+
+class _Given:
+    """What a user gave, as a sentence shows it."""
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def __format__(self, how: str) -> str:
+        if how == "type":
+            return type(self._value).__name__
+        return given_as(self._value) if how == "typed" else shown(self._value)
+
+
+def given_as(value: object) -> str:
+    """What was given, with its type, for a sentence."""
+    if value is None:
+        return "None"
+    kind = type(value).__name__
+    return f"{shown(value)} ({'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind})"
 
 
 def listed(names: Iterable[object]) -> str:

@@ -130,3 +130,19 @@ def near_misses(name: str, known: Iterable[str], *, most: int = 3) -> list[str]:
     same_end = [other for other in options if other.rsplit("/", 1)[-1] == last or other.replace("/", "__") == name]
     close = difflib.get_close_matches(name, options, n=most, cutoff=0.7)
     return list(dict.fromkeys([*same_end, *close]))[:most]
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A question with the names that may have been meant; empty: there are none."""
+    close = near_misses(name, known)
+    return f"did you mean {' or '.join(f'`{each}`' for each in close)}? " if close else ""
+
+
+class Meant:
+    """For mistakes: `did_you_mean`, of the fields with the name that was given and with those there are."""
+
+    def __init__(self, name: str, known: str) -> None:
+        self._name, self._known = name, known
+
+    def __get__(self, mistake: object, kind: type | None = None) -> str:
+        return did_you_mean(getattr(mistake, self._name), getattr(mistake, self._known))

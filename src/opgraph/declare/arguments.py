@@ -8,22 +8,19 @@ from typing import Any
 from opgraph.declare.assets.asset_mistakes import UnknownParameter
 from opgraph.declare.mistakes import report
 from opgraph.declare.unsupported import NOT_YET
-from opgraph.errors import InvalidDefinitionError, Source
+from opgraph.errors import InvalidDefinitionError, Mistake, Source
 
 # Made by the thousand, and with one argument; or made by runs, not by users.
 _LEFT_ALONE = frozenset({"AssetExecutionContext", "AssetKey", "OpExecutionContext"})
 
 
-class WrongArguments(InvalidDefinitionError, TypeError):
+class WrongArguments(Mistake, InvalidDefinitionError, TypeError):
     """Too many arguments by position, or one missing that there must be."""
 
-    def __init__(self, owner: str, problem: str, *, where: Source | None) -> None:
-        self.owner, self.problem = owner, problem
-        super().__init__(
-            f"{owner}() {problem}",
-            where=where,
-            fix=f"give each argument by its name, in parentheses: `{owner}(...)`; `help({owner})` lists them",
-        )
+    owner: str
+    problem: str
+    says = "{owner}() {problem}"
+    mend = "give each argument by its name, in parentheses: `{owner}(...)`; `help({owner})` lists them"
 
 
 def answering(value: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from opgraph.declare.frozen import set_of
 from opgraph.declare.mistakes import BadGroup, BadKind, BadName, BadOwner, BadTag, TooManyKinds, report
-from opgraph.errors import InvalidDefinitionError, Source, shown
+from opgraph.errors import InvalidDefinitionError, Mistake, Source, shown
 from opgraph.keys import NAME
 
 _WORD: Final = re.compile(r"[A-Za-z0-9_]+")
@@ -31,28 +31,23 @@ def memoized_tags(tags: dict[str, str], memoize: bool | None) -> dict[str, str]:
     return tags if memoize is None else {**tags, MEMOIZE: "true" if memoize else "false"}
 
 
-class BadTagValue(InvalidDefinitionError):
+class BadTagValue(Mistake, InvalidDefinitionError):
     """A tag of an op, graph or job whose value is neither text nor JSON."""
 
-    def __init__(self, owner: str, key: str, value: object, where: Source | None) -> None:
-        self.owner, self.key, self.value = owner, key, value
-        super().__init__(
-            f"Invalid value for tag `{key}` of {owner}: a {type(value).__name__}",
-            where=where,
-            fix="give text, a number, or lists and dicts of these",
-        )
+    owner: str
+    key: str
+    value: object
+    says = "Invalid value for tag `{key}` of {owner}: a {value:type}"
+    mend = "give text, a number, or lists and dicts of these"
 
 
-class BadPool(InvalidDefinitionError):
+class BadPool(Mistake, InvalidDefinitionError):
     """The name of a pool has characters that it must not have."""
 
-    def __init__(self, owner: str, name: str, where: Source | None) -> None:
-        self.owner, self.name = owner, name
-        super().__init__(
-            f"{owner} names the pool {name!r}, which is no valid name",
-            where=where,
-            fix="use letters, digits and `_-./:|,`, at most 100 of them",
-        )
+    owner: str
+    name: str
+    says = "{owner} names the pool {name!r}, which is no valid name"
+    mend = "use letters, digits and `_-./:|,`, at most 100 of them"
 
 
 class Labels(NamedTuple):
@@ -92,7 +87,7 @@ def checked_name(kind: str, name: str, where: Source | None) -> str:
 def checked_pool(owner: str, pool: str | None, where: Source | None) -> str | None:
     """The name of a pool; None, and a report, where it is not valid."""
     if pool is not None and not POOL.fullmatch(pool):
-        report(BadPool(owner, pool, where))
+        report(BadPool(owner, pool, where=where))
         return None
     return pool
 
@@ -113,7 +108,7 @@ def checked_tags(owner: str, tags: Mapping[str, Any] | None, where: Source | Non
             try:
                 kept[key] = value if isinstance(value, str) else json.dumps(value)
             except TypeError:
-                report(BadTagValue(owner, key, value, where))
+                report(BadTagValue(owner, key, value, where=where))
         else:
             report(BadTag(owner, key, value, where=where))
     return kept

@@ -17,22 +17,21 @@ from opgraph.declare.tables import (
     schema_from_json,
     schema_to_json,
 )
-from opgraph.errors import InvalidDefinitionError, Source
+from opgraph.errors import InvalidDefinitionError, Mistake
 from opgraph.events import Meta, Metadata
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 
 
-class InvalidMetadataError(InvalidDefinitionError):
+class InvalidMetadataError(Mistake, InvalidDefinitionError):
     """A metadata value of no known kind."""
 
-    def __init__(self, value: object) -> None:
-        self.value = value
-        super().__init__(
-            f"metadata cannot be of type {type(value).__name__}",
-            where=Source.of_caller(),
-            fix="give text, a number, a bool, a path, a date and time, an AssetKey, JSON-like lists and dicts, "
-            "or a MetadataValue",
-        )
+    value: object
+    says = "metadata cannot be of type {value:type}"
+    mend = (
+        "give text, a number, a bool, a path, a date and time, an AssetKey, JSON-like lists and dicts, or a "
+        "MetadataValue"
+    )
+    at_caller = True
 
 
 class MetadataValue(Compared):

@@ -4,15 +4,24 @@ Each is raised where it is seen; while a loader collects, it is kept instead and
 makes sense, so that one load shows every mistake.
 """
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from keyword import iskeyword
 from typing import Final, ParamSpec, TypeVar
 from unicodedata import normalize
 
-from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Source, shown, together
-from opgraph.keys import AssetKey, near_misses
+from opgraph.errors import (
+    InvalidDefinitionError,
+    InvariantViolationError,
+    Mistake,
+    Source,
+    given_as,
+    listed,
+    shown,
+    together,
+)
+from opgraph.keys import AssetKey, Meant
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -80,17 +89,6 @@ def owner_of(kind: str, name: object) -> str:
     return f"{kind} `{name if isinstance(name, str) else shown(name)}`"
 
 
-def named(names: Iterable[object]) -> str:
-    """Names for a sentence: `a`, `b`."""
-    return ", ".join(f"`{name}`" for name in names) or "none"
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A question with the names that may have been meant; empty: there are none."""
-    close = near_misses(name, known)
-    return f"did you mean {' or '.join(f'`{each}`' for each in close)}? " if close else ""
-
-
 class BadName(InvalidDefinitionError):
     """A name with characters that no such name has."""
 
@@ -126,17 +124,15 @@ def _sane(name: object) -> str:
     return f"_{text}" if not text or text[0].isdigit() else text
 
 
-class WrongType(InvalidDefinitionError, TypeError):
+class WrongType(Mistake, InvalidDefinitionError, TypeError):
     """A parameter that was given something of a kind that it does not take."""
 
-    def __init__(self, owner: str, parameter: str, given: object, takes: str, *, where: Source | None) -> None:
-        self.owner = owner
-        self.parameter = parameter
-        self.given = given
-        self.takes = takes
-        super().__init__(
-            f"`{parameter}` of {owner} is {given_as(given)}", where=where, fix=f"`{parameter}` takes {takes}"
-        )
+    owner: str
+    parameter: str
+    given: object
+    takes: str
+    says = "`{parameter}` of {owner} is {given:typed}"
+    mend = "`{parameter}` takes {takes}"
 
 
 class NotAFunction(InvalidDefinitionError, TypeError):
@@ -159,28 +155,26 @@ class NotAFunction(InvalidDefinitionError, TypeError):
         )
 
 
-class KeyTwice(InvalidDefinitionError):
+class KeyTwice(Mistake, InvalidDefinitionError):
     """A key given both whole and in parts."""
 
-    def __init__(self, owner: str, whole: str, parts: Sequence[str], *, where: Source | None) -> None:
-        self.owner = owner
-        self.whole = whole
-        self.parts = tuple(parts)
-        super().__init__(
-            f"{whole} and {', '.join(parts)} cannot both be set on {owner}: where the {whole} argument is provided, "
-            "it is the whole name",
-            where=where,
-            fix=f"keep `{whole}` and put the whole path into it, or leave it out",
-        )
+    owner: str
+    whole: str
+    parts: Sequence[str]
+    says = (
+        "{whole} and {parts:plain} cannot both be set on {owner}: where the {whole} argument is provided, it is the "
+        "whole name"
+    )
+    mend = "keep `{whole}` and put the whole path into it, or leave it out"
 
 
-class RepeatedDependency(InvalidDefinitionError):
+class RepeatedDependency(Mistake, InvalidDefinitionError):
     """One asset twice in `deps`."""
 
-    def __init__(self, owner: str, key: AssetKey, *, where: Source | None) -> None:
-        self.owner = owner
-        self.key = key
-        super().__init__(f"{owner} depends on `{key.text}` twice", where=where, fix=f"name `{key.text}` once")
+    owner: str
+    key: AssetKey
+    says = "{owner} depends on `{key.text}` twice"
+    mend = "name `{key.text}` once"
 
 
 # -- labels -------------------------------------------------------------------
@@ -219,161 +213,121 @@ class BadOwner(InvalidDefinitionError):
         )
 
 
-class BadTag(InvalidDefinitionError):
+class BadTag(Mistake, InvalidDefinitionError):
     """A tag whose key or value is not valid."""
 
-    def __init__(self, owner: str, key: object, value: object, *, where: Source | None) -> None:
-        self.owner = owner
-        self.key = key
-        self.value = value
-        super().__init__(
-            f"Found invalid tag keys or values on {owner}: {shown(key)}: {shown(value)}; both are text of letters, "
-            "digits, `_`, `-` and `.`, at most 63 of them, the key perhaps with a part and `/` before it",
-            where=where,
-            fix="put other text into `metadata`, which holds anything",
-        )
+    owner: str
+    key: object
+    value: object
+    says = (
+        "Found invalid tag keys or values on {owner}: {key}: {value}; both are text of letters, digits, `_`, `-` and "
+        "`.`, at most 63 of them, the key perhaps with a part and `/` before it"
+    )
+    mend = "put other text into `metadata`, which holds anything"
 
 
-class BadKind(InvalidDefinitionError):
+class BadKind(Mistake, InvalidDefinitionError):
     """A kind that is not valid."""
 
-    def __init__(self, owner: str, kind: object, *, where: Source | None) -> None:
-        self.owner = owner
-        self.kind = kind
-        super().__init__(
-            f"the kind {shown(kind)} of {owner} is not valid: a kind is text of letters, digits, `_`, `-` and `.`",
-            where=where,
-            fix='give a set of such words: `kinds={"table", "duckdb"}`',
-        )
+    owner: str
+    kind: object
+    says = "the kind {kind} of {owner} is not valid: a kind is text of letters, digits, `_`, `-` and `.`"
+    mend = 'give a set of such words: `kinds={{"table", "duckdb"}}`'
 
 
-class TooManyKinds(InvalidDefinitionError):
+class TooManyKinds(Mistake, InvalidDefinitionError):
     """More than three kinds."""
 
-    def __init__(self, owner: str, kinds: Sequence[str], *, where: Source | None) -> None:
-        self.owner = owner
-        self.kinds = tuple(kinds)
-        super().__init__(
-            f"{owner} has {len(kinds)} kinds ({named(kinds)}); at most three are allowed",
-            where=where,
-            fix="keep three, and put the others into `tags`",
-        )
+    owner: str
+    kinds: Sequence[str]
+    says = "{owner} has {kinds:count} kinds ({kinds}); at most three are allowed"
+    mend = "keep three, and put the others into `tags`"
 
 
 # -- functions ----------------------------------------------------------------
 
 
-class PositionalRest(InvalidDefinitionError):
+class PositionalRest(Mistake, InvalidDefinitionError):
     """`*args` in a decorated function."""
 
-    def __init__(self, owner: str, *, where: Source) -> None:
-        self.owner = owner
-        super().__init__(
-            f"{owner} takes `*args`, and an input needs a name",
-            where=where,
-            fix="give each input a parameter, or one parameter that takes a list: a list of outputs can be wired to it",
-        )
+    owner: str
+    says = "{owner} takes `*args`, and an input needs a name"
+    mend = "give each input a parameter, or one parameter that takes a list: a list of outputs can be wired to it"
 
 
-class WrongContext(InvalidDefinitionError):
+class WrongContext(Mistake, InvalidDefinitionError):
     """An op whose context is annotated as an asset's."""
 
-    def __init__(self, owner: str, *, where: Source) -> None:
-        self.owner = owner
-        super().__init__(
-            f"{owner} annotates its context as `AssetExecutionContext`, which only a function that is an asset gets",
-            where=where,
-            fix="annotate it as `OpExecutionContext`",
-        )
+    owner: str
+    says = "{owner} annotates its context as `AssetExecutionContext`, which only a function that is an asset gets"
+    mend = "annotate it as `OpExecutionContext`"
 
 
-class NoSuchParameter(InvalidDefinitionError):
+class NoSuchParameter(Mistake, InvalidDefinitionError):
     """`ins` names what is no parameter."""
 
-    def __init__(self, owner: str, by: str, name: str, known: Sequence[str], *, where: Source) -> None:
-        self.owner = owner
-        self.by = by
-        self.name = name
-        self.known = tuple(known)
-        super().__init__(
-            f"{owner} has no parameter `{name}`, which its `{by}` names; its parameters are {named(known)}",
-            where=where,
-            fix=f"{did_you_mean(name, known)}add the parameter, or take the entry out of `{by}`",
-        )
+    owner: str
+    by: str
+    name: str
+    known: Sequence[str]
+    meant = Meant("name", "known")
+    says = "{owner} has no parameter `{name}`, which its `{by}` names; its parameters are {known}"
+    mend = "{meant}add the parameter, or take the entry out of `{by}`"
 
 
-class InputTwice(InvalidDefinitionError):
+class InputTwice(Mistake, InvalidDefinitionError):
     """An input without a value that is also a parameter."""
 
-    def __init__(self, owner: str, name: str, *, where: Source) -> None:
-        self.owner = owner
-        self.name = name
-        super().__init__(
-            f"the input `{name}` of {owner} is `Nothing`, so there is no value for the parameter `{name}`",
-            where=where,
-            fix=f"take the parameter `{name}` out of the function, or give the input another type",
-        )
+    owner: str
+    name: str
+    says = "the input `{name}` of {owner} is `Nothing`, so there is no value for the parameter `{name}`"
+    mend = "take the parameter `{name}` out of the function, or give the input another type"
 
 
 # -- graphs -------------------------------------------------------------------
 
 
-class UsedAsValue(InvalidDefinitionError, InvariantViolationError):
+class UsedAsValue(Mistake, InvalidDefinitionError, InvariantViolationError):
     """A graph's body that looks into a value which does not exist yet."""
 
-    def __init__(self, described: str, doing: str, *, where: Source | None) -> None:
-        self.described = described
-        self.doing = doing
-        super().__init__(
-            f"{described} was {doing} in a graph's body, where it has no value yet: the body only says what is wired "
-            "to what, before anything runs",
-            where=where,
-            fix="do this inside an op",
-        )
+    described: str
+    doing: str
+    says = (
+        "{described} was {doing} in a graph's body, where it has no value yet: the body only says what is wired to "
+        "what, before anything runs"
+    )
+    mend = "do this inside an op"
 
 
-class NoSuchOutput(InvalidDefinitionError, AttributeError):
+class NoSuchOutput(Mistake, InvalidDefinitionError, AttributeError):
     """An output taken by a name that its node does not have."""
 
-    def __init__(self, node: str, output: str, outputs: Sequence[str], *, where: Source | None) -> None:
-        self.node = node
-        self.output = output
-        self.outputs = tuple(outputs)
-        super().__init__(
-            f"`{node}` has no output `{output}`; its outputs are {named(outputs)}",
-            where=where,
-            fix=f"{did_you_mean(output, outputs)}take one of its outputs, or unpack them in their order",
-        )
+    node: str
+    output: str
+    outputs: Sequence[str]
+    meant = Meant("output", "outputs")
+    says = "`{node}` has no output `{output}`; its outputs are {outputs}"
+    mend = "{meant}take one of its outputs, or unpack them in their order"
 
 
-class AliasTwice(InvalidDefinitionError):
+class AliasTwice(Mistake, InvalidDefinitionError):
     """Two nodes of a graph under one alias."""
 
-    def __init__(self, owner: str, alias: str, *, where: Source | None) -> None:
-        self.owner = owner
-        self.alias = alias
-        super().__init__(
-            f"{owner} already has a node `{alias}`",
-            where=where,
-            fix="use another alias, or none: then a number is added",
-        )
+    owner: str
+    alias: str
+    says = "{owner} already has a node `{alias}`"
+    mend = "use another alias, or none: then a number is added"
 
 
-class TwoDefinitions(InvalidDefinitionError):
+class TwoDefinitions(Mistake, InvalidDefinitionError):
     """Two different definitions of one name in a graph."""
 
-    def __init__(
-        self, owner: str, name: str, first: Source | None, second: Source | None, *, where: Source | None
-    ) -> None:
-        self.owner = owner
-        self.name = name
-        self.first = first
-        self.second = second
-        super().__init__(
-            f"{owner} uses two different definitions that are both named `{name}`: of {first} and of {second}",
-            where=where,
-            fix="rename one of them; an alias does not help, because the name stands for the code",
-        )
+    owner: str
+    name: str
+    first: Source | None
+    second: Source | None
+    says = "{owner} uses two different definitions that are both named `{name}`: of {first} and of {second}"
+    mend = "rename one of them; an alias does not help, because the name stands for the code"
 
 
 class NotAnOutput(InvalidDefinitionError):
@@ -390,73 +344,53 @@ class NotAnOutput(InvalidDefinitionError):
         )
 
 
-class Uncalled(InvalidDefinitionError):
+class Uncalled(Mistake, InvalidDefinitionError):
     """An op or a graph given itself, instead of what it returns."""
 
-    def __init__(self, user: str, name: str, *, where: Source | None) -> None:
-        self.user = user
-        self.name = name
-        super().__init__(
-            f"{user} was given `{name}` itself, not what it returns",
-            where=where,
-            fix=f"did you forget parentheses? Write `{name}()`",
-        )
+    user: str
+    name: str
+    says = "{user} was given `{name}` itself, not what it returns"
+    mend = "did you forget parentheses? Write `{name}()`"
 
 
-class FanInOfOther(InvalidDefinitionError):
+class FanInOfOther(Mistake, InvalidDefinitionError):
     """A list of outputs with something else in it."""
 
-    def __init__(self, user: str, place: int, given: object, *, where: Source | None) -> None:
-        self.user = user
-        self.place = place
-        self.given = given
-        super().__init__(
-            f"{user} was given a list whose item {place} is {given_as(given)}, not an output of a node",
-            where=where,
-            fix="make the value in an op, or give the input a default; a list in a graph's body holds outputs only",
-        )
+    user: str
+    place: int
+    given: object
+    says = "{user} was given a list whose item {place} is {given:typed}, not an output of a node"
+    mend = "make the value in an op, or give the input a default; a list in a graph's body holds outputs only"
 
 
-class TooManyArguments(InvalidDefinitionError):
+class TooManyArguments(Mistake, InvalidDefinitionError):
     """More arguments than inputs."""
 
-    def __init__(self, name: str, count: int, ins: Sequence[str], *, where: Source | None) -> None:
-        self.name = name
-        self.count = count
-        self.ins = tuple(ins)
-        super().__init__(
-            f"`{name}` was given {count} arguments and has {len(ins)} input{'s' if len(ins) != 1 else ''}: "
-            f"{named(ins)}",
-            where=where,
-            fix="leave out what is too many",
-        )
+    name: str
+    count: int
+    ins: Sequence[str]
+    says = "`{name}` was given {count} arguments and has {ins:count} input{ins:s}: {ins}"
+    mend = "leave out what is too many"
 
 
-class UnknownInput(InvalidDefinitionError):
+class UnknownInput(Mistake, InvalidDefinitionError):
     """An argument that is no input."""
 
-    def __init__(self, name: str, given: str, ins: Sequence[str], *, where: Source | None) -> None:
-        self.name = name
-        self.given = given
-        self.ins = tuple(ins)
-        super().__init__(
-            f"`{name}` has no input `{given}`; its inputs are {named(ins)}",
-            where=where,
-            fix=f"{did_you_mean(given, ins)}give one of its inputs",
-        )
+    name: str
+    given: str
+    ins: Sequence[str]
+    meant = Meant("given", "ins")
+    says = "`{name}` has no input `{given}`; its inputs are {ins}"
+    mend = "{meant}give one of its inputs"
 
 
-class WiredTwice(InvalidDefinitionError):
+class WiredTwice(Mistake, InvalidDefinitionError):
     """An input given by position and by name."""
 
-    def __init__(self, name: str, given: str, *, where: Source | None) -> None:
-        self.name = name
-        self.given = given
-        super().__init__(
-            f"the input `{given}` of `{name}` was given twice: by position and by name",
-            where=where,
-            fix="give it once",
-        )
+    name: str
+    given: str
+    says = "the input `{given}` of `{name}` was given twice: by position and by name"
+    mend = "give it once"
 
 
 class InputMissing(InvalidDefinitionError):
@@ -474,17 +408,13 @@ class InputMissing(InvalidDefinitionError):
         )
 
 
-class UnusedInput(InvalidDefinitionError):
+class UnusedInput(Mistake, InvalidDefinitionError):
     """An input of a graph that nothing in it takes."""
 
-    def __init__(self, owner: str, name: str, *, where: Source) -> None:
-        self.owner = owner
-        self.name = name
-        super().__init__(
-            f"{owner} has an unmapped input: nothing in its body uses `{name}`",
-            where=where,
-            fix=f"give it to an op of the graph, or take the parameter `{name}` out",
-        )
+    owner: str
+    name: str
+    says = "{owner} has an unmapped input: nothing in its body uses `{name}`"
+    mend = "give it to an op of the graph, or take the parameter `{name}` out"
 
 
 class GraphTakesContext(InvalidDefinitionError):
@@ -499,44 +429,33 @@ class GraphTakesContext(InvalidDefinitionError):
         )
 
 
-class ReturnedOther(InvalidDefinitionError):
+class ReturnedOther(Mistake, InvalidDefinitionError):
     """A graph that returns what is no output of a node."""
 
-    def __init__(self, owner: str, given: object, *, where: Source) -> None:
-        self.owner = owner
-        self.given = given
-        super().__init__(
-            f"{owner} returns {given_as(given)}, which is not an output of one of its nodes",
-            where=where,
-            fix="return what an op or a graph returned: one output, a tuple, or a dict of them by name",
-        )
+    owner: str
+    given: object
+    says = "{owner} returns {given:typed}, which is not an output of one of its nodes"
+    mend = "return what an op or a graph returned: one output, a tuple, or a dict of them by name"
 
 
-class ReturnedUncalled(InvalidDefinitionError):
+class ReturnedUncalled(Mistake, InvalidDefinitionError):
     """A graph that returns an op instead of its output."""
 
-    def __init__(self, owner: str, name: str, *, where: Source) -> None:
-        self.owner = owner
-        self.name = name
-        super().__init__(
-            f"{owner} returns `{name}` itself, not what it returns",
-            where=where,
-            fix=f"did you forget parentheses? Write `return {name}()`",
-        )
+    owner: str
+    name: str
+    says = "{owner} returns `{name}` itself, not what it returns"
+    mend = "did you forget parentheses? Write `return {name}()`"
 
 
-class UnknownOutput(InvalidDefinitionError):
+class UnknownOutput(Mistake, InvalidDefinitionError):
     """A graph that returns an output it does not declare."""
 
-    def __init__(self, owner: str, name: str, outs: Sequence[str], *, where: Source) -> None:
-        self.owner = owner
-        self.name = name
-        self.outs = tuple(outs)
-        super().__init__(
-            f"{owner} returns an output `{name}`, and declares {named(outs)}",
-            where=where,
-            fix=f"{did_you_mean(name, outs)}declare it, or return it under a declared name",
-        )
+    owner: str
+    name: str
+    outs: Sequence[str]
+    meant = Meant("name", "outs")
+    says = "{owner} returns an output `{name}`, and declares {outs}"
+    mend = "{meant}declare it, or return it under a declared name"
 
 
 class OutputsMissing(InvalidDefinitionError):
@@ -546,7 +465,7 @@ class OutputsMissing(InvalidDefinitionError):
         self.owner = owner
         self.names = tuple(names)
         super().__init__(
-            f"{owner} declares {named(names)} as output{'s' if len(names) > 1 else ''} and does not return "
+            f"{owner} declares {listed(names)} as output{'s' if len(names) > 1 else ''} and does not return "
             f"{'them' if len(names) > 1 else 'it'}",
             where=where,
             fix="return a dict with every declared output, or take what is missing out of the declaration",
@@ -561,28 +480,16 @@ class WrongCount(InvalidDefinitionError):
         self.count = count
         self.outs = tuple(outs)
         super().__init__(
-            f"{owner} returns {count} output{'s' if count != 1 else ''} and declares {len(outs)}: {named(outs)}",
+            f"{owner} returns {count} output{'s' if count != 1 else ''} and declares {len(outs)}: {listed(outs)}",
             where=where,
             fix="return as many as are declared, in their order, or a dict of them by name",
         )
 
 
-class OutputsUnnamed(InvalidDefinitionError):
+class OutputsUnnamed(Mistake, InvalidDefinitionError):
     """A graph that returns several outputs under one name, and declares none."""
 
-    def __init__(self, owner: str, name: str, *, where: Source) -> None:
-        self.owner = owner
-        self.name = name
-        super().__init__(
-            f"{owner} returns two outputs that are both named `{name}`",
-            where=where,
-            fix="name them: `out={...}` on the graph, and return a dict by these names",
-        )
-
-
-def given_as(value: object) -> str:
-    """What was given, with its type, for a sentence."""
-    if value is None:
-        return "None"
-    kind = type(value).__name__
-    return f"{shown(value)} ({'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind})"
+    owner: str
+    name: str
+    says = "{owner} returns two outputs that are both named `{name}`"
+    mend = "name them: `out={{...}}` on the graph, and return a dict by these names"

@@ -4,20 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from opgraph.declare.frozen import Compared
-from opgraph.errors import InvalidDefinitionError, Source
+from opgraph.errors import InvalidDefinitionError, Mistake
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 
 
-class BadRecord(InvalidDefinitionError):
+class BadRecord(Mistake, InvalidDefinitionError):
     """A row of a table with a value that is no plain one."""
 
-    def __init__(self, column: str, value: object) -> None:
-        self.column, self.value = column, value
-        super().__init__(
-            f"the column `{column}` of a TableRecord has a value of type {type(value).__name__}",
-            where=Source.of_caller(),
-            fix="give text, numbers, True, False or None",
-        )
+    column: str
+    value: object
+    says = "the column `{column}` of a TableRecord has a value of type {value:type}"
+    mend = "give text, numbers, True, False or None"
+    at_caller = True
 
 
 class TableColumnConstraints(Compared):

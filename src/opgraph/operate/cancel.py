@@ -4,7 +4,7 @@ import getpass
 import os
 import time
 
-from opgraph.errors import Error
+from opgraph.errors import Error, Mistake
 from opgraph.events import CancelRequested, RunEnded, RunStarted, RunStatus
 from opgraph.operate.planning import row_of
 from opgraph.run.instance import Instance
@@ -12,20 +12,22 @@ from opgraph.run.instance import Instance
 _TICK = 0.05  # seconds
 
 
-class RunIsOver(Error):
+class RunIsOver(Mistake, Error):
     """A run is to be cancelled that has ended."""
 
-    def __init__(self, run_id: str, status: str) -> None:
-        self.run_id, self.status = run_id, status
-        super().__init__(f"run {run_id} has ended already: {status}", fix="nothing is left to cancel")
+    run_id: str
+    status: str
+    says = "run {run_id} has ended already: {status}"
+    mend = "nothing is left to cancel"
 
 
-class RunCanceledError(Error):
+class RunCanceledError(Mistake, Error):
     """A run was cancelled while the caller waited for it."""
 
-    def __init__(self, run_id: str, by: str) -> None:
-        self.run_id, self.by = run_id, by
-        super().__init__(f"run {run_id} was cancelled ({by})", fix="resume it: what it stored is reused")
+    run_id: str
+    by: str
+    says = "run {run_id} was cancelled ({by})"
+    mend = "resume it: what it stored is reused"
 
 
 def cancel(instance: Instance, run_id: str, *, by: str = "", wait: float = 0.0) -> RunStatus:

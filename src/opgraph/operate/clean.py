@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from opgraph.errors import Error
+from opgraph.errors import Error, Mistake
 from opgraph.events import (
     AnyFact,
     Found,
@@ -43,13 +43,11 @@ _OURS = re.compile(r".+\.[0-9a-f]{12}(\.part)?$")  # how our store names files
 Address = tuple[str, int]  # run and number of the fact
 
 
-class CleaningRefusedError(Error):
+class CleaningRefusedError(Mistake, Error):
     """Somebody makes a plan, or cleans up already."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "another process is making a plan or cleaning up; nothing was removed", fix="try again in a moment"
-        )
+    says = "another process is making a plan or cleaning up; nothing was removed"
+    mend = "try again in a moment"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Struct
 
-from opgraph.errors import Error, RunNotFoundError
+from opgraph.errors import Error, Mistake, RunNotFoundError
 from opgraph.events import Place, Read, RunStarted, RunStatus, Stored
 from opgraph.operate.fold import Branch, Fold, Phase, branches
 from opgraph.operate.target import EVERYTHING
@@ -44,12 +44,12 @@ class AmbiguousRunError(Error):
         super().__init__(f"{len(candidates)} runs begin with `{prefix}`: {shown}", fix="write more of the id")
 
 
-class NoSuchRunError(RunNotFoundError):
+class NoSuchRunError(Mistake, RunNotFoundError):
     """No run has this id, or one that begins so."""
 
-    def __init__(self, prefix: str) -> None:
-        self.prefix = prefix
-        super().__init__(f"there is no run `{prefix}`", fix="`opgraph runs` lists the runs there are")
+    prefix: str
+    says = "there is no run `{prefix}`"
+    mend = "`opgraph runs` lists the runs there are"
 
 
 class NothingToResumeError(Error):
@@ -461,6 +461,8 @@ def _inputs_read(record: Record, made: Materialized, plan: Plan) -> tuple[Read, 
     """The version of each asset that went into a materialization, over all ops of its unit that lead to it."""
     fold = folded(record, made.run_id, plan)
     found: dict[str, Read] = {}
+    if not plan.steps:
+        return ()  # it was reported outside any run
     seen, todo = {made.step}, [made.step]
     while todo:
         step = todo.pop()

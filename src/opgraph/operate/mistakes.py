@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from opgraph.errors import InvalidInvocationError, InvariantViolationError, RunNotFoundError, Source
+from opgraph.errors import InvalidInvocationError, InvariantViolationError, Mistake, RunNotFoundError, Source
 from opgraph.keys import AssetKey
 
 
@@ -19,21 +19,20 @@ class ManagersInMemory(InvariantViolationError):
         )
 
 
-class RunIdTaken(InvalidInvocationError):
+class RunIdTaken(Mistake, InvalidInvocationError):
     """A run was to be made under an id that another one has."""
 
-    def __init__(self, run_id: str) -> None:
-        self.run_id = run_id
-        super().__init__(f"there is a run `{run_id}` already", where=Source.of_caller(), fix="give another id, or none")
+    run_id: str
+    says = "there is a run `{run_id}` already"
+    mend = "give another id, or none"
+    at_caller = True
 
 
-class NotMadeByRun(RunNotFoundError):
+class NotMadeByRun(Mistake, RunNotFoundError):
     """The value of an asset was asked for as a run made it that made none."""
 
-    def __init__(self, run_id: str, key: AssetKey) -> None:
-        self.run_id, self.key = run_id, key
-        super().__init__(
-            f"run `{run_id}` made no `{key.text}`",
-            where=Source.of_caller(),
-            fix=f"`opgraph show {key.text}` lists the runs that did",
-        )
+    run_id: str
+    key: AssetKey
+    says = "run `{run_id}` made no `{key.text}`"
+    mend = "`opgraph show {key.text}` lists the runs that did"
+    at_caller = True

@@ -4,29 +4,26 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from opgraph.errors import Error, InvalidDefinitionError, Source
+from opgraph.errors import Error, InvalidDefinitionError, Mistake, Source
 from opgraph.events import Frame
 from opgraph.keys import near_misses
 
 
-class ProjectNotFoundError(Error):
+class ProjectNotFoundError(Mistake, Error):
     """No project here, and none was named."""
 
-    def __init__(self, start: Path) -> None:
-        self.start = start
-        super().__init__(
-            f"no project here: neither {start} nor a folder above it has a pyproject.toml with [tool.opgraph]",
-            fix="name the definitions with `-f FILE` or `-m MODULE`, or make a new project with `opgraph init`",
-        )
+    start: Path
+    says = "no project here: neither {start} nor a folder above it has a pyproject.toml with [tool.opgraph]"
+    mend = "name the definitions with `-f FILE` or `-m MODULE`, or make a new project with `opgraph init`"
 
 
-class BrokenSettingsError(Error):
+class BrokenSettingsError(Mistake, Error):
     """pyproject.toml is no TOML, or [tool.opgraph] is no table."""
 
-    def __init__(self, path: Path, reason: str) -> None:
-        self.path = path
-        self.reason = reason
-        super().__init__(f"{path} cannot be read: {reason}", fix="repair the file")
+    path: Path
+    reason: str
+    says = "{path} cannot be read: {reason}"
+    mend = "repair the file"
 
 
 class UnknownSettingError(Error):
@@ -68,17 +65,14 @@ class DefinitionsFileMissingError(Error):
         super().__init__(f"{name}, named by {said}, {what}", fix=fix)
 
 
-class DefinitionsModuleMissingError(Error):
+class DefinitionsModuleMissingError(Mistake, Error):
     """The module that was named cannot be found."""
 
-    def __init__(self, module: str, said: str, folder: Path) -> None:
-        self.module = module
-        self.said = said
-        self.folder = folder
-        super().__init__(
-            f"there is no module `{module}`, as {said} says",
-            fix=f"modules are looked for in {folder} and among what is installed; for a file, use `-f FILE`",
-        )
+    module: str
+    said: str
+    folder: Path
+    says = "there is no module `{module}`, as {said} says"
+    mend = "modules are looked for in {folder} and among what is installed; for a file, use `-f FILE`"
 
 
 class DefinitionsSyntaxError(InvalidDefinitionError):

@@ -172,7 +172,7 @@ def _in_a_circle(graph: AssetGraph, layout: "_Layout", selected: AbstractSet[Ass
             return CannotSplit(unit.name, pieces, between(graph, pieces, unit), unit.source, of_graph=True)
     made = {key for unit in units for key in unit.definition.specs_by_key}
     unit, taken = next((u, key) for u in units for key in u.key_of_input.values() if key in made and key not in u.at)
-    return TakesItsOwn(unit.name, taken, unit.source)
+    return TakesItsOwn(unit.name, taken, where=unit.source)
 
 
 class _Layout:

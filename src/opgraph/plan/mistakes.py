@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from opgraph.errors import ExecutionStepNotFoundError, InvalidSubsetError
+from opgraph.errors import ExecutionStepNotFoundError, InvalidSubsetError, Mistake
 from opgraph.plan.model import Besides
 
 
@@ -45,12 +45,10 @@ class WouldRun(InvalidSubsetError):
         )
 
 
-class NothingToRun(InvalidSubsetError):
+class NothingToRun(Mistake, InvalidSubsetError):
     """Everything that was asked for is done already, or nothing was asked for."""
 
-    def __init__(self, run_id: str, status: str) -> None:
-        self.run_id, self.status = run_id, status
-        super().__init__(
-            f"run `{run_id}` ended with {status}: there is nothing left to run",
-            fix="name an op to run again from: `opgraph resume RUN --from STEP`, or materialize anew",
-        )
+    run_id: str
+    status: str
+    says = "run `{run_id}` ended with {status}: there is nothing left to run"
+    mend = "name an op to run again from: `opgraph resume RUN --from STEP`, or materialize anew"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from opgraph.errors import RecordError
+from opgraph.errors import Mistake, RecordError
 
 
 class RunHeldError(RecordError):
@@ -16,60 +16,47 @@ class RunHeldError(RecordError):
         super().__init__(f"run {run_id} is being driven by {who}", fix="wait for it to end, or stop it first")
 
 
-class SupersededError(RecordError):
+class SupersededError(Mistake, RecordError):
     """Another process has claimed the run since this one did: what this one writes is refused."""
 
-    def __init__(self, run_id: str, epoch: int, current: int) -> None:
-        self.run_id = run_id
-        self.epoch = epoch
-        self.current = current
-        super().__init__(
-            f"run {run_id} was taken over: this process holds epoch {epoch}, the run is at {current}",
-            fix="nothing was written; let the process that took over go on",
-        )
+    run_id: str
+    epoch: int
+    current: int
+    says = "run {run_id} was taken over: this process holds epoch {epoch}, the run is at {current}"
+    mend = "nothing was written; let the process that took over go on"
 
 
-class NewerSchemaError(RecordError):
+class NewerSchemaError(Mistake, RecordError):
     """The database was written by a newer opgraph."""
 
-    def __init__(self, path: Path, found: int, known: int) -> None:
-        self.path = path
-        self.found = found
-        self.known = known
-        super().__init__(
-            f"{path} has schema version {found}; this opgraph knows versions up to {known}",
-            fix="install the newer opgraph; the file was not touched",
-        )
+    path: Path
+    found: int
+    known: int
+    says = "{path} has schema version {found}; this opgraph knows versions up to {known}"
+    mend = "install the newer opgraph; the file was not touched"
 
 
-class ClosedRecordError(RecordError):
+class ClosedRecordError(Mistake, RecordError):
     """The record was closed before."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        super().__init__(
-            f"the record {path} is closed", fix="ask before the instance is closed, or open it anew: `Instance(...)`"
-        )
+    path: Path
+    says = "the record {path} is closed"
+    mend = "ask before the instance is closed, or open it anew: `Instance(...)`"
 
 
-class ReadOnlyRecordError(RecordError):
+class ReadOnlyRecordError(Mistake, RecordError):
     """The database is where nothing can be written, and what was asked for needs that."""
 
-    def __init__(self, path: Path, why: str = "and this would write to it") -> None:
-        self.path = path
-        self.why = why
-        super().__init__(
-            f"the record {path} is read-only, {why}",
-            fix="do it where the folder can be written: copy the folder there, or set OPGRAPH_HOME to another one",
-        )
+    path: Path
+    why: str = "and this would write to it"
+    says = "the record {path} is read-only, {why}"
+    mend = "do it where the folder can be written: copy the folder there, or set OPGRAPH_HOME to another one"
 
 
-class UnusableRecordError(RecordError):
+class UnusableRecordError(Mistake, RecordError):
     """The database can't be opened, read or written. `cause` is what the system said."""
 
-    def __init__(self, path: Path, cause: Exception) -> None:
-        self.path = path
-        self.cause = cause
-        super().__init__(
-            f"the record {path} cannot be used: {cause}", fix="check the disk, its free space and the file's rights"
-        )
+    path: Path
+    cause: Exception
+    says = "the record {path} cannot be used: {cause}"
+    mend = "check the disk, its free space and the file's rights"

@@ -207,7 +207,7 @@ class AssetGraph:
         others.append(definition)
         same = others[0].node_def is definition.node_def
         if not same and not others[0].specs_by_key.keys() & definition.specs_by_key.keys():
-            self.problems.append(DuplicateNode(definition.node_name, definition.source))
+            self.problems.append(DuplicateNode(definition.node_name, where=definition.source))
         try:  # one graph used for several assets is `name`, `name_2`, …
             unit = (
                 unit_of(definition) if len(others) == 1 else Unit(definition, f"{definition.node_name}_{len(others)}")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from opgraph import errors
-from opgraph.errors import InvalidConfigError, Source
+from opgraph.errors import InvalidConfigError, Mistake, Source
 from opgraph.keys import near_misses
 
 _MOST = 120  # characters of a value that a message shows
@@ -111,14 +111,14 @@ class UnknownKey(InvalidConfigError):
         )
 
 
-class MissingKey(InvalidConfigError):
+class MissingKey(Mistake, InvalidConfigError):
     """A setting without a default that is not given."""
 
-    def __init__(self, path: str, expected: str, where: Source | None, given_as: str) -> None:
-        self.path, self.expected = path, expected
-        super().__init__(
-            f"`{path}` ({expected}) is not given and has no default", where=where, fix=f"give it: `{given_as}`"
-        )
+    path: str
+    expected: str
+    given_as: str
+    says = "`{path}` ({expected}) is not given and has no default"
+    mend = "give it: `{given_as}`"
 
 
 class WrongType(InvalidConfigError):
@@ -145,24 +145,21 @@ class BadChoice(InvalidConfigError):
         )
 
 
-class BadValue(InvalidConfigError):
+class BadValue(Mistake, InvalidConfigError):
     """A value that breaks a rule of the Config: a constraint or a validator."""
 
-    def __init__(self, path: str, why: str, where: Source | None) -> None:
-        self.path, self.why = path, why
-        super().__init__(f"`{path}` is not valid: {why}", where=where, fix="give a value that keeps this rule")
+    path: str
+    why: str
+    says = "`{path}` is not valid: {why}"
+    mend = "give a value that keeps this rule"
 
 
-class SecretNotRecorded(InvalidConfigError):
+class SecretNotRecorded(Mistake, InvalidConfigError):
     """A run is to be repeated whose secret was given as a value."""
 
-    def __init__(self, path: str, where: Source | None) -> None:
-        self.path = path
-        super().__init__(
-            f"the secret `{path}` was given as a value, which is never recorded",
-            where=where,
-            fix='give it again, or give it as `EnvVar("NAME")`, whose name is recorded',
-        )
+    path: str
+    says = "the secret `{path}` was given as a value, which is never recorded"
+    mend = 'give it again, or give it as `EnvVar("NAME")`, whose name is recorded'
 
 
 class MappingFailed(InvalidConfigError):

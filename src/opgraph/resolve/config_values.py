@@ -99,7 +99,7 @@ class Fitting:
             revealed(value)
             return value
         if value == MASK:
-            self.problems.append(SecretNotRecorded(path, self.where))
+            self.problems.append(SecretNotRecorded(path, where=self.where))
         elif isinstance(value, str):
             remember(value)
             return kind(value.encode() if "Bytes" in kind.__name__ else value)
@@ -141,7 +141,7 @@ class Fitting:
             made = reference
         if made is reference or trial.problems:  # theirs might show what the variable holds
             why = f"the environment variable `{reference.env_var_name}` does not hold {named(wanted)}"
-            self.problems.append(BadValue(path, why, self.where))
+            self.problems.append(BadValue(path, why, where=self.where))
         return made
 
     def _untyped(self, value: Any, path: str) -> Any:
@@ -193,7 +193,9 @@ class Fitting:
             name = next(iter(given))
             given = {tag: name, **(given[name] if name in members else {})}
         if tag not in given:
-            self.problems.append(MissingKey(f"{path}.{tag}", f"one of {', '.join(members)}", self.where, f"{tag} = …"))
+            self.problems.append(
+                MissingKey(f"{path}.{tag}", f"one of {', '.join(members)}", f"{tag} = …", where=self.where)
+            )
             return given
         if given[tag] not in members:
             self.problems.append(BadChoice(f"{path}.{tag}", given[tag], [str(name) for name in members], self.where))
@@ -294,7 +296,7 @@ class Fitting:
 
     def _missing(self, path: str, kind: Any) -> None:
         given_as = f"{path.rpartition('.')[2]} = …"
-        self.problems.append(MissingKey(path, named(kind), self.where, given_as))
+        self.problems.append(MissingKey(path, named(kind), given_as, where=self.where))
 
     # -- whole ------------------------------------------------------------------------
 
@@ -314,12 +316,12 @@ class Fitting:
         errors: Any = getattr(error, "errors", None)
         if not callable(errors):
             if not self.references:
-                self.problems.append(BadValue(path, hide(f"{type(error).__name__}: {error}"), where))
+                self.problems.append(BadValue(path, hide(f"{type(error).__name__}: {error}"), where=where))
             return
         for each in cast("list[dict[str, Any]]", errors(include_url=False, include_input=False, include_context=False)):
             at = path + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in each["loc"])
             if not any(reference.startswith(at) for reference in self.references) or self.reading:
-                self.problems.append(BadValue(at, hide(rule(each["msg"])), where))
+                self.problems.append(BadValue(at, hide(rule(each["msg"])), where=where))
 
 
 # -- types ------------------------------------------------------------------------

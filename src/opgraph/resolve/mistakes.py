@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from opgraph.errors import InvalidDefinitionError, InvalidInvocationError, InvalidSubsetError, Source
+from opgraph.errors import InvalidDefinitionError, InvalidInvocationError, InvalidSubsetError, Mistake, Source
 from opgraph.keys import AssetKey
 
 
@@ -87,43 +87,40 @@ class InputNotProvided(InvalidDefinitionError):
         )
 
 
-class UnusedOp(InvalidDefinitionError):
+class UnusedOp(Mistake, InvalidDefinitionError):
     """A leaf op of an asset's graph, whose value no asset needs."""
 
-    def __init__(self, step: str, unit: str, where: Source | None) -> None:
-        self.step, self.unit = step, unit
-        super().__init__(
-            f"op `{step}` is part of asset `{unit}`, but no asset needs its value",
-            where=where,
-            fix="return its output from the graph, pass it to an op that is needed, or remove the call; if it is only "
-            'to run, take it as a `Nothing` input: `ins={"after": In(Nothing)}`',
-        )
+    step: str
+    unit: str
+    says = "op `{step}` is part of asset `{unit}`, but no asset needs its value"
+    mend = (
+        "return its output from the graph, pass it to an op that is needed, or remove the call; if it is only to run, "
+        'take it as a `Nothing` input: `ins={{"after": In(Nothing)}}`'
+    )
 
 
-class OutputNotMapped(InvalidDefinitionError):
+class OutputNotMapped(Mistake, InvalidDefinitionError):
     """An output of an asset's graph that no op makes."""
 
-    def __init__(self, unit: str, output: str, where: Source | None) -> None:
-        self.unit, self.output = unit, output
-        super().__init__(
-            f"output `{output}` of graph `{unit}` is an asset, but the graph hands an input through instead of an op's "
-            "output",
-            where=where,
-            fix="return the output of an op from the graph",
-        )
+    unit: str
+    output: str
+    says = (
+        "output `{output}` of graph `{unit}` is an asset, but the graph hands an input through instead of an op's "
+        "output"
+    )
+    mend = "return the output of an op from the graph"
 
 
-class FanOutAsAsset(InvalidDefinitionError):
+class FanOutAsAsset(Mistake, InvalidDefinitionError):
     """An asset's graph that returns a fan-out instead of one value."""
 
-    def __init__(self, unit: str, output: str, where: Source | None) -> None:
-        self.unit, self.output = unit, output
-        super().__init__(
-            f"output `{output}` of graph `{unit}` is an asset, but the graph returns a fan-out, which is many values. "
-            "Dynamic output must be unpacked by invoking map or collect",
-            where=where,
-            fix="return it collected: `return items.map(...).collect()`, or give it to an op that makes one value",
-        )
+    unit: str
+    output: str
+    says = (
+        "output `{output}` of graph `{unit}` is an asset, but the graph returns a fan-out, which is many values. "
+        "Dynamic output must be unpacked by invoking map or collect"
+    )
+    mend = "return it collected: `return items.map(...).collect()`, or give it to an op that makes one value"
 
 
 class OneOutputTwoKeys(InvalidDefinitionError):
@@ -165,16 +162,13 @@ class MissingIOManager(InvalidDefinitionError):
         )
 
 
-class ClassOfResource(InvalidDefinitionError):
+class ClassOfResource(Mistake, InvalidDefinitionError):
     """A class stands among the resources where an object of it is meant."""
 
-    def __init__(self, key: str, cls: type, where: Source | None) -> None:
-        self.key, self.cls = key, cls
-        super().__init__(
-            f"the resource `{key}` is the class `{cls.__name__}` itself, not an object of it",
-            where=where,
-            fix=f"make one, `{cls.__name__}(…)`; `{cls.__name__}.configure_at_launch()` leaves its settings to the run",
-        )
+    key: str
+    cls: type
+    says = "the resource `{key}` is the class `{cls.__name__}` itself, not an object of it"
+    mend = "make one, `{cls.__name__}(…)`; `{cls.__name__}.configure_at_launch()` leaves its settings to the run"
 
 
 class NotAnIOManager(InvalidDefinitionError):
@@ -206,24 +200,20 @@ class ConflictingResource(InvalidDefinitionError):
         )
 
 
-class DuplicateJob(InvalidDefinitionError):
+class DuplicateJob(Mistake, InvalidDefinitionError):
     """Two jobs have one name."""
 
-    def __init__(self, name: str, where: Source | None) -> None:
-        self.name = name
-        super().__init__(f"there are two jobs named `{name}`", where=where, fix="rename one of them")
+    name: str
+    says = "there are two jobs named `{name}`"
+    mend = "rename one of them"
 
 
-class DuplicateNode(InvalidDefinitionError):
+class DuplicateNode(Mistake, InvalidDefinitionError):
     """Two different asset definitions want the same step name."""
 
-    def __init__(self, name: str, where: Source | None) -> None:
-        self.name = name
-        super().__init__(
-            f"two different asset definitions are computed by something named `{name}`",
-            where=where,
-            fix="rename one of the functions, or give it `name=…`",
-        )
+    name: str
+    says = "two different asset definitions are computed by something named `{name}`"
+    mend = "rename one of the functions, or give it `name=…`"
 
 
 class UnknownSelected(InvalidSubsetError):
@@ -313,27 +303,23 @@ class CannotSplit(InvalidSubsetError):
         )
 
 
-class TakesItsOwn(InvalidSubsetError):
+class TakesItsOwn(Mistake, InvalidSubsetError):
     """A definition takes an asset that is made from what it makes itself, and no asset that is selected of it is made
     from that one."""
 
-    def __init__(self, unit: str, taken: AssetKey, where: Source | None) -> None:
-        self.unit, self.taken = unit, taken
-        super().__init__(
-            f"`{unit}` takes `{taken.text}`, which is made from what `{unit}` makes itself, and none of its assets "
-            "that are selected depends on it",
-            where=where,
-            fix=f"leave `{taken.text}` for a later run, or make the assets by two definitions",
-        )
+    unit: str
+    taken: AssetKey
+    says = (
+        "`{unit}` takes `{taken.text}`, which is made from what `{unit}` makes itself, and none of its assets that are "
+        "selected depends on it"
+    )
+    mend = "leave `{taken.text}` for a later run, or make the assets by two definitions"
 
 
-class TakesNoSettings(InvalidInvocationError):
+class TakesNoSettings(Mistake, InvalidInvocationError):
     """`with_resources` was given settings for a resource that takes none."""
 
-    def __init__(self, key: str) -> None:
-        self.key = key
-        super().__init__(
-            f"`resource_config_by_key` has settings for `{key}`, which takes none",
-            where=Source.of_caller(),
-            fix="leave them out, or name another key",
-        )
+    key: str
+    says = "`resource_config_by_key` has settings for `{key}`, which takes none"
+    mend = "leave them out, or name another key"
+    at_caller = True

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from opgraph.declare.settings.recipe import is_recipe
-from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Source
+from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Mistake, Source
 
 
 class ResourceCircle(InvalidDefinitionError, InvariantViolationError):
@@ -19,16 +19,13 @@ class ResourceCircle(InvalidDefinitionError, InvariantViolationError):
         )
 
 
-class NeededNotGiven(InvalidDefinitionError, InvariantViolationError):
+class NeededNotGiven(Mistake, InvalidDefinitionError, InvariantViolationError):
     """A resource needs another one that is not there."""
 
-    def __init__(self, key: str, by: str, where: Source | None = None) -> None:
-        self.key, self.by = key, by
-        super().__init__(
-            f"resource `{by}` requires resource `{key}`, which is not among the resources",
-            where=where,
-            fix=f'add it: `resources={{"{key}": …}}`',
-        )
+    key: str
+    by: str
+    says = "resource `{by}` requires resource `{key}`, which is not among the resources"
+    mend = 'add it: `resources={{"{key}": …}}`'
 
 
 def _place_of(recipe: Any) -> Source | None:
@@ -54,7 +51,7 @@ def inner_mistakes(
         recipe: Any = resources[key]
         for each in sorted(recipe.opgraph_requires()) if is_recipe(recipe) else ():
             if each not in resources:
-                found.append(NeededNotGiven(each, key, _place_of(recipe)))
+                found.append(NeededNotGiven(each, key, where=_place_of(recipe)))
             walk(each)
         path.pop()
         done.add(key)

@@ -39,7 +39,7 @@ class Project:
         self.jobs = {}
         for job in definitions.jobs:
             if job.name in self.jobs and self.jobs[job.name] is not job:
-                self.problems.append(DuplicateJob(job.name, getattr(job, "source", None)))
+                self.problems.append(DuplicateJob(job.name, where=getattr(job, "source", None)))
             self.jobs[job.name] = job
         self.problems += mistakes_in(self.graph, definitions.resources, definitions.source)
         for job in definitions.jobs:

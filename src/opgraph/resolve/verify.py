@@ -48,7 +48,7 @@ def mistakes_in(
         found += without_resources(unit.flat.steps, [unit.definition.hooks], there, seen)
     for name, given in resources.items():  # those that nobody asks for, yet
         if name not in seen and _is_class_of_resource(given):
-            found.append(ClassOfResource(name, given, where))
+            found.append(ClassOfResource(name, given, where=where))
     found += _conflicts(graph.units)
     found += asset_disagreements(graph, resources)
     return found
@@ -56,9 +56,9 @@ def mistakes_in(
 
 def _wiring(unit: Unit) -> Iterable[InvalidDefinitionError]:
     for output in unit.passed:
-        yield OutputNotMapped(unit.name, output, unit.source)
+        yield OutputNotMapped(unit.name, output, where=unit.source)
     for output in unit.fanned:
-        yield FanOutAsAsset(unit.name, output, unit.source)
+        yield FanOutAsAsset(unit.name, output, where=unit.source)
     at: dict[tuple[int, str], list[AssetKey]] = {}
     for key, place in unit.at.items():
         at.setdefault(place, []).append(key)
@@ -80,7 +80,7 @@ def _wiring(unit: Unit) -> Iterable[InvalidDefinitionError]:
                     leads[source.step] = leads[source.step] or leads[number]
     for number, step in enumerate(unit.flat.steps):
         if not leads[number] and not fed[number]:
-            yield UnusedOp(step.key, unit.name, place_of(step, unit.source))
+            yield UnusedOp(step.key, unit.name, where=place_of(step, unit.source))
 
 
 def unprovided(
@@ -128,7 +128,7 @@ def missing_resources(
             given = resources.get(name)
             if name not in seen and _is_class_of_resource(given):
                 seen.add(name)
-                yield ClassOfResource(name, given, place_of(step, None))
+                yield ClassOfResource(name, given, where=place_of(step, None))
         for output, out in step.op.outs.items():
             name = managers.get((number, output)) or out.io_manager_key
             asked[name or DEFAULT_MANAGER] = None

@@ -16,14 +16,8 @@ from opgraph.errors import (
     UnknownResourceError,
     listed,
 )
-from opgraph.keys import AssetKey, near_misses
+from opgraph.keys import AssetKey, Meant, did_you_mean
 from opgraph.run.types import TypeCheckDidNotPass
-
-
-def _meant(name: str, known: Iterable[str]) -> str:
-    close = near_misses(name, known)
-    return f"did you mean {' or '.join(f'`{each}`' for each in close)}? " if close else ""
-
 
 # -- outputs --------------------------------------------------------------------
 
@@ -119,7 +113,7 @@ class UnknownOutput(OutputMistake):
     @property
     def meant(self) -> str:
         """What the user may have meant."""
-        return _meant(self.output, self.outputs)
+        return did_you_mean(self.output, self.outputs)
 
 
 class OutputTwice(OutputMistake):
@@ -277,14 +271,15 @@ class NoAssets(Mistake, InvalidPropertyError):
     mend = "ask `context.has_assets_def` first"
 
 
-class NoSuchMember(Error, AttributeError):
+class NoSuchMember(Mistake, Error, AttributeError):
     """A context was asked for something that no context has."""
 
-    def __init__(self, owner: str, member: str, known: Sequence[str]) -> None:
-        self.owner, self.member = owner, member
-        super().__init__(
-            f"{owner} has no '{member}'", fix=_meant(member, known) + f"`help({owner})` lists what there is"
-        )
+    owner: str
+    member: str
+    known: Sequence[str]
+    meant = Meant("member", "known")
+    says = "{owner} has no '{member}'"
+    mend = "{meant}`help({owner})` lists what there is"
 
 
 class NotInTests(Mistake, InvalidPropertyError):
@@ -308,7 +303,7 @@ class ResourceNotGiven(UnknownResourceError):
         )
         super().__init__(
             what,
-            fix=("" if there else _meant(key, self.known) + "give it in `resources`, and ")
+            fix=("" if there else did_you_mean(key, self.known) + "give it in `resources`, and ")
             + f"list it in `required_resource_keys`: {{{key!r}}}",
         )
 
@@ -369,7 +364,7 @@ class UnknownArguments(Mistake, InvalidInvocationError):
     @property
     def meant(self) -> str:
         """What the user may have meant."""
-        return _meant(self.names[0], self.params)
+        return did_you_mean(self.names[0], self.params)
 
 
 class ResourcesTwice(Mistake, InvalidInvocationError):

@@ -294,9 +294,8 @@ class Opened(Mapping[str, Any]):
             if {name, field.alias or name} & {*values, *meant}:  # what was meant by a wrong name is told with that
                 continue
             if field.is_required() and not may_be_left_out(field.annotation):
-                fitting.problems.append(
-                    MissingKey(f"{path}.{field.alias or name}", named(field.annotation), fitting.where, f"{name} = …")
-                )
+                at, wanted = f"{path}.{field.alias or name}", named(field.annotation)
+                fitting.problems.append(MissingKey(at, wanted, f"{name} = …", where=fitting.where))
         return cls, values, fitting.problems, frozenset(hidden)
 
     # -- the end ----------------------------------------------------------------------

@@ -43,17 +43,15 @@ class FakeTakesOther(InvalidDefinitionError):
         )
 
 
-class NothingToReplaceIn(InvalidDefinitionError, TypeError):
+class NothingToReplaceIn(Mistake, InvalidDefinitionError, TypeError):
     """Ops are to be replaced in something that is no asset, graph or job."""
 
-    def __init__(self, given: object, where: Source | None) -> None:
-        self.given = given
-        super().__init__(
-            f"`replace_ops` was given a `{type(given).__name__}`, and replaces ops of an asset, a graph or a job",
-            where=where,
-            fix="give it the asset or job whose ops are to be replaced, and put what it returns into a `Definitions`, "
-            "or into `run`",
-        )
+    given: object
+    says = "`replace_ops` was given a `{given:type}`, and replaces ops of an asset, a graph or a job"
+    mend = (
+        "give it the asset or job whose ops are to be replaced, and put what it returns into a `Definitions`, or into "
+        "`run`"
+    )
 
 
 class GraphReplaced(Mistake, InvalidDefinitionError):
@@ -92,7 +90,7 @@ def replace_ops(definition: D, fakes: Mapping[str, Callable[..., Any]]) -> D:
         return cast("D", _graph(cast("GraphDefinition", definition), fakes, "", definition.name))
     given: Any = definition
     if not isinstance(given, AssetsDefinition):
-        raise NothingToReplaceIn(given, Source.of_caller())
+        raise NothingToReplaceIn(given, where=Source.of_caller())
     asset = cast("AssetsDefinition", definition)
     node = asset.node_def
     if isinstance(node, GraphDefinition):

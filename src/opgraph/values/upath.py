@@ -6,18 +6,18 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
-from opgraph.errors import InvalidConfigError, InvariantViolationError
+from opgraph.errors import InvalidConfigError, InvariantViolationError, Mistake
 from opgraph.values.context import InputContext, OutputContext
 from opgraph.values.manager import IOManager
 from opgraph.values.problems import ValueLostError
 
 
-class NoBasePath(InvariantViolationError):
+class NoBasePath(Mistake, InvariantViolationError):
     """An I/O manager of files does not know where its files are."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        super().__init__(f"`{name}` has no base path", fix=f'give it one: `{name}(base_path=Path("data"))`')
+    name: str
+    says = "`{name}` has no base path"
+    mend = 'give it one: `{name}(base_path=Path("data"))`'
 
 
 class NoLibraryForURL(InvalidConfigError):

@@ -2,90 +2,75 @@
 
 from collections.abc import Sequence
 
-from opgraph.declare.mistakes import did_you_mean, given_as, named
-from opgraph.errors import InvalidDefinitionError, InvalidSubsetError, InvariantViolationError, Source, shown
-from opgraph.keys import AssetKey, near_misses
+from opgraph.errors import (
+    InvalidDefinitionError,
+    InvalidSubsetError,
+    InvariantViolationError,
+    Mistake,
+    Source,
+    given_as,
+    listed,
+)
+from opgraph.keys import AssetKey, Meant, did_you_mean, near_misses
 
 
-class ManagerTwice(InvalidDefinitionError):
+class ManagerTwice(Mistake, InvalidDefinitionError):
     """An I/O manager given both as an object and by its key."""
 
-    def __init__(self, owner: str, *, where: Source) -> None:
-        self.owner = owner
-        super().__init__(
-            f"{owner} was given `io_manager_def` together with `io_manager_key`",
-            where=where,
-            fix="keep one: `io_manager_key` names a resource, `io_manager_def` is the object itself",
-        )
+    owner: str
+    says = "{owner} was given `io_manager_def` together with `io_manager_key`"
+    mend = "keep one: `io_manager_key` names a resource, `io_manager_def` is the object itself"
 
 
-class NoSuchName(InvalidDefinitionError):
+class NoSuchName(Mistake, InvalidDefinitionError):
     """A mapping by input or output name that names none of them."""
 
-    def __init__(self, owner: str, by: str, kind: str, name: str, known: Sequence[str], *, where: Source) -> None:
-        self.owner = owner
-        self.by = by
-        self.kind = kind
-        self.name = name
-        self.known = tuple(known)
-        super().__init__(
-            f"{owner} has no {kind} `{name}`, which `{by}` names; its {kind}s are {named(known)}",
-            where=where,
-            fix=did_you_mean(name, known) + f"name one of its {kind}s, or take the entry out",
-        )
+    owner: str
+    by: str
+    kind: str
+    name: str
+    known: Sequence[str]
+    meant = Meant("name", "known")
+    says = "{owner} has no {kind} `{name}`, which `{by}` names; its {kind}s are {known}"
+    mend = "{meant}name one of its {kind}s, or take the entry out"
 
 
-class OneKeyTwice(InvalidDefinitionError):
+class OneKeyTwice(Mistake, InvalidDefinitionError):
     """Two outputs of one definition that are the same asset."""
 
-    def __init__(self, owner: str, key: AssetKey, outputs: Sequence[str], *, where: Source) -> None:
-        self.owner = owner
-        self.key = key
-        self.outputs = tuple(outputs)
-        super().__init__(
-            f"the outputs {named(outputs)} of {owner} are all the asset `{key.text}`",
-            where=where,
-            fix="give each output a key of its own: Each asset key should correspond to a single output.",
-        )
+    owner: str
+    key: AssetKey
+    outputs: Sequence[str]
+    says = "the outputs {outputs} of {owner} are all the asset `{key.text}`"
+    mend = "give each output a key of its own: Each asset key should correspond to a single output."
 
 
-class NoAssets(InvalidDefinitionError):
+class NoAssets(Mistake, InvalidDefinitionError):
     """A definition of several assets that names none."""
 
-    def __init__(self, owner: str, *, where: Source) -> None:
-        self.owner = owner
-        super().__init__(
-            f"{owner} makes no asset: neither `outs` nor `specs` names one",
-            where=where,
-            fix='say what it makes: `outs={"a": AssetOut()}` or `specs=[AssetSpec("a")]`',
-        )
+    owner: str
+    says = "{owner} makes no asset: neither `outs` nor `specs` names one"
+    mend = 'say what it makes: `outs={{"a": AssetOut()}}` or `specs=[AssetSpec("a")]`'
 
 
-class OutsAndSpecs(InvalidDefinitionError):
+class OutsAndSpecs(Mistake, InvalidDefinitionError):
     """Assets given both as `outs` and as `specs`."""
 
-    def __init__(self, owner: str, *, where: Source) -> None:
-        self.owner = owner
-        super().__init__(
-            f"{owner} was given both `outs` and `specs`",
-            where=where,
-            fix="keep one: `outs` where an I/O manager stores the values, `specs` where the function does",
-        )
+    owner: str
+    says = "{owner} was given both `outs` and `specs`"
+    mend = "keep one: `outs` where an I/O manager stores the values, `specs` where the function does"
 
 
-class UnknownInternalDep(InvalidDefinitionError):
+class UnknownInternalDep(Mistake, InvalidDefinitionError):
     """`internal_asset_deps` that names an asset which is neither made nor read here."""
 
-    def __init__(self, owner: str, output: str, keys: Sequence[str], *, where: Source) -> None:
-        self.owner = owner
-        self.output = output
-        self.keys = tuple(keys)
-        super().__init__(
-            f"`internal_asset_deps` of {owner} says that `{output}` depends on {named(keys)}, which {owner} neither "
-            "makes nor reads",
-            where=where,
-            fix="name assets that are its outputs, its inputs or in its `deps`",
-        )
+    owner: str
+    output: str
+    keys: Sequence[str]
+    says = (
+        "`internal_asset_deps` of {owner} says that `{output}` depends on {keys}, which {owner} neither makes nor reads"
+    )
+    mend = "name assets that are its outputs, its inputs or in its `deps`"
 
 
 class UnknownParameter(InvalidDefinitionError, TypeError):
@@ -128,9 +113,9 @@ class NoPart(InvalidSubsetError):
         self, node: str, wanted: Sequence[AssetKey], keys: Sequence[AssetKey], kept: object, *, where: Source | None
     ) -> None:
         self.node, self.wanted, self.keys = node, tuple(wanted), tuple(keys)
-        why = "cannot be made in parts" if kept else f"makes none of them, only {named(key.text for key in keys)}"
+        why = "cannot be made in parts" if kept else f"makes none of them, only {listed(key.text for key in keys)}"
         super().__init__(
-            f"`subset_for` was asked for {named(key.text for key in wanted)} of `{node}`, which {why}",
+            f"`subset_for` was asked for {listed(key.text for key in wanted)} of `{node}`, which {why}",
             where=where,
             fix="declare it with `can_subset=True`, or ask for all its assets"
             if kept
@@ -158,34 +143,30 @@ class NotAnAsset(InvalidDefinitionError):
         )
 
 
-class SeveralAssets(InvariantViolationError):
+class SeveralAssets(Mistake, InvariantViolationError):
     """The key of a definition was read that has several."""
 
-    def __init__(self, node: str, keys: Sequence[AssetKey], *, where: Source) -> None:
-        self.node, self.keys = node, tuple(keys)
-        super().__init__(
-            f"`{node}` makes {len(keys)} assets, not one: {named(key.text for key in keys)}",
-            where=where,
-            fix="use `keys`",
-        )
+    node: str
+    keys: Sequence[AssetKey]
+    says = "`{node}` makes {keys:count} assets, not one: {keys}"
+    mend = "use `keys`"
 
 
-class MadeByGraph(InvariantViolationError):
+class MadeByGraph(Mistake, InvariantViolationError):
     """The op of a definition was read that a graph makes."""
 
-    def __init__(self, node: str, *, where: Source) -> None:
-        self.node = node
-        super().__init__(f"`{node}` is made by a graph, not by one op", where=where, fix="use `node_def`")
+    node: str
+    says = "`{node}` is made by a graph, not by one op"
+    mend = "use `node_def`"
 
 
-class NamesNoAsset(InvariantViolationError):
+class NamesNoAsset(Mistake, InvariantViolationError):
     """Something in a selection of assets that stands for none."""
 
-    def __init__(self, given: object) -> None:
-        self.given = given
-        super().__init__(
-            f"{shown(given)} names no asset", where=Source.of_caller(), fix="give keys, definitions or a selection"
-        )
+    given: object
+    says = "{given} names no asset"
+    mend = "give keys, definitions or a selection"
+    at_caller = True
 
 
 class NoSuchJob(InvariantViolationError):
@@ -194,7 +175,7 @@ class NoSuchJob(InvariantViolationError):
     def __init__(self, name: str, known: Sequence[str], *, where: Source | None) -> None:
         self.name, self.known = name, tuple(known)
         super().__init__(
-            f"there is no job `{name}`; the jobs are {named(known)}",
+            f"there is no job `{name}`; the jobs are {listed(known)}",
             where=where,
             fix=did_you_mean(name, known).strip() or "add it to `Definitions(jobs=...)`",
         )

@@ -23,19 +23,15 @@ from opgraph.declare.ops.retry import RetryPolicy
 from opgraph.declare.ops.signatures import P, R_co
 from opgraph.declare.settings.run_config import checked_config
 from opgraph.declare.unsupported import refuse
-from opgraph.errors import InvalidDefinitionError, Source
+from opgraph.errors import InvalidDefinitionError, Mistake, Source
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 
 
-class NothingDefined(InvalidDefinitionError):
+class NothingDefined(Mistake, InvalidDefinitionError):
     """An AssetsDefinition of nothing."""
 
-    def __init__(self, where: Source | None) -> None:
-        super().__init__(
-            "an AssetsDefinition was given nothing that makes an asset, and no asset that is made elsewhere",
-            where=where,
-            fix="If specs are not provided, a node_def must be provided",
-        )
+    says = "an AssetsDefinition was given nothing that makes an asset, and no asset that is made elsewhere"
+    mend = "If specs are not provided, a node_def must be provided"
 
 
 class AssetsDefinition(Frozen, Generic[P, R_co]):
@@ -140,7 +136,7 @@ class AssetsDefinition(Frozen, Generic[P, R_co]):
         """The definition of assets that are made elsewhere."""
         where = Source.of_caller()
         if not specs:
-            report(NothingDefined(where))
+            report(NothingDefined(where=where))
         name = specs[0].key.to_python_identifier() if specs else "external"
         graph = GraphDefinition(name)
         whole = AssetsDefinition.of(graph, layout.Layout(name, layout.Upstream({}, ()), {}, list(specs), {}))

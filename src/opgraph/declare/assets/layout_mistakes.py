@@ -2,20 +2,17 @@
 
 from collections.abc import Mapping
 
-from opgraph.errors import InvalidDefinitionError, Source
+from opgraph.errors import InvalidDefinitionError, Mistake, Source
 from opgraph.keys import AssetKey
 
 
-class DepsBesideSpecs(InvalidDefinitionError):
+class DepsBesideSpecs(Mistake, InvalidDefinitionError):
     """Dependencies of a function whose assets are specs, which have their own."""
 
-    def __init__(self, owner: str, argument: str, *, where: Source) -> None:
-        self.owner, self.argument = owner, argument
-        super().__init__(
-            f"Can not pass {argument} and specs to {owner}: it would not be known which asset depends on what",
-            where=where,
-            fix='specify deps on the AssetSpecs directly: `AssetSpec("a", deps=["b"])`',
-        )
+    owner: str
+    argument: str
+    says = "Can not pass {argument} and specs to {owner}: it would not be known which asset depends on what"
+    mend = 'specify deps on the AssetSpecs directly: `AssetSpec("a", deps=["b"])`'
 
 
 class InputsOfNoOutput(InvalidDefinitionError):

@@ -5,37 +5,33 @@ from typing import TYPE_CHECKING, Any
 
 from opgraph.declare.assets.spec import AssetSpec
 from opgraph.declare.frozen import replaced
-from opgraph.declare.mistakes import given_as
-from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Source
+from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Mistake, Source
 from opgraph.keys import AssetKey
 
 if TYPE_CHECKING:
     from opgraph.declare.assets.assets_definition import AssetsDefinition
 
 
-class NotASpec(InvalidDefinitionError, TypeError):
+class NotASpec(Mistake, InvalidDefinitionError, TypeError):
     """A function that changes specs made something else of one."""
 
-    def __init__(self, key: AssetKey, got: object, *, where: Source | None) -> None:
-        self.key, self.got = key, got
-        super().__init__(
-            f"the function given to `map_asset_specs` returned {given_as(got)} for `{key.text}`",
-            where=where,
-            fix="return a spec: `spec.replace_attributes(...)` is one with changes",
-        )
+    key: AssetKey
+    got: object
+    says = "the function given to `map_asset_specs` returned {got:typed} for `{key.text}`"
+    mend = "return a spec: `spec.replace_attributes(...)` is one with changes"
 
 
-class ArgumentNotADep(InvariantViolationError):
+class ArgumentNotADep(Mistake, InvariantViolationError):
     """A dependency was taken away that an argument is."""
 
-    def __init__(self, key: AssetKey, dep: AssetKey, argument: str, *, where: Source | None) -> None:
-        self.key, self.dep, self.argument = key, dep, argument
-        super().__init__(
-            f"the changed spec of asset `{key.text}` no longer depends on `{dep.text}`, which is the function's "
-            f"argument `{argument}`",
-            where=where,
-            fix="keep the spec's `deps` and add to them: `spec.merge_attributes(deps=...)`",
-        )
+    key: AssetKey
+    dep: AssetKey
+    argument: str
+    says = (
+        "the changed spec of asset `{key.text}` no longer depends on `{dep.text}`, which is the function's argument "
+        "`{argument}`"
+    )
+    mend = "keep the spec's `deps` and add to them: `spec.merge_attributes(deps=...)`"
 
 
 def map_asset_specs(fn: Callable[[AssetSpec], AssetSpec], iterable: Iterable[Any]) -> Sequence[Any]:

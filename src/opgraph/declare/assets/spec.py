@@ -11,7 +11,7 @@ from opgraph.declare.labels import checked_labels
 from opgraph.declare.mistakes import KeyTwice, RepeatedDependency, report
 from opgraph.declare.ops.inputs import NO_DEFAULT, says_nothing
 from opgraph.declare.unsupported import refuse
-from opgraph.errors import InvariantViolationError, Source
+from opgraph.errors import InvariantViolationError, Mistake, Source
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 
 if TYPE_CHECKING:
@@ -230,16 +230,13 @@ class AssetSpec(Compared):
         )
 
 
-class OtherDependency(InvariantViolationError):
+class OtherDependency(Mistake, InvariantViolationError):
     """A dependency that is there already, with something else said of it."""
 
-    def __init__(self, key: AssetKey, dep: AssetKey, *, where: Source | None) -> None:
-        self.key, self.dep = key, dep
-        super().__init__(
-            f"asset `{key.text}` depends on `{dep.text}` already, and something else is said of that dependency",
-            where=where,
-            fix="give all dependencies with `replace_attributes(deps=...)`",
-        )
+    key: AssetKey
+    dep: AssetKey
+    says = "asset `{key.text}` depends on `{dep.text}` already, and something else is said of that dependency"
+    mend = "give all dependencies with `replace_attributes(deps=...)`"
 
 
 class SourceAsset(AssetSpec):

@@ -1,6 +1,6 @@
 """Mistakes in fan-outs: one class each."""
 
-from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Source
+from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Mistake, Source
 
 
 class BadMappingKey(InvalidDefinitionError):
@@ -15,41 +15,33 @@ class BadMappingKey(InvalidDefinitionError):
         )
 
 
-class OneDynamicOutput(InvalidDefinitionError, InvariantViolationError):
+class OneDynamicOutput(Mistake, InvalidDefinitionError, InvariantViolationError):
     """A function whose annotation says that it returns a single value of a fan-out."""
 
-    def __init__(self, owner: str, *, where: Source | None) -> None:
-        self.owner = owner
-        super().__init__(
-            f"{owner} is annotated with return type DynamicOutput, and DynamicOutputs can only be returned in a list",
-            where=where,
-            fix="annotate it as `list[DynamicOutput[...]]`; for a single value use `Output`, or the value alone",
-        )
+    owner: str
+    says = "{owner} is annotated with return type DynamicOutput, and DynamicOutputs can only be returned in a list"
+    mend = "annotate it as `list[DynamicOutput[...]]`; for a single value use `Output`, or the value alone"
 
 
-class NotUnpacked(InvalidDefinitionError):
+class NotUnpacked(Mistake, InvalidDefinitionError):
     """A fan-out given to something that takes one value."""
 
-    def __init__(self, user: str, given: str, *, where: Source | None) -> None:
-        self.user, self.given = user, given
-        super().__init__(
-            f"{user} was given {given}, which is a fan-out. Dynamic output must be unpacked by invoking map or collect",
-            where=where,
-            fix="`.map(op)` makes a step for each of its values, `.collect()` gives all of them as a list",
-        )
+    user: str
+    given: str
+    says = "{user} was given {given}, which is a fan-out. Dynamic output must be unpacked by invoking map or collect"
+    mend = "`.map(op)` makes a step for each of its values, `.collect()` gives all of them as a list"
 
 
-class OutOfItsMap(InvalidDefinitionError):
+class OutOfItsMap(Mistake, InvalidDefinitionError):
     """One value of a fan-out used outside the `map` that gave it."""
 
-    def __init__(self, user: str, fan: str, *, where: Source | None) -> None:
-        self.user, self.fan = user, fan
-        super().__init__(
-            f'Problematic dependency on dynamic output "{fan}": {user} was given one of its values outside the `map` '
-            "that this value belongs to",
-            where=where,
-            fix="use it inside the function that is given to `map`, or collect what that function returns",
-        )
+    user: str
+    fan: str
+    says = (
+        'Problematic dependency on dynamic output "{fan}": {user} was given one of its values outside the `map` that '
+        "this value belongs to"
+    )
+    mend = "use it inside the function that is given to `map`, or collect what that function returns"
 
 
 class TwoFanOuts(InvalidDefinitionError):
@@ -82,13 +74,10 @@ class CollectsItsOwn(InvalidDefinitionError):
         )
 
 
-class NothingToUnpack(InvalidDefinitionError):
+class NothingToUnpack(Mistake, InvalidDefinitionError):
     """`map` or `collect` of what is no fan-out."""
 
-    def __init__(self, described: str, method: str, *, where: Source | None) -> None:
-        self.described, self.method = described, method
-        super().__init__(
-            f"{described} is no fan-out, so it has no `{method}`",
-            where=where,
-            fix="declare the output with `DynamicOut()` and yield a `DynamicOutput` for each value, or use it as it is",
-        )
+    described: str
+    method: str
+    says = "{described} is no fan-out, so it has no `{method}`"
+    mend = "declare the output with `DynamicOut()` and yield a `DynamicOutput` for each value, or use it as it is"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Source
+from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Mistake, Source
 from opgraph.keys import near_misses
 
 
@@ -38,16 +38,13 @@ class BodyThatRuns(InvalidDefinitionError):
         )
 
 
-class NotDependencies(InvalidDefinitionError):
+class NotDependencies(Mistake, InvalidDefinitionError):
     """`dependencies` that map nothing to anything."""
 
-    def __init__(self, owner: str, value: object, *, where: Source | None) -> None:
-        self.owner, self.value = owner, value
-        super().__init__(
-            f"`dependencies` of {owner} is a {type(value).__name__}, not a mapping",
-            where=where,
-            fix='map each node to its inputs: `{"count": {"rows": DependencyDefinition("load")}}`',
-        )
+    owner: str
+    value: object
+    says = "`dependencies` of {owner} is a {value:type}, not a mapping"
+    mend = 'map each node to its inputs: `{{"count": {{"rows": DependencyDefinition("load")}}}}`'
 
 
 class NoSuchNode(InvalidDefinitionError):
@@ -115,13 +112,9 @@ class NodesInCircle(InvalidDefinitionError):
         )
 
 
-class JobCalled(InvariantViolationError):
+class JobCalled(Mistake, InvariantViolationError):
     """A job was called like a function."""
 
-    def __init__(self, name: str, *, where: Source | None) -> None:
-        self.name = name
-        super().__init__(
-            f"the job `{name}` was called like a function",
-            where=where,
-            fix=f"run it with `{name}.execute_in_process()`; to use it inside a graph, call its graph",
-        )
+    name: str
+    says = "the job `{name}` was called like a function"
+    mend = "run it with `{name}.execute_in_process()`; to use it inside a graph, call its graph"

@@ -9,41 +9,38 @@ from msgspec import Struct
 
 from opgraph.declare.frozen import Frozen, made
 from opgraph.declare.mistakes import NotAFunction, WrongType, report
-from opgraph.errors import InvalidDefinitionError, InvalidInvocationError, Source
+from opgraph.errors import InvalidDefinitionError, InvalidInvocationError, Mistake, Source
 
 T = TypeVar("T")
 
 
-class HookParameters(InvalidDefinitionError):
+class HookParameters(Mistake, InvalidDefinitionError):
     """A hook's function that cannot be called with a context alone."""
 
-    def __init__(self, name: str, problem: str, *, where: Source | None) -> None:
-        self.name = name
-        super().__init__(f"the hook `{name}` {problem}", where=where, fix=f"write it as `def {name}(context): ...`")
+    name: str
+    problem: str
+    says = "the hook `{name}` {problem}"
+    mend = "write it as `def {name}(context): ...`"
 
 
-class HookCalledWrongly(InvalidInvocationError):
+class HookCalledWrongly(Mistake, InvalidInvocationError):
     """A hook was called directly, and not with one context."""
 
-    def __init__(self, name: str, problem: str) -> None:
-        self.name = name
-        super().__init__(
-            f"the hook `{name}` was called directly: {problem}",
-            where=Source.of_caller(),
-            fix=f"write `{name}(build_hook_context(...))`",
-        )
+    name: str
+    problem: str
+    says = "the hook `{name}` was called directly: {problem}"
+    mend = "write `{name}(build_hook_context(...))`"
+    at_caller = True
 
 
-class HookNeedsResource(InvalidDefinitionError):
+class HookNeedsResource(Mistake, InvalidDefinitionError):
     """A hook was called directly without a resource that it requires."""
 
-    def __init__(self, name: str, key: str) -> None:
-        self.name, self.key = name, key
-        super().__init__(
-            f"hook `{name}` requires resource `{key}`, which its context does not have",
-            where=Source.of_caller(),
-            fix=f'write `build_hook_context(resources={{"{key}": ...}})`',
-        )
+    name: str
+    key: str
+    says = "hook `{name}` requires resource `{key}`, which its context does not have"
+    mend = 'write `build_hook_context(resources={{"{key}": ...}})`'
+    at_caller = True
 
 
 class HookExecutionResult(Struct, frozen=True):

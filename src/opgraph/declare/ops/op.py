@@ -39,46 +39,43 @@ from opgraph.declare.ops.viewed import (
     type_view,
 )
 from opgraph.declare.settings.run_config import is_config_type
-from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Source
+from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Mistake, Source
 
 
-class ContextNotFirst(InvalidDefinitionError):
+class ContextNotFirst(Mistake, InvalidDefinitionError):
     """A parameter `context` after others: it would be an input of that name."""
 
-    def __init__(self, owner: str, *, where: Source) -> None:
-        self.owner = owner
-        super().__init__(
-            f'{owner} has a parameter `context` that is not its first: "context" is not a valid name of an input',
-            where=where,
-            fix="put it before the others",
-        )
+    owner: str
+    says = '{owner} has a parameter `context` that is not its first: "context" is not a valid name of an input'
+    mend = "put it before the others"
 
 
-class BareResource(InvalidDefinitionError):
+class BareResource(Mistake, InvalidDefinitionError):
     """A parameter annotated with a class of resource definitions: it does not say what the function is given."""
 
-    def __init__(self, owner: str, name: str, annotation: type[Any], *, where: Source) -> None:
-        self.owner, self.name, self.annotation = owner, name, annotation
-        super().__init__(
-            f"the parameter `{name}` of {owner} is annotated as `{annotation.__name__}`, a class of resource "
-            "definitions; the function is given what such a definition makes",
-            where=where,
-            fix=f"annotate it with that: `{name}: ResourceParam[Any]`, or a type instead of `Any`",
-        )
+    owner: str
+    name: str
+    annotation: type[Any]
+    says = (
+        "the parameter `{name}` of {owner} is annotated as `{annotation.__name__}`, a class of resource definitions; "
+        "the function is given what such a definition makes"
+    )
+    mend = "annotate it with that: `{name}: ResourceParam[Any]`, or a type instead of `Any`"
 
 
-class ConfigOfOtherClass(InvalidDefinitionError):
+class ConfigOfOtherClass(Mistake, InvalidDefinitionError):
     """A parameter `config` annotated with a class whose objects no configuration makes."""
 
-    def __init__(self, owner: str, annotation: type[Any], *, where: Source) -> None:
-        self.owner, self.annotation = owner, annotation
-        super().__init__(
-            f"the parameter `config` of {owner} is annotated as `{annotation.__name__}`, which is no `Config`: it "
-            "would be given a dict",
-            where=where,
-            fix=f"write `class {annotation.__name__}(Config):`, with its fields as they are; a parameter that is an "
-            "input has another name",
-        )
+    owner: str
+    annotation: type[Any]
+    says = (
+        "the parameter `config` of {owner} is annotated as `{annotation.__name__}`, which is no `Config`: it would be "
+        "given a dict"
+    )
+    mend = (
+        "write `class {annotation.__name__}(Config):`, with its fields as they are; a parameter that is an input has "
+        "another name"
+    )
 
 
 class DefaultOfOtherType(InvalidDefinitionError):

@@ -7,7 +7,7 @@ from typing import Any
 
 from opgraph.declare.frozen import Compared
 from opgraph.declare.mistakes import WrongType, report
-from opgraph.errors import InvalidDefinitionError, Source
+from opgraph.errors import InvalidDefinitionError, Mistake, Source
 
 
 class Backoff(Enum):
@@ -25,16 +25,12 @@ class Jitter(Enum):
     PLUS_MINUS = "plus_minus"
 
 
-class NoDelay(InvalidDefinitionError):
+class NoDelay(Mistake, InvalidDefinitionError):
     """A retry policy that says how its wait changes and not how long it is."""
 
-    def __init__(self, parameter: str, *, where: Source | None) -> None:
-        self.parameter = parameter
-        super().__init__(
-            f"a `RetryPolicy` has a `{parameter}` and no `delay`: there is no wait that it could change",
-            where=where,
-            fix=f"say how many seconds the first wait is, `delay=1`, or leave `{parameter}` out",
-        )
+    parameter: str
+    says = "a `RetryPolicy` has a `{parameter}` and no `delay`: there is no wait that it could change"
+    mend = "say how many seconds the first wait is, `delay=1`, or leave `{parameter}` out"
 
 
 class RetryPolicy(Compared):

@@ -10,7 +10,7 @@ from msgspec import Struct
 from opgraph.declare.ops.body import Body
 from opgraph.declare.ops.inputs import NO_DEFAULT, GraphIn, In, NoDefault, says_nothing
 from opgraph.declare.ops.outputs import GraphOut, Out, Output
-from opgraph.errors import InvariantViolationError, Source
+from opgraph.errors import InvariantViolationError, Mistake
 from opgraph.keys import AssetKey
 
 _SCALARS: Mapping[Any, str] = {
@@ -70,14 +70,13 @@ def type_view(declared: Any, annotation: Any) -> TypeView:
     return TypeView(Any if chosen is ... else chosen)
 
 
-class NoDefaultValue(InvariantViolationError):
+class NoDefaultValue(Mistake, InvariantViolationError):
     """The default value of an input was read that has none."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        super().__init__(
-            f"the input `{name}` has no default value", where=Source.of_caller(), fix="ask `has_default_value` first"
-        )
+    name: str
+    says = "the input `{name}` has no default value"
+    mend = "ask `has_default_value` first"
+    at_caller = True
 
 
 class Inferred(NoDefault):

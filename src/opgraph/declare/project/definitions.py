@@ -16,7 +16,7 @@ from opgraph.declare.graphs.job import AssetJob
 from opgraph.declare.metadata import facts
 from opgraph.declare.mistakes import gathered, report
 from opgraph.declare.unsupported import refuse
-from opgraph.errors import InvalidDefinitionError, Source
+from opgraph.errors import InvalidDefinitionError, Mistake, Source
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 
 Asset: TypeAlias = AssetsDefinition | AssetSpec
@@ -196,7 +196,7 @@ class Definitions(Frozen):
         graph = ports.runner().asset_graph(defs)
         for job in defs.jobs:
             if job.name == "__ASSET_JOB":
-                raise ReservedName(job.name, job.source)
+                raise ReservedName(job.name, where=job.source)
             ports.runner().resolve_job(graph.definitions, job.name)
 
     def map_asset_specs(
@@ -263,30 +263,23 @@ class Definitions(Frozen):
         )
 
 
-class ReservedName(InvalidDefinitionError):
+class ReservedName(Mistake, InvalidDefinitionError):
     """A job under a name that stands for something else."""
 
-    def __init__(self, name: str, where: Source | None) -> None:
-        self.name = name
-        super().__init__(
-            f"a job is called {name}, which is a reserved name: it stands for the job of all assets",
-            where=where,
-            fix="give it another name",
-        )
+    name: str
+    says = "a job is called {name}, which is a reserved name: it stands for the job of all assets"
+    mend = "give it another name"
 
 
-class MergeConflict(InvalidDefinitionError):
+class MergeConflict(Mistake, InvalidDefinitionError):
     """Two of the Definitions to merge say different things under one key. Indexes count from 0."""
 
-    def __init__(self, about: str, first: int, second: int) -> None:
-        self.about = about
-        self.first = first
-        self.second = second
-        super().__init__(
-            f"the Definitions {first} and {second} to merge differ in {about}",
-            where=Source.of_caller(),
-            fix="give it in one of them only, or the same object in both",
-        )
+    about: str
+    first: int
+    second: int
+    says = "the Definitions {first} and {second} to merge differ in {about}"
+    mend = "give it in one of them only, or the same object in both"
+    at_caller = True
 
 
 def _job(given: Any) -> Job:

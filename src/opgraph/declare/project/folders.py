@@ -12,48 +12,43 @@ from opgraph.declare.assets.assets_definition import AssetsDefinition
 from opgraph.declare.assets.spec import AssetSpec
 from opgraph.declare.graphs.graph_definition import JobDefinition
 from opgraph.declare.graphs.job import AssetJob
-from opgraph.declare.mistakes import given_as, report
+from opgraph.declare.mistakes import report
 from opgraph.declare.project.definitions import Definitions
 from opgraph.declare.project.load import calling_module, modules_below
-from opgraph.errors import InvalidDefinitionError, Source
+from opgraph.errors import InvalidDefinitionError, Mistake, Source
 
 
-class NoDefsFolder(InvalidDefinitionError):
+class NoDefsFolder(Mistake, InvalidDefinitionError):
     """A project without a folder of definitions."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        super().__init__(
-            f"there is no folder `defs` at or below {path}",
-            where=Source.of_caller(),
-            fix="make one in the project's package, or name it in pyproject.toml: "
-            '`[tool.opgraph] defs_module = "my_project.defs"`',
-        )
+    path: Path
+    says = "there is no folder `defs` at or below {path}"
+    mend = (
+        "make one in the project's package, or name it in pyproject.toml: `[tool.opgraph] defs_module = "
+        '"my_project.defs"`'
+    )
+    at_caller = True
 
 
-class NotDefinitions(InvalidDefinitionError):
+class NotDefinitions(Mistake, InvalidDefinitionError):
     """A function under `@definitions` that returns something else."""
 
-    def __init__(self, name: str, got: object, where: Source) -> None:
-        self.name, self.got = name, got
-        super().__init__(
-            f"`{name}` is decorated with `@definitions` and returned {given_as(got)}",
-            where=where,
-            fix="return `Definitions(...)`",
-        )
+    name: str
+    got: object
+    says = "`{name}` is decorated with `@definitions` and returned {got:typed}"
+    mend = "return `Definitions(...)`"
 
 
-class LeftOut(InvalidDefinitionError):
+class LeftOut(Mistake, InvalidDefinitionError):
     """An asset beside a function under `@definitions` that does not return it."""
 
-    def __init__(self, asset: str, function: str, where: Source | None) -> None:
-        self.asset, self.function = asset, function
-        super().__init__(
-            f"the asset `{asset}` stands in the module of `{function}`, which is decorated with `@definitions` and "
-            "does not return it: it would be left out",
-            where=where,
-            fix=f"let `{function}` return it; what is meant to be left out stands in another module, or in no variable",
-        )
+    asset: str
+    function: str
+    says = (
+        "the asset `{asset}` stands in the module of `{function}`, which is decorated with `@definitions` and does not "
+        "return it: it would be left out"
+    )
+    mend = "let `{function}` return it; what is meant to be left out stands in another module, or in no variable"
 
 
 class LazyDefinitions:
@@ -72,14 +67,14 @@ class LazyDefinitions:
         """
         made = cast("object", self.fn())
         if not isinstance(made, Definitions):
-            raise NotDefinitions(self.__name__, made, Source.of_code(self.fn.__code__))
+            raise NotDefinitions(self.__name__, made, where=Source.of_code(self.fn.__code__))
         beside = vars(sys.modules[self.fn.__module__]) if self.fn.__module__ in sys.modules else {}
         if beside.get(self.__name__) is self:
             kept = {_written(each) for each in made.assets}
             for name, each in beside.items():
                 written = _written(each)
                 if written is not None and written not in kept and written.co_filename == self.fn.__code__.co_filename:
-                    report(LeftOut(name, self.__name__, Source.of_code(written)))
+                    report(LeftOut(name, self.__name__, where=Source.of_code(written)))
         return made
 
 

@@ -13,23 +13,22 @@ from opgraph.declare.frozen import replaced
 from opgraph.declare.labels import checked_group
 from opgraph.declare.mistakes import report
 from opgraph.declare.unsupported import refuse
-from opgraph.errors import InvalidDefinitionError, Source
+from opgraph.errors import InvalidDefinitionError, Mistake, Source
 from opgraph.keys import AssetKey
 
 Loaded = AssetsDefinition | AssetSpec
 
 
-class GroupTwice(InvalidDefinitionError):
+class GroupTwice(Mistake, InvalidDefinitionError):
     """Assets were loaded into a group, and one of them has another."""
 
-    def __init__(self, group: str, key: AssetKey, own: str, *, where: Source | None) -> None:
-        self.group, self.key, self.own = group, key, own
-        super().__init__(
-            f"assets are loaded with `group_name={group!r}`, and the group name `{own}` already exists on asset "
-            f"`{key.text}`",
-            where=where,
-            fix="take one of the two away, or load that asset by another call",
-        )
+    group: str
+    key: AssetKey
+    own: str
+    says = (
+        "assets are loaded with `group_name={group!r}`, and the group name `{own}` already exists on asset `{key.text}`"
+    )
+    mend = "take one of the two away, or load that asset by another call"
 
 
 def load_assets_from_modules(

@@ -11,10 +11,9 @@ import pydantic
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, model_validator
 from pydantic_core.core_schema import no_info_wrap_validator_function
 
-from opgraph.declare.mistakes import named
 from opgraph.declare.settings.env import has_reference
 from opgraph.declare.settings.run_config import rule
-from opgraph.errors import InvalidDefinitionError, Source
+from opgraph.errors import InvalidDefinitionError, Source, listed
 from opgraph.keys import near_misses
 
 _NOT_USERS = (str(Path(__file__).parents[1]), str(Path(pydantic.__file__).parent))
@@ -73,11 +72,11 @@ class BadFields(InvalidDefinitionError):
                 self.fields[field] = said[:1].lower() + said[1:]
         self.fields |= {field: "it is not given and has no default" for field in missing if field not in meant}
         said = [f"`{field}`: {why}" if field else why for field, why in self.fields.items()]
-        listed = f" {said[0]}" if len(said) == 1 else "".join(f"\n  - {each}" for each in said)
+        problems = f" {said[0]}" if len(said) == 1 else "".join(f"\n  - {each}" for each in said)
         super().__init__(
-            f"`{cls.__name__}` cannot be made of what it is given:{listed}",
+            f"`{cls.__name__}` cannot be made of what it is given:{problems}",
             where=where,
-            fix=f"its fields are {named(known)}" if known else "it has no fields",
+            fix=f"its fields are {listed(known)}" if known else "it has no fields",
         )
 
 

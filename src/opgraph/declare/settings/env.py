@@ -4,18 +4,15 @@ import os
 from typing import Any, NoReturn, Self
 
 from opgraph.declare.settings.secrets import remember
-from opgraph.errors import InvalidConfigError, InvariantViolationError
+from opgraph.errors import InvalidConfigError, InvariantViolationError, Mistake
 
 
-class EnvVarUsedTooEarly(InvariantViolationError, RuntimeError):
+class EnvVarUsedTooEarly(Mistake, InvariantViolationError, RuntimeError):
     """A reference to an environment variable was used as if it were the value."""
 
-    def __init__(self, shown: str) -> None:
-        self.shown = shown
-        super().__init__(
-            f"{shown} stands for an environment variable that is read when the run begins; it is no value yet",
-            fix="give it to a field of a Config or resource, or call `get_value()` to read the variable now",
-        )
+    shown: str
+    says = "{shown} stands for an environment variable that is read when the run begins; it is no value yet"
+    mend = "give it to a field of a Config or resource, or call `get_value()` to read the variable now"
 
 
 class EnvVarNotSet(InvalidConfigError):

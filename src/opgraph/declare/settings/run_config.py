@@ -9,7 +9,7 @@ from opgraph.declare.mistakes import WrongType, report
 from opgraph.declare.ops.body import Body
 from opgraph.declare.settings.env import EnvVar, IntEnvVar
 from opgraph.declare.settings.secrets import MASK, is_secret
-from opgraph.errors import InvalidDefinitionError, Source
+from opgraph.errors import InvalidDefinitionError, Mistake, Source
 
 Tree: TypeAlias = Mapping[str, Any]
 
@@ -193,35 +193,28 @@ class ConfigMapping(Frozen):
         source = body.source
         annotated: Any = body.annotations.get(params[0]) if params else None
         if len(params) != 1:
-            raise MappingTakesOne(getattr(config_fn, "__name__", "the function"), len(params), source)
+            raise MappingTakesOne(getattr(config_fn, "__name__", "the function"), len(params), where=source)
         if config_schema is not None and is_config_type(annotated):
-            raise MappingSaysTwice(getattr(config_fn, "__name__", "the function"), source)
+            raise MappingSaysTwice(getattr(config_fn, "__name__", "the function"), where=source)
         takes = config_schema if config_schema is not None else annotated if is_config_type(annotated) else None
         self.settle(config_fn=config_fn, config_schema=config_schema, takes=takes, source=source)
 
 
-class MappingTakesOne(InvalidDefinitionError):
+class MappingTakesOne(Mistake, InvalidDefinitionError):
     """A function of a config mapping takes none or several arguments."""
 
-    def __init__(self, name: str, count: int, where: Source) -> None:
-        self.name, self.count = name, count
-        super().__init__(
-            f"the config mapping `{name}` takes {count} arguments instead of one",
-            where=where,
-            fix="let it take the simpler configuration and return that of the ops",
-        )
+    name: str
+    count: int
+    says = "the config mapping `{name}` takes {count} arguments instead of one"
+    mend = "let it take the simpler configuration and return that of the ops"
 
 
-class MappingSaysTwice(InvalidDefinitionError):
+class MappingSaysTwice(Mistake, InvalidDefinitionError):
     """A config mapping says in two ways what it takes."""
 
-    def __init__(self, name: str, where: Source) -> None:
-        self.name = name
-        super().__init__(
-            f"the config mapping `{name}` says what it takes by `config_schema` and by the annotation of its parameter",
-            where=where,
-            fix="leave `config_schema` out",
-        )
+    name: str
+    says = "the config mapping `{name}` says what it takes by `config_schema` and by the annotation of its parameter"
+    mend = "leave `config_schema` out"
 
 
 def checked_config(owner: str, config: Any, where: Source | None, *, of_run: bool = False) -> Any:

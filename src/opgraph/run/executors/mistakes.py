@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from opgraph.errors import Error, InvalidInvocationError
+from opgraph.errors import Error, InvalidInvocationError, Mistake
 from opgraph.keys import near_misses
 
 
@@ -64,61 +64,59 @@ class BadExecutorSetting(InvalidInvocationError):
         super().__init__(f"executor `{executor}` cannot have `{setting}` = {value!r}", fix=fix)
 
 
-class NotSharedBetweenProcesses(InvalidInvocationError):
+class NotSharedBetweenProcesses(Mistake, InvalidInvocationError):
     """Values are to be kept in memory, and the steps run in several processes."""
 
-    def __init__(self, step: str, output: str, key: str, executor: str) -> None:
-        self.step, self.output, self.key, self.executor = step, output, key, executor
-        super().__init__(
-            f"output `{output}` of step `{step}` is kept in memory by I/O manager `{key}`, where the other processes "
-            f"of the executor `{executor}` cannot see it",
-            fix="use the executor `threads` or `in_process`, or an I/O manager that writes somewhere",
-        )
+    step: str
+    output: str
+    key: str
+    executor: str
+    says = (
+        "output `{output}` of step `{step}` is kept in memory by I/O manager `{key}`, where the other processes of the "
+        "executor `{executor}` cannot see it"
+    )
+    mend = "use the executor `threads` or `in_process`, or an I/O manager that writes somewhere"
 
 
-class ExecutorNotInstalled(InvalidInvocationError):
+class ExecutorNotInstalled(Mistake, InvalidInvocationError):
     """An executor is chosen whose libraries are not there."""
 
-    def __init__(self, executor: str) -> None:
-        self.executor = executor
-        super().__init__(
-            f"the executor `{executor}` needs libraries that are not installed",
-            fix=f"pip install 'opgraph[{executor}]', here and where the cluster's workers run",
-        )
+    executor: str
+    says = "the executor `{executor}` needs libraries that are not installed"
+    mend = "pip install 'opgraph[{executor}]', here and where the cluster's workers run"
 
 
-class ClusterNotReached(Error):
+class ClusterNotReached(Mistake, Error):
     """A cluster is to run the steps, and it does not answer or has no workers."""
 
-    def __init__(self, address: str, why: str) -> None:
-        self.address, self.why = address, why
-        super().__init__(
-            f"the Dask cluster at {address} cannot be used: {why}",
-            fix="start its scheduler and workers, and give the scheduler's address: "
-            'dask_executor.configured({"address": "tcp://host:8786"}), or DASK_SCHEDULER_ADDRESS; then resume the run',
-        )
+    address: str
+    why: str
+    says = "the Dask cluster at {address} cannot be used: {why}"
+    mend = (
+        'start its scheduler and workers, and give the scheduler\'s address: dask_executor.configured({{"address": '
+        '"tcp://host:8786"}}), or DASK_SCHEDULER_ADDRESS; then resume the run'
+    )
 
 
-class ClusterLost(Error):
+class ClusterLost(Mistake, Error):
     """The cluster that runs the steps is gone."""
 
-    def __init__(self, address: str, why: str) -> None:
-        self.address, self.why = address, why
-        super().__init__(
-            f"the run lost its Dask cluster at {address}: {why}", fix="resume it: what it stored is reused"
-        )
+    address: str
+    why: str
+    says = "the run lost its Dask cluster at {address}: {why}"
+    mend = "resume it: what it stored is reused"
 
 
-class HostUnfit(Error):
+class HostUnfit(Mistake, Error):
     """A worker of the cluster cannot make attempts of the run."""
 
-    def __init__(self, worker: str, why: str) -> None:
-        self.worker, self.why = worker, why
-        super().__init__(
-            f"the Dask worker at {worker} cannot run the steps: {why}",
-            fix="give it the same Python, the same version of opgraph, the libraries that the definitions import, and "
-            "the folder of values; then resume the run",
-        )
+    worker: str
+    why: str
+    says = "the Dask worker at {worker} cannot run the steps: {why}"
+    mend = (
+        "give it the same Python, the same version of opgraph, the libraries that the definitions import, and the "
+        "folder of values; then resume the run"
+    )
 
 
 class CodeChanged(Error):

@@ -2,9 +2,11 @@
 
 import pytest
 
+from opgraph import Definitions, DynamicOut, DynamicOutput, Instance, graph_asset, op
 from opgraph.events import (
     ErrorInfo,
     Kept,
+    OutputStored,
     Place,
     RunEnded,
     RunStarted,
@@ -17,6 +19,7 @@ from opgraph.events import (
     Stored,
 )
 from opgraph.operate.fold import Fold
+from opgraph.operate.planning import plan
 from opgraph.plan.model import Decision, Do, Plan, Retry, Role, Step, StepOutput
 from opgraph.show.cli import ink
 from opgraph.show.cli.tree import RunTree, tally
@@ -135,3 +138,31 @@ def test_a_reused_or_skipped_step_says_why():
     assert "reused from run abcdefgh" in rows[1]
     assert "output `second` of op_0 did not come" in rows[2]
     assert "needs op_1" in rows[3]
+
+
+def test_a_fan_out_of_which_nothing_has_started_has_no_time():
+    """Values have come and nothing has begun for them: it waits; one is reused and none has begun: it goes, untimed."""
+
+    @op(out=DynamicOut())
+    def numbers():
+        yield DynamicOutput(1, mapping_key="1")
+
+    @op
+    def double(x):
+        return 2 * x
+
+    @graph_asset
+    def doubled():
+        return numbers().map(double).collect()
+
+    tree = RunTree(Fold(plan(Definitions(assets=[doubled]), instance=Instance.ephemeral())))
+    for fact in (RunStarted(100.0, 1), StepStarted(0, 1, 100.0)):
+        tree.fold.add(1, fact)
+    for key in "ab":
+        tree.fold.add(2, OutputStored(0, 1, 101.0, Stored("result", Place.INLINE, 5, mapping_key=key)))
+    made = len(tree.plan.steps)
+    assert text(tree.full(103.0))[2].split() == ["·", "double[…]", "2", "steps"]
+    tree.fold.add(3, StepReused(made, 102.0, ()))
+    assert text(tree.full(103.0))[2].split()[1:] == ["double[…]", "━━━━━━━━────────", "1", "of", "2"]
+    tree.fold.add(4, StepStarted(made + 1, 1, 102.0))
+    assert text(tree.full(103.0))[2].split()[1:4] == ["double[…]", "1.00", "s"]

@@ -209,7 +209,8 @@ class Fold:
                 self.phase[template] = phase
                 return
         if counts[Phase.PENDING] or (sum(counts) and generator not in ENDED):
-            self.phase[template] = Phase.PENDING if self.over or not sum(counts) else Phase.RUNNING
+            begun = counts[Phase.PENDING] < sum(counts)
+            self.phase[template] = Phase.RUNNING if begun and not self.over else Phase.PENDING
             return
         for phase in (Phase.FAILED, Phase.INTERRUPTED, Phase.BLOCKED, Phase.SUCCEEDED, Phase.REUSED, Phase.SKIPPED):
             if counts[phase]:

@@ -224,8 +224,8 @@ class RunTree:
         fold = self.fold
         phase = Phase(fold.phase[step])
         passed = ""
-        if phase is Phase.RUNNING:
-            passed = ink.seconds(max(now - fold.started[step], 0))
+        if phase is Phase.RUNNING:  # of a fan-out maybe only steps that are reused, which never start
+            passed = ink.seconds(max(now - fold.started[step], 0)) if fold.started[step] else ""
         elif phase in (Phase.SUCCEEDED, Phase.FAILED, Phase.RETRYING, Phase.INTERRUPTED) and fold.started[step]:
             passed = ink.seconds(max(fold.ended[step] - fold.started[step], 0)) if fold.ended[step] else ""
         style = FAINT if phase in _QUIET else (STRONG if depth == 0 else PLAIN)

@@ -194,8 +194,9 @@ def test_an_op_may_stay_in_the_drivers_process(dask_cluster):
     assert first == os.getpid() != second
 
 
-def test_a_cluster_that_does_not_answer(tmp_path):
+def test_a_cluster_that_does_not_answer(tmp_path, monkeypatch):
     """The address is named, and the run can be resumed elsewhere."""
+    monkeypatch.setattr("opgraph.run.executors.dask._PATIENCE", 0.5)
     with Instance(tmp_path) as instance:
         with pytest.raises(ClusterNotReached, match="127.0.0.1:1"):
             materialize([one], instance=instance, executor=dask_executor.configured({"address": "tcp://127.0.0.1:1"}))

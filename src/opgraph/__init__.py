@@ -180,6 +180,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "opgraph.run.mistakes": ("InvalidPropertyError",),
     "opgraph.run.types": ("TypeCheckDidNotPass",),
     "opgraph.run.report.views": (
+        "AssetRecordsFilter",
         "EventRecordsFilter",
         "Run",
         "RunRecord",

@@ -142,6 +142,7 @@ from opgraph.run.instance import Instance as Instance
 from opgraph.run.mistakes import InvalidPropertyError as InvalidPropertyError
 from opgraph.run.report.event import Event as Event
 from opgraph.run.report.event import EventType as EventType
+from opgraph.run.report.views import AssetRecordsFilter as AssetRecordsFilter
 from opgraph.run.report.views import EventRecordsFilter as EventRecordsFilter
 from opgraph.run.report.views import Run as Run
 from opgraph.run.report.views import RunRecord as RunRecord

@@ -25,7 +25,7 @@ from opgraph.events import (
 )
 from opgraph.record.memory import MemoryRecord
 from opgraph.record.refusals import RunHeldError, SupersededError
-from opgraph.record.rows import RunRow
+from opgraph.record.rows import RUNLESS, Memoized, RunRow
 from opgraph.record.sqlite import SqliteRecord
 from opgraph.record.store import Record, Writer
 
@@ -342,3 +342,41 @@ def test_assets_lists_each_once(record, claimed):
     assert record.assets() == []
     claimed("a").append([succeeded(0, asset="y"), succeeded(1, asset="x"), succeeded(1, asset="x")])
     assert record.assets() == ["x", "y"]
+
+
+# -- what people say --------------------------------------------------------------
+
+
+def test_reports_outside_runs_are_in_the_catalog_and_in_no_list_of_runs(record, claimed):
+    """What is reported outside a run is numbered and kept as of a run of its own, which is not listed."""
+    claimed("r")
+    row = RunRow(run_id=RUNLESS, created=1.0, status=RunStatus.SUCCESS)
+    for at in (2.0, 3.0):
+        record.report(row, AssetReported(0, 0, at, "a", {"n": Meta("int", 1)}, tags={"t": "1"}))
+    assert numbers(record, RUNLESS) == [1, 2]
+    latest = record.latest(["a"])["a"]
+    assert (latest.run_id, latest.seq, latest.time, latest.stored.tags) == (RUNLESS, 2, 3.0, {"t": "1"})
+    assert [each.run_id for each in record.runs()] == ["r"]
+
+
+def test_a_forgotten_asset_is_in_no_view_and_its_values_are_not_reused(record, claimed):
+    """Forgetting an asset takes it from the catalog and from what is remembered, and nothing else."""
+    writer = claimed("r")
+    writer.append([succeeded(0, asset="a"), succeeded(1, asset="b")])
+    for name in ("a", "b"):
+        kept = (Kept("r", 1, Stored("result", Place.INLINE, 3, asset=name)),)
+        record.remember([Memoized(step=name, fingerprint="f", parts={}, kept=kept)])
+    record.forget_assets(["a", "never"])
+    assert record.assets() == ["b"]
+    assert record.history("a") == []
+    assert list(record.memos()) == ["b"]
+    assert numbers(record, "r") == [1, 2]
+
+
+def test_tags_are_added_to_a_run(record):
+    """A tag given later is there beside the others, or in place of the one of its key."""
+    record.create(RunRow(run_id="r", created=1.0, tags={"a": "1", "b": "2"}))
+    record.tag_run("r", {"b": "3", "opgraph/x": ""})
+    assert record.run("r").tags == {"a": "1", "b": "3", "opgraph/x": ""}
+    with pytest.raises(RunNotFoundError):
+        record.tag_run("nope", {"a": "1"})

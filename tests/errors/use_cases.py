@@ -609,6 +609,11 @@ def read_only(tmp_path):
         materialize([upstream], instance=instance)
 
 
+@case("run.instance.NotOfAnAsset")
+def _(_tmp_path):
+    Instance.ephemeral().report_runless_asset_event("flights")
+
+
 @case("run.instance.BadPoolLimit")
 def _(_tmp_path):
     with Instance.ephemeral() as instance:

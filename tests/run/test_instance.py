@@ -8,11 +8,15 @@ import pytest
 from opgraph import (
     AssetKey,
     AssetMaterialization,
+    AssetObservation,
+    AssetRecordsFilter,
+    Definitions,
     DynamicOut,
     DynamicOutput,
     EventType,
     Instance,
     Output,
+    RetryPolicy,
     RunStatus,
     asset,
     job,
@@ -20,7 +24,7 @@ from opgraph import (
     op,
 )
 from opgraph.errors import RunNotFoundError
-from opgraph.run.instance import HOME_VARIABLE, NoHome
+from opgraph.run.instance import HOME_VARIABLE, NoHome, NotOfAnAsset
 from opgraph.run.report.views import EventRecordsFilter, RunsFilter
 
 
@@ -218,3 +222,68 @@ def test_lines_of_log_stand_among_the_events():
         assert kinds.index(EventType.ASSET_MATERIALIZATION) < at < kinds.index(EventType.STEP_SUCCESS)
         assert all(e.is_dagster_event for e in instance.all_logs(run_id, of_type=set(EventType)))
         assert len(instance.get_records_for_run(run_id)) == len(logs) - 2
+
+
+def test_what_is_reported_outside_runs(tmp_path):
+    """A materialization and an observation of an asset can be recorded without a run, and a stored value stays."""
+
+    @asset
+    def flights():
+        return 7
+
+    with Instance(tmp_path) as instance:
+        materialize([flights], instance=instance)
+        instance.report_runless_asset_event(AssetMaterialization("flights", "by hand", {"rows": 3}, tags={"t": "1"}))
+        instance.report_runless_asset_event(AssetObservation("flights", metadata={"age": 1}))
+        said = instance.get_latest_materialization_event("flights")
+        assert (said.run_id, said.step_key, said.asset_materialization.description) == ("", None, "by hand")
+        assert said.asset_materialization.tags["t"] == "1"
+        wanted = AssetRecordsFilter(AssetKey("flights"))
+        assert [each.run_id == "" for each in instance.fetch_materializations(wanted)] == [True, False]
+        first = instance.fetch_materializations(wanted, limit=1, ascending=True)
+        assert (first.has_more, first[0].run_id == "") == (True, False)
+        assert [each.run_id for each in instance.fetch_materializations(wanted, 1, first.cursor, ascending=True)] == [
+            ""
+        ]
+        assert [each.asset_observation.metadata["age"].value for each in instance.fetch_observations("flights")] == [1]
+        assert [each.asset_entry.last_run_id for each in instance.get_asset_records()] == [""]
+        assert len(instance.get_runs()) == 1
+        assert Definitions(assets=[flights]).load_asset_value("flights", instance=instance) == 7
+        with pytest.raises(NotOfAnAsset, match="not a str"):
+            instance.report_runless_asset_event("flights")
+
+
+def test_a_wiped_asset_is_as_if_it_was_never_made(instance):
+    """After wiping, no materialization of the asset is known; its runs are."""
+
+    @asset
+    def flights():
+        return 7
+
+    materialize([flights], instance=instance)
+    instance.wipe_assets([AssetKey("flights")])
+    assert not instance.has_asset_key("flights")
+    assert list(instance.fetch_materializations("flights")) == []
+    assert len(instance.get_runs()) >= 1
+
+
+def test_runs_take_tags_and_give_numbers(instance):
+    """Tags are added to a run that is over; its steps and materializations are counted, attempts too."""
+
+    @op(retry_policy=RetryPolicy(max_retries=1))
+    def bad():
+        raise ValueError
+
+    @job
+    def failing():
+        bad()
+
+    run_id = failing.execute_in_process(instance=instance, raise_on_error=False).run_id
+    instance.add_run_tags(run_id, {"team": "data"})
+    assert [run.run_id for run in instance.get_runs(RunsFilter(tags={"team": "data"}))] == [run_id]
+    with pytest.raises(RunNotFoundError):
+        instance.add_run_tags("nope", {"team": "data"})
+    stats = instance.get_run_stats(run_id)
+    assert (stats.steps_succeeded, stats.steps_failed, stats.materializations) == (0, 1, 0)
+    (step,) = instance.get_run_step_stats(run_id)
+    assert (step.step_key, step.status.value, step.attempts) == ("bad", "FAILURE", 2)

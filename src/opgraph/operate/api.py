@@ -47,6 +47,7 @@ from opgraph.run.instance import Instance
 from opgraph.run.report.made import Made
 from opgraph.run.resources import Opened, open_resource
 from opgraph.run.results import ExecuteInProcessResult
+from opgraph.run.store.lookup import latest_stored
 from opgraph.run.store.managers import Managers
 from opgraph.run.store.missing import AssetValueLost
 from opgraph.run.store.shelf import Shelf
@@ -461,7 +462,7 @@ def load_asset_value(
     with Opened(given, instance=owner) as opened:
         shelf = Shelf(Managers(owner, "", EVERYTHING, opened, project, Captured()))
         if run_id is None:
-            found = owner.record.latest([key.text]).get(key.text)
+            found = latest_stored(owner.record, key.text)
             if found is None:
                 return shelf.load_unrecorded(key.text)
         else:

@@ -188,6 +188,8 @@ class _Work:
             replaced: float | None = None
             seen: set[Address] = set()
             for made in self._record.history(asset):
+                if not made.stored.output:
+                    continue  # it was reported, which replaces no value
                 address = (made.run_id, made.seq)
                 if replaced is None or self._now - replaced < self._retention.versions * DAY:
                     self._protected.add(address)

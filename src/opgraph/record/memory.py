@@ -11,10 +11,10 @@ from threading import RLock
 from typing import Self
 
 from opgraph.errors import UnknownRun
-from opgraph.events import AnyFact, LogLine, RunStatus
+from opgraph.events import AnyFact, AssetReported, LogLine, RunStatus
 from opgraph.record import views
 from opgraph.record.refusals import RunHeldError, SupersededError
-from opgraph.record.rows import Materialized, Memoized, RunRow
+from opgraph.record.rows import RUNLESS, Materialized, Memoized, RunRow
 
 
 class _Run:
@@ -124,7 +124,7 @@ class MemoryRecord:
         before: str | None = None,
     ) -> list[RunRow]:
         with self.lock:
-            rows = [run.row for run in self._runs.values()]
+            rows = [run.row for run in self._runs.values() if run.row.run_id != RUNLESS]
         if before is not None:
             rows = rows[: next((i for i, row in enumerate(rows) if row.run_id == before), 0)]
         wanted = (
@@ -186,6 +186,24 @@ class MemoryRecord:
                 old = next((each for each in known if (each.run_id, each.seq) == (run_id, number)), None)
                 if old is not None and (known[-1].run_id, known[-1].seq) != (run_id, number):
                     known.append(replace(old, time=time))
+
+    def report(self, row: RunRow, fact: AssetReported) -> None:
+        with self.lock:
+            run = self._runs.setdefault(row.run_id, _Run(row))
+            MemoryWriter(self, run).append([fact])
+
+    def forget_assets(self, assets: Sequence[str]) -> None:
+        with self.lock:
+            for asset in assets:
+                self._assets.pop(asset, None)
+            self.forget_memos([place for place, row in self._memos.items() if row.is_of(assets)])
+
+    def tag_run(self, run_id: str, tags: Mapping[str, str]) -> None:
+        with self.lock:
+            run = self._runs.get(run_id)
+            if run is None:
+                raise UnknownRun(run_id)
+            run.row = replace(run.row, tags={**run.row.tags, **tags})
 
     def memos(self, steps: Sequence[str] | None = None) -> dict[str, list[Memoized]]:
         found: dict[str, list[Memoized]] = {}

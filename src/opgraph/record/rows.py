@@ -1,9 +1,12 @@
 """What a record gives back: a run, and a materialization of an asset."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from opgraph.events import Kept, RunStatus, Stored
+
+RUNLESS: Final = ""  # the id under which is kept what people report of assets outside any run; no list of runs has it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,10 @@ class Memoized:
     def size(self) -> int:
         """Bytes of its values."""
         return sum(each.stored.size for each in self.kept)
+
+    def is_of(self, assets: Collection[str]) -> bool:
+        """Whether one of its values is one of these assets."""
+        return any(each.stored.asset in assets for each in self.kept if each.stored.asset is not None)
 
     def joined(self, older: "Memoized") -> "Memoized":
         """With the outputs of an older one of the same fingerprint that this one was not asked for."""

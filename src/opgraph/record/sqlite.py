@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from opgraph.errors import RecordError, UnknownRun
-from opgraph.events import AnyFact, Kept, LogLine, RunStatus, Stored, encode_fact
+from opgraph.events import AnyFact, AssetReported, Kept, LogLine, RunStatus, Stored, encode_fact
 from opgraph.record import leases, views
 from opgraph.record.database import connect
 from opgraph.record.queries import queries
@@ -96,16 +96,22 @@ class SqliteWriter:
             first = self.next_seq
             if _epoch(connection, self._number) != self.epoch:
                 raise self._superseded()
-            connection.executemany(_APPEND, [(*row, self._number, self.epoch) for row in self._rows(facts, values)])
+            self.write(connection, facts, values)
             if logs:
                 connection.executemany(
                     _SQL["append_log"], [{"number": self._number, **msgspec.structs.asdict(line)} for line in logs]
                 )
-            if views.touched(facts):
-                self._show(connection, first, facts)
         if facts:  # lines of log may come from another thread, at any time
             self.next_seq = first + len(facts)
         return first
+
+    def write(
+        self, connection: sqlite3.Connection, facts: Sequence[AnyFact], values: Sequence[bytes | None] = ()
+    ) -> None:
+        """Within a transaction of the caller's: facts, with the views that they change."""
+        connection.executemany(_APPEND, [(*row, self._number, self.epoch) for row in self._rows(facts, values)])
+        if views.touched(facts):
+            self._show(connection, self.next_seq, facts)
 
     def _rows(self, facts: Sequence[AnyFact], values: Sequence[bytes | None]) -> list[tuple[int, bytes, bytes | None]]:
         """The facts cut into rows, each fact with a value beginning one."""
@@ -177,25 +183,7 @@ class SqliteRecord:
 
     def create(self, row: RunRow) -> None:
         with self.transaction() as connection:
-            number = connection.execute(
-                _SQL["create_run"],
-                {
-                    "run_id": row.run_id,
-                    "job": row.job,
-                    "status": row.status.value,
-                    "parent": row.parent,
-                    "root": row.root,
-                    "code": row.code,
-                    "tags": json.dumps(dict(row.tags)),
-                    "created": row.created,
-                    "started": row.started,
-                    "ended": row.ended,
-                    "who": row.who,
-                    "why": row.why,
-                    "executor": row.executor,
-                },
-            ).lastrowid
-            connection.execute(_SQL["create_plan"], {"number": number, "plan": row.plan})
+            _create(connection, row)
 
     def claim(self, run_id: str, *, pid: int, host: str, now: float) -> SqliteWriter:
         self._refuse_to_write()
@@ -208,11 +196,11 @@ class SqliteRecord:
             with self.transaction() as connection:
                 connection.execute(_SQL["claim"], {"number": number, "pid": pid, "host": host, "now": now})
                 epoch = _epoch(connection, number)
-                last = connection.execute(_SQL["last_facts"], {"number": number}).fetchone()
+                next_seq = _next_seq(connection, number)
         except BaseException:
             self.leases.drop(number)
             raise
-        return SqliteWriter(self, run_id, number, epoch, last[0] + len(_decode(last[1])) if last else 1)
+        return SqliteWriter(self, run_id, number, epoch, next_seq)
 
     def run(self, run_id: str) -> RunRow | None:
         return next(map(_run_row, self._read("run", run_id=run_id)), None)
@@ -316,6 +304,28 @@ class SqliteRecord:
         with self.transaction() as connection:
             for step, fingerprint in rows:
                 connection.execute(_SQL["forget_memo"], {"step": step, "fingerprint": fingerprint})
+
+    # -- what people say --------------------------------------------------------------
+
+    def report(self, row: RunRow, fact: AssetReported) -> None:
+        with self.transaction(durable=True) as connection:  # which keeps others out, so no lease is needed
+            known = connection.execute(_SQL["number"], {"run_id": row.run_id}).fetchone()
+            number = known[0] if known is not None else _create(connection, row)
+            SqliteWriter(self, row.run_id, number, 0, _next_seq(connection, number)).write(connection, [fact])
+
+    def forget_assets(self, assets: Sequence[str]) -> None:
+        named = set(assets)
+        with self.transaction() as connection:
+            connection.execute(_SQL["forget_assets"], {"assets": json.dumps(list(assets))})
+            for rows in self.memos().values():
+                for row in rows:
+                    if row.is_of(named):
+                        connection.execute(_SQL["forget_memo"], {"step": row.step, "fingerprint": row.fingerprint})
+
+    def tag_run(self, run_id: str, tags: Mapping[str, str]) -> None:
+        with self.transaction() as connection:
+            if not connection.execute(_SQL["tag_run"], {"run_id": run_id, "tags": json.dumps(dict(tags))}).rowcount:
+                raise UnknownRun(run_id)
 
     # -- pools ------------------------------------------------------------------------
 
@@ -426,6 +436,35 @@ class SqliteRecord:
     def _number(self, run_id: str) -> int | None:
         rows = self._read("number", run_id=run_id)
         return rows[0][0] if rows else None
+
+
+def _create(connection: sqlite3.Connection, row: RunRow) -> int:
+    number = connection.execute(
+        _SQL["create_run"],
+        {
+            "run_id": row.run_id,
+            "job": row.job,
+            "status": row.status.value,
+            "parent": row.parent,
+            "root": row.root,
+            "code": row.code,
+            "tags": json.dumps(dict(row.tags)),
+            "created": row.created,
+            "started": row.started,
+            "ended": row.ended,
+            "who": row.who,
+            "why": row.why,
+            "executor": row.executor,
+        },
+    ).lastrowid
+    assert number is not None
+    connection.execute(_SQL["create_plan"], {"number": number, "plan": row.plan})
+    return number
+
+
+def _next_seq(connection: sqlite3.Connection, number: int) -> int:
+    last = connection.execute(_SQL["last_facts"], {"number": number}).fetchone()
+    return last[0] + len(_decode(last[1])) if last else 1
 
 
 def _epoch(connection: sqlite3.Connection, number: int) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, Self
 
-from opgraph.events import AnyFact, LogLine, RunStatus
+from opgraph.events import AnyFact, AssetReported, LogLine, RunStatus
 from opgraph.record.rows import Materialized, Memoized, RunRow
 
 
@@ -132,6 +132,27 @@ class Catalog(Protocol):
         ...
 
 
+class Notes(Protocol):
+    """What people say and change outside runs."""
+
+    def report(self, row: RunRow, fact: AssetReported) -> None:
+        """Records what was reported of an asset outside any run, as the next fact of `RUNLESS`; `row` is that of
+        the first report. It survives a power cut."""
+        ...
+
+    def forget_assets(self, assets: Sequence[str]) -> None:
+        """Removes the assets from the catalog, and what is remembered of their values. Runs and values stay."""
+        ...
+
+    def tag_run(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Adds tags to a run, in place of those of the same key.
+
+        Raises:
+            RunNotFoundError: no run has this id.
+        """
+        ...
+
+
 class Memos(Protocol):
     """What stored values depended on, so that they can be reused."""
 
@@ -222,5 +243,5 @@ class Pools(Protocol):
         ...
 
 
-class Record(Runs, Log, Catalog, Memos, Upkeep, Pools, Protocol):
+class Record(Runs, Log, Catalog, Notes, Memos, Upkeep, Pools, Protocol):
     """All of it."""

@@ -75,7 +75,7 @@ def materializations(fact: AnyFact) -> Iterator[tuple[str, int, float, Stored]]:
                 yield fact.stored.asset, fact.step, fact.time, fact.stored
         case AssetReported():
             if not fact.observation:
-                stored = Stored(output="", place=Place.NONE, asset=fact.asset, metadata=fact.metadata)
+                stored = Stored(output="", place=Place.NONE, asset=fact.asset, metadata=fact.metadata, tags=fact.tags)
                 yield fact.asset, fact.step, fact.time, stored
         case _:
             pass

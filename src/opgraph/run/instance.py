@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import time
 import weakref
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -11,18 +12,25 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Self
 
-from opgraph.declare.labels import POOL
+from opgraph.declare.labels import POOL, checked_tags
+from opgraph.declare.ops.materialization import AssetMaterialization, AssetObservation
 from opgraph.errors import InvalidInvocationError, Mistake, UnknownRun
 from opgraph.events import RunStatus
 from opgraph.keys import AssetKey, CoercibleToAssetKey
+from opgraph.plan.model import Plan, encode_plan
 from opgraph.record.memory import MemoryRecord
-from opgraph.record.rows import Materialized, RunRow
+from opgraph.record.rows import RUNLESS, Materialized, RunRow
 from opgraph.record.sqlite import SqliteRecord
 from opgraph.run.logs import NONE, LogSettings, log_settings
 from opgraph.run.report.event import EventType
 from opgraph.run.report.event_view import events_of, materialization_event
+from opgraph.run.report.reported import reported
 from opgraph.run.report.retention import DEFAULTS, Retention
+from opgraph.run.report.stats import RunStats, StepStats, stats_of, stats_of_steps
 from opgraph.run.report.views import (
+    AssetEntry,
+    AssetRecord,
+    AssetRecordsFilter,
     EventRecord,
     EventRecords,
     EventRecordsFilter,
@@ -73,6 +81,18 @@ class BadPoolLimit(InvalidInvocationError):
             if named
             else "use letters, digits and `_-./:|,`, at most 100 of them",
         )
+
+
+class NotOfAnAsset(Mistake, InvalidInvocationError):
+    """Something was to be recorded of an asset that is no event of one."""
+
+    given: str
+    says = "`report_runless_asset_event` takes what was made or seen of an asset, not a {given}"
+    mend = "give an AssetMaterialization or an AssetObservation"
+
+
+def _wanted(given: CoercibleToAssetKey | AssetRecordsFilter) -> AssetRecordsFilter:
+    return given if isinstance(given, AssetRecordsFilter) else AssetRecordsFilter(AssetKey.from_coercible(given))
 
 
 class Instance:
@@ -265,14 +285,18 @@ class Instance:
         self, event_records_filter: EventRecordsFilter, limit: int | None = None, ascending: bool = False
     ) -> Sequence[EventRecord]:
         """Events of all runs, the newest first, or the oldest first. Every run is read until there are enough."""
-        runs = self.record.runs()
+        ids = [row.run_id for row in self.record.runs()]
         found = (
             each
-            for row in (reversed(runs) if ascending else runs)
-            for each in self.get_records_for_run(row.run_id, event_records_filter.event_type, ascending=ascending)
+            for run_id in (reversed(ids) if ascending else ids)
+            for each in self.get_records_for_run(run_id, event_records_filter.event_type, ascending=ascending)
             if event_records_filter.fits(each)
         )
-        return list(islice(found, limit))
+        runless = self._events(RUNLESS, event_records_filter.event_type)[1] if self.has_run(RUNLESS) else []
+        if not runless:
+            return list(islice(found, limit))
+        said = [each for each in (runless if ascending else runless[::-1]) if event_records_filter.fits(each)]
+        return list(islice(merge(found, said, key=lambda each: each.timestamp, reverse=not ascending), limit))
 
     def get_latest_materialization_event(self, asset_key: CoercibleToAssetKey) -> EventRecord | None:
         """The last materialization of an asset, if there is one."""
@@ -280,15 +304,117 @@ class Instance:
         found = self.record.latest([key]).get(key)
         return self._materialized(found) if found is not None else None
 
-    def fetch_materializations(self, records_filter: CoercibleToAssetKey, limit: int = 100) -> EventRecords:
-        """The materializations of an asset, the newest first."""
-        found = self.record.history(AssetKey.from_coercible(records_filter).text, limit + 1)
-        return EventRecords([self._materialized(each) for each in found[:limit]], len(found) > limit)
+    def fetch_materializations(
+        self,
+        records_filter: CoercibleToAssetKey | AssetRecordsFilter,
+        limit: int = 100,
+        cursor: str | None = None,
+        ascending: bool = False,
+    ) -> EventRecords:
+        """The materializations of an asset, the newest first or the oldest first.
+
+        Args:
+            records_filter: the asset, with times if wanted.
+            limit: how many at most.
+            cursor: of the page before.
+            ascending: whether the oldest comes first.
+        """
+        wanted = _wanted(records_filter)
+        known = self.record.history(wanted.asset_key.text)
+        found = [each for each in (reversed(known) if ascending else known) if wanted.fits(each.time)]
+        page = found[(begin := int(cursor or 0)) : begin + limit]
+        return EventRecords(
+            [self._materialized(each) for each in page], len(found) > begin + limit, str(begin + len(page))
+        )
+
+    def fetch_observations(
+        self,
+        records_filter: CoercibleToAssetKey | AssetRecordsFilter,
+        limit: int = 100,
+        cursor: str | None = None,
+        ascending: bool = False,
+    ) -> EventRecords:
+        """The observations of an asset, the newest first or the oldest first. Every run is read until there are enough.
+
+        Args: see `fetch_materializations`.
+        """
+        wanted, begin = _wanted(records_filter), int(cursor or 0)
+        kind = EventRecordsFilter(
+            EventType.ASSET_OBSERVATION, wanted.asset_key, wanted.after_timestamp, wanted.before_timestamp
+        )
+        found = self.get_event_records(kind, begin + limit + 1, ascending)[begin:]
+        page = found[:limit]
+        return EventRecords(page, len(found) > limit, str(begin + len(page)))
+
+    def get_asset_records(self, asset_keys: Sequence[AssetKey] | None = None) -> Sequence[AssetRecord]:
+        """What is known of these assets, or of all: of each that has a materialization, the last one."""
+        keys = self.record.assets() if asset_keys is None else [key.text for key in asset_keys]
+        return [
+            AssetRecord(AssetEntry(AssetKey(key), self._materialized(found)))
+            for key, found in self.record.latest(keys).items()
+        ]
 
     def _materialized(self, found: Materialized) -> EventRecord:
         row = self.record.run(found.run_id)
         assert row is not None
-        return EventRecord(materialization_event(row, found), found.run_id, found.time)
+        if found.run_id == RUNLESS:
+            event = events_of(row, self.record.facts(RUNLESS, found.seq - 1)[:1])[0]
+        else:
+            event = materialization_event(row, found)
+        return EventRecord(event, found.run_id, found.time)
+
+    # -- what people say of assets and runs -------------------------------------------
+
+    def report_runless_asset_event(self, asset_event: AssetMaterialization | AssetObservation) -> None:
+        """Record that an asset was made, or what was seen of it, by something that is no run.
+
+        Raises:
+            NotOfAnAsset: it is neither a materialization nor an observation.
+
+        Example:
+            >>> with Instance.ephemeral() as instance:
+            ...     instance.report_runless_asset_event(AssetMaterialization("orders", metadata={"rows": 3}))
+            ...     instance.has_asset_key("orders")
+            True
+        """
+        if not isinstance(asset_event, (AssetMaterialization, AssetObservation)):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise NotOfAnAsset(type(asset_event).__name__)
+        now = time.time()
+        row = RunRow(run_id=RUNLESS, created=now, status=RunStatus.SUCCESS, plan=encode_plan(Plan(job="", steps=())))
+        self.record.report(row, reported(asset_event, 0, 0, now))
+
+    def wipe_assets(self, asset_keys: Sequence[AssetKey]) -> None:
+        """Forget that these assets were ever materialized. The runs stay; clean-up removes the values."""
+        self.record.forget_assets([AssetKey.from_coercible(key).text for key in asset_keys])
+
+    def add_run_tags(self, run_id: str, new_tags: Mapping[str, str]) -> None:
+        """Add tags to a run, in place of those of the same key.
+
+        Raises:
+            RunNotFoundError: there is no such run.
+            InvalidDefinitionError: a key or value is no valid tag.
+        """
+        self.record.tag_run(run_id, checked_tags(f"run {run_id}", new_tags, None))
+
+    def get_run_stats(self, run_id: str) -> RunStats:
+        """How many steps of a run succeeded and failed, and what it materialized.
+
+        Raises:
+            RunNotFoundError: there is no such run.
+        """
+        row, events = self._events(run_id, None)
+        return stats_of(row, events)
+
+    def get_run_step_stats(self, run_id: str, step_keys: Sequence[str] | None = None) -> Sequence[StepStats]:
+        """How each step of a run that has begun stands, or each of those named.
+
+        Raises:
+            RunNotFoundError: there is no such run.
+        """
+        _, events = self._events(run_id, None)
+        return [each for each in stats_of_steps(events) if step_keys is None or each.step_key in step_keys]
+
+    # -- assets -------------------------------------------------------------------------
 
     def get_asset_keys(self) -> Sequence[AssetKey]:
         """The assets of which a materialization is recorded."""

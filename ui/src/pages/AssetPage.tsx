@@ -166,7 +166,7 @@ function Version({ made, now, duration: took }: { made: Materialization; now: nu
       <dt>Made</dt>
       <dd title={moment(made.at, now)}>{ago(made.at, now)}{took !== null && <span className="faint"> in {duration(took)}</span>}</dd>
       <dt>By</dt>
-      <dd><Link to={at.run(made.run_id, String(made.n))}>{made.step}</Link> <span className="faint">in run {short(made.run_id)}</span></dd>
+      <dd>{made.run_id ? <><Link to={at.run(made.run_id, String(made.n))}>{made.step}</Link> <span className="faint">in run {short(made.run_id)}</span></> : "reported, by no run"}</dd>
       {!made.asked && (<><dt>Asked for</dt><dd>no, it came with another asset</dd></>)}
       <dt>Data version</dt>
       <dd><code title={made.data_version}>{made.data_version.slice(0, 24)}</code></dd>
@@ -231,7 +231,7 @@ function Past({ asset, now }: { asset: AssetDetail; now: number }) {
               {data.materializations.map((made, i) => (
                 <tr key={i}>
                   <td title={moment(made.at, now)} style={{ whiteSpace: "nowrap" }}>{ago(made.at, now)}</td>
-                  <td><Link to={at.run(made.run_id, String(made.n))}>{short(made.run_id)}</Link></td>
+                  <td>{made.run_id ? <Link to={at.run(made.run_id, String(made.n))}>{short(made.run_id)}</Link> : "reported"}</td>
                   <td><code className="faint">{made.data_version.slice(0, 12)}</code></td>
                   <td className="num">{size(made.size)}</td>
                 </tr>

@@ -41,9 +41,13 @@ export function AssetSide({ asset, all, now, onClose }: { asset: AssetSummary; a
           <>
             <dt>Made</dt>
             <dd>
-              <Link to={at.run(asset.latest.run_id)} title={moment(asset.latest.at, now)}>
-                {ago(asset.latest.at, now)}
-              </Link>
+              {asset.latest.run_id ? (
+                <Link to={at.run(asset.latest.run_id)} title={moment(asset.latest.at, now)}>
+                  {ago(asset.latest.at, now)}
+                </Link>
+              ) : (
+                <span title={moment(asset.latest.at, now)}>{ago(asset.latest.at, now)}, reported</span>
+              )}
               {asset.latest.duration !== null && <span className="faint"> in {duration(asset.latest.duration)}</span>}
             </dd>
           </>

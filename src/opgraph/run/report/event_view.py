@@ -107,7 +107,7 @@ def _plan_of(row: RunRow) -> Plan:
 
 def _materialized(stored: Stored, run: str, seq: int) -> StepMaterializationData:
     assert stored.asset is not None
-    tags = {**stored.tags, _DATA_VERSION: stored.data_version or address(run, seq, stored.asset)}
+    tags = {_DATA_VERSION: stored.data_version or address(run, seq, stored.asset), **stored.tags}
     materialization = AssetMaterialization(stored.asset, metadata=_metadata(stored.metadata), tags=tags)
     return StepMaterializationData(materialization=materialization, asked=stored.asked)
 
@@ -200,7 +200,8 @@ class _View:
                 self._feed(fact.step, fact.attempt, fact.time)
                 self._output(seq, fact.step, fact.time, fact.stored)
             case events.AssetReported():
-                self._feed(fact.step, fact.attempt, fact.time)
+                if self.keys:
+                    self._feed(fact.step, fact.attempt, fact.time)
                 self._reported(fact)
             case events.StepSucceeded():
                 self._succeeded(seq, fact)
@@ -306,14 +307,15 @@ class _View:
     def _reported(self, fact: events.AssetReported) -> None:
         metadata = _metadata(fact.metadata)
         kind = AssetObservation if fact.observation else AssetMaterialization
+        step = fact.step if self.keys else None  # there are none outside runs
         said = kind(fact.asset, description=fact.description or None, metadata=metadata, tags=fact.tags)
         if isinstance(said, AssetObservation):
             details = AssetObservationData(asset_observation=said)
-            self._add(EventType.ASSET_OBSERVATION, fact.time, f"Observed {fact.asset}.", fact.step, details)
+            self._add(EventType.ASSET_OBSERVATION, fact.time, f"Observed {fact.asset}.", step, details)
         else:
             details = StepMaterializationData(materialization=said)
             message = f"Materialized value {fact.asset}."
-            self._add(EventType.ASSET_MATERIALIZATION, fact.time, message, fact.step, details)
+            self._add(EventType.ASSET_MATERIALIZATION, fact.time, message, step, details)
 
     def _succeeded(self, seq: int, fact: events.StepSucceeded) -> None:
         self._feed(fact.step, fact.attempt, fact.time)

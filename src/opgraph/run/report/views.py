@@ -356,11 +356,53 @@ class EventRecordsFilter(Struct, frozen=True):
         )
 
 
+class AssetRecordsFilter(Struct, frozen=True):
+    """Which events of an asset are wanted: all conditions hold. Times are in seconds since 1970.
+
+    Example:
+        >>> instance.fetch_materializations(AssetRecordsFilter(AssetKey("flights"), after_timestamp=1.7e9), limit=3)
+        EventRecords(records=[], has_more=False, cursor='0')
+    """
+
+    asset_key: AssetKey
+    after_timestamp: float | None = None
+    before_timestamp: float | None = None
+
+    def fits(self, at: float) -> bool:
+        """Whether something of this time is wanted."""
+        after, before = self.after_timestamp, self.before_timestamp
+        return (after is None or at > after) and (before is None or at < before)
+
+
+class AssetEntry(Struct, frozen=True, eq=False):
+    """What is known of an asset that was materialized."""
+
+    asset_key: AssetKey
+    last_materialization_record: EventRecord
+
+    @property
+    def last_materialization(self) -> EventRecord:
+        """Its last materialization: Dagster has two classes for it."""
+        return self.last_materialization_record
+
+    @property
+    def last_run_id(self) -> str:
+        """The run that made it last; empty: none, it was reported."""
+        return self.last_materialization_record.run_id
+
+
+class AssetRecord(Struct, frozen=True, eq=False):
+    """An asset as the instance gives it back."""
+
+    asset_entry: AssetEntry
+
+
 class EventRecords(Struct, frozen=True):
-    """Some of many records. `has_more` says whether there are others after them."""
+    """Some of many records. `has_more` says whether there are others after them; `cursor` asks for those."""
 
     records: Sequence[EventRecord]
     has_more: bool = False
+    cursor: str = ""
 
     def __iter__(self) -> Iterator[EventRecord]:
         return iter(self.records)

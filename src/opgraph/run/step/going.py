@@ -4,10 +4,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from opgraph.declare.metadata import all_to_wire
-from opgraph.declare.ops.materialization import AssetMaterialization
-from opgraph.events import AssetReported, Read
+from opgraph.events import Read
 from opgraph.run.executors.protocol import Emit, Task
+from opgraph.run.report.reported import reported
 from opgraph.run.step.hooks import Witness
 
 
@@ -27,17 +26,4 @@ def report(going: Going, said: list[tuple[float, Any]]) -> None:
     """Make facts of what was said, each with its time, and empty the list."""
     events, said[:] = list(said), []
     for at, event in events:
-        going.emit(
-            AssetReported(
-                going.task.step,
-                going.task.attempt,
-                at,
-                event.asset_key.text,
-                all_to_wire(event.metadata) if event.metadata else {},
-                not isinstance(event, AssetMaterialization),
-                event.description or "",
-                event.partition or "",
-                dict(event.tags or {}),
-            ),
-            None,
-        )
+        going.emit(reported(event, going.task.step, going.task.attempt, at), None)

@@ -18,6 +18,7 @@ from opgraph.plan.memo import ABSENT, changed, fingerprint, input_parts, name_of
 from opgraph.plan.model import WHY, FromMapped, FromStep, Step
 from opgraph.plan.past import Past, place_of
 from opgraph.plan.reuse import Trouble, kept_for
+from opgraph.record.rows import Materialized
 from opgraph.record.store import Record
 from opgraph.run.store.sources import Sources
 
@@ -31,6 +32,14 @@ def version_in(record: Record, asset: str) -> str | None:
     if latest is None:
         return None
     return latest.stored.data_version or f"{latest.run_id}/{latest.seq}/{asset}"
+
+
+def latest_stored(record: Record, asset: str) -> Materialized | None:
+    """The latest materialization of an asset that a step made; where none did, the latest that somebody reported."""
+    found = record.latest([asset]).get(asset)
+    if found is not None and not found.stored.output:  # what was stored before the report is there still
+        return next((each for each in record.history(asset) if each.stored.output), found)
+    return found
 
 
 def name_in(state: State, step: int) -> str:

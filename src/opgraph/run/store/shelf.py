@@ -14,6 +14,7 @@ from opgraph.plan.model import FromAsset, Role, StepOutput
 from opgraph.record.store import Record
 from opgraph.run.call.binding import BoundStep
 from opgraph.run.call.body import Came
+from opgraph.run.store.lookup import latest_stored
 from opgraph.run.store.managers import Managers
 from opgraph.run.store.missing import AssetValueLost, NeverMaterialized, NoStoredValue, UnknownAsset
 from opgraph.run.store.preview import glance, is_shown, look
@@ -161,7 +162,7 @@ class Shelf:
         """The latest recorded version of an asset."""
         if self.known is not None and asset in self.known:
             return self.known[asset]
-        found = self.record.latest([asset]).get(asset)
+        found = latest_stored(self.record, asset)
         return Kept(found.run_id, found.seq, found.stored) if found is not None else None
 
     def get(

@@ -238,9 +238,10 @@ def _latest(view: AssetView) -> list[Line]:
     stored = latest.stored
     rows: list[list[Line]] = [
         _pair("when", f"{ink.moment(latest.time)}  ({ink.ago(latest.time)})"),
-        _pair("run", latest.run_id),
-        _pair("made by", f"op {latest.step}, output `{stored.output}`"),
+        _pair("run", latest.run_id or "none, it was reported"),
     ]
+    if stored.output:
+        rows.append(_pair("made by", f"op {latest.step}, output `{stored.output}`"))
     if not stored.asked:
         rows.append([[("  besides", FAINT)], [("nobody had asked for it in that run", NOTE)]])
     rows.append(_pair("value", _where(stored)))
@@ -273,7 +274,7 @@ def _where(stored: OutputView) -> str:
 def _past(each: MaterializationView) -> list[Line]:
     return [
         [(f"  {ink.moment(each.time)}", PLAIN)],
-        [(f"run {each.run_id[:8]}", FAINT)],
+        [(f"run {each.run_id[:8]}" if each.run_id else "reported", FAINT)],
         [(ink.size(each.stored.size) if each.stored.size else "", FAINT)],
         [("" if each.stored.asked else "not asked for", NOTE)],
     ]

@@ -57,7 +57,7 @@ from runs join plans on plans.run = runs.number where id = :run_id
 select id, created, job, status, parent, root, x'', code, tags, started, ended, epoch, who, why, executor,
     cleaned
 from runs
-where (:statuses = '[]' or status in (select value from json_each(:statuses)))
+where id <> '' and (:statuses = '[]' or status in (select value from json_each(:statuses)))
     and (:job is null or job = :job)
     and (:before is null or number < (select number from runs where id = :before))
 order by number desc limit :limit
@@ -90,6 +90,12 @@ select m.asset, r.id, m.seq, m.step, m.time, m.stored
 from materializations m join runs r on r.number = m.run
 where m.asset = :asset
 order by m.id desc limit :limit
+
+-- name: forget_assets
+delete from materializations where asset in (select value from json_each(:assets))
+
+-- name: tag_run
+update runs set tags = json_patch(tags, :tags) where id = :run_id
 
 -- name: assets
 select distinct asset from materializations order by asset

@@ -398,7 +398,7 @@ class World:
         """One process. Returns None where it did not come to the end of the run."""
         said, side = Captured(), RunSide(run_id=RUN)
         bound: list[Any] = [
-            BoundStep(i, step, None, None, None, None, {out.name: out for out in step.outputs}, {}, False)
+            BoundStep(i, i, step, None, None, None, None, {out.name: out for out in step.outputs}, {}, False)
             for i, step in enumerate(self.plan.steps)
         ]
         self.driver = Driver(

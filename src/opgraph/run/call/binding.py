@@ -36,6 +36,7 @@ class BoundStep(Struct, eq=False, gc=False):
     """One step of a plan with its code."""
 
     number: int
+    row: int  # in the plan: its own number, or that of the mapped step of which it was made
     step: Step
     flat: FlatStep
     call: OpCall
@@ -141,7 +142,7 @@ def _outputs(step: Step, call: OpCall, policy: Policy) -> _Outputs:
 
 def _bound(number: int, step: Step, flat: FlatStep, unit: Unit | None, outputs: _Outputs) -> BoundStep:
     call, selected, by_name, whole = outputs
-    return BoundStep(number, step, flat, call, unit, selected, by_name, _constants(flat, step), whole)
+    return BoundStep(number, number, step, flat, call, unit, selected, by_name, _constants(flat, step), whole)
 
 
 def _constants(flat: FlatStep, step: Step) -> Mapping[str, Any]:

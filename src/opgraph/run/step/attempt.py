@@ -61,7 +61,7 @@ class Attempts:
         self.shelf, self.side, self.said, self.steps = shelf, side, said, steps
         self._given, self._policy, self._selection = given, policy, frozenset(selection)
         self._managers = shelf.managers
-        self._sides: dict[int, AssetSide] = {}
+        self._sides: dict[int, AssetSide] = {}  # by row: a fan-out has one, however many steps it has
         self._contexts: dict[int, OpExecutionContext] = {}  # of the steps under way, where they have one
         self._bound: dict[int, BoundStep] = {}  # the steps under way
         self._inputs = Inputs(shelf, side.resources, said, sources, given)
@@ -268,14 +268,14 @@ class Attempts:
         )
 
     def _assets(self, bound: BoundStep) -> AssetSide:
-        side = self._sides.get(bound.number)
+        side = self._sides.get(bound.row)
         if side is None:
             assert bound.unit is not None
             definition = bound.unit.definition
             chosen = {key.text for key in definition.specs_by_key} & self._selection
             if not definition.is_graph:  # an op that runs in several parts makes some of its assets in each
                 chosen = {o.asset for o in bound.step.outputs if o.asset in chosen and o.role is Role.SELECTED}
-            side = self._sides[bound.number] = AssetSide(
+            side = self._sides[bound.row] = AssetSide(
                 keys=frozenset(definition.specs_by_key),
                 selected=frozenset(AssetKey(text) for text in chosen),
                 by_output=bound.keys,

@@ -123,6 +123,12 @@ def bad_tag():
     def it(): ...
 
 
+@case("declare.labels.UnknownOwnTag")
+def unknown_own_tag():
+    @op(tags={"opgraph/timout": "30"})
+    def it(): ...
+
+
 @case("declare.mistakes.BadKind")
 def bad_kind():
     @asset(kinds={"a b"})

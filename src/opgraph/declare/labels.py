@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from opgraph.declare.frozen import set_of
 from opgraph.declare.mistakes import BadGroup, BadKind, BadName, BadOwner, BadTag, TooManyKinds, report
 from opgraph.errors import InvalidDefinitionError, Mistake, Source, shown
-from opgraph.keys import NAME
+from opgraph.keys import NAME, Meant
 
 _WORD: Final = re.compile(r"[A-Za-z0-9_]+")
 _ASSET: Final = re.compile(r"[A-Za-z0-9_.-]+")
@@ -24,11 +24,25 @@ _KIND: Final = re.compile(r"[A-Za-z0-9_.-]{1,63}")
 
 
 MEMOIZE: Final = "opgraph/memoize"  # the tag that says whether values are reused by fingerprint
+TIMEOUT: Final = "opgraph/timeout"  # the seconds that a step or run may take
+EXECUTOR: Final = "opgraph/executor"  # where a step must run
+_OWN: Final = (EXECUTOR, MEMOIZE, TIMEOUT)
 
 
 def memoized_tags(tags: dict[str, str], memoize: bool | None) -> dict[str, str]:
     """Tags with what the parameter `memoize` says, which is nothing but the tag in other words."""
     return tags if memoize is None else {**tags, MEMOIZE: "true" if memoize else "false"}
+
+
+class UnknownOwnTag(Mistake, InvalidDefinitionError):
+    """A tag with opgraph's own prefix that does nothing."""
+
+    owner: str
+    key: str
+    known: Sequence[str]
+    says = "{owner} has the tag `{key}`, which opgraph does not know; its own tags are {known}"
+    meant = Meant("key", "known")
+    mend = "{meant}tags of your own have another prefix, or none"
 
 
 class BadTagValue(Mistake, InvalidDefinitionError):
@@ -105,6 +119,7 @@ def checked_tags(owner: str, tags: Mapping[str, Any] | None, where: Source | Non
     kept: dict[str, str] = {}
     for key, value in (tags or {}).items():
         if _is_text(key, _TAG_KEY):
+            _check_own(owner, key, where)
             try:
                 kept[key] = value if isinstance(value, str) else json.dumps(value)
             except TypeError:
@@ -112,6 +127,11 @@ def checked_tags(owner: str, tags: Mapping[str, Any] | None, where: Source | Non
         else:
             report(BadTag(owner, key, value, where=where))
     return kept
+
+
+def _check_own(owner: str, key: str, where: Source | None) -> None:
+    if key.startswith("opgraph/") and key not in _OWN:
+        report(UnknownOwnTag(owner, key, _OWN, where=where))
 
 
 def _is_text(value: object, pattern: re.Pattern[str]) -> bool:
@@ -122,6 +142,7 @@ def _checked_asset_tags(owner: str, tags: Mapping[str, Any], where: Source | Non
     kept: dict[str, str] = {}
     for key, value in tags.items():
         if _is_text(key, _TAG_KEY) and _is_text(value, _TAG_VALUE):
+            _check_own(owner, key, where)
             kept[key] = value
         else:
             report(BadTag(owner, key, value, where=where))

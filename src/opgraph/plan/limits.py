@@ -3,11 +3,10 @@
 import math
 from collections.abc import Mapping
 
+from opgraph.declare.labels import EXECUTOR, TIMEOUT
 from opgraph.errors import InvalidDefinitionError, Source
 from opgraph.resolve.flatten import FlatStep
 
-TIMEOUT = "opgraph/timeout"
-EXECUTOR = "opgraph/executor"
 HERE = "in_process"
 
 

@@ -27,7 +27,7 @@ from opgraph.record.memory import MemoryRecord
 from opgraph.record.refusals import RunHeldError, SupersededError
 from opgraph.record.rows import RUNLESS, Memoized, RunRow
 from opgraph.record.sqlite import SqliteRecord
-from opgraph.record.store import Record, Writer
+from opgraph.record.store import Record, Writer, each_fact
 
 STARTED = RunStarted(1.0, 1)
 
@@ -192,6 +192,23 @@ def test_facts_are_read_from_any_number_on(record, claimed, after):
     for size in (3, 1, 3):
         writer.append([StepStarted(0, 1, 1.0)] * size)
     assert numbers(record, "r", after) == list(range(after + 1, 8))
+
+
+@pytest.mark.parametrize("portion", [1, 2, 7, 1_000])
+def test_facts_in_portions(record, claimed, monkeypatch, portion):
+    """However many appends are read at once, and wherever a reading stands, each fact comes once and in order."""
+    monkeypatch.setattr("opgraph.record.store._PORTION", portion)
+    writer = claimed("r")
+    sizes = [1, 3, 1, 2, 5, 1]
+    facts = [StepStarted(n, 1, float(n)) for n in range(sum(sizes))]
+    for at, size in enumerate(sizes):
+        writer.append(facts[sum(sizes[:at]) :][:size])
+    assert list(each_fact(record, "r")) == list(enumerate(facts, 1))
+    for after in range(len(facts)):
+        some = record.facts("r", after, portion)
+        assert some
+        assert some == list(enumerate(facts, 1))[after:][: len(some)]
+    assert record.facts("r", len(facts), portion) == []
 
 
 def test_runs_do_not_see_each_others_facts(record, claimed):

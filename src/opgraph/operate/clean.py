@@ -14,7 +14,6 @@ from pathlib import Path
 
 from opgraph.errors import Error, Mistake
 from opgraph.events import (
-    AnyFact,
     Found,
     Kept,
     OutputStored,
@@ -28,6 +27,7 @@ from opgraph.events import (
 from opgraph.plan.memo import fan_of
 from opgraph.plan.model import decode_plan
 from opgraph.record.rows import Memoized, RunRow
+from opgraph.record.store import Record, each_fact
 from opgraph.run.instance import Instance
 from opgraph.run.report.made import Made
 from opgraph.run.report.retention import DAY, Retention
@@ -161,7 +161,7 @@ class _Work:
         self._protect_memo(forget=not going)
         for row in rows:
             if row.run_id not in gone:
-                self._protected.update(_references(self._record.run(row.run_id) or row, self._record.facts(row.run_id)))
+                self._protected.update(_references(self._record, row))
         holders = {run for run, _ in self._protected}
         for row in reversed(old):
             if self._is_late():
@@ -248,7 +248,7 @@ class _Work:
     def _remove_values(self, row: RunRow) -> None:
         sizes = self._record.inline_sizes(row.run_id)
         inline = {seq for seq in sizes if (row.run_id, seq) not in self._protected}
-        stored_then = list(_stored(self._record.facts(row.run_id)))
+        stored_then = list(_stored(self._record, row.run_id))
         files = [
             stored
             for seq, stored in stored_then
@@ -267,7 +267,7 @@ class _Work:
         self._note("versions", row.run_id, len(versions), sum(stored.size for stored in versions))
 
     def _remove_run(self, row: RunRow) -> None:
-        files = [s for _, s in _stored(self._record.facts(row.run_id)) if s.place is Place.FILE and self._has(s)]
+        files = [s for _, s in _stored(self._record, row.run_id) if s.place is Place.FILE and self._has(s)]
         if not self._dry:
             for stored in files:
                 self._instance.intermediates.remove(stored)
@@ -283,7 +283,7 @@ class _Work:
             run_id = runs.get(folder.name, "")
             if run_id in going or not folder.is_dir():
                 continue
-            known = {stored.location for _, stored in _stored(self._record.facts(run_id))} if run_id else set[str]()
+            known = {stored.location for _, stored in _stored(self._record, run_id)} if run_id else set[str]()
             loose = [
                 file
                 for file in folder.iterdir()
@@ -306,9 +306,9 @@ class _Work:
             self.found.removals.append(Removal(kind, what, count, size))
 
 
-def _stored(facts: Iterable[tuple[int, AnyFact]]) -> Iterator[tuple[int, Stored]]:
+def _stored(record: Record, run_id: str) -> Iterator[tuple[int, Stored]]:
     """What a run stored, with the numbers of the facts."""
-    for seq, fact in facts:
+    for seq, fact in each_fact(record, run_id):
         if isinstance(fact, StepSucceeded):
             for stored in fact.outputs:
                 yield seq, stored
@@ -316,12 +316,13 @@ def _stored(facts: Iterable[tuple[int, AnyFact]]) -> Iterator[tuple[int, Stored]
             yield seq, fact.stored
 
 
-def _references(row: RunRow, facts: Iterable[tuple[int, AnyFact]]) -> Iterator[Address]:
+def _references(record: Record, row: RunRow) -> Iterator[Address]:
     """The values of other runs that a run uses, and its own."""
     kept: list[Kept] = []
-    if row.plan:
-        kept += [each for step in decode_plan(row.plan).steps for each in step.decision.kept]
-    for seq, fact in facts:
+    full = record.run(row.run_id)
+    if full is not None and full.plan:
+        kept += [each for step in decode_plan(full.plan).steps for each in step.decision.kept]
+    for seq, fact in each_fact(record, row.run_id):
         if isinstance(fact, (StepReused, Found)):
             kept += fact.kept
         elif isinstance(fact, (StepSucceeded, OutputStored)):
@@ -416,9 +417,7 @@ def _between(instance: Instance, unit: str, runs: int) -> Iterator[tuple[Between
     record = instance.record
     rows = record.runs(limit=runs)
     going = [row for row in rows if not row.status.is_final and record.alive(row.run_id)]
-    needed = {
-        address for row in going for address in _references(record.run(row.run_id) or row, record.facts(row.run_id))
-    }
+    needed = {address for row in going for address in _references(record, row)}
     for row in rows:
         full = record.run(row.run_id)
         if row in going or full is None or not full.plan:
@@ -427,11 +426,10 @@ def _between(instance: Instance, unit: str, runs: int) -> Iterator[tuple[Between
         if not any(step.unit == unit for step in plan.steps):
             continue
         sizes = record.inline_sizes(row.run_id)
-        facts = record.facts(row.run_id)
         made = Made(plan)
-        for seq, fact in facts:
+        for seq, fact in each_fact(record, row.run_id):
             made.add(seq, fact)
-        for seq, fact in facts:
+        for seq, fact in each_fact(record, row.run_id):
             if not isinstance(fact, (StepSucceeded, OutputStored)) or (row.run_id, seq) in needed:
                 continue
             step = plan.steps[made.templates[fact.step]]

@@ -25,7 +25,7 @@ from opgraph.operate.views import (
 )
 from opgraph.plan.model import Plan, Policy, Step, decode_plan, outputs_in
 from opgraph.record.rows import Materialized, RunRow
-from opgraph.record.store import Record
+from opgraph.record.store import Record, each_fact
 from opgraph.run.report.made import Made, fans_out
 from opgraph.run.step.outputs import discarded_line
 from opgraph.run.store.preview import preview_of
@@ -218,7 +218,7 @@ class _Later:
 
 def _driver_of(record: Record, run_id: str) -> int:
     """The process that drives a run; 0: it has not said so yet."""
-    begun = [fact for _, fact in record.facts(run_id) if isinstance(fact, RunStarted)]
+    begun = [fact for _, fact in each_fact(record, run_id) if isinstance(fact, RunStarted)]
     return begun[-1].pid if begun else 0
 
 
@@ -263,7 +263,7 @@ def run_view(shelf: Shelf, run_id: str) -> RunView:
 def folded(record: Record, run_id: str, plan: Plan) -> Fold:
     """Where the steps of a recorded run stand."""
     fold = Fold(plan)
-    for seq, fact in record.facts(run_id):
+    for seq, fact in each_fact(record, run_id):
         fold.add(seq, fact)
     row = record.run(run_id)
     if row is not None and status_of(record, row) == DIED:
@@ -293,7 +293,7 @@ def _made(record: Record, run_id: str, plan: Plan) -> Made | None:
     if not fans_out(plan):
         return None
     made = Made(plan)
-    for seq, fact in record.facts(run_id):
+    for seq, fact in each_fact(record, run_id):
         made.add(seq, fact)
     return made
 

@@ -141,9 +141,10 @@ class MemoryRecord:
     def close(self) -> None:
         """Nothing to give back: what was recorded stays readable."""
 
-    def facts(self, run_id: str, after: int = 0) -> list[tuple[int, AnyFact]]:
+    def facts(self, run_id: str, after: int = 0, limit: int | None = None) -> list[tuple[int, AnyFact]]:
         run = self._runs.get(run_id)
-        return list(enumerate(run.facts[after:], after + 1)) if run is not None else []
+        end = None if limit is None else after + limit
+        return list(enumerate(run.facts[after:end], after + 1)) if run is not None else []
 
     def value(self, run_id: str, seq: int) -> bytes | None:
         run = self._runs.get(run_id)

@@ -237,8 +237,9 @@ class SqliteRecord:
         """What to raise for an error of the database."""
         return ClosedRecordError(self.path) if self._closed else UnusableRecordError(self.path, cause)
 
-    def facts(self, run_id: str, after: int = 0) -> list[tuple[int, AnyFact]]:
-        rows = self._read("facts", run_id=run_id, after=after)
+    def facts(self, run_id: str, after: int = 0, limit: int | None = None) -> list[tuple[int, AnyFact]]:
+        # One row more: the first may end at `after`.
+        rows = self._read("facts", run_id=run_id, after=after, limit=-1 if limit is None else limit + 1)
         numbered = (pair for first, body in rows for pair in enumerate(_decode(body), first))
         return [pair for pair in numbered if pair[0] > after]
 

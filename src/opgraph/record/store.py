@@ -1,11 +1,13 @@
 """The contract of a record. What holds for one implementation holds for all: `tests/contracts/test_record.py`."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, Self
 
 from opgraph.events import AnyFact, AssetReported, LogLine, RunStatus
 from opgraph.record.rows import Materialized, Memoized, RunRow
+
+_PORTION = 1_000  # appends read at once
 
 
 class Writer(Protocol):
@@ -101,8 +103,9 @@ class Runs(Protocol):
 class Log(Protocol):
     """What happened in a run. A run that nobody knows has no facts, values or lines."""
 
-    def facts(self, run_id: str, after: int = 0) -> list[tuple[int, AnyFact]]:
-        """The facts numbered above `after`, in order."""
+    def facts(self, run_id: str, after: int = 0, limit: int | None = None) -> list[tuple[int, AnyFact]]:
+        """The facts numbered above `after`, in order: all, or those of about `limit` appends, at least one if there is
+        any."""
         ...
 
     def value(self, run_id: str, seq: int) -> bytes | None:
@@ -114,6 +117,14 @@ class Log(Protocol):
     ) -> list[tuple[int, LogLine]]:
         """The lines numbered above `after`, of one step or of all, the first so many. The numbers rise, with gaps."""
         ...
+
+
+def each_fact(log: Log, run_id: str) -> Iterator[tuple[int, AnyFact]]:
+    """The facts of a run, some at a time: those of a large run are not all in memory at once."""
+    after = 0
+    while some := log.facts(run_id, after, _PORTION):
+        yield from some
+        after = some[-1][0]
 
 
 class Catalog(Protocol):

@@ -70,6 +70,7 @@ select f.id - (r.number << 32), f.body from runs r join facts f
     ) and (r.number << 32) + 4294967295
 where r.id = :run_id
 order by f.id
+limit :limit
 
 -- name: value
 select value from facts where id = (select (number << 32) + :seq from runs where id = :run_id)

@@ -322,6 +322,12 @@ def test_version_imports_nothing(tmp_path):
     assert re.fullmatch(r"opgraph \d+\.\d+\.\d+\n\[\]\n", done.stdout)
 
 
+def test_python_m_opgraph():
+    """`python -m opgraph` is the same command."""
+    done = subprocess.run([sys.executable, "-m", "opgraph", "list", "--help"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Usage: opgraph list")
+
+
 @pytest.mark.parametrize("command", ["list", "plan", "runs", "materialize"])
 def test_plain_commands_load_no_rich(tmp_path, opgraph, command):
     """Where there is no terminal, rich and the frame libraries are never imported."""

@@ -21,6 +21,18 @@ class BadAssetKey(InvalidDefinitionError, ValueError):
         )
 
 
+class OneKeyForSeveral(InvalidDefinitionError, TypeError):
+    """An asset key where several things are expected."""
+
+    def __init__(self, key: "AssetKey") -> None:
+        self.key = key
+        super().__init__(
+            f"Iteration is not allowed over {key!r}, which is one key",
+            where=Source.of_caller(),
+            fix="where several assets are expected, give a list; the parts of a key are in its `path`",
+        )
+
+
 class AssetKey:
     """The name of an asset: a path of one or more parts.
 
@@ -96,10 +108,7 @@ class AssetKey:
     if not TYPE_CHECKING:  # for a type checker a key is not iterable; who has none is told why
 
         def __iter__(self) -> NoReturn:
-            raise TypeError(
-                f"Iteration is not allowed over {self!r}, which is one key: its parts are in `path`; "
-                "where several assets are expected, give a list"
-            )
+            raise OneKeyForSeveral(self)
 
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, AssetKey) and self.text == other.text)

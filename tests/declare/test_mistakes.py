@@ -16,9 +16,12 @@ from opgraph.declare.mistakes import BadGroup, BadName, GraphTakesContext, Wrong
 from opgraph.declare.ops.inputs import In, Nothing
 from opgraph.declare.ops.op import op
 from opgraph.declare.ops.outputs import GraphOut, Out
+from opgraph.declare.project.definitions import Definitions
 from opgraph.declare.settings.config import Config
 from opgraph.declare.settings.configurable import ConfigurableResource
+from opgraph.declare.settings.run_config import RunConfig
 from opgraph.errors import InvalidDefinitionError
+from opgraph.keys import AssetKey
 from opgraph.operate.project import load, locate
 
 
@@ -485,3 +488,33 @@ def test_a_spec_is_mapped_to_a_spec():
     """A function that makes something else of a spec is a mistake."""
     with pytest.raises(NotASpec, match=r"returned 5 \(an int\) for `a`"):
         map_asset_specs(lambda spec: 5, [asset(name="a")(one.compute_fn)])
+
+
+def calls_one():
+    return one()
+
+
+OTHER_KINDS = {
+    **{
+        f"RunConfig {part} {given!r}": lambda part=part, given=given: RunConfig(**{part: given})
+        for part in ("ops", "resources", "loggers", "execution", "inputs")
+        for given in ("text", ["a"], Config, 3)
+    },
+    "asset compute_kind": lambda: asset(compute_kind=["sql"])(lambda: 1),
+    "multi_asset compute_kind": lambda: multi_asset(outs={"a": AssetOut()}, compute_kind=["sql"])(lambda: 1),
+    "graph_asset compute_kind": lambda: graph_asset(compute_kind=["sql"])(calls_one),
+    "job tags": lambda: job(name="it", tags="a", memoize=True)(calls_one),
+    "job hooks": lambda: job(name="it", hooks=AssetKey("a"))(calls_one),
+    "asset hooks": lambda: asset(name="it", hooks=AssetKey("a"))(lambda: 1),
+    "asset kinds": lambda: asset(name="it", kinds=AssetKey("a"))(lambda: 1),
+    "assets of Definitions": lambda: Definitions(assets=AssetKey("a")),
+}
+
+
+@pytest.mark.parametrize("make", OTHER_KINDS.values(), ids=OTHER_KINDS)
+def test_other_kinds_of_values(make):
+    """A value of a kind that a parameter does not take is a mistake that names the parameter, in the user's file."""
+    with pytest.raises(WrongType) as caught:
+        make()
+    assert caught.value.where.file == __file__
+    assert f"`{caught.value.parameter}` takes" in caught.value.fix

@@ -9,6 +9,7 @@ from cases import Cases, filed
 import opgraph.testing.replacing as replacing
 from opgraph import (
     AssetIn,
+    AssetKey,
     AssetOut,
     AssetsDefinition,
     AssetSpec,
@@ -91,6 +92,11 @@ def bad_name():
 def bad_key():
     @asset(key="raw//rows")
     def it(): ...
+
+
+@case("keys.OneKeyForSeveral")
+def one_key_for_several():
+    map_asset_specs(lambda spec: spec, AssetKey("rows"))
 
 
 @case("declare.mistakes.KeyTwice")

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple, cast
 from opgraph.declare.mistakes import WrongType, report
 from opgraph.declare.ops.retry import RetryPolicy
 from opgraph.errors import Source
+from opgraph.keys import AssetKey
 
 
 class Kind(NamedTuple):
@@ -37,7 +38,11 @@ def _is_names(value: Any) -> bool:
 
 
 def _is_listed(value: Any) -> bool:
-    return not isinstance(value, str) and isinstance(value, (list, tuple, Iterable))  # as above
+    return not isinstance(value, (str, AssetKey)) and isinstance(value, (list, tuple, Iterable))  # as above
+
+
+def _is_deps(value: Any) -> bool:
+    return isinstance(value, AssetKey) or _is_listed(value)
 
 
 def _is_flag(value: Any) -> bool:
@@ -65,6 +70,7 @@ _MAPPING: Final = Kind(_is_mapping, "a mapping whose keys are texts")
 _BY_KEY: Final = Kind(_is_by_key, "a mapping")
 _NAMES: Final = Kind(_is_names, "a set of names")
 _LISTED: Final = Kind(_is_listed, "a list")
+_DEPS: Final = Kind(_is_deps, "a list")
 _FLAG: Final = Kind(_is_flag, "True or False")
 _SUBSET: Final = Kind(_is_subset, 'True, False or "auto"')
 _PREFIX: Final = Kind(_is_prefix, "a text or a list of texts")
@@ -77,13 +83,16 @@ KINDS: Final[dict[str, Kind]] = {
     "can_subset": _SUBSET,
     "code_version": _TEXT,
     "code_versions_by_output_name": _MAPPING,
-    "deps": _LISTED,
+    "compute_kind": _TEXT,
+    "deps": _DEPS,
     "description": _TEXT,
     "descriptions_by_output_name": _MAPPING,
+    "execution": _MAPPING,
     "group_names_by_key": _BY_KEY,
     "group_names_by_output_name": _MAPPING,
     "input_manager_key": _TEXT,
     "input_values": _MAPPING,
+    "inputs": _MAPPING,
     "ins": _MAPPING,
     "internal_asset_deps": _INTERNAL,
     "io_manager_key": _TEXT,
@@ -94,6 +103,7 @@ KINDS: Final[dict[str, Kind]] = {
     "keys_by_input_name": _MAPPING,
     "keys_by_output_name": _MAPPING,
     "kinds": _LISTED,
+    "loggers": _MAPPING,
     "memoize": _FLAG,
     "metadata": _MAPPING,
     "metadata_by_key": _BY_KEY,
@@ -103,6 +113,7 @@ KINDS: Final[dict[str, Kind]] = {
     "op_tags": _BY_KEY,
     "output_name": _TEXT,
     "output_required": _FLAG,
+    "ops": _MAPPING,
     "outs": _MAPPING,
     "owners": _LISTED,
     "owners_by_output_name": _MAPPING,

@@ -218,6 +218,7 @@ def job(
     @gathering
     def decorate(fn: Callable[..., Any]) -> JobDefinition:
         own = name if name is not None else getattr(fn, "__name__", "it")
+        expect(owner_of("job", own), tags=tags)
         return JobDefinition(
             graph_def=composed(fn, kind="job", name=own, description=description),
             resource_defs=resource_defs,

@@ -10,6 +10,7 @@ from msgspec import Struct
 from opgraph.declare.frozen import Frozen, made
 from opgraph.declare.mistakes import NotAFunction, WrongType, report
 from opgraph.errors import InvalidDefinitionError, InvalidInvocationError, Mistake, Source
+from opgraph.keys import AssetKey
 
 T = TypeVar("T")
 
@@ -194,7 +195,7 @@ def checked_hooks(owner: str, parameter: str, given: Any, where: Source | None) 
     if given is None:
         return frozenset()
     listed: list[object] = [given]
-    if isinstance(given, Iterable) and not isinstance(given, (str, Mapping)):
+    if isinstance(given, Iterable) and not isinstance(given, (str, Mapping, AssetKey)):
         listed = list(cast("Iterable[object]", given))
     if isinstance(given, HookDefinition) or not all(isinstance(each, HookDefinition) for each in listed):
         words = "a set of hooks, made by `success_hook` or `failure_hook`: `{hook}`"

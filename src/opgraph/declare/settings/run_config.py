@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, TypeAlias, TypeGuard, cast, overload
 
+from opgraph.declare.accepted import expect
 from opgraph.declare.frozen import Compared, Frozen
 from opgraph.declare.mistakes import WrongType, report
 from opgraph.declare.ops.body import Body
@@ -23,6 +24,9 @@ class RunConfig(Compared):
         loggers: kept with the run.
         execution: kept with the run.
         inputs: values for the inputs of a job's graph.
+
+    Raises:
+        InvalidDefinitionError: one of them is no dict.
 
     Example:
         >>> RunConfig(ops={"revenue": {"ops": {"clean": {"config": {"threshold": 0.3}}}}}).to_config_dict()["ops"]
@@ -45,6 +49,7 @@ class RunConfig(Compared):
         execution: Tree | None = None,
         inputs: Tree | None = None,
     ) -> None:
+        expect("`RunConfig`", ops=ops, resources=resources, loggers=loggers, execution=execution, inputs=inputs)
         self.settle(
             ops=dict(ops or {}),
             resources=dict(resources or {}),

@@ -86,8 +86,9 @@ def watched(chosen: Chosen, instance: Instance, run: Callable[[Listener, OnPlan]
         disk = inspect.to_json(disk_of_run(instance, outcome.run_id))
         print_json({**inspect.to_json(inspect.run_view(instance, outcome.run_id)), "disk": disk})
     else:
-        plan = watch.tree.plan if watch.tree is not None else outcome.plan
-        fold = inspect.folded(instance.record, outcome.run_id, plan)
+        fold = watch.tree.fold if watch.tree is not None else None
+        if fold is None or not fold.run_ended:  # ended by another process, or nothing was to be seen
+            fold = inspect.folded(instance.record, outcome.run_id, fold.plan if fold is not None else outcome.plan)
         ink.put(_ending(chosen, instance, outcome, fold))
     return code
 

@@ -426,10 +426,12 @@ def _between(instance: Instance, unit: str, runs: int) -> Iterator[tuple[Between
         if not any(step.unit == unit for step in plan.steps):
             continue
         sizes = record.inline_sizes(row.run_id)
+        in_files = instance.home is not None and Path(instance.storage, safe_name(row.run_id)).is_dir()
+        if not sizes and not in_files:
+            continue
         made = Made(plan)
         for seq, fact in each_fact(record, row.run_id):
             made.add(seq, fact)
-        for seq, fact in each_fact(record, row.run_id):
             if not isinstance(fact, (StepSucceeded, OutputStored)) or (row.run_id, seq) in needed:
                 continue
             step = plan.steps[made.templates[fact.step]]

@@ -2,6 +2,8 @@
 
 import enum
 import json
+import pickle
+import sys
 from typing import Any, Literal
 
 import pydantic
@@ -18,7 +20,7 @@ from opgraph.declare.project.definitions import Definitions
 from opgraph.declare.settings.config import Config, PermissiveConfig
 from opgraph.declare.settings.env import EnvVar, EnvVarNotSet
 from opgraph.declare.settings.run_config import ConfigMapping, RunConfig, config_mapping
-from opgraph.errors import InvalidConfigError, InvalidInvocationError
+from opgraph.errors import InvalidConfigError, InvalidInvocationError, Source
 from opgraph.keys import AssetKey
 from opgraph.operate.api import materialize, materialize_to_memory, validate_run_config
 from opgraph.operate.execute import materialize as run_materialize
@@ -26,6 +28,7 @@ from opgraph.operate.execute import resume
 from opgraph.plan.model import Do
 from opgraph.resolve import config_mistakes as mistakes
 from opgraph.resolve.config_flat import flat
+from opgraph.resolve.config_values import Fitting
 from opgraph.run.call.build_contexts import build_asset_context, build_op_context
 from opgraph.run.instance import Instance
 
@@ -856,3 +859,44 @@ def test_inputs_are_given_by_step():
     assert alone.execute_in_process(given_here).output_for_node("read") == 6
     with pytest.raises(mistakes.UnknownKey, match=r"`read.c`"):
         alone.execute_in_process({"ops": {"read": {"inputs": {"a": 1, "c": 3}}}})
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (list[int], "a list of whole numbers"),
+        (set[str], "a list of texts"),
+        (list[list[float]], "a list, each item a list of numbers"),
+        (list[Any], "a list"),
+        ([bool], "a list of true or false"),
+        (list[Literal["a", "b"]], "a list, each item one of a, b"),
+        (tuple[dict[str, int], ...], "a list of dicts"),
+    ],
+)
+def test_words_for_lists(kind, said):
+    """A list is told with what is in it, in the plural."""
+    fitting = Fitting()
+    fitting.fit(3, kind, "it.rows")
+    assert fitting.problems[0].what == f"`it.rows` must be {said}, not the int 3"
+
+
+def test_a_reference_that_is_not_set_has_its_place():
+    """A variable that is not set is told with the line of its reference, also of a default; one that was given as a
+    dict, or was recorded, has no line."""
+
+    class Ported(Config):
+        host: str = EnvVar("OPGRAPH_NOT_SET_A")
+        ports: list[int] = []
+
+    @asset
+    def served(config: Ported): ...
+
+    line = sys._getframe().f_lineno + 1
+    given = {"ports": [EnvVar.int("OPGRAPH_NOT_SET_B"), {"env": "OPGRAPH_NOT_SET_C"}]}
+    with pytest.raises(mistakes.InvalidConfigsError) as caught:
+        materialize([served], run_config={"ops": {"served": {"config": given}}}, instance=Instance.ephemeral())
+    found = {each.name: each.where for each in caught.value.problems}
+    assert found["OPGRAPH_NOT_SET_A"] == Source(__file__, line - 7)
+    assert found["OPGRAPH_NOT_SET_B"] == Source(__file__, line)
+    assert found["OPGRAPH_NOT_SET_C"] is None
+    assert pickle.loads(pickle.dumps(EnvVar("A"))).source is None

@@ -652,3 +652,17 @@ def test_managers_are_told_what_was_declared_and_configured():
         ({"base": "here"}, {"rows": 1}, "first", int),
         ({"base": "here"}, "Any"),
     ]
+
+
+def test_a_setting_that_is_missing_is_told_with_its_path():
+    """Where a setting has no default and the run gives none, the fix is the whole word for the command line."""
+
+    class Old(ConfigurableResource):
+        a: int
+
+    @og.asset
+    def made(old: Old): ...
+
+    with pytest.raises(og.InvalidConfigError) as caught:
+        og.materialize([made], resources={"old": Old.configure_at_launch()})
+    assert caught.value.fix == "give it: `-c resources.old.a=…`"

@@ -14,7 +14,7 @@ from contextlib import suppress
 from enum import Enum
 from typing import Any, cast
 
-from opgraph.declare.settings.env import EnvVar, EnvVarNotSet, IntEnvVar, has_reference
+from opgraph.declare.settings.env import EnvVar, EnvVarNotSet, IntEnvVar, has_reference, reference_to
 from opgraph.declare.settings.run_config import (
     fields_of,
     is_class,
@@ -32,6 +32,14 @@ from opgraph.keys import near_misses
 from opgraph.resolve.config_mistakes import BadChoice, BadValue, MissingKey, SecretNotRecorded, UnknownKey, WrongType
 
 _WORDS: dict[Any, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+_SEVERAL = {
+    "text": "texts",
+    "a whole number": "whole numbers",
+    "a number": "numbers",
+    "true or false": "true or false",
+    "a dict": "dicts",
+    "a list": "lists",
+}
 _TRUE, _FALSE = frozenset({"true", "yes", "on", "1"}), frozenset({"false", "no", "off", "0"})
 UNION = (typing.Union, types.UnionType)
 _LISTS = (list, tuple, set, frozenset, Sequence, AbstractSet)
@@ -124,13 +132,13 @@ class Fitting:
         return value
 
     def _reference(self, value: Any, kind: Any, path: str) -> Any:
-        reference = value if isinstance(value, (EnvVar, IntEnvVar)) else EnvVar(value["env"])
+        reference = value if isinstance(value, (EnvVar, IntEnvVar)) else reference_to(value["env"])
         self.references.append(path)
         if not self.reading:
             return reference
         text = os.environ.get(reference.env_var_name)
         if text is None:
-            self.problems.append(EnvVarNotSet(reference.env_var_name, path))
+            self.problems.append(EnvVarNotSet(reference.env_var_name, path, where=reference.source))
             return reference
         remember(text)
         wanted = int if isinstance(reference, IntEnvVar) else kind
@@ -206,7 +214,7 @@ class Fitting:
 
     def _items(self, value: Any, kind: Any, path: str) -> Any:
         if not is_list(value):
-            self.problems.append(WrongType(path, f"a list of {named(kind)}", value, self.where))
+            self.problems.append(WrongType(path, _list_of(kind), value, self.where))
             return value
         return [self.fit(each, kind, f"{path}[{i}]") for i, each in enumerate(value)]
 
@@ -366,12 +374,18 @@ def named(kind: Any) -> str:  # noqa: PLR0911 - one line for each kind of type
     if any(each is (origin or kind) for each in _DICTS):  # a user's class may refuse to be compared
         return "a dict"
     if any(each is (origin or kind) for each in _LISTS):
-        return f"a list of {named(args[0])}" if args else "a list"
+        return _list_of(args[0] if args else None)
     if hasattr(kind, "get_secret_value"):
         return "text"
     if is_class(kind) and issubclass(kind, Enum):
         return f"one of {', '.join(kind.__members__)}"
     return f"a dict of {kind.__name__}'s settings" if is_config_type(kind) else getattr(kind, "__name__", str(kind))
+
+
+def _list_of(kind: Any) -> str:
+    if (word := named(kind)) == "any value":
+        return "a list"
+    return f"a list of {_SEVERAL[word]}" if word in _SEVERAL else f"a list, each item {word}"
 
 
 def _is_reference(value: Any) -> bool:

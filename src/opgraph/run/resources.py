@@ -295,7 +295,8 @@ class Opened(Mapping[str, Any]):
                 continue
             if field.is_required() and not may_be_left_out(field.annotation):
                 at, wanted = f"{path}.{field.alias or name}", named(field.annotation)
-                fitting.problems.append(MissingKey(at, wanted, f"{name} = …", where=fitting.where))
+                told = f"-c {at}=…" if key else f"{name} = …"
+                fitting.problems.append(MissingKey(at, wanted, told, where=fitting.where))
         return cls, values, fitting.problems, frozenset(hidden)
 
     # -- the end ----------------------------------------------------------------------

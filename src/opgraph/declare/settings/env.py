@@ -4,7 +4,7 @@ import os
 from typing import Any, NoReturn, Self
 
 from opgraph.declare.settings.secrets import remember
-from opgraph.errors import InvalidConfigError, InvariantViolationError, Mistake
+from opgraph.errors import InvalidConfigError, InvariantViolationError, Mistake, Source
 
 
 class EnvVarUsedTooEarly(Mistake, InvariantViolationError, RuntimeError):
@@ -18,10 +18,12 @@ class EnvVarUsedTooEarly(Mistake, InvariantViolationError, RuntimeError):
 class EnvVarNotSet(InvalidConfigError):
     """An environment variable that configuration refers to is not set. `path` is where it does."""
 
-    def __init__(self, name: str, path: str = "") -> None:
+    def __init__(self, name: str, path: str = "", *, where: Source | None = None) -> None:
         self.name, self.path = name, path
         place = f", which `{path}` refers to," if path else ""
-        super().__init__(f"the environment variable `{name}`{place} is not set", fix=f"set it: `export {name}=…`")
+        super().__init__(
+            f"the environment variable `{name}`{place} is not set", where=where, fix=f"set it: `export {name}=…`"
+        )
 
 
 class EnvVarNoInt(InvalidConfigError):
@@ -48,13 +50,15 @@ class EnvVar(str):
         EnvVar("WAREHOUSE_PASSWORD")
     """
 
-    __slots__ = ("env_var_name",)
+    __slots__ = ("env_var_name", "source")
 
     env_var_name: str
+    source: Source | None  # where it was written; not known of what was recorded or came from another process
 
     def __new__(cls, name: str) -> Self:  # noqa: D102 - the class says it
         made = str.__new__(cls, name)
-        object.__setattr__(made, "env_var_name", name)
+        made.env_var_name = name
+        made.source = Source.of_caller()
         return made
 
     @staticmethod
@@ -80,19 +84,24 @@ class EnvVar(str):
         raise EnvVarUsedTooEarly(repr(self))
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
-        return EnvVar, (self.env_var_name,)
+        return reference_to, (self.env_var_name,)
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self  # with where it was written
 
 
 class IntEnvVar(int):
     """Stands for a whole number that an environment variable holds. Made by `EnvVar.int`."""
 
     env_var_name: str
+    source: Source | None  # as above
 
     @staticmethod
     def of(name: str) -> "IntEnvVar":
         """The reference to a variable."""
         made = IntEnvVar()
         made.env_var_name = name
+        made.source = Source.of_caller()
         return made
 
     def get_value(self, default: int | None = None) -> int | None:
@@ -129,7 +138,23 @@ class IntEnvVar(int):
         return hash(("IntEnvVar", self.env_var_name))
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
-        return IntEnvVar.of, (self.env_var_name,)
+        return _int_reference_to, (self.env_var_name,)
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self  # as above
+
+
+def reference_to(name: str) -> EnvVar:
+    """A reference that was not written in the code."""
+    made = EnvVar(name)
+    made.source = None
+    return made
+
+
+def _int_reference_to(name: str) -> IntEnvVar:
+    made = IntEnvVar.of(name)
+    made.source = None
+    return made
 
 
 def has_reference(value: Any) -> bool:

@@ -29,6 +29,7 @@ from opgraph import (
     op,
     reconstructable,
 )
+from opgraph.events import StepStarted, StepSucceeded
 from opgraph.operate import execute
 from opgraph.operate.planning import plan
 
@@ -162,6 +163,42 @@ def test_mapped_steps_start_before_the_generator_ends(executor):
     assert outcome.success
     assert ran.index("parse v0") < ran.index("all yielded")
     assert sum(each.startswith("parse") for each in ran) == 300
+
+
+@pytest.mark.parametrize("executor", ["in_process", "threads", "processes"])
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_what_a_generator_waits_is_not_its_own_time(instance, monkeypatch, executor, kind):
+    """While others take its values a generator waits: neither computing nor storing nor loading has that in it."""
+    for room in ("windows", "driver"):
+        monkeypatch.setattr(f"opgraph.run.driving.{room}.WINDOW", 2)
+
+    def yielded():
+        return (DynamicOutput(i, mapping_key=str(i)) for i in range(8))
+
+    @op(out=DynamicOut())
+    def many():
+        yield from yielded()
+
+    @op(name="many", out=DynamicOut())
+    async def many_async():
+        for each in yielded():
+            yield each
+
+    @op
+    def rest(value):
+        time.sleep(0.05)
+        return value
+
+    @graph_asset
+    def value():
+        return merge((many if kind == "sync" else many_async)().map(rest).collect())
+
+    outcome = execute.materialize(Definitions(assets=[value]), instance=instance, executor=executor)
+    facts = [fact for _, fact in instance.record.facts(outcome.run_id)]
+    (began,) = (fact.time for fact in facts if isinstance(fact, StepStarted) and fact.step == 0)
+    (ended,) = (fact for fact in facts if isinstance(fact, StepSucceeded) and fact.step == 0)
+    own = (ended.load + ended.compute + ended.store) / 1e6
+    assert own < (ended.time - began) / 2
 
 
 def test_one_key_is_finished_before_the_next():

@@ -19,6 +19,7 @@ class Going(Struct, eq=False, gc=False):
     reads: list[Read] = []
     loaded: int = 0
     storing: int = 0
+    away: int = 0  # what a generator waited while others took its values
     witness: Witness | None = None
 
 

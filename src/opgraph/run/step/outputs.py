@@ -95,7 +95,9 @@ class Outputs:
                 if going.witness is not None:
                     going.witness.of((item,))
                 if self._store_one(bound, going, item, kept, streaming=True):
+                    began = _clock()
                     await pause()
+                    going.away += _clock() - began
         except BaseException:
             self._shelf.remove(kept.outputs)  # nobody will ever hear of them
             raise
@@ -134,7 +136,9 @@ class Outputs:
             report(going, self._managers.reported)
         if alone:
             del item  # the next one may need the room
+            began = _clock()
             going.emit(OutputStored(task.step, task.attempt, _now(), stored), blob)
+            going.away += _clock() - began
             return output.dynamic
         kept.outputs.append(stored)
         if blob is not None:

@@ -855,3 +855,24 @@ def test_disk_of_small_values(project, opgraph):
     assert data(opgraph("clean", "--json"))["bytes"] == would["bytes"]
     assert before - data(opgraph("show", run_id(opgraph), "--json"))["disk"]["record"] == would["bytes"]
     assert "between its ops" not in opgraph("show", "revenue").stdout
+
+
+def test_facts_that_are_tables(project, opgraph):
+    """Rows and columns among an asset's facts stand in columns, the first dozen rows; JSON that looks nearly so is
+    shown as it is."""
+    (project / "definitions.py").write_text(
+        "from opgraph import *\n"
+        "@asset\n"
+        "def delays():\n"
+        "    rows = [TableRecord({'city': f'town{i}', 'delay': i}) for i in range(14)]\n"
+        "    schema = TableSchema.from_name_type_dict({'city': 'string'})\n"
+        "    facts = {'shape': schema, 'close': {'columns': ['a'], 'other': []}}\n"
+        "    return MaterializeResult(metadata={**facts, 'head': MetadataValue.table(rows)})\n"
+    )
+    opgraph("materialize")
+    text = opgraph("show", "delays").stdout
+    assert "head\n  city    delay\n  string  int\n  town0   0\n" in text
+    assert "  town11  11\n  … and 2 rows more\n" in text
+    assert "shape\n  column  type\n  city    string\n" in text
+    assert "  close    {'columns': ['a'], 'other': []}\n" in text
+    assert "records" not in text

@@ -23,7 +23,7 @@ from opgraph.show.cli.ink import FAINT, NOTE, PLAIN, STRONG, Line
 from opgraph.show.cli.options import Chosen, json_option, print_json, project_options
 from opgraph.show.cli.runs import MARKS, times
 from opgraph.show.cli.tree import RunTree, tally
-from opgraph.show.cli.value import previewed, readable
+from opgraph.show.cli.value import previewed, readable, tabled
 from opgraph.show.cli.watch import failed_hooks, failures, remaining, renewed, unasked
 
 _ROWS = 200  # of a run's tree, unless all is asked for
@@ -201,6 +201,9 @@ def _show_asset(chosen: Chosen, instance: Instance, asset: str, limit: int, *, a
     if view.latest is not None:
         own = f"{_disk(disk_of_asset(instance, asset))}, all versions"
         lines += ink.columns([_pair("on disk", own + (f"; {ink.size(between)} between its ops" if between else ""))])
+        for name, value in view.latest.stored.metadata.items():
+            if (table := tabled(value)) is not None:
+                lines += [[], [(name, FAINT)], *previewed(table)]
         if view.latest.stored.preview is not None:
             lines += [[], [("it looks like", FAINT)], *previewed(view.latest.stored.preview)]
     if len(view.history) > 1:
@@ -250,7 +253,9 @@ def _latest(view: AssetView) -> list[Line]:
     for read in latest.reads:
         made = f"of run {read.run[:8]}" if read.run else "of which no run is recorded"
         rows.append(_pair("read", f"{read.asset} {made}"))
-    rows += [_pair(name, ink.shortened(str(value), 300)) for name, value in stored.metadata.items()]
+    rows += [
+        _pair(name, ink.shortened(str(value), 300)) for name, value in stored.metadata.items() if tabled(value) is None
+    ]
     return [[("last materialized", FAINT)], *ink.columns(rows)]
 
 

@@ -3,10 +3,13 @@
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from pprint import pformat
 from typing import Any
+
+from msgspec import Struct, ValidationError, convert
 
 from opgraph.run.store.preview import Preview
 from opgraph.show.cli import ink
@@ -28,6 +31,36 @@ def previewed(seen: Preview) -> list[Line]:
     lines = seen.text.splitlines()
     shown: list[Line] = [[(f"  {ink.shortened(line, 300)}", PLAIN)] for line in lines[:_LINES]]
     return [*shown, [("  …", FAINT)]] if len(lines) > _LINES else shown
+
+
+class _Column(Struct):
+    name: str
+    type: str
+
+
+class _Schema(Struct, forbid_unknown_fields=True):
+    columns: list[_Column]
+    other: list[Any]
+
+
+class _Table(Struct, forbid_unknown_fields=True):
+    records: list[dict[str, Any]]
+    schema: _Schema
+
+
+def tabled(value: Any) -> Preview | None:
+    """A fact that is a table, as `MetadataValue.table` and `MetadataValue.table_schema` are recorded; None: it is not
+    one."""
+    with suppress(ValidationError):
+        table = convert(value, _Table)
+        names = tuple(column.name for column in table.schema.columns)
+        rows = [tuple(str(record.get(name, "")) for name in names) for record in table.records[:_LINES]]
+        types = tuple(column.type for column in table.schema.columns)
+        return Preview("table", shape=(len(table.records), len(names)), columns=names, types=types, rows=tuple(rows))
+    with suppress(ValidationError):
+        rows = [(column.name, column.type) for column in convert(value, _Schema).columns]
+        return Preview("table", shape=(len(rows), 2), columns=("column", "type"), rows=tuple(rows))
+    return None
 
 
 def _head(seen: Preview) -> list[Line]:

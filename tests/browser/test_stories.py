@@ -277,8 +277,11 @@ def test_broken_project(page: Any, served: Any) -> None:
     expect(alert).to_contain_text("undefined_name")
     expect(alert).to_contain_text(f"definitions.py:{len(served.project.splitlines()) + 2}")
     expect(page.locator(".node")).to_have_count(4)
+    everything = page.get_by_role("link", name="Materialize all")
+    expect(everything).to_have_count(0)
     source.write_text(served.project)
     expect(alert).to_have_count(0)
+    expect(everything).to_be_visible()
 
 
 def test_asset_page(page: Any, served: Any) -> None:

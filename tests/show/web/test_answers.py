@@ -203,6 +203,22 @@ def test_rows_of_a_tree_are_paged(server):
     assert server.client.get(f"/api/runs/{run}/tree?parent=s999").status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("assets/no id", "NoSuchAsset"),
+        ("assets/0123456789abcdeg/history", "NoSuchAsset"),
+        ("runs/a*b", "NoSuchRun"),
+        ("runs/a-run/steps/-1", "NoSuchStep"),
+    ],
+)
+def test_an_address_that_cannot_be_one(client, path, kind):
+    """What is not even an id is answered like an id that nothing has, in words for people."""
+    reply = client.get(f"/api/{path}")
+    assert (reply.status_code, reply.json()["kind"]) == (404, kind)
+    assert reply.json()["text"].startswith("there is no such ")
+
+
 def test_what_values_look_like(server):
     """An asset's page and a step's outputs have previews; the server has loaded no value for them."""
     run = server.run(selection="+report")["run_id"]

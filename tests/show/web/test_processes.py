@@ -249,7 +249,8 @@ def test_a_broken_file_keeps_the_last_good_manifest(tmp_path):
     text = (tmp_path / "project.py").read_text()
     (tmp_path / "project.py").write_text(text + "\nundefined_name\n")
     broken = until(lambda: (found := server.get("project"))["status"] == "broken" and found)
-    assert broken["error"]["line"] == text.count("\n") + 2
+    line = text.count("\n") + 2
+    assert broken["error"]["line"] == line
     assert broken["error"]["file"].endswith("project.py")
     assert "undefined_name" in broken["error"]["text"]
     assert broken["manifest"] == before
@@ -258,6 +259,9 @@ def test_a_broken_file_keeps_the_last_good_manifest(tmp_path):
     (tmp_path / "project.py").write_text(text.replace("All orders.", "Every order."))
     until(lambda: server.get("project")["status"] == "ready")
     assert server.get("project")["manifest"] != before
+    printed = "".join(server.process.stdout.readline().decode() for _ in range(5))
+    assert f"NameError: name 'undefined_name' is not defined\n  at {tmp_path / 'project.py'}:{line}\n  fix: " in printed
+    assert "the definitions load again" in printed
     server.close()
 
 

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { labelSide, moved, pieces, ticks, zoomed } from "./gantt";
 
 const window = { from: 100, to: 110 };
-const span = { queued: 100, started: 102, ended: 107, load: 1e6, compute: 3e6, store: 1e6 };
+const span = { queued: 100, started: 102, ended: 107, load: 1, compute: 3, store: 1 };
 
 test("a finished bar is queue, load, compute and store, and they fill the time from start to end", () => {
   const found = pieces(span, window, 0);
@@ -12,8 +12,13 @@ test("a finished bar is queue, load, compute and store, and they fill the time f
 });
 
 test("parts that were measured shorter than the whole are stretched, so that nothing is missing", () => {
-  const found = pieces({ ...span, load: 0, compute: 1, store: 1 }, window, 0);
+  const found = pieces({ ...span, load: 0, compute: 1.5, store: 1.5 }, window, 0);
   expect(found.slice(1).reduce((sum, p) => sum + p.width, 0)).toBeCloseTo(0.5);
+});
+
+test("most of a generator's time is a wait when others took its values meanwhile", () => {
+  const found = pieces({ ...span, load: 0, compute: 1, store: 1 }, window, 0);
+  expect(found.map((p) => [p.part, Number(p.width.toFixed(3))])).toEqual([["queue", 0.2], ["compute", 0.1], ["wait", 0.3], ["store", 0.1]]);
 });
 
 test("a step that runs is one piece up to now, and one that waits is its queue", () => {

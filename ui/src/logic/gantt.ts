@@ -10,7 +10,7 @@ export interface Span {
   store: number;
 }
 
-export type Part = "queue" | "load" | "compute" | "store";
+export type Part = "queue" | "load" | "compute" | "wait" | "store";
 
 export interface Piece {
   part: Part;
@@ -23,7 +23,8 @@ export interface Window {
   to: number;
 }
 
-/** The pieces of one bar, in order. The parts are scaled to fill the time from start to end, so that nothing is lost. */
+/** The pieces of one bar, in order. The parts are scaled to fill the time from start to end, so that nothing is lost;
+ * but when most of it is none of them, as of a generator whose values were being taken, the rest is a wait. */
 export function pieces(span: Span, window: Window, now: number): Piece[] {
   const { started } = span;
   const whole = Math.max(window.to - window.from, 1e-9);
@@ -40,12 +41,15 @@ export function pieces(span: Span, window: Window, now: number): Piece[] {
     put("compute", started, end);
     return out;
   }
-  const scale = (end - started) / parts;
+  const waits = end - started - parts > Math.max(parts, 0.1);
+  const scale = waits ? 1 : (end - started) / parts;
   const loaded = started + span.load * scale;
   const computed = loaded + span.compute * scale;
   put("load", started, loaded);
   put("compute", loaded, computed);
-  put("store", computed, end);
+  const storing = end - span.store * scale;
+  if (waits) put("wait", computed, storing);
+  put("store", storing, end);
   return out;
 }
 

@@ -169,7 +169,7 @@ export function AssetsPage() {
         <button type="button" className="button" aria-pressed={view === "list"} onClick={() => setView(view === "list" ? "graph" : "list")}>
           List
         </button>
-        <Link to={at.launch(selection)} className="button main-action">
+        {assets.data?.total !== 0 && project.data?.status !== "broken" && <Link to={at.launch(selection)} className="button main-action">
           <Icon name="play" />
           {selection ? (
             <>
@@ -178,7 +178,7 @@ export function AssetsPage() {
           ) : (
             "Materialize all"
           )}
-        </Link>
+        </Link>}
       </div>
       <div className="assets">
         {nothing && project.data?.status === "ready" ? (

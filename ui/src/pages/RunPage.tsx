@@ -15,7 +15,7 @@ import { LogsPanel } from "./LogsPanel";
 import { RunGraph } from "./RunGraph";
 import { Splitter } from "../parts/Splitter";
 import { StepPanel } from "./StepPanel";
-import { what } from "./RunsPage";
+import { useWhat } from "./RunsPage";
 import { Timetable } from "./Timetable";
 
 const BAD = new Set(["FAILURE", "CANCELED", "DIED"]);
@@ -136,6 +136,7 @@ export function RunPage({ id }: { id: string }) {
 
 function RunHead({ run, tree, now, chosen }: { run: RunDetail; tree: RunTree; now: number; chosen: string[] }) {
   const { go } = useRouter();
+  const what = useWhat();
   const over = isOver(run.status);
   const unfinished = over && BAD.has(run.status);
   const again = useMemo((): RunRequest | null => (unfinished ? ({ parent: run.run_id, mode: "failed" } as RunRequest) : null), [unfinished, run.run_id]);

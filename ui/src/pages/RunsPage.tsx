@@ -1,5 +1,5 @@
 import { useMemo, useState } from "react";
-import { useAssets, useRuns, useTimeline } from "../api/queries";
+import { useAssets, useProject, useRuns, useTimeline } from "../api/queries";
 import type { Lane, RunSummary } from "../api/types";
 import { ago, duration, moment, short } from "../logic/format";
 import { onTheClock, packed } from "../logic/lanes";
@@ -95,13 +95,19 @@ export function RunsPage() {
   );
 }
 
-export function what(run: Pick<RunSummary, "selection" | "selected" | "job">): string {
-  const names = run.selection.slice(0, 4).join(", ");
-  const more = run.selected - Math.min(4, run.selection.length);
-  return names ? `${names}${more > 0 ? ` and ${more} more` : ""}` : `job ${run.job}`;
+/** What runs are called. */
+export function useWhat(): (run: Pick<RunSummary, "selection" | "selected" | "job">) => string {
+  const all = useProject().data?.assets;
+  return (run) => {
+    const names = run.selection.slice(0, 4).join(", ");
+    const more = run.selected - Math.min(4, run.selection.length);
+    if (more > 0 && run.selected === all) return `all ${all} assets`;
+    return names ? `${names}${more > 0 ? ` and ${more} more` : ""}` : `job ${run.job}`;
+  };
 }
 
 function RunRow({ run, now }: { run: RunSummary; now: number }) {
+  const what = useWhat();
   const began = run.started ?? run.created;
   return (
     <div className="runrow" data-tone={look(run.status).tone}>
@@ -137,6 +143,7 @@ function TimelineCard({ now, oldest }: { now: number; oldest: number }) {
   const [fitting] = useState(() => Object.keys(SPANS).find((name) => now - oldest < 0.9 * (SPANS[name] ?? 0)) ?? "7 days"); // as long as the newest runs need
   const [span, setSpan] = useParam("span", fitting);
   const { go } = useRouter();
+  const what = useWhat();
   const end = Math.ceil(now / 20) * 20;
   const whole = SPANS[span] ?? 3600;
   const { data } = useTimeline(end - whole, end);

@@ -266,7 +266,7 @@ function Bars({ row, from, to, now, words }: { row: TreeRow; from: number; to: n
     );
   }
   const { times } = row;
-  const span = { queued: times.queue_us ? row.started - times.queue_us / 1e6 : null, started: row.started, ended: row.ended, load: times.load_us, compute: times.compute_us, store: times.store_us };
+  const span = { queued: times.queue_us ? row.started - times.queue_us / 1e6 : null, started: row.started, ended: row.ended, load: times.load_us / 1e6, compute: times.compute_us / 1e6, store: times.store_us / 1e6 };
   const parts = pieces(span, { from, to }, now);
   const body = parts.filter((piece) => piece.part !== "queue");
   return (

@@ -3,13 +3,18 @@
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from opgraph.errors import Error, Source
 from opgraph.show.cli import ink
-from opgraph.show.cli.ink import FAINT, STRONG
+from opgraph.show.cli.commands import explained
+from opgraph.show.cli.ink import FAINT, GOOD, PLAIN, STRONG
 from opgraph.show.cli.options import Chosen, project_options
+
+if TYPE_CHECKING:
+    from opgraph.show.web.messages import ProjectError
 
 
 def server_options(command: Any) -> Any:
@@ -56,7 +61,17 @@ def run_server(
         )
         sys.stdout.flush()
 
-    serve(location, mode=mode, host=host, port=port, hosts=hosts, token_file=token_file, opens=opens, say=say)
+    def tell(broken: "ProjectError | None") -> None:
+        if broken is None:
+            ink.put([[("✓ ", GOOD), ("the definitions load again", PLAIN)]], sys.stderr)
+            return
+        for each in broken.problems or [broken]:
+            where = Source(each.file, each.line) if each.file else None
+            ink.put(explained(Error(each.text, where=where, fix=each.fix)), sys.stderr)
+
+    serve(
+        location, mode=mode, host=host, port=port, hosts=hosts, token_file=token_file, opens=opens, say=say, tell=tell
+    )
 
 
 @click.command("dev")

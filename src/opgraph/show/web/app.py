@@ -98,7 +98,12 @@ def _answer_mistakes(app: FastAPI) -> None:
     async def mistaken(_: Request, error: Any) -> Json:
         return Json(problem_of(error).model_dump(), 503 if isinstance(error, RecordError) else 400)
 
-    async def unfit(_: Request, error: Any) -> Json:
+    async def unfit(request: Request, error: Any) -> Json:
+        wrong = [each["loc"][-1] for each in error.errors() if each["loc"][0] == "path"]
+        if wrong:  # an address that cannot be one
+            what = "step" if wrong == ["n"] else "asset" if request.url.path.startswith("/api/assets/") else "run"
+            text = f"there is no such {what}"
+            return Json(m.Problem(kind=f"NoSuch{what.title()}", text=text).model_dump(), 404)
         # What was sent is not repeated: it may be a secret.
         found = [
             m.Mistake(

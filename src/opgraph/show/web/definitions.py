@@ -142,15 +142,21 @@ class Loaded:
     Args:
         location: where they are.
         changed: called, in some thread, when the project's state has changed.
+        tell: called with why they do not load, and with None when they do again.
     """
 
-    def __init__(self, location: Location, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        location: Location,
+        changed: Callable[[], None] = lambda: None,
+        tell: Callable[[m.ProjectError | None], None] = lambda _: None,
+    ) -> None:
         self.location = location
         self.manifest: Json = {"id": "", "name": "", "assets": [], "units": {}, "jobs": [], "loaded_at": None}
         self.by_id: dict[str, Json] = {}
         self.error: m.ProjectError | None = None
         self.loading = False
-        self._changed = changed
+        self._changed, self._tell = changed, tell
         self._child: Child | None = None
         self._wanted = 0  # the number of the newest load that was asked for
         self._lock = threading.Lock()
@@ -183,11 +189,14 @@ class Loaded:
             if child is not None:
                 child.close()
             self.error = m.ProjectError.model_validate(said["broken"])
+            self._tell(self.error)
             return
         before, self._child = self._child, child
         self.manifest = said["manifest"]
         self.by_id = {each["id"]: each for each in self.manifest["assets"]}
-        self.error = None
+        if self.error is not None:
+            self.error = None
+            self._tell(None)
         if before is not None:
             before.close()
         if self._closed:

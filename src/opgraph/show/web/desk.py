@@ -4,7 +4,7 @@ import gzip
 import os
 import threading
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 
 from fastapi.responses import StreamingResponse
@@ -42,9 +42,12 @@ class Desk:
     Args:
         location: the project.
         mode: `dev` or `serve`.
+        tell: called with why the definitions do not load, and with None when they do again.
     """
 
-    def __init__(self, location: Location, mode: str) -> None:
+    def __init__(
+        self, location: Location, mode: str, tell: Callable[[m.ProjectError | None], None] = lambda _: None
+    ) -> None:
         make_home(location)
         self.location, self._mode, self._started = location, mode, time.time()
         self.instance = Instance(location.home, retention=location.retention)
@@ -56,7 +59,7 @@ class Desk:
         self._assets = AssetPages(self.instance, self._following)
         self._board = Board(Standing(record, self._following))
         self._board_lock = threading.Lock()
-        self.definitions = Loaded(location, self._changed)
+        self.definitions = Loaded(location, self._changed, tell)
         self._launcher = Launcher(location, self.instance, self.definitions.load)
         self.hub = Hub(record, self._following, self._runs, self._states, self.definitions.state)
         self._open = 0

@@ -16,6 +16,7 @@ from opgraph.show.web.app import make_app
 from opgraph.show.web.desk import Desk
 from opgraph.show.web.guard import default_token_file, token_in
 from opgraph.show.web.memory import share_memory
+from opgraph.show.web.messages import ProjectError
 
 _ALSO = (".toml", ".yaml", ".yml", ".sql")  # files besides Python's that definitions are made of; ops write others
 _PORTS = 20  # tried one after another where none was asked for
@@ -60,6 +61,7 @@ def serve(
     token_file: Path | None,
     opens: bool,
     say: Callable[[str], None],
+    tell: Callable[[ProjectError | None], None],
 ) -> None:
     """Serve until a signal comes.
 
@@ -72,6 +74,7 @@ def serve(
         token_file: where the token is kept; None: in the project's state folder.
         opens: whether a browser is opened.
         say: is told the address to log in at.
+        tell: is told why the definitions do not load, and None when they do again.
 
     Raises:
         PortTaken: somebody else has the port.
@@ -84,7 +87,7 @@ def serve(
         raise NoToken(path, problem.strerror or str(problem)) from None
     listening = _listen(host, port)
     share_memory()
-    desk = Desk(location, mode)
+    desk = Desk(location, mode, tell)
     shown = "127.0.0.1" if host in ("0.0.0.0", "::", "") else f"[{host}]" if ":" in host else host  # noqa: S104 - compared
     address = f"http://{shown}:{listening.getsockname()[1]}"
     server = _Server(

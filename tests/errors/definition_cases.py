@@ -842,6 +842,20 @@ def class_of_resource():
     materialize([it], resources={"warehouse": Warehouse})
 
 
+@case("resolve.mistakes.OtherResource")
+def other_resource():
+    class Warehouse(ConfigurableResource):
+        url: str
+
+    class Lake(ConfigurableResource):
+        url: str
+
+    @asset
+    def it(warehouse: Warehouse): ...
+
+    materialize([it], resources={"warehouse": Lake(url="lake")})
+
+
 @case("resolve.needs.ResourceCircle")
 def resource_circle():
     @resource(required_resource_keys={"b"})

@@ -417,3 +417,49 @@ def test_a_class_among_the_resources_that_nobody_uses_yet():
     with pytest.raises(dg.InvalidDefinitionError, match="the class `Client` itself") as caught:
         resolve(defs)
     assert caught.value.where == defs.source
+
+
+class Store(dg.ConfigurableResource):
+    url: str = ""
+
+
+class Shop(dg.ConfigurableResource):
+    url: str = ""
+
+
+class Maker(dg.ConfigurableResource):
+    def create_resource(self, context):
+        return Store()
+
+
+@pytest.mark.parametrize("given", [Shop(), Shop.configure_at_launch()])
+def test_a_resource_of_another_class(given):
+    """A resource that is no kind of what its parameter is annotated with is told with both classes, at the op."""
+
+    @dg.asset
+    def a(store: Store): ...
+
+    text = said(a, resources={"store": given})
+    assert text.startswith(
+        "op `a` takes the resource `store` as `Store`, and it is of the class `Shop`\n  at <file>:<line>\n"
+    )
+
+
+class Outlet(Store): ...
+
+
+def of_same_name():
+    return type("Store", (dg.ConfigurableResource,), {"__module__": __name__, "__qualname__": "Store"})()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [Store(), Outlet(), Outlet.configure_at_launch(), Maker(), object(), of_same_name(), dg.ResourceDefinition(Shop)],
+)
+def test_resources_that_may_stand_for_the_class(given):
+    """A subclass, what makes something else, an imitation and a class that was declared again are let through."""
+
+    @dg.asset
+    def a(store: Store): ...
+
+    resolve(dg.Definitions(assets=[a], resources={"store": given}))

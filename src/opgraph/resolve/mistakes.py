@@ -171,6 +171,17 @@ class ClassOfResource(Mistake, InvalidDefinitionError):
     mend = "make one, `{cls.__name__}(…)`; `{cls.__name__}.configure_at_launch()` leaves its settings to the run"
 
 
+class OtherResource(Mistake, InvalidDefinitionError):
+    """A resource of another class than the parameter that takes it is annotated with."""
+
+    key: str
+    who: str
+    expected: type
+    given: type
+    says = "{who} takes the resource `{key}` as `{expected.__name__}`, and it is of the class `{given.__name__}`"
+    mend = "give a `{expected.__name__}`, or annotate the parameter with a class that both are kinds of"
+
+
 class NotAnIOManager(InvalidDefinitionError):
     """A resource under an I/O manager's key that is none."""
 

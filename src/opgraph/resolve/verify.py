@@ -1,9 +1,10 @@
 """What can be known to be wrong before anything runs; every mistake at once."""
 
 from collections.abc import Iterable, Mapping
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from opgraph.declare.ops.op import OpDefinition
+from opgraph.declare.settings.recipe import is_recipe
 from opgraph.errors import InvalidDefinitionError, Source
 from opgraph.keys import AssetKey, near_misses
 from opgraph.resolve.assets import AssetGraph, Unit
@@ -19,6 +20,7 @@ from opgraph.resolve.mistakes import (
     MissingResource,
     NotAnIOManager,
     OneOutputTwoKeys,
+    OtherResource,
     OutputNotMapped,
     UnusedOp,
 )
@@ -129,6 +131,8 @@ def missing_resources(
             if name not in seen and _is_class_of_resource(given):
                 seen.add(name)
                 yield ClassOfResource(name, given, where=place_of(step, None))
+            if name not in seen:
+                yield from _other_class(name, step, given, seen)
         for output, out in step.op.outs.items():
             name = managers.get((number, output)) or out.io_manager_key
             asked[name or DEFAULT_MANAGER] = None
@@ -151,6 +155,22 @@ def missing_resources(
 
 def _is_class_of_resource(given: object) -> TypeGuard[type]:
     return isinstance(given, type) and getattr(given, "opgraph_is_resource", False)
+
+
+def _other_class(name: str, step: FlatStep, given: Any, seen: set[str]) -> Iterable[InvalidDefinitionError]:
+    """Of a resource that is no kind of the class that its parameter is annotated with. What a method of its class makes
+    is not known before a run, and an object that is no resource may imitate one."""
+    wanted = step.op.body.resources.get(name)
+    if not _is_class_of_resource(wanted) or not is_recipe(given) or not hasattr(given, "opgraph_fields"):
+        return
+    cls: Any = given.opgraph_fields()[0]
+    if not getattr(cls, "opgraph_is_resource", False) or issubclass(cls, wanted):
+        return
+    makes = any(not each.__module__.startswith("opgraph.") for each in (cls.create_resource, cls.yield_for_execution))
+    # A class that was declared again, in a notebook, is another one of the same name.
+    if not makes and (cls.__module__, cls.__qualname__) != (wanted.__module__, wanted.__qualname__):
+        seen.add(name)
+        yield OtherResource(name, f"op `{step.key}`", wanted, cls, where=place_of(step, None))
 
 
 # What can store and load, or becomes what can.

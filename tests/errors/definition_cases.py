@@ -856,6 +856,21 @@ def other_resource():
     materialize([it], resources={"warehouse": Lake(url="lake")})
 
 
+@case("resolve.mistakes.CannotLoad")
+def cannot_load():
+    class Sink:
+        def handle_output(self, context, obj): ...
+
+    @asset(io_manager_key="sink")
+    def rows():
+        return 1
+
+    @asset
+    def total(rows): ...
+
+    materialize([rows, total], resources={"sink": Sink()})
+
+
 @case("resolve.needs.ResourceCircle")
 def resource_circle():
     @resource(required_resource_keys={"b"})

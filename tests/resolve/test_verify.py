@@ -463,3 +463,65 @@ def test_resources_that_may_stand_for_the_class(given):
     def a(store: Store): ...
 
     resolve(dg.Definitions(assets=[a], resources={"store": given}))
+
+
+class Sink:
+    def handle_output(self, context, obj): ...
+
+
+def test_what_a_manager_without_load_input_stored_is_taken_by_nobody():
+    """An I/O manager of a class without `load_input` is a mistake where a value of its is taken: by another asset, by
+    an op of the same graph or job, and where an asset brings the manager itself."""
+
+    @dg.op(out=dg.Out(io_manager_key="sink"))
+    def stored():
+        return 1
+
+    @dg.asset(io_manager_key="sink")
+    def kept():
+        return 1
+
+    @dg.asset(io_manager_def=Sink())
+    def own():
+        return 1
+
+    @dg.asset
+    def reads(kept): ...
+
+    @dg.asset
+    def reads_own(own): ...
+
+    @dg.graph_asset
+    def inside():
+        return plus(stored())
+
+    @dg.job(resource_defs={"sink": Sink()})
+    def nightly():
+        plus(stored())
+
+    sink = {"sink": Sink()}
+    assert said(kept, reads, resources=sink).startswith(
+        "the I/O manager `sink` stores the output of `kept`, which the input `kept` of `reads` takes, and its class "
+        "`Sink` has no `load_input`\n  at <file>:<line>\n"
+    )
+    assert "which the input `x` of `inside.plus` takes" in said(inside, resources=sink)
+    assert "which the input `own` of `reads_own` takes" in said(own, reads_own)
+    with pytest.raises(dg.InvalidDefinitionError, match="which the input `x` of `plus` takes"):
+        graph_target(nightly)
+
+
+def test_a_manager_without_load_input_may_store_what_nobody_loads():
+    """Where an asset only comes after another one, or its input names a manager of its own, `load_input` is not
+    missed."""
+
+    @dg.asset(io_manager_key="sink")
+    def kept():
+        return 1
+
+    @dg.asset(deps=[kept])
+    def after(): ...
+
+    @dg.asset(ins={"kept": dg.AssetIn(input_manager_key="other")})
+    def reads(kept): ...
+
+    resolve(dg.Definitions(assets=[kept, after, reads], resources={"sink": Sink(), "other": dg.InMemoryIOManager()}))

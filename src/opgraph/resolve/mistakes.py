@@ -199,6 +199,21 @@ class NotAnIOManager(InvalidDefinitionError):
         )
 
 
+class CannotLoad(Mistake, InvalidDefinitionError):
+    """An I/O manager that stores only, of a value that another op takes."""
+
+    name: str
+    given: object
+    maker: str
+    reader: str
+    input: str
+    says = (
+        "the I/O manager `{name}` stores the output of `{maker}`, which the input `{input}` of `{reader}` takes, and "
+        "its class `{given:type}` has no `load_input`"
+    )
+    mend = "write `load_input`, or let the input name an `input_manager_key`; who needs no value says so with `deps`"
+
+
 class ConflictingResource(InvalidDefinitionError):
     """Two assets bring different resources under one key."""
 

@@ -1,4 +1,4 @@
-"""Whether what is wired to an input can be what the input's annotation says.
+"""Whether what is wired to an input can be what the input's annotation says, and can be loaded at all.
 
 Only where both ends have annotations, and only where no value of the one can be a value of the other: a generic type
 counts by its class, a protocol, a type variable or a name that cannot be found fits everything. Values that an I/O
@@ -16,10 +16,12 @@ from opgraph.declare.ops.inputs import NoDefault
 from opgraph.declare.ops.materialization import MaterializeResult
 from opgraph.declare.ops.op import OpDefinition
 from opgraph.declare.ops.viewed import output_annotations
+from opgraph.declare.settings.recipe import is_recipe
 from opgraph.errors import InvalidDefinitionError, Source
 from opgraph.keys import AssetKey
 from opgraph.resolve.assets import AssetGraph, Unit
 from opgraph.resolve.flatten import FlatStep, Many, OuterInput, StepOut
+from opgraph.resolve.mistakes import CannotLoad
 
 Classes: TypeAlias = tuple[type, ...]
 Managers: TypeAlias = Mapping[tuple[int, str], str]  # the I/O managers given for assets, by step and output
@@ -103,6 +105,7 @@ def disagreements(
                         continue
                     key = (managers or {}).get((source.step, source.output))
                     if not judge.carries(maker.op, source.output, key):
+                        yield from judge.loading(step, name, _Made(maker, source.output), key, resources)
                         continue
                     wrong = list(judge.wire(step, name, _Made(maker, source.output), one_of_many=one_of_many))
                     yield from wrong
@@ -115,7 +118,7 @@ def asset_disagreements(graph: AssetGraph, resources: Mapping[str, object]) -> I
     judge = _Judge(resources)
     for unit in graph.units:
         if len(unit.flat.steps) > 1:
-            yield from disagreements(unit.flat.steps, resources, unit.manager_at)
+            yield from disagreements(unit.flat.steps, _there(unit, resources), unit.manager_at)
         if unit.key_of_input:
             for step in unit.flat.steps:
                 yield from _between(judge, graph, unit, step)
@@ -130,8 +133,21 @@ def _between(judge: "_Judge", graph: AssetGraph, unit: Unit, step: FlatStep) -> 
                 continue
             number, output = node.unit.at[key]
             maker = node.unit.flat.steps[number]
-            if judge.carries(maker.op, output, node.unit.manager_at.get((number, output))):
-                yield from judge.wire(step, name, _Made(maker, output, key), one_of_many=one_of_many)
+            made, manager = _Made(maker, output, key), node.unit.manager_at.get((number, output))
+            if judge.carries(maker.op, output, manager):
+                yield from judge.wire(step, name, made, one_of_many=one_of_many)
+            else:
+                yield from judge.loading(step, name, made, manager, _there(node.unit, judge.resources))
+
+
+def _there(unit: Unit, resources: Mapping[str, object]) -> Mapping[str, object]:
+    """The resources with those that the unit brings."""
+    own = unit.definition.resource_defs
+    return {**resources, **own} if own else resources
+
+
+def _place(step: FlatStep) -> Source:
+    return step.node.source if step.node is not None and step.node.source is not None else step.op.source
 
 
 def _sources(origin: object) -> Iterator[tuple[object, bool]]:
@@ -146,6 +162,7 @@ class _Judge:
     """Compares annotations; each is read once."""
 
     def __init__(self, resources: Mapping[str, object]) -> None:
+        self.resources = resources
         own = resources.get(_OWN_MANAGER)
         # Managers of ours give back what they were given.
         self._plain = own is None or type(own).__module__ == "opgraph.values.manager"
@@ -156,6 +173,19 @@ class _Judge:
     def carries(self, op: OpDefinition, output: str, manager: str | None) -> bool:
         """Whether an output comes back as it was."""
         return self._plain and (manager or op.outs[output].io_manager_key or _OWN_MANAGER) == _OWN_MANAGER
+
+    @staticmethod
+    def loading(
+        step: FlatStep, name: str, made: _Made, manager: str | None, resources: Mapping[str, object]
+    ) -> Iterator[InvalidDefinitionError]:
+        """The mistake, if the I/O manager of what was made is known to have no way to load it."""
+        declared = step.op.ins[name]
+        key = manager or made.step.op.outs[made.output].io_manager_key or _OWN_MANAGER
+        given = resources.get(key)
+        if declared.is_nothing or declared.input_manager_key is not None or isinstance(given, type) or is_recipe(given):
+            return
+        if hasattr(given, "handle_output") and not hasattr(given, "load_input"):
+            yield CannotLoad(key, given, made.step.key, step.key, name, where=_place(step))
 
     def wire(self, step: FlatStep, name: str, made: _Made, *, one_of_many: bool) -> Iterator[InvalidDefinitionError]:
         """The mistake, if what was made can never be what the input takes."""
@@ -170,7 +200,6 @@ class _Judge:
             fits = _element(wanted)
         if not apart(given, fits):
             return
-        node = step.node
         yield TypesDisagree(
             step.key,
             name,
@@ -181,7 +210,7 @@ class _Judge:
             asset=made.asset,
             reader_source=step.op.source,
             maker_source=made.step.op.source,
-            where=node.source if node is not None and node.source is not None else step.op.source,
+            where=_place(step),
         )
 
     def _input(self, op: OpDefinition, name: str) -> Any:

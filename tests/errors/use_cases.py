@@ -1331,7 +1331,7 @@ def serve_at(folder, **options):
 
     (folder / "shop.py").touch()
     given = {"mode": "serve", "host": "127.0.0.1", "port": 0, "hosts": (), "token_file": None, "opens": False}
-    serve(locate("shop.py", start=folder, environment=ENV), **{**given, **options}, say=print)
+    serve(locate("shop.py", start=folder, environment=ENV), **{**given, **options}, say=print, tell=print)
 
 
 @case("operate.mistakes.NotMadeByRun")

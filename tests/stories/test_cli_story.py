@@ -324,7 +324,9 @@ def test_version_imports_nothing(tmp_path):
 
 def test_python_m_opgraph():
     """`python -m opgraph` is the same command."""
-    done = subprocess.run([sys.executable, "-m", "opgraph", "list", "--help"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "opgraph", "list", "--help"], capture_output=True, text=True, check=True
+    )
     assert done.stdout.startswith("Usage: opgraph list")
 
 

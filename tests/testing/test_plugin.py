@@ -26,8 +26,10 @@ def test_fixtures(opgraph_instance, opgraph_run, opgraph_pretend, opgraph_plan):
 def test_the_start_of_pytest_stays_fast():
     """Loading the plugin imports nothing of opgraph that costs time."""
     code = (
-        "import sys, pytest, opgraph.testing.plugin as plugin\n"
-        "heavy = [m for m in sys.modules if m.split('.')[0] in ('msgspec', 'pydantic', 'rich', 'click', 'sqlite3')]\n"
+        "import sys, pytest\n"
+        "before = set(sys.modules)\n"  # a measurement of coverage has loaded some already
+        "import opgraph.testing.plugin\n"
+        "heavy = [m for m in sys.modules.keys() - before if m.split('.')[0] in ('msgspec', 'pydantic', 'rich', 'click', 'sqlite3')]\n"
         "rooms = ('declare.op', 'resolve', 'plan', 'run', 'record', 'operate', 'show')\n"
         "heavy += [m for m in sys.modules if any(m.startswith(f'opgraph.{room}') for room in rooms)]\n"
         "sys.exit(' '.join(heavy) or 0)"

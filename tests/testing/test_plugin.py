@@ -29,7 +29,8 @@ def test_the_start_of_pytest_stays_fast():
         "import sys, pytest\n"
         "before = set(sys.modules)\n"  # a measurement of coverage has loaded some already
         "import opgraph.testing.plugin\n"
-        "heavy = [m for m in sys.modules.keys() - before if m.split('.')[0] in ('msgspec', 'pydantic', 'rich', 'click', 'sqlite3')]\n"
+        "libraries = ('msgspec', 'pydantic', 'rich', 'click', 'sqlite3')\n"
+        "heavy = [m for m in sys.modules.keys() - before if m.split('.')[0] in libraries]\n"
         "rooms = ('declare.op', 'resolve', 'plan', 'run', 'record', 'operate', 'show')\n"
         "heavy += [m for m in sys.modules if any(m.startswith(f'opgraph.{room}') for room in rooms)]\n"
         "sys.exit(' '.join(heavy) or 0)"

@@ -188,8 +188,9 @@ class Loaded:
         if "manifest" not in said or child is None:
             if child is not None:
                 child.close()
-            self.error = m.ProjectError.model_validate(said["broken"])
-            self._tell(self.error)
+            known, self.error = self.error, m.ProjectError.model_validate(said["broken"])
+            if self.error != known:
+                self._tell(self.error)
             return
         before, self._child = self._child, child
         self.manifest = said["manifest"]
@@ -231,11 +232,14 @@ class Loaded:
         return reply["ok"]
 
     def must_be_whole(self) -> None:
-        """For what starts something.
+        """For what starts something. Where they did not load they are loaded again: they may be mended since, and under
+        `serve` nobody else looks.
 
         Raises:
             Refused: the files on disk do not load: what would run is not what is shown.
         """
+        if self.error is not None:
+            self.load()
         if self.error is not None:
             raise Refused.of(409, "DefinitionsBroken", f"the definitions cannot be loaded: {self.error.text}")
 

@@ -28,7 +28,7 @@ from opgraph.keys import AssetKey, CoercibleToAssetKey, near_misses
 from opgraph.operate.asset_job import job_of_assets
 from opgraph.operate.asset_view import AssetGraphView
 from opgraph.operate.cancel import RunCanceledError
-from opgraph.operate.execute import RunOutcome, start
+from opgraph.operate.execute import Driving, RunOutcome, start
 from opgraph.operate.memo import with_memo_of_all
 from opgraph.operate.mistakes import ManagersInMemory, NotMadeByRun, RunIdTaken
 from opgraph.operate.planning import past_of, row_of, trouble_in, what_failed
@@ -53,6 +53,8 @@ from opgraph.run.store.missing import AssetValueLost
 from opgraph.run.store.shelf import Shelf
 from opgraph.values.manager import InMemoryIOManager, IOManager
 from opgraph.values.problems import ValueLostError
+
+_HERE: Driving = {"forward": True, "hold": True}  # a run in the caller's own process, who has the values as they came
 
 
 def materialize(
@@ -108,7 +110,9 @@ def materialize(
         defs, selection, instance=owner, policy=unselected, tags=tags, run_config=run_config, may_be_none=True
     )
     with owner.record.planning() as gate:
-        outcome = _run(target, target.plan(owner), owner, gate=gate, executor=executor, timeout=timeout)
+        outcome = start(
+            target, target.plan(owner), owner, gate=gate, **{**_HERE, "executor": executor, "timeout": timeout}
+        )
     return _finish(target, outcome, owner, raise_on_error=raise_on_error)
 
 
@@ -304,7 +308,9 @@ def _execute(
         plan = target.plan(owner)
         if parent is not None and reexecution is not None:
             plan = _again(plan, parent, reexecution, owner, target)
-        outcome = _run(target, plan, owner, run_id=run_id or "", parent=parent, gate=gate, executor=executor)
+        outcome = start(
+            target, plan, owner, run_id=run_id or "", parent=parent, gate=gate, **{**_HERE, "executor": executor}
+        )
     return _finish(target, outcome, owner, raise_on_error=raise_on_error)
 
 
@@ -332,11 +338,6 @@ def _again(plan: Plan, parent: RunRow, options: ReexecutionOptions, instance: In
     if options.step_selection:
         return only_steps(plan, past, trouble, options.step_selection)
     return from_steps(plan, past, trouble, [step.key for step in plan.steps])
-
-
-def _run(target: Target, plan: Plan, instance: Instance, **options: Any) -> RunOutcome:
-    # A user's I/O manager may load nothing, or something else than it stored, so the result has the value as it came.
-    return start(target, plan, instance, forward=True, hold=True, **options)
 
 
 def _finish(target: Target, outcome: RunOutcome, instance: Instance, *, raise_on_error: bool) -> ExecuteInProcessResult:

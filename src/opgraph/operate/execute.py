@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from opgraph.declare.project.definitions import Definitions
 from opgraph.declare.project.executor import ExecutorChoice, in_process_executor
@@ -41,6 +41,41 @@ from opgraph.run.store.shelf import Shelf
 
 _BESIDE = {"in_process": "in_process", "multiprocess": "processes"}
 OnPlan = Callable[[Plan, str], None]
+
+
+class Driving(TypedDict, total=False):
+    """How a run is driven, whatever it runs.
+
+    Attributes:
+        listeners: told of every fact once it is recorded, in this thread.
+        on_plan: told of the plan and the run's id before anything runs.
+        forward: whether what ops print also goes where it would have gone.
+        executor: who runs the steps; None: what the job, the definitions or the project's settings say.
+        otherwise: the executor where neither this call, the job nor the definitions name one.
+        timeout: seconds that the run may take; None: what the job's tags say.
+        hold: whether the outcome's shelf keeps the values as they came, for a user's I/O manager may load nothing, or
+            something else than it stored.
+    """
+
+    listeners: Sequence[Listener]
+    on_plan: OnPlan | None
+    forward: bool
+    executor: ExecutorChoice | str | None
+    otherwise: str | None
+    timeout: float | None
+    hold: bool
+
+
+class Starting(Driving, total=False):
+    """How a run is started.
+
+    Attributes:
+        who: who starts it, for the list of runs; by default the user of this process.
+        why: what for.
+    """
+
+    who: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +128,7 @@ def materialize(
     config: Given = None,
     reuse: str | Reuse = Reuse.DECLARED,
     memoize: bool = False,
-    listeners: Sequence[Listener] = (),
-    on_plan: OnPlan | None = None,
-    forward: bool = False,
-    executor: ExecutorChoice | str | None = None,
-    otherwise: str | None = None,
-    timeout: float | None = None,
-    who: str = "",
-    why: str = "",
+    **how: Unpack[Starting],
 ) -> RunOutcome:
     """Materialize a selection, or run a job, in this process.
 
@@ -114,14 +142,7 @@ def materialize(
         config: its run configuration; see `Settings`.
         reuse: what becomes of memoized values; see `Reuse`.
         memoize: whether ops are memoized of which nobody says it.
-        listeners: told of every fact once it is recorded, in this thread.
-        on_plan: told of the plan and the run's id before anything runs.
-        forward: whether what ops print also goes where it would have gone.
-        executor: who runs the steps; None: what the job, the definitions or the project's settings say.
-        otherwise: the executor where neither this call, the job nor the definitions name one.
-        timeout: seconds that the run may take.
-        who: who starts it, for the list of runs; by default the user of this process.
-        why: what for.
+        how: executor, listeners and the like; see `Starting`.
 
     Raises:
         InvalidDefinitionError: the definitions cannot work, or the selection cannot be run (InvalidSubsetError).
@@ -138,11 +159,7 @@ def materialize(
         memoize=memoize,
     )
     with instance.record.planning() as gate:
-        plan = target.plan(instance)
-        options: dict[str, Any] = {"listeners": listeners, "on_plan": on_plan, "forward": forward, "timeout": timeout}
-        return start(
-            target, plan, instance, gate=gate, executor=executor, otherwise=otherwise, who=who, why=why, **options
-        )
+        return start(target, target.plan(instance), instance, gate=gate, **how)
 
 
 def resume(
@@ -155,14 +172,7 @@ def resume(
     policy: str | Policy | None = None,
     config: Given = None,
     memoize: bool = False,
-    listeners: Sequence[Listener] = (),
-    on_plan: OnPlan | None = None,
-    forward: bool = False,
-    executor: ExecutorChoice | str | None = None,
-    otherwise: str | None = None,
-    timeout: float | None = None,
-    who: str = "",
-    why: str = "",
+    **how: Unpack[Starting],
 ) -> RunOutcome:
     """Go on from an earlier run.
 
@@ -178,14 +188,7 @@ def resume(
         policy: what to do with assets that come though nobody asked for them; None: what that run did.
         config: what to change in the configuration of that run; the ops that it changes run again.
         memoize: whether ops are memoized of which nobody says it.
-        listeners: told of every fact once it is recorded.
-        on_plan: told of the plan and the run's id before anything runs.
-        forward: whether what ops print also goes where it would have gone.
-        executor: who runs the steps; None: what the job, the definitions or the project's settings say.
-        otherwise: the executor where neither this call, the job nor the definitions name one.
-        timeout: seconds that the run may take.
-        who: who starts it, for the list of runs; by default the user of this process.
-        why: what for.
+        how: executor, listeners and the like; see `Starting`.
 
     Raises:
         RunNotFoundError: there is no such run.
@@ -195,8 +198,6 @@ def resume(
     """
     row = row_of(instance, run_id)
     target = target_again(defs, row, instance, policy, config, memoize=memoize)
-    options: dict[str, Any] = {"listeners": listeners, "on_plan": on_plan, "forward": forward}
-    options |= {"executor": executor, "otherwise": otherwise, "timeout": timeout}
     if not row.status.is_final:
         writer = instance.record.claim(run_id, pid=os.getpid(), host=os.uname().nodename, now=time.time())
         try:
@@ -208,14 +209,14 @@ def resume(
                 why = _why_not(then, today, named, policy)
                 if not why:
                     instance.forget_cancel(run_id)  # a request to the process that died
-                    return _drive(target, then, instance, writer, resumed="same", **options)
+                    return _drive(target, then, instance, writer, how, resumed="same")
                 _give_up(writer, why)
         finally:
             writer.release()
         row = row_of(instance, run_id)
     with instance.record.planning() as gate:
         plan = replan(target, row, instance, from_step=[from_step] if from_step else (), only=only)
-        return start(target, plan, instance, parent=row, resumed="new", gate=gate, who=who, why=why, **options)
+        return start(target, plan, instance, parent=row, resumed="new", gate=gate, **how)
 
 
 def start(
@@ -227,22 +228,16 @@ def start(
     parent: RunRow | None = None,
     resumed: str = "",
     gate: Gate | None = None,
-    executor: ExecutorChoice | str | None = None,
-    otherwise: str | None = None,
-    who: str = "",
-    why: str = "",
-    **options: Any,
+    **how: Unpack[Starting],
 ) -> RunOutcome:
     """Record a new run and drive it. `gate` kept clean-up away from what the plan refers to: now the run does."""
     run_id = run_id or new_run_id()
-    steps, choice = _record(
-        target, plan, instance, run_id, RunStatus.STARTING, parent, executor_of(target, executor, otherwise), who, why
-    )
+    steps = _record(target, plan, instance, run_id, RunStatus.STARTING, parent, how)
     writer = instance.record.claim(run_id, pid=os.getpid(), host=os.uname().nodename, now=time.time())
     try:
         if gate is not None:
             gate.done()
-        outcome = _drive(target, plan, instance, writer, resumed=resumed, steps=steps, executor=choice, **options)
+        outcome = _drive(target, plan, instance, writer, how, resumed=resumed, steps=steps)
     finally:
         writer.release()
     after_a_run(instance)
@@ -256,22 +251,17 @@ def enqueue(
     *,
     parent: RunRow | None = None,
     gate: Gate | None = None,
-    executor: ExecutorChoice | str | None = None,
-    otherwise: str | None = None,
-    who: str = "",
-    why: str = "",
+    **how: Unpack[Starting],
 ) -> str:
     """Record a new run for another process to take up. Returns its id."""
     run_id = new_run_id()
-    _record(
-        target, plan, instance, run_id, RunStatus.QUEUED, parent, executor_of(target, executor, otherwise), who, why
-    )
+    _record(target, plan, instance, run_id, RunStatus.QUEUED, parent, how)
     if gate is not None:
         gate.done()
     return run_id
 
 
-def take_up(target: Target, run_id: str, instance: Instance, **options: Any) -> RunStatus:
+def take_up(target: Target, run_id: str, instance: Instance, **how: Unpack[Driving]) -> RunStatus:
     """Drive a run that another process recorded. What keeps it from beginning is its end, and recorded so.
 
     Raises:
@@ -291,7 +281,7 @@ def take_up(target: Target, run_id: str, instance: Instance, **options: Any) -> 
                 return RunStatus.FAILURE
             steps = target.bind(then)
             Opened(target.resources, target.resource_config).check(keys_of_running(steps))
-            status = _drive(target, then, instance, writer, resumed="", steps=steps, **options).status
+            status = _drive(target, then, instance, writer, how, resumed="", steps=steps).status
         except Error as error:
             if not instance.record.facts(run_id):
                 _end_at_once(writer, error_info(error, during="setup"))
@@ -320,10 +310,9 @@ def _record(
     run_id: str,
     status: RunStatus,
     parent: RunRow | None,
-    choice: ExecutorChoice,
-    who: str,
-    why: str,
-) -> tuple[list[BoundStep], ExecutorChoice]:
+    how: Starting,
+) -> list[BoundStep]:
+    choice = executor_of(target, how.get("executor"), how.get("otherwise"))
     steps = target.bind(plan)  # refuses what cannot be run before there is a run
     given = getattr(target, "given", None)
     if given is not None:
@@ -341,11 +330,11 @@ def _record(
             tags=target.tags,
             created=time.time(),
             executor=choice.name,
-            who=who or _user(),
-            why=why,
+            who=how.get("who") or _user(),
+            why=how.get("why", ""),
         )
     )
-    return steps, choice
+    return steps
 
 
 def _drive(
@@ -353,20 +342,13 @@ def _drive(
     plan: Plan,
     instance: Instance,
     writer: Writer,
+    how: Driving,
     *,
     resumed: str,
-    listeners: Sequence[Listener] = (),
-    on_plan: OnPlan | None = None,
-    forward: bool = False,
-    given: Mapping[str, Any] | None = None,
-    executor: ExecutorChoice | str | None = None,
-    otherwise: str | None = None,
-    timeout: float | None = None,
     steps: list[BoundStep] | None = None,
-    hold: bool = False,
 ) -> RunOutcome:
     told = {"run_id": writer.run_id, "job_name": plan.job}
-    said = Captured(forward=forward, logs=instance.logs, told=told)
+    said = Captured(forward=how.get("forward", False), logs=instance.logs, told=told)
     row = instance.record.run(writer.run_id)
     assert row is not None
     run = Run(row)
@@ -378,6 +360,7 @@ def _drive(
         instance=instance,
         log=StepLog(said, -1, 0),
     )
+    hold = how.get("hold", False)
     shelf = Shelf(Managers(instance, writer.run_id, plan.job, opened, target.project, said, hold=hold))
     side = RunSide(
         run_id=writer.run_id,
@@ -392,7 +375,7 @@ def _drive(
     past = instance.record.facts(writer.run_id)
     steps = steps if steps is not None else target.bind(plan)
     shelf.managers.ops = {each.step.key: each.op for each in steps}
-    choice = executor_of(target, executor, otherwise)
+    timeout = how.get("timeout")
     driver = Driver(
         plan,
         steps,
@@ -401,18 +384,18 @@ def _drive(
         shelf,
         side,
         said,
-        {**getattr(target, "given", {}), **(given or {})},
-        listeners,
+        getattr(target, "given", {}),
+        how.get("listeners", ()),
         look_ups=LookUps(
             instance.record, trouble_with(instance, target.resources, memo=True), _past(plan, target, instance)
         ),
-        executor=choice,
+        executor=executor_of(target, how.get("executor"), how.get("otherwise")),
         timeout=timeout if timeout is not None else _limit_of(target),
         canceled=lambda: instance.cancel_requested(writer.run_id),
         pools=instance.record,
     )
     said.key_of = driver.state.key
-    if on_plan is not None:
+    if on_plan := how.get("on_plan"):
         on_plan(plan, writer.run_id)
     try:
         status = driver.drive()

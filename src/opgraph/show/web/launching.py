@@ -10,6 +10,7 @@ import msgspec
 from opgraph.declare.project.definitions import Definitions
 from opgraph.declare.project.executor import ExecutorChoice
 from opgraph.errors import InvalidConfigError
+from opgraph.operate.execute import Driving
 from opgraph.operate.memo import Memoizing, Reuse
 from opgraph.operate.planning import replan, row_of, target_again, target_of
 from opgraph.operate.project import Location
@@ -79,7 +80,7 @@ def plan_of(target: Target, row: RunRow | None, instance: Instance, given: Mappi
     )
 
 
-def how(location: Location, given: Mapping[str, Any]) -> dict[str, Any]:
+def how(location: Location, given: Mapping[str, Any]) -> Driving:
     """Who runs it."""
     name, workers = given.get("executor"), given.get("workers")
     chosen = ExecutorChoice(name, {"max_concurrent": workers} if workers else {}) if name else None

@@ -39,9 +39,9 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "PermissiveConfig",
     ),
     "opgraph.declare.settings.env": ("EnvVar",),
-    "opgraph.declare.settings.run_config": (
+    "opgraph.declare.settings.run_config": ("RunConfig",),
+    "opgraph.declare.graphs.config_mapping": (
         "ConfigMapping",
-        "RunConfig",
         "config_mapping",
     ),
     "opgraph.declare.graphs.wiring": (
@@ -51,7 +51,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "NodeInvocation",
         "OutputMapping",
     ),
-    "opgraph.declare.ops.retry": (
+    "opgraph.declare.retry": (
         "Backoff",
         "Jitter",
         "RetryPolicy",
@@ -65,7 +65,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "HookContext",
         "build_hook_context",
     ),
-    "opgraph.declare.graphs.job": (
+    "opgraph.declare.project.job": (
         "define_asset_job",
         "job",
     ),

@@ -12,11 +12,11 @@ from opgraph.declare.assets.spec import AssetIn as AssetIn
 from opgraph.declare.assets.spec import AssetOut as AssetOut
 from opgraph.declare.assets.spec import AssetSpec as AssetSpec
 from opgraph.declare.assets.spec import SourceAsset as SourceAsset
+from opgraph.declare.graphs.config_mapping import ConfigMapping as ConfigMapping
+from opgraph.declare.graphs.config_mapping import config_mapping as config_mapping
 from opgraph.declare.graphs.graph import graph as graph
 from opgraph.declare.graphs.graph_definition import GraphDefinition as GraphDefinition
 from opgraph.declare.graphs.graph_definition import JobDefinition as JobDefinition
-from opgraph.declare.graphs.job import define_asset_job as define_asset_job
-from opgraph.declare.graphs.job import job as job
 from opgraph.declare.graphs.wiring import DependencyDefinition as DependencyDefinition
 from opgraph.declare.graphs.wiring import InputMapping as InputMapping
 from opgraph.declare.graphs.wiring import MultiDependencyDefinition as MultiDependencyDefinition
@@ -57,9 +57,6 @@ from opgraph.declare.ops.op import op as op
 from opgraph.declare.ops.outputs import GraphOut as GraphOut
 from opgraph.declare.ops.outputs import Out as Out
 from opgraph.declare.ops.outputs import Output as Output
-from opgraph.declare.ops.retry import Backoff as Backoff
-from opgraph.declare.ops.retry import Jitter as Jitter
-from opgraph.declare.ops.retry import RetryPolicy as RetryPolicy
 from opgraph.declare.project.definitions import Definitions as Definitions
 from opgraph.declare.project.executor import Executor as Executor
 from opgraph.declare.project.executor import async_executor as async_executor
@@ -76,6 +73,8 @@ from opgraph.declare.project.folders import load_definitions_from_modules as loa
 from opgraph.declare.project.folders import load_definitions_from_package_module as load_definitions_from_package_module
 from opgraph.declare.project.folders import load_definitions_from_package_name as load_definitions_from_package_name
 from opgraph.declare.project.folders import load_from_defs_folder as load_from_defs_folder
+from opgraph.declare.project.job import define_asset_job as define_asset_job
+from opgraph.declare.project.job import job as job
 from opgraph.declare.project.load import load_assets_from_current_module as load_assets_from_current_module
 from opgraph.declare.project.load import load_assets_from_modules as load_assets_from_modules
 from opgraph.declare.project.load import load_assets_from_package_module as load_assets_from_package_module
@@ -83,6 +82,9 @@ from opgraph.declare.project.load import load_assets_from_package_name as load_a
 from opgraph.declare.project.reconstruct import build_reconstructable_job as build_reconstructable_job
 from opgraph.declare.project.reconstruct import reconstructable as reconstructable
 from opgraph.declare.project.reexecution import ReexecutionOptions as ReexecutionOptions
+from opgraph.declare.retry import Backoff as Backoff
+from opgraph.declare.retry import Jitter as Jitter
+from opgraph.declare.retry import RetryPolicy as RetryPolicy
 from opgraph.declare.settings.config import Config as Config
 from opgraph.declare.settings.config import PermissiveConfig as PermissiveConfig
 from opgraph.declare.settings.configurable import ConfigurableIOManagerFactory as ConfigurableIOManagerFactory
@@ -97,9 +99,7 @@ from opgraph.declare.settings.resource import io_manager as io_manager
 from opgraph.declare.settings.resource import make_values_resource as make_values_resource
 from opgraph.declare.settings.resource import resource as resource
 from opgraph.declare.settings.resource_param import ResourceParam as ResourceParam
-from opgraph.declare.settings.run_config import ConfigMapping as ConfigMapping
 from opgraph.declare.settings.run_config import RunConfig as RunConfig
-from opgraph.declare.settings.run_config import config_mapping as config_mapping
 from opgraph.declare.tables import TableColumn as TableColumn
 from opgraph.declare.tables import TableColumnConstraints as TableColumnConstraints
 from opgraph.declare.tables import TableColumnDep as TableColumnDep

@@ -9,7 +9,6 @@ import pytest
 from opgraph.declare.assets.asset import AssetsDefinition, asset, graph_asset, graph_multi_asset, multi_asset
 from opgraph.declare.assets.spec import AssetIn, AssetOut, AssetSpec
 from opgraph.declare.graphs.graph import graph
-from opgraph.declare.graphs.job import define_asset_job, job
 from opgraph.declare.graphs.wires import FanIn, FromInput, FromNode, Value
 from opgraph.declare.metadata import MetadataValue, from_wire, to_wire
 from opgraph.declare.ops.hooks import success_hook
@@ -17,6 +16,7 @@ from opgraph.declare.ops.inputs import In, Nothing
 from opgraph.declare.ops.op import op
 from opgraph.declare.ops.outputs import GraphOut, Out
 from opgraph.declare.project.definitions import Definitions
+from opgraph.declare.project.job import define_asset_job, job
 from opgraph.declare.project.load import load_assets_from_package_name
 from opgraph.errors import InvalidDefinitionError, InvariantViolationError
 from opgraph.keys import AssetKey

@@ -10,13 +10,13 @@ from opgraph.declare.assets.asset_mistakes import SeveralOutputs
 from opgraph.declare.assets.mapped import NotASpec, map_asset_specs
 from opgraph.declare.assets.spec import AssetIn, AssetOut, AssetSpec
 from opgraph.declare.graphs.graph import graph
-from opgraph.declare.graphs.job import job
 from opgraph.declare.graphs.wiring_mistakes import BodyThatRuns
 from opgraph.declare.mistakes import BadGroup, BadName, GraphTakesContext, WrongType, collecting
 from opgraph.declare.ops.inputs import In, Nothing
 from opgraph.declare.ops.op import op
 from opgraph.declare.ops.outputs import GraphOut, Out
 from opgraph.declare.project.definitions import Definitions
+from opgraph.declare.project.job import job
 from opgraph.declare.settings.config import Config
 from opgraph.declare.settings.configurable import ConfigurableResource
 from opgraph.declare.settings.run_config import RunConfig

@@ -796,14 +796,14 @@ def too_many_parameters():
         return region
 
 
-@case("declare.settings.run_config.MappingTakesOne")
+@case("declare.graphs.config_mapping.MappingTakesOne")
 def mapping_takes_one():
     @config_mapping
     def it(low, high):
         return {}
 
 
-@case("declare.settings.run_config.MappingSaysTwice")
+@case("declare.graphs.config_mapping.MappingSaysTwice")
 def mapping_says_twice():
     class Strict(Config):
         strict: bool
@@ -975,12 +975,12 @@ def many():
     yield DynamicOutput(1, mapping_key="one")
 
 
-@case("declare.graphs.fan_mistakes.BadMappingKey")
+@case("declare.ops.dynamic.BadMappingKey")
 def bad_mapping_key():
     DynamicOutput(1, mapping_key="2024/05")
 
 
-@case("declare.graphs.fan_mistakes.OneDynamicOutput")
+@case("declare.ops.op.OneDynamicOutput")
 def one_dynamic_output():
     @op
     def it() -> DynamicOutput[int]:
@@ -1039,7 +1039,7 @@ def fan_out_as_asset():
     materialize([whole])
 
 
-@case("declare.ops.retry.NoDelay")
+@case("declare.retry.NoDelay")
 def no_delay():
     RetryPolicy(max_retries=3, backoff=Backoff.EXPONENTIAL)
 

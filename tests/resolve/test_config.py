@@ -12,14 +12,15 @@ import pytest
 from opgraph.declare.assets.asset import asset, graph_asset, graph_multi_asset
 from opgraph.declare.assets.assets_definition import AssetsDefinition
 from opgraph.declare.assets.spec import AssetOut
+from opgraph.declare.graphs.config_mapping import ConfigMapping, config_mapping
 from opgraph.declare.graphs.graph import graph
-from opgraph.declare.graphs.job import define_asset_job, job
 from opgraph.declare.ops.inputs import In
 from opgraph.declare.ops.op import op
 from opgraph.declare.project.definitions import Definitions
+from opgraph.declare.project.job import define_asset_job, job
 from opgraph.declare.settings.config import Config, PermissiveConfig
 from opgraph.declare.settings.env import EnvVar, EnvVarNotSet
-from opgraph.declare.settings.run_config import ConfigMapping, RunConfig, config_mapping
+from opgraph.declare.settings.run_config import RunConfig
 from opgraph.errors import InvalidConfigError, InvalidInvocationError, Source
 from opgraph.keys import AssetKey
 from opgraph.operate.api import materialize, materialize_to_memory, validate_run_config

@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple, cast
 
 from opgraph.declare.mistakes import WrongType, report
-from opgraph.declare.ops.retry import RetryPolicy
+from opgraph.declare.retry import RetryPolicy
 from opgraph.errors import Source
 from opgraph.keys import AssetKey
 

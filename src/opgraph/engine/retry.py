@@ -1,6 +1,6 @@
 """Another attempt after a failed one: how often, and after how long."""
 
-from opgraph.declare.ops.retry import wait_after
+from opgraph.declare.retry import wait_after
 from opgraph.engine.commands import Command, Delay
 from opgraph.engine.phases import Phase
 from opgraph.engine.state import State

@@ -10,9 +10,9 @@ from msgspec import structs
 from opgraph.declare.accepted import expect
 from opgraph.declare.frozen import replaced
 from opgraph.declare.graphs.graph_definition import GraphDefinition, JobAssets, JobDefinition, ops_of
-from opgraph.declare.graphs.job import AssetJob
 from opgraph.declare.project.definitions import Definitions
 from opgraph.declare.project.executor import ExecutorChoice, in_process_executor
+from opgraph.declare.project.job import AssetJob
 from opgraph.declare.project.reconstruct import ReconstructableJob
 from opgraph.declare.project.reexecution import ReexecutionOptions
 from opgraph.declare.unsupported import refuse

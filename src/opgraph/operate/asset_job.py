@@ -6,11 +6,11 @@ from typing import Any
 
 from opgraph.declare.frozen import replaced
 from opgraph.declare.graphs.graph_definition import GraphDefinition, JobAssets, JobDefinition
-from opgraph.declare.graphs.job import AssetJob
 from opgraph.declare.graphs.node import Node
 from opgraph.declare.graphs.wires import FromNode, Wire
 from opgraph.declare.metadata import facts
 from opgraph.declare.project.definitions import Definitions
+from opgraph.declare.project.job import AssetJob
 from opgraph.errors import Source
 from opgraph.keys import AssetKey
 from opgraph.operate.target import EVERYTHING

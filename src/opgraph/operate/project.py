@@ -18,10 +18,10 @@ from typing import Any, TypeVar
 
 from opgraph.declare.assets.assets_definition import AssetsDefinition
 from opgraph.declare.assets.spec import AssetSpec
-from opgraph.declare.graphs.job import AssetJob, JobDefinition
 from opgraph.declare.mistakes import collecting
 from opgraph.declare.project.definitions import Definitions
 from opgraph.declare.project.folders import LazyDefinitions
+from opgraph.declare.project.job import AssetJob, JobDefinition
 from opgraph.declare.sweep import unswept
 from opgraph.errors import Error, InvalidDefinitionError, together
 from opgraph.events import Frame

@@ -10,11 +10,11 @@ import msgspec
 from opgraph.declare.assets.selection import All, AssetSelection, CoercibleToAssetSelection, selection_of
 from opgraph.declare.assets.spec import AssetSpec
 from opgraph.declare.graphs.graph_definition import GraphDefinition, JobDefinition
-from opgraph.declare.graphs.job import AssetJob
 from opgraph.declare.ops.hooks import HookDefinition
-from opgraph.declare.ops.retry import RetryPolicy
 from opgraph.declare.project.definitions import Definitions
 from opgraph.declare.project.executor import ExecutorChoice
+from opgraph.declare.project.job import AssetJob
+from opgraph.declare.retry import RetryPolicy
 from opgraph.declare.sweep import unswept
 from opgraph.errors import InvalidDefinitionError, InvalidInvocationError, InvalidSubsetError, Source
 from opgraph.keys import AssetKey, near_misses

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from msgspec import structs
 
-from opgraph.declare.ops.retry import RetryPolicy
+from opgraph.declare.retry import RetryPolicy
 from opgraph.plan.model import Plan, Retry
 from opgraph.resolve.assets import Unit
 from opgraph.resolve.flatten import FlatStep

@@ -8,10 +8,10 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
+from opgraph.declare.graphs.config_mapping import ConfigMapping
 from opgraph.declare.graphs.graph_definition import GraphDefinition
 from opgraph.declare.ops.op import OpDefinition
 from opgraph.declare.settings.run_config import (
-    ConfigMapping,
     RunConfig,
     fields_of,
     is_config_type,

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from opgraph.declare.graphs.config_mapping import ConfigMapping
 from opgraph.declare.graphs.graph_definition import GraphDefinition
 from opgraph.declare.ops.op import OpDefinition
-from opgraph.declare.settings.run_config import ConfigMapping, is_dict, is_tree
+from opgraph.declare.settings.run_config import is_dict, is_tree
 from opgraph.errors import InvalidConfigError
 from opgraph.keys import near_misses
 from opgraph.resolve.config_mistakes import BadConfigText, refuse_config, shown

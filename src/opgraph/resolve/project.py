@@ -7,8 +7,8 @@ from weakref import WeakKeyDictionary
 
 from opgraph.declare.assets.assets_definition import AssetsDefinition
 from opgraph.declare.assets.spec import AssetSpec, SourceAsset
-from opgraph.declare.graphs.job import AssetJob, JobDefinition
 from opgraph.declare.project.definitions import Definitions
+from opgraph.declare.project.job import AssetJob, JobDefinition
 from opgraph.declare.sweep import unswept
 from opgraph.errors import InvalidDefinitionError, together
 from opgraph.keys import AssetKey

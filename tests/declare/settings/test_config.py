@@ -13,19 +13,14 @@ import pydantic
 import pytest
 
 from opgraph.declare.assets.asset import asset
+from opgraph.declare.graphs.config_mapping import ConfigMapping, MappingSaysTwice, MappingTakesOne, config_mapping
 from opgraph.declare.graphs.graph import graph
-from opgraph.declare.graphs.job import define_asset_job, job
 from opgraph.declare.mistakes import WrongType
 from opgraph.declare.ops.op import ConfigOfOtherClass, op
+from opgraph.declare.project.job import define_asset_job, job
 from opgraph.declare.settings.config import BadFields, Config, PermissiveConfig
 from opgraph.declare.settings.env import EnvVar, EnvVarUsedTooEarly
-from opgraph.declare.settings.run_config import (
-    ConfigMapping,
-    MappingSaysTwice,
-    MappingTakesOne,
-    RunConfig,
-    config_mapping,
-)
+from opgraph.declare.settings.run_config import RunConfig
 from opgraph.errors import InvalidConfigError
 
 

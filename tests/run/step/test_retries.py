@@ -33,7 +33,7 @@ from opgraph import (
     multi_asset,
     op,
 )
-from opgraph.declare.ops.retry import jittered
+from opgraph.declare.retry import jittered
 from opgraph.events import RetryDue, StepFailed, StepStarted
 from opgraph.operate import execute, inspect
 from opgraph.show.cli.tree import RunTree, tally

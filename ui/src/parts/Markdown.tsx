@@ -1,6 +1,6 @@
 import { useMemo } from "react";
 import { type Block, type Span, blocks, spans } from "../logic/markdown";
-import { Away } from "./Values";
+import { Away } from "./Away";
 
 export function Markdown({ text }: { text: string }) {
   const parsed = useMemo(() => blocks(text), [text]);

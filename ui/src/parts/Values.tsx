@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "react";
 import type { Meta, Preview } from "../api/types";
 import { figure, moment } from "../logic/format";
+import { Away } from "./Away";
 import { Markdown } from "./Markdown";
 
 /** The shape of a table or array: `336,776 × 19`. */
@@ -90,19 +91,6 @@ function Picture({ base64 }: { base64: string }) {
     };
   }, [base64]);
   return <canvas ref={canvas} role="img" aria-label="Picture of the value" style={{ maxWidth: "100%", display: "block", borderRadius: 4 }} />;
-}
-
-const SAFE = /^(https?|mailto):/i;
-
-/** A link out, if it is of a kind that may be followed. */
-export function Away({ to, children }: { to: string; children?: string }) {
-  return SAFE.test(to) ? (
-    <a href={to} target="_blank" rel="noreferrer noopener">
-      {children ?? to}
-    </a>
-  ) : (
-    <>{children ?? to}</>
-  );
 }
 
 interface Column {

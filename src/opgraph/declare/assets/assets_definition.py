@@ -15,13 +15,13 @@ from opgraph.declare.assets.parameters import list_parameters
 from opgraph.declare.assets.spec import AssetOut, AssetSpec, SourceAsset
 from opgraph.declare.frozen import Frozen, document, fields_of, made, replaced
 from opgraph.declare.graphs import compose
+from opgraph.declare.graphs.config_mapping import checked_config
 from opgraph.declare.graphs.graph_definition import GraphDefinition
 from opgraph.declare.mistakes import report
 from opgraph.declare.ops.hooks import HookDefinition, checked_hooks
 from opgraph.declare.ops.op import OpDefinition
-from opgraph.declare.ops.retry import RetryPolicy
 from opgraph.declare.ops.signatures import P, R_co
-from opgraph.declare.settings.run_config import checked_config
+from opgraph.declare.retry import RetryPolicy
 from opgraph.declare.unsupported import refuse
 from opgraph.errors import InvalidDefinitionError, Mistake, Source
 from opgraph.keys import AssetKey, CoercibleToAssetKey

@@ -10,7 +10,7 @@ from opgraph.declare.assets.asset_mistakes import UnknownParameter
 from opgraph.declare.assets.spec import AssetIn, AssetOut, AssetSpec, CoercibleToAssetDep, CoercibleToAssetKeyPrefix
 from opgraph.declare.mistakes import report
 from opgraph.declare.ops.hooks import HookDefinition
-from opgraph.declare.ops.retry import RetryPolicy
+from opgraph.declare.retry import RetryPolicy
 from opgraph.declare.unsupported import refuse
 from opgraph.errors import Source
 from opgraph.keys import AssetKey, CoercibleToAssetKey

@@ -14,7 +14,7 @@ from opgraph.declare.frozen import set_of
 from opgraph.declare.labels import checked_name, checked_pool, checked_tags, memoized_tags
 from opgraph.declare.mistakes import KeyTwice, NoSuchParameter, RepeatedDependency, report
 from opgraph.declare.ops.hooks import HookDefinition, checked_hooks
-from opgraph.declare.ops.retry import RetryPolicy
+from opgraph.declare.retry import RetryPolicy
 from opgraph.errors import Source
 from opgraph.keys import NAME, AssetKey
 

@@ -34,8 +34,8 @@ from opgraph.declare.mistakes import (
     report,
 )
 from opgraph.declare.ops.hooks import HookDefinition, checked_hooks
-from opgraph.declare.ops.retry import RetryPolicy
 from opgraph.declare.ops.signatures import P, R_co
+from opgraph.declare.retry import RetryPolicy
 from opgraph.errors import Source
 from opgraph.keys import near_misses
 

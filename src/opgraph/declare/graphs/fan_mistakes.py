@@ -1,26 +1,6 @@
 """Mistakes in fan-outs: one class each."""
 
-from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Mistake, Source
-
-
-class BadMappingKey(InvalidDefinitionError):
-    """A mapping key that names nothing."""
-
-    def __init__(self, given: object, *, where: Source | None) -> None:
-        self.given = given
-        super().__init__(
-            f"{given!r} is no mapping key: it is a text of letters, digits, `_` and `-`, and not empty",
-            where=where,
-            fix="make one of it, such as `re.sub(r'[^A-Za-z0-9_-]', '_', name)`, or number the values",
-        )
-
-
-class OneDynamicOutput(Mistake, InvalidDefinitionError, InvariantViolationError):
-    """A function whose annotation says that it returns a single value of a fan-out."""
-
-    owner: str
-    says = "{owner} is annotated with return type DynamicOutput, and DynamicOutputs can only be returned in a list"
-    mend = "annotate it as `list[DynamicOutput[...]]`; for a single value use `Output`, or the value alone"
+from opgraph.errors import InvalidDefinitionError, Mistake, Source
 
 
 class NotUnpacked(Mistake, InvalidDefinitionError):

@@ -9,6 +9,7 @@ from opgraph.declare.accepted import expect, only
 from opgraph.declare.frozen import made, replaced
 from opgraph.declare.graphs import compose
 from opgraph.declare.graphs.compose import Composition, Outputs, Placeholder
+from opgraph.declare.graphs.config_mapping import checked_config
 from opgraph.declare.graphs.graph_definition import GraphDefinition, Returned
 from opgraph.declare.graphs.wires import FromInput, FromNode
 from opgraph.declare.graphs.wiring import required
@@ -37,7 +38,7 @@ from opgraph.declare.ops.inputs import NO_DEFAULT, GraphIn, says_nothing
 from opgraph.declare.ops.op import OpDefinition
 from opgraph.declare.ops.outputs import GraphOut, Out
 from opgraph.declare.ops.signatures import GraphDecorator, P, T
-from opgraph.declare.settings.run_config import checked_config, is_config_type
+from opgraph.declare.settings.run_config import is_config_type
 from opgraph.declare.unsupported import refuse
 from opgraph.errors import Source
 from opgraph.keys import NAME, near_misses

@@ -11,6 +11,7 @@ from opgraph.declare import ports
 from opgraph.declare.accepted import expect
 from opgraph.declare.frozen import Frozen, document, replaced
 from opgraph.declare.graphs import compose
+from opgraph.declare.graphs.config_mapping import checked_config
 from opgraph.declare.graphs.levels import Levels
 from opgraph.declare.graphs.node import Node
 from opgraph.declare.graphs.wires import FanIn, FromInput, FromNode, Wire
@@ -23,17 +24,16 @@ from opgraph.declare.ops.body import Body
 from opgraph.declare.ops.hooks import HookDefinition, checked_hooks
 from opgraph.declare.ops.inputs import GraphIn
 from opgraph.declare.ops.outputs import GraphOut
-from opgraph.declare.ops.retry import RetryPolicy
 from opgraph.declare.ops.signatures import P, R_co
 from opgraph.declare.ops.viewed import InputView, OutputView, TypeView
-from opgraph.declare.settings.run_config import checked_config
+from opgraph.declare.retry import RetryPolicy
 from opgraph.declare.unsupported import refuse
 from opgraph.errors import Source
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 
 if TYPE_CHECKING:
-    from opgraph.declare.graphs.job import AssetJob
     from opgraph.declare.project.definitions import Definitions
+    from opgraph.declare.project.job import AssetJob
 
 Returned: TypeAlias = FromNode | FromInput
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from opgraph.declare.ops.hooks import HookDefinition
-from opgraph.declare.ops.retry import RetryPolicy
+from opgraph.declare.retry import RetryPolicy
 from opgraph.errors import Source
 
 if TYPE_CHECKING:

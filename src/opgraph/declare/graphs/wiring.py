@@ -14,7 +14,7 @@ from opgraph.declare.mistakes import InputMissing, TwoDefinitions, UnknownInput,
 from opgraph.declare.ops.hooks import HookDefinition, checked_hooks
 from opgraph.declare.ops.inputs import NO_DEFAULT, GraphIn
 from opgraph.declare.ops.outputs import GraphOut
-from opgraph.declare.ops.retry import RetryPolicy
+from opgraph.declare.retry import RetryPolicy
 from opgraph.errors import Source
 
 if TYPE_CHECKING:

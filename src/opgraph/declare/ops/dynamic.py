@@ -6,14 +6,25 @@ from typing import Any, Final, Generic, TypeVar
 
 from opgraph.declare.accepted import expect
 from opgraph.declare.frozen import Compared, replaced
-from opgraph.declare.graphs.fan_mistakes import BadMappingKey
 from opgraph.declare.metadata import facts
 from opgraph.declare.ops.inputs import NO_DEFAULT
 from opgraph.declare.ops.outputs import Out
-from opgraph.errors import Source
+from opgraph.errors import InvalidDefinitionError, Source
 
 T_co = TypeVar("T_co", covariant=True)
 _KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class BadMappingKey(InvalidDefinitionError):
+    """A mapping key that names nothing."""
+
+    def __init__(self, given: object, *, where: Source | None) -> None:
+        self.given = given
+        super().__init__(
+            f"{given!r} is no mapping key: it is a text of letters, digits, `_` and `-`, and not empty",
+            where=where,
+            fix="make one of it, such as `re.sub(r'[^A-Za-z0-9_-]', '_', name)`, or number the values",
+        )
 
 
 class DynamicOut(Out):

@@ -10,7 +10,6 @@ from opgraph.declare import ports
 from opgraph.declare.accepted import expect, only
 from opgraph.declare.frozen import Frozen, document, replaced, set_of
 from opgraph.declare.graphs import compose
-from opgraph.declare.graphs.fan_mistakes import OneDynamicOutput
 from opgraph.declare.labels import checked_name, checked_pool, checked_tags, memoized_tags
 from opgraph.declare.mistakes import (
     InputTwice,
@@ -28,7 +27,6 @@ from opgraph.declare.ops.dynamic import DynamicOut, DynamicOutput
 from opgraph.declare.ops.hooks import HookDefinition
 from opgraph.declare.ops.inputs import NO_DEFAULT, In, Nothing, says_nothing
 from opgraph.declare.ops.outputs import Out
-from opgraph.declare.ops.retry import RetryPolicy
 from opgraph.declare.ops.signatures import P, R_co, op_decorator
 from opgraph.declare.ops.viewed import (
     InputView,
@@ -38,6 +36,7 @@ from opgraph.declare.ops.viewed import (
     type_of_output,
     type_view,
 )
+from opgraph.declare.retry import RetryPolicy
 from opgraph.declare.settings.run_config import is_config_type
 from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Mistake, Source
 
@@ -48,6 +47,14 @@ class ContextNotFirst(Mistake, InvalidDefinitionError):
     owner: str
     says = '{owner} has a parameter `context` that is not its first: "context" is not a valid name of an input'
     mend = "put it before the others"
+
+
+class OneDynamicOutput(Mistake, InvalidDefinitionError, InvariantViolationError):
+    """A function whose annotation says that it returns a single value of a fan-out."""
+
+    owner: str
+    says = "{owner} is annotated with return type DynamicOutput, and DynamicOutputs can only be returned in a list"
+    mend = "annotate it as `list[DynamicOutput[...]]`; for a single value use `Output`, or the value alone"
 
 
 class BareResource(Mistake, InvalidDefinitionError):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from opgraph.declare.assets.assets_definition import AssetsDefinition
     from opgraph.declare.graphs.graph_definition import GraphDefinition
     from opgraph.declare.ops.op import OpDefinition
-    from opgraph.declare.ops.retry import RetryPolicy
+    from opgraph.declare.retry import RetryPolicy
     from opgraph.declare.settings.config import Config
 
     P = ParamSpec("P", default=...)  # the parameters, without the context

@@ -12,9 +12,9 @@ from opgraph.declare.assets.selection import CoercibleToAssetSelection, selectio
 from opgraph.declare.assets.spec import AssetSpec
 from opgraph.declare.frozen import Frozen, made, replaced
 from opgraph.declare.graphs.graph_definition import GraphDefinition, JobDefinition
-from opgraph.declare.graphs.job import AssetJob
 from opgraph.declare.metadata import facts
 from opgraph.declare.mistakes import gathered, report
+from opgraph.declare.project.job import AssetJob
 from opgraph.declare.unsupported import refuse
 from opgraph.errors import InvalidDefinitionError, Mistake, Source
 from opgraph.keys import AssetKey, CoercibleToAssetKey

@@ -11,9 +11,9 @@ from typing import Any, cast
 from opgraph.declare.assets.assets_definition import AssetsDefinition
 from opgraph.declare.assets.spec import AssetSpec
 from opgraph.declare.graphs.graph_definition import JobDefinition
-from opgraph.declare.graphs.job import AssetJob
 from opgraph.declare.mistakes import report
 from opgraph.declare.project.definitions import Definitions
+from opgraph.declare.project.job import AssetJob
 from opgraph.declare.project.load import calling_module, modules_below
 from opgraph.errors import InvalidDefinitionError, Mistake, Source
 

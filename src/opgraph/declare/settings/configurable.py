@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Self, cast
 from pydantic import ConfigDict, ValidationInfo, field_validator
 
 from opgraph.declare import ports
-from opgraph.declare.ops.signatures import T
 from opgraph.declare.settings.config import Config
 from opgraph.declare.settings.env import has_reference
 from opgraph.declare.settings.recipe import InitResourceContext, is_recipe
@@ -16,6 +15,9 @@ from opgraph.declare.settings.resource import ResourceDefinition
 from opgraph.declare.settings.secrets import MASK
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar  # with defaults: `ConfigurableResource` alone means any
+
+    T = TypeVar("T", default=Any)
 
     class ResourceDependency(Generic[T]):
         """See below."""
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
         def __set__(self, instance: object, value: "T | ConfigurableResource[Any] | ResourceDefinition") -> None: ...
 
 else:
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
     class ResourceDependency:
         """The type of a resource's field that is another resource of any class: `store: ResourceDependency[Store]`.

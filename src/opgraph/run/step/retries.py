@@ -2,7 +2,7 @@
 
 from msgspec import structs
 
-from opgraph.declare.ops.retry import jittered, wait_after
+from opgraph.declare.retry import jittered, wait_after
 from opgraph.errors import RetryRequested
 from opgraph.events import ErrorInfo
 from opgraph.plan.model import Retry

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from opgraph.declare.assets.selection import AssetSelection
-from opgraph.declare.graphs.job import AssetJob
+from opgraph.declare.project.job import AssetJob
 from opgraph.errors import Error
 from opgraph.operate import execute, lineage
 from opgraph.operate.project import Location, load, locate, make_home

@@ -5,7 +5,8 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from opgraph.declare.settings.run_config import ConfigMapping, is_class, is_dict, plain
+from opgraph.declare.graphs.config_mapping import ConfigMapping
+from opgraph.declare.settings.run_config import is_class, is_dict, plain
 from opgraph.errors import Error
 from opgraph.operate.target import AssetTarget, Target
 from opgraph.resolve.config_values import bare, may_be_left_out, named

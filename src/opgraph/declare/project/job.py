@@ -9,13 +9,13 @@ from opgraph.declare.accepted import expect
 from opgraph.declare.assets.selection import AssetSelection, CoercibleToAssetSelection, selection_of
 from opgraph.declare.assets.selection_words import InvalidSelectionError
 from opgraph.declare.frozen import Frozen, made, replaced
+from opgraph.declare.graphs.config_mapping import checked_config
 from opgraph.declare.graphs.graph import composed
 from opgraph.declare.graphs.graph_definition import JobDefinition
 from opgraph.declare.labels import checked_name, checked_tags, memoized_tags
 from opgraph.declare.mistakes import gathering, owner_of, report
 from opgraph.declare.ops.hooks import HookDefinition, checked_hooks
-from opgraph.declare.ops.retry import RetryPolicy
-from opgraph.declare.settings.run_config import checked_config
+from opgraph.declare.retry import RetryPolicy
 from opgraph.declare.unsupported import refuse
 from opgraph.errors import Source
 

@@ -6,6 +6,7 @@ import pytest
 
 from opgraph.declare.ops.op import op
 from opgraph.declare.ops.outputs import Out
+from opgraph.declare.project.job import job
 from opgraph.errors import InvariantViolationError, NotYetSupportedError
 from opgraph.keys import AssetKey
 from opgraph.run import mistakes
@@ -157,3 +158,22 @@ def test_what_only_runs_have():
     for member in ("job_name", "assets_def", "op_def", "run"):
         with pytest.raises(mistakes.NotInTests):
             getattr(context, member)
+
+
+def test_an_op_sees_the_configuration_of_the_whole_run():
+    """`context.run_config` is what the run was given; a direct call has none, and says so."""
+    seen = []
+
+    @op(config_schema={"strict": bool})
+    def look(context):
+        seen.append(context.run_config)
+
+    @job
+    def nightly():
+        look()
+
+    given = {"ops": {"look": {"config": {"strict": True}}}}
+    assert nightly.execute_in_process(run_config=given).success
+    assert seen == [given]
+    with pytest.raises(InvariantViolationError):
+        look(build_op_context(op_config={"strict": True}))

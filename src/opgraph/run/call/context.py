@@ -285,6 +285,11 @@ class OpExecutionContext(Context):
         return self._config
 
     @property
+    def run_config(self) -> Mapping[str, Any]:
+        """The configuration that the run was given."""
+        return self.run.run_config
+
+    @property
     def selected_output_names(self) -> AbstractSet[str]:
         """The outputs that the selection needs: those of selected assets, and those that other steps wait for."""
         return frozenset(self.op_def.outs) if self._outputs is None else self._outputs

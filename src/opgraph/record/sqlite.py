@@ -6,7 +6,7 @@ import json
 import sqlite3
 import time as clock
 from collections.abc import Collection, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from threading import RLock
@@ -139,6 +139,9 @@ class SqliteWriter:
                         "stored": _encode(stored),
                     },
                 )
+            if (asset := views.observed(fact)) is not None:
+                where = {"asset": asset, "number": self._number, "seq": seq}
+                connection.execute(_SQL["append_observation"], where)
             for asset, run_id, number, time in views.renewals(fact):
                 connection.execute(
                     _SQL["make_current"], {"asset": asset, "run_id": run_id, "seq": number, "time": time}
@@ -228,6 +231,11 @@ class SqliteRecord:
             self.connection.close()
             leases.give_back(self.leases)
 
+    def __del__(self) -> None:
+        """An instance that nobody closed: the same that Python does, which complains of it since 3.13."""
+        with suppress(AttributeError):  # it was never opened
+            self.connection.close()
+
     def stamp(self) -> int:
         """A number that is another one once anybody else has written to the file."""
         with self.lock:
@@ -258,6 +266,9 @@ class SqliteRecord:
 
     def history(self, asset: str, limit: int | None = None) -> list[Materialized]:
         return [_materialized(row) for row in self._read("history", asset=asset, limit=-1 if limit is None else limit)]
+
+    def observed(self, asset: str) -> list[tuple[str, int]]:
+        return self._read("observed", asset=asset)
 
     def assets(self) -> list[str]:
         return [row[0] for row in self._read("assets")]
@@ -396,7 +407,7 @@ class SqliteRecord:
         size = self._read("size_of_run", number=number)[0][0]
         if not dry:
             with self.transaction() as connection:
-                for what in ("materializations", "logs", "facts", "plan", "run"):
+                for what in ("materializations", "observations", "logs", "facts", "plan", "run"):
                     connection.execute(_SQL[f"forget_{what}"], {"number": number})
         return size
 

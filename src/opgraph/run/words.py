@@ -79,7 +79,7 @@ class Words:
         if family(kind) == "numpy" and getattr(value, "shape", None) == () and type(value.item()) is not kind:
             return self.of(value.item(), level)
         own = self._own and kind.__repr__ is not object.__repr__ and family(kind) not in _LAZY
-        if kind.__module__ in _PLAIN or own:
+        if family(kind) in _PLAIN or own:  # a class may live in a module inside, as `pathlib._local`
             return shortened(_itself(value), self._string if level else self._most)
         return f"<{kind.__name__}>"
 

@@ -344,6 +344,19 @@ def test_reuse_and_observation_are_no_materialization(record, claimed):
     assert record.history("a") == []
 
 
+def test_observations_are_found_by_asset(record, claimed):
+    """The catalog names the facts that observe an asset, over all runs, the newest first, until their run is gone."""
+    first, second = claimed("a"), claimed("b")
+    seen = AssetReported(0, 1, 1.0, "x", observation=True)
+    first.append([STARTED, seen])
+    second.append([seen, AssetReported(0, 1, 1.0, "x"), seen])
+    assert record.observed("x") == [("b", 3), ("b", 1), ("a", 2)]
+    assert record.observed("y") == []
+    second.release()
+    record.forget_run("b")
+    assert record.observed("x") == [("a", 2)]
+
+
 def test_the_latest_is_the_one_recorded_last(record, claimed):
     """Over several runs, the order of recording decides, and history gives it newest first."""
     a, b = claimed("a"), claimed("b")

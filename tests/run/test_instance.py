@@ -9,6 +9,7 @@ from opgraph import (
     AssetKey,
     AssetMaterialization,
     AssetObservation,
+    AssetOut,
     AssetRecordsFilter,
     Definitions,
     DynamicOut,
@@ -21,6 +22,7 @@ from opgraph import (
     asset,
     job,
     materialize,
+    multi_asset,
     op,
 )
 from opgraph.errors import RunNotFoundError
@@ -251,6 +253,50 @@ def test_what_is_reported_outside_runs(tmp_path):
         assert Definitions(assets=[flights]).load_asset_value("flights", instance=instance) == 7
         with pytest.raises(NotOfAnAsset, match="not a str"):
             instance.report_runless_asset_event("flights")
+
+
+def test_observations_of_runs_and_of_nobody_come_in_order(tmp_path):
+    """What runs observed and what was reported beside them is one list by the order of recording, of one asset only."""
+
+    @asset
+    def flights(context):
+        for age in (1, 2):
+            context.log_event(AssetObservation("planes", metadata={"age": age}))
+        context.log_event(AssetObservation("others"))
+        return 7
+
+    with Instance(tmp_path) as instance:
+        materialize([flights], instance=instance)
+        instance.report_runless_asset_event(AssetObservation("planes", metadata={"age": 3}))
+        materialize([flights], instance=instance)
+        newest = instance.fetch_observations("planes", limit=4)
+        assert [each.asset_observation.metadata["age"].value for each in newest] == [2, 1, 3, 2]
+        assert (newest.has_more, newest[0].step_key, newest[2].step_key) == (True, "flights", None)
+        rest = instance.fetch_observations("planes", cursor=newest.cursor)
+        assert [each.asset_observation.metadata["age"].value for each in rest] == [1]
+        oldest = instance.get_event_records(
+            EventRecordsFilter(EventType.ASSET_OBSERVATION, AssetKey("planes")), 2, True
+        )
+        assert [each.asset_observation.metadata["age"].value for each in oldest] == [1, 2]
+
+
+def test_the_code_version_of_the_last_materialization(tmp_path):
+    """The version that stood at an asset when it was last made is known, and none where none stood or none was made."""
+
+    @asset(code_version="1")
+    def flights():
+        return 7
+
+    @multi_asset(outs={"planes": AssetOut(code_version="3"), "pilots": AssetOut()})
+    def fleet():
+        return 1, 2
+
+    with Instance(tmp_path) as instance:
+        materialize([flights, fleet], instance=instance)
+        instance.report_runless_asset_event(AssetMaterialization("reported"))
+        keys = [AssetKey(name) for name in ("flights", "planes", "pilots", "reported", "unknown")]
+        known = instance.get_latest_materialization_code_versions(keys)
+        assert known == dict(zip(keys, ("1", "3", None, None, None), strict=True))
 
 
 def test_a_wiped_asset_is_as_if_it_was_never_made(instance):

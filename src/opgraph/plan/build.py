@@ -385,6 +385,7 @@ class _Layout:
             dynamic=out.is_dynamic,
             stored=not out.is_nothing,
             stream=streams(out),
+            version=(unit.definition.specs_by_key[key].code_version or "") if key is not None else "",
         )
 
 

@@ -200,6 +200,7 @@ class StepOutput(Struct, frozen=True, gc=False, omit_defaults=True):
     dynamic: bool = False
     stored: bool = True  # False: a Nothing output: nothing to store
     stream: bool = True  # of a dynamic one. False: what is mapped over it waits for the end of its step
+    version: str = ""  # the code version of its asset
 
 
 class Memo(Struct, frozen=True, gc=False, omit_defaults=True):

@@ -91,6 +91,7 @@ class MemoryRecord:
         self.lock = RLock()
         self._runs: dict[str, _Run] = {}
         self._assets: dict[str, list[Materialized]] = {}
+        self._observed: dict[str, list[tuple[str, int]]] = {}
         self._memos: dict[tuple[str, str], Memoized] = {}  # the last used last
         self._limits: dict[str, int] = {}  # of pools
         self._slots: dict[int, str] = {}  # those taken, and of which pool
@@ -166,6 +167,10 @@ class MemoryRecord:
         with self.lock:
             return list(islice(reversed(self._assets.get(asset, [])), limit))
 
+    def observed(self, asset: str) -> list[tuple[str, int]]:
+        with self.lock:
+            return self._observed.get(asset, [])[::-1]
+
     def assets(self) -> list[str]:
         with self.lock:
             return sorted(self._assets)
@@ -182,6 +187,8 @@ class MemoryRecord:
                 self._assets.setdefault(asset, []).append(
                     Materialized(asset=asset, run_id=row.run_id, seq=seq, step=step, time=time, stored=stored)
                 )
+            if (asset := views.observed(fact)) is not None:
+                self._observed.setdefault(asset, []).append((row.run_id, seq))
             for asset, run_id, number, time in views.renewals(fact):
                 known = self._assets.get(asset, [])
                 old = next((each for each in known if (each.run_id, each.seq) == (run_id, number)), None)
@@ -302,6 +309,8 @@ class MemoryRecord:
                     self._assets[asset] = [each for each in known if each.run_id != run_id]
                     if not self._assets[asset]:
                         del self._assets[asset]
+                for asset, seen in self._observed.items():
+                    self._observed[asset] = [each for each in seen if each[0] != run_id]
             return size
 
 

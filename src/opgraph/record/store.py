@@ -138,6 +138,10 @@ class Catalog(Protocol):
         """The asset's materializations, newest first."""
         ...
 
+    def observed(self, asset: str) -> list[tuple[str, int]]:
+        """The run and the number of each fact that is an observation of the asset, newest first."""
+        ...
+
     def assets(self) -> list[str]:
         """The assets that have a materialization, sorted."""
         ...

@@ -81,6 +81,11 @@ def materializations(fact: AnyFact) -> Iterator[tuple[str, int, float, Stored]]:
             pass
 
 
+def observed(fact: AnyFact) -> str | None:
+    """The asset that a fact is an observation of."""
+    return fact.asset if isinstance(fact, AssetReported) and fact.observation else None
+
+
 def renewals(fact: AnyFact) -> Iterator[tuple[str, str, int, float]]:
     """The asset, run, number and time of each older materialization that a fact makes the latest again."""
     if isinstance(fact, StepReused) and fact.current:

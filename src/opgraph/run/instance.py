@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from heapq import merge
 from itertools import islice
@@ -17,7 +17,7 @@ from opgraph.declare.ops.materialization import AssetMaterialization, AssetObser
 from opgraph.errors import InvalidInvocationError, Mistake, UnknownRun
 from opgraph.events import RunStatus
 from opgraph.keys import AssetKey, CoercibleToAssetKey
-from opgraph.plan.model import Plan, encode_plan
+from opgraph.plan.model import Plan, decode_plan, encode_plan
 from opgraph.record.memory import MemoryRecord
 from opgraph.record.rows import RUNLESS, Materialized, RunRow
 from opgraph.record.sqlite import SqliteRecord
@@ -284,7 +284,19 @@ class Instance:
     def get_event_records(
         self, event_records_filter: EventRecordsFilter, limit: int | None = None, ascending: bool = False
     ) -> Sequence[EventRecord]:
-        """Events of all runs, the newest first, or the oldest first. Every run is read until there are enough."""
+        """Events of all runs, the newest first, or the oldest first.
+
+        Materializations or observations of one asset are found at once; for others, every run is read until there are
+        enough.
+        """
+        wanted = event_records_filter
+        about = {
+            EventType.ASSET_MATERIALIZATION: self._materializations,
+            EventType.ASSET_OBSERVATION: self._observations,
+        }
+        if wanted.asset_key is not None and wanted.event_type in about:
+            known = about[wanted.event_type](wanted.asset_key, ascending)
+            return list(islice((each for each in known if wanted.fits(each)), limit))
         ids = [row.run_id for row in self.record.runs()]
         found = (
             each
@@ -334,7 +346,7 @@ class Instance:
         cursor: str | None = None,
         ascending: bool = False,
     ) -> EventRecords:
-        """The observations of an asset, the newest first or the oldest first. Every run is read until there are enough.
+        """The observations of an asset, the newest first or the oldest first.
 
         Args: see `fetch_materializations`.
         """
@@ -353,6 +365,34 @@ class Instance:
             AssetRecord(AssetEntry(AssetKey(key), self._materialized(found)))
             for key, found in self.record.latest(keys).items()
         ]
+
+    def get_latest_materialization_code_versions(
+        self, asset_keys: Iterable[CoercibleToAssetKey]
+    ) -> Mapping[AssetKey, str | None]:
+        """The `code_version` that each asset had when it was last materialized; None: it had none, or never was."""
+        keys = [AssetKey.from_coercible(key) for key in asset_keys]
+        found = self.record.latest([key.text for key in keys])
+        return {key: self._code_version(found[key.text]) if key.text in found else None for key in keys}
+
+    def _code_version(self, found: Materialized) -> str | None:
+        row = self.record.run(found.run_id)
+        steps = decode_plan(row.plan).steps if row is not None and row.plan else ()
+        outputs = steps[found.step].outputs if 0 <= found.step < len(steps) else ()
+        return next((out.version for out in outputs if out.asset == found.asset and out.version), None)
+
+    def _materializations(self, asset_key: AssetKey, ascending: bool) -> Iterator[EventRecord]:
+        known = self.record.history(asset_key.text)
+        return map(self._materialized, reversed(known) if ascending else known)
+
+    def _observations(self, asset_key: AssetKey, ascending: bool) -> Iterator[EventRecord]:
+        known = self.record.observed(asset_key.text)
+        told: dict[str, dict[int, EventRecord]] = {}  # by run and number; a run is read whole, which names its steps
+        for run_id, seq in reversed(known) if ascending else known:
+            if run_id not in told:
+                numbers = [number for each, number in known if each == run_id]
+                seen = [e for e in self._events(run_id, EventType.ASSET_OBSERVATION)[1] if e.asset_key == asset_key]
+                told[run_id] = dict(zip(numbers, reversed(seen), strict=False))
+            yield told[run_id][seq]
 
     def _materialized(self, found: Materialized) -> EventRecord:
         row = self.record.run(found.run_id)

@@ -48,6 +48,9 @@ update runs set status = :status, started = :started, ended = :ended where numbe
 insert into materializations (asset, run, seq, step, time, stored)
 values (:asset, :number, :seq, :step, :time, :stored)
 
+-- name: append_observation
+insert into observations (asset, run, seq) values (:asset, :number, :seq)
+
 -- name: run
 select id, created, job, status, parent, root, plan, code, tags, started, ended, epoch, who, why, executor,
     cleaned
@@ -91,6 +94,11 @@ select m.asset, r.id, m.seq, m.step, m.time, m.stored
 from materializations m join runs r on r.number = m.run
 where m.asset = :asset
 order by m.id desc limit :limit
+
+-- name: observed
+select r.id, o.seq from observations o join runs r on r.number = o.run
+where o.asset = :asset
+order by o.id desc
 
 -- name: forget_assets
 delete from materializations where asset in (select value from json_each(:assets))
@@ -155,6 +163,9 @@ select coalesce(sum(length(text) + 40), 0) from logs where run = :number
 
 -- name: forget_materializations
 delete from materializations where run = :number
+
+-- name: forget_observations
+delete from observations where run = :number
 
 -- name: forget_facts
 delete from facts where id between :number << 32 and (:number << 32) + 4294967295

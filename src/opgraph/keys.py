@@ -21,6 +21,19 @@ class BadAssetKey(InvalidDefinitionError, ValueError):
         )
 
 
+class KeyInPieces(InvalidDefinitionError, TypeError):
+    """An asset key whose parts are given one by one, or by a name that no parameter has."""
+
+    def __init__(self, given: Sequence[object], named: Iterable[str]) -> None:
+        self.given = tuple(given)
+        said = [shown(part, 60) for part in given] + [f"{name}=…" for name in named]
+        super().__init__(
+            f"AssetKey({', '.join(said)}) is no asset key: a key is made of one argument, its whole path",
+            where=Source.of_caller(),
+            fix='write AssetKey("a/b") or AssetKey(["a", "b"])',
+        )
+
+
 class OneKeyForSeveral(InvalidDefinitionError, TypeError):
     """An asset key where several things are expected."""
 
@@ -43,6 +56,7 @@ class AssetKey:
 
     Raises:
         BadAssetKey: the path is empty, or a part is empty or not a string.
+        KeyInPieces: there is more than one argument.
 
     Example:
         >>> AssetKey(["raw", "flights"]).to_user_string()
@@ -54,20 +68,28 @@ class AssetKey:
     parts: tuple[str, ...]
     text: str
 
-    def __init__(self, path: Union[str, Sequence[str], "AssetKey"]) -> None:
-        if isinstance(path, AssetKey):
-            parts = path.parts
-        elif isinstance(path, str):
-            parts = tuple(path.split("/")) if "/" in path else (path,)
-        elif isinstance(path, Sequence) and all(isinstance(part, str) for part in path):  # pyright: ignore[reportUnnecessaryIsInstance]
-            parts = tuple(piece for part in path for piece in part.split("/"))
-        else:
-            raise BadAssetKey(path)
-        if not parts or not all(parts):
-            raise BadAssetKey(path)
-        self.parts = parts
-        self.text = "/".join(parts)
-        self._hash = hash(self.text)
+    if TYPE_CHECKING:
+
+        def __init__(self, path: str | Sequence[str] | "AssetKey") -> None: ...
+
+    else:
+
+        def __init__(self, path=(), *more, **named):
+            if more or named:
+                raise KeyInPieces(more if path == () else (path, *more), named)
+            if isinstance(path, AssetKey):
+                parts = path.parts
+            elif isinstance(path, str):
+                parts = tuple(path.split("/")) if "/" in path else (path,)
+            elif isinstance(path, Sequence) and all(isinstance(part, str) for part in path):
+                parts = tuple(piece for part in path for piece in part.split("/"))
+            else:
+                raise BadAssetKey(path)
+            if not parts or not all(parts):
+                raise BadAssetKey(path)
+            self.parts = parts
+            self.text = "/".join(parts)
+            self._hash = hash(self.text)
 
     @property
     def path(self) -> Sequence[str]:

@@ -94,6 +94,11 @@ def bad_key():
     def it(): ...
 
 
+@case("keys.KeyInPieces")
+def key_in_pieces():
+    AssetKey("raw", "rows")
+
+
 @case("keys.OneKeyForSeveral")
 def one_key_for_several():
     map_asset_specs(lambda spec: spec, AssetKey("rows"))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import opgraph
 from opgraph import (
     AssetKey,
     AssetMaterialization,
@@ -16,6 +17,7 @@ from opgraph import (
     DynamicOutput,
     EventType,
     Instance,
+    InvalidDefinitionError,
     Output,
     RetryPolicy,
     RunStatus,
@@ -333,3 +335,9 @@ def test_runs_take_tags_and_give_numbers(instance):
     assert (stats.steps_succeeded, stats.steps_failed, stats.materializations) == (0, 1, 0)
     (step,) = instance.get_run_step_stats(run_id)
     assert (step.step_key, step.status.value, step.attempts) == ("bad", "FAILURE", 2)
+
+
+def test_a_filter_of_other_conditions_is_a_mistake_of_the_user():
+    """A condition that no filter has is told with what may have been meant, and the line."""
+    with pytest.raises(InvalidDefinitionError, match=r"(?s)'status'.*'statuses'.*test_instance\.py"):
+        opgraph.RunsFilter(status=RunStatus.FAILURE)

@@ -1,11 +1,11 @@
 """Which earlier run to go on from, and with what."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from msgspec import Struct
 
-
-class ReexecutionOptions(Struct, frozen=True):
+@dataclass(frozen=True)
+class ReexecutionOptions:
     """What to re-execute of an earlier run.
 
     Args:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -164,7 +165,8 @@ class Run:
         return f"Run({self.run_id!r}, job_name={self.job_name!r}, status={self.status.name})"
 
 
-class RunsFilter(Struct, frozen=True):
+@dataclass(frozen=True)
+class RunsFilter:
     """Which runs are wanted: all conditions hold. A tag may be given several values, one of which must hold.
 
     Times are aware, or in local time.
@@ -333,7 +335,8 @@ class RunRecord(Struct, frozen=True, eq=False):
         return datetime.fromtimestamp(self.dagster_run.created, UTC)
 
 
-class EventRecordsFilter(Struct, frozen=True):
+@dataclass(frozen=True)
+class EventRecordsFilter:
     """Which events are wanted: all conditions hold. Times are in seconds since 1970.
 
     Example:
@@ -356,7 +359,8 @@ class EventRecordsFilter(Struct, frozen=True):
         )
 
 
-class AssetRecordsFilter(Struct, frozen=True):
+@dataclass(frozen=True)
+class AssetRecordsFilter:
     """Which events of an asset are wanted: all conditions hold. Times are in seconds since 1970.
 
     Example:

@@ -262,7 +262,7 @@ _ALSO_PREFIXED = (
 
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 _ALIASES = {**{f"Dagster{name}": name for name in _ALSO_PREFIXED}, "get_dagster_logger": "get_logger"}
-__all__ = sorted(_MODULE_OF)  # noqa: PLE0605 - it is a list  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = sorted({*_MODULE_OF, *_ALIASES})  # noqa: PLE0605 - it is a list  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def _runner() -> Any:
@@ -277,12 +277,13 @@ ports.bind(_runner)
 ports.bind_painter(_painter)
 
 
-def _show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def _show(_kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """What Python does with an exception that nobody catches, without the lines of opgraph in its traceback."""
     errors = import_module("opgraph.errors")
     error.__traceback__ = trace
-    errors.show_own_code_only(error)
-    _show_others(kind, error, error.__traceback__)
+    told = errors.told_by(error)
+    errors.show_own_code_only(told)
+    _show_others(type(told), told, told.__traceback__)
 
 
 _show_others, sys.excepthook = sys.excepthook, _show

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final, NoReturn, Union
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Union
 
 from opgraph.errors import InvalidDefinitionError, Source, shown
 
@@ -74,7 +74,7 @@ class AssetKey:
 
     else:
 
-        def __init__(self, path=(), *more, **named):
+        def __init__(self, path: Any = (), *more: object, **named: object) -> None:
             if more or named:
                 raise KeyInPieces(more if path == () else (path, *more), named)
             if isinstance(path, AssetKey):

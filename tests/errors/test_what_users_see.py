@@ -122,10 +122,10 @@ def test_a_graph_that_cannot_be_composed_does_not_hide_other_mistakes(tmp_path, 
 
 
 def test_everything_can_be_imported():
-    """`from opgraph import *` brings every public name."""
+    """`from opgraph import *` brings every public name, also under the prefix that code written for Dagster knows."""
     names: dict[str, object] = {}
     exec("from opgraph import *", names)
-    assert {"asset", "graph_asset", "materialize", "Definitions"} <= names.keys()
+    assert {"asset", "graph_asset", "materialize", "Definitions", "DagsterInstance"} <= names.keys()
     assert sorted(package.__all__) == package.__all__
 
 
@@ -211,6 +211,19 @@ def test_a_program_ends_without_a_line_of_opgraph(what, tmp_path):
     assert done.returncode == 1
     assert "program.py" in done.stderr
     assert str(Path(package.__file__).parent) not in done.stderr
+
+
+def test_wrong_fields_are_told_once(tmp_path):
+    """A program that ends by a `Config` of wrong fields says so in our words alone, with the user's line."""
+    (tmp_path / "program.py").write_text(
+        "from opgraph import Config\n\n\nclass Limit(Config):\n    most: int\n\n\nLimit(mist=3)\n"
+    )
+    done = subprocess.run([sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "did you mean `most`?" in done.stderr
+    assert "program.py:8" in done.stderr
+    assert done.stderr.count("Traceback") == 1
+    assert "pydantic" not in done.stderr
 
 
 def test_a_mistake_of_opgraph_keeps_its_traceback(tmp_path):

@@ -23,7 +23,7 @@ from opgraph.declare.project.definitions import Definitions
 from opgraph.declare.project.folders import LazyDefinitions
 from opgraph.declare.project.job import AssetJob, JobDefinition
 from opgraph.declare.sweep import unswept
-from opgraph.errors import Error, InvalidDefinitionError, together
+from opgraph.errors import Error, InvalidDefinitionError, together, told_by
 from opgraph.events import Frame
 from opgraph.operate.project_mistakes import (
     BadSettingError,
@@ -319,8 +319,7 @@ def _run(users: Callable[[], T]) -> T:
     except SyntaxError as problem:
         raise DefinitionsSyntaxError(problem) from None
     except (Exception, SystemExit) as problem:
-        said = problem.__cause__
-        if type(problem).__name__ == "ValidationError" and isinstance(said, InvalidDefinitionError):  # see BadFields
+        if isinstance(said := told_by(problem), Error):
             raise said from None
         raise DefinitionsFailedError(problem, user_frames(problem)) from problem
 

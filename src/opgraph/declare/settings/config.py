@@ -116,7 +116,7 @@ class Config(BaseModel):
             try:
                 super().__init__(**fields)
             except ValidationError as problem:
-                raise problem from BadFields(type(self), problem, _written_at())
+                raise problem.with_traceback(None) from BadFields(type(self), problem, _written_at())
 
         __init__.__pydantic_base_init__ = True  # so that `model_validate` need not call it
 

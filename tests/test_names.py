@@ -11,6 +11,7 @@ import pytest
 
 import opgraph
 from opgraph.errors import Error, NotYetSupportedError
+from opgraph.not_planned import INSTEAD
 from opgraph.not_yet import NOT_YET, NOT_YET_RAISED, Placeholder
 
 ROOT = Path(__file__).parent.parent
@@ -80,6 +81,18 @@ def test_unknown_names_are_attribute_errors():
     """A name that does not exist is an AttributeError, as in any module."""
     with pytest.raises(AttributeError, match="no attribute 'assset'"):
         opgraph.assset
+
+
+def test_names_that_opgraph_does_without_say_what_to_write():
+    """A name of Dagster's older ways is an ImportError where it is imported, with what to write instead."""
+    with pytest.raises(ImportError, match=r"without `Field`\n  at .*test_names.py:\d+\n  fix: .*`Config` class"):
+        exec(compile("from opgraph import asset, Field", __file__, "exec"))  # noqa: S102
+    assert not set(INSTEAD) & (set(WORK) | set(opgraph._ALIASES))
+
+
+def test_names_of_plain_types_are_these():
+    """`String` and the like, which older projects have in `config_schema`, are Python's own types."""
+    assert (opgraph.String, opgraph.Int, opgraph.Float, opgraph.Bool) == (str, int, float, bool)
 
 
 def test_stub_says_what_the_package_says():

@@ -40,6 +40,12 @@ _HOMES: dict[str, tuple[str, ...]] = {
     ),
     "opgraph.declare.settings.env": ("EnvVar",),
     "opgraph.declare.settings.run_config": ("RunConfig",),
+    "opgraph.declare.settings.scalars": (
+        "Bool",
+        "Float",
+        "Int",
+        "String",
+    ),
     "opgraph.declare.graphs.config_mapping": (
         "ConfigMapping",
         "config_mapping",
@@ -300,6 +306,7 @@ def __getattr__(name: str) -> object:
         # A dunder or private name is asked for by tools, and no reason to import anything.
         value = None if name.startswith("_") else import_module("opgraph.not_yet").find(name)
         if value is None:
+            import_module("opgraph.not_planned").refuse(name)
             raise AttributeError(f"module 'opgraph' has no attribute {name!r}")
     globals()[name] = value
     return value

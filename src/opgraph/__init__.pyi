@@ -100,6 +100,10 @@ from opgraph.declare.settings.resource import make_values_resource as make_value
 from opgraph.declare.settings.resource import resource as resource
 from opgraph.declare.settings.resource_param import ResourceParam as ResourceParam
 from opgraph.declare.settings.run_config import RunConfig as RunConfig
+from opgraph.declare.settings.scalars import Bool as Bool
+from opgraph.declare.settings.scalars import Float as Float
+from opgraph.declare.settings.scalars import Int as Int
+from opgraph.declare.settings.scalars import String as String
 from opgraph.declare.tables import TableColumn as TableColumn
 from opgraph.declare.tables import TableColumnConstraints as TableColumnConstraints
 from opgraph.declare.tables import TableColumnDep as TableColumnDep
@@ -173,6 +177,8 @@ AssetCheckResult: Placeholder
 AssetCheckSeverity: Placeholder
 AssetCheckSpec: Placeholder
 AssetChecksDefinition: Placeholder
+AutoMaterializePolicy: Placeholder
+AutoMaterializeRule: Placeholder
 AutomationCondition: Placeholder
 AutomationConditionSensorDefinition: Placeholder
 BackfillPolicy: Placeholder
@@ -186,7 +192,10 @@ FreshnessPolicy: Placeholder
 HourlyPartitionsDefinition: Placeholder
 IdentityPartitionMapping: Placeholder
 LastPartitionMapping: Placeholder
+LegacyFreshnessPolicy: Placeholder
 MonthlyPartitionsDefinition: Placeholder
+MultiAssetSensorDefinition: Placeholder
+MultiAssetSensorEvaluationContext: Placeholder
 MultiPartitionKey: Placeholder
 MultiPartitionMapping: Placeholder
 MultiPartitionsDefinition: Placeholder
@@ -196,7 +205,10 @@ PartitionKeyRange: Placeholder
 PartitionMapping: Placeholder
 PartitionedConfig: Placeholder
 PartitionsDefinition: Placeholder
+RunFailureSensorContext: Placeholder
 RunRequest: Placeholder
+RunStatusSensorContext: Placeholder
+RunStatusSensorDefinition: Placeholder
 ScheduleDefinition: Placeholder
 ScheduleEvaluationContext: Placeholder
 SensorDefinition: Placeholder
@@ -221,6 +233,7 @@ build_run_status_sensor_context: Placeholder
 build_schedule_context: Placeholder
 build_schedule_from_partitioned_job: Placeholder
 build_sensor_context: Placeholder
+build_sensor_for_freshness_checks: Placeholder
 daily_partitioned_config: Placeholder
 dynamic_partitioned_config: Placeholder
 evaluate_automation_conditions: Placeholder
@@ -229,6 +242,7 @@ load_asset_checks_from_current_module: Placeholder
 load_asset_checks_from_modules: Placeholder
 load_asset_checks_from_package_module: Placeholder
 load_asset_checks_from_package_name: Placeholder
+make_email_on_run_failure_sensor: Placeholder
 monthly_partitioned_config: Placeholder
 multi_asset_check: Placeholder
 multi_asset_sensor: Placeholder

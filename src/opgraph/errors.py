@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dataclasses import KW_ONLY  # costs 5 ms
 
 _PACKAGE = str(Path(__file__).parent)
+_OURS = (_PACKAGE, "<frozen importlib")  # an import of a name calls us through these
 
 
 def shown(value: object, most: int = 40) -> str:
@@ -44,7 +45,7 @@ class Source(NamedTuple):
     def of_caller() -> "Source | None":
         """The nearest line on the stack that is not opgraph's own."""
         frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - `inspect` costs 20 ms
-        while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        while frame is not None and frame.f_code.co_filename.startswith(_OURS):
             frame = frame.f_back
         return Source(frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
 

@@ -91,13 +91,25 @@ _MEANWHILE: dict[str, tuple[str, ...]] = {
         "AutomationCondition",
         "AutomationConditionSensorDefinition",
         "evaluate_automation_conditions",
+        "AutoMaterializePolicy",
+        "AutoMaterializeRule",
+        "MultiAssetSensorDefinition",
+        "MultiAssetSensorEvaluationContext",
+        "RunFailureSensorContext",
+        "RunStatusSensorContext",
+        "RunStatusSensorDefinition",
+        "make_email_on_run_failure_sensor",
     ),
     "declare the asset as an `AssetSpec`": (
         "observable_source_asset",
         "multi_observable_source_asset",
         "ObserveResult",
     ),
-    "leave it out; `opgraph show ASSET` says when it was last materialized": ("FreshnessPolicy",),
+    "leave it out; `opgraph show ASSET` says when it was last materialized": (
+        "FreshnessPolicy",
+        "LegacyFreshnessPolicy",
+        "build_sensor_for_freshness_checks",
+    ),
 }
 
 NOT_YET: dict[str, str] = {name: remedy for remedy, names in _MEANWHILE.items() for name in names}

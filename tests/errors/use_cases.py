@@ -407,6 +407,11 @@ def not_yet():
     def it(): ...
 
 
+@case("not_planned.NotPlanned")
+def not_planned():
+    from opgraph import asset, Field  # noqa: F401, I001
+
+
 @case("declare.assets.mapped.ArgumentNotADep")
 def argument_not_a_dep():
     @asset

@@ -1,0 +1,100 @@
+"""Names of Dagster's that opgraph does without: importing one says what to write instead."""
+
+from opgraph.errors import Mistake
+
+_INSTEAD: dict[str, tuple[str, ...]] = {
+    "write plain Python types, as `config_schema={'path': str}`, or a `Config` class, whose fields have defaults": (
+        "Array",
+        "BoolSource",
+        "ConfigSchema",
+        "EnumValue",
+        "Field",
+        "IntSource",
+        "Map",
+        "Noneable",
+        "Permissive",
+        "Selector",
+        "Shape",
+        "StringSource",
+        "config_from_files",
+        "config_from_pkg_resources",
+        "config_from_yaml_strings",
+        "configured",
+    ),
+    "annotate with the Python class itself, and check values in the op": (
+        "DagsterType",
+        "DagsterTypeLoader",
+        "PythonObjectDagsterType",
+        "TypeCheck",
+        "check_dagster_type",
+        "dagster_type_loader",
+        "make_python_type_usable_as_dagster_type",
+        "usable_as_dagster_type",
+    ),
+    "gather everything in `Definitions`": ("RepositoryData", "RepositoryDefinition", "repository"),
+    "use `context.log` and Python's `logging`, whose handlers get what steps log": (
+        "DagsterLogManager",
+        "InitLoggerContext",
+        "JsonLogFormatter",
+        "LoggerDefinition",
+        "build_init_logger_context",
+        "colored_console_logger",
+        "json_console_logger",
+    ),
+    "write it as a function that returns `Definitions`, with `@definitions` and `load_from_defs_folder`": (
+        "Component",
+        "ComponentLoadContext",
+        "ComponentTree",
+        "ComponentTypeSpec",
+        "DefsFolderComponent",
+        "Model",
+        "Resolvable",
+        "Resolver",
+        "ResolvedAssetSpec",
+        "build_component_defs",
+        "build_defs_for_component",
+        "component_defs",
+        "load_defs",
+    ),
+    "start the process in the op, with `subprocess`; what it prints is kept with the step": (
+        "PipesClient",
+        "PipesClientCompletedInvocation",
+        "PipesContextInjector",
+        "PipesEnvContextInjector",
+        "PipesExecutionResult",
+        "PipesFileContextInjector",
+        "PipesFileMessageReader",
+        "PipesMessageReader",
+        "PipesSession",
+        "PipesSubprocessClient",
+        "PipesTempFileContextInjector",
+        "PipesTempFileMessageReader",
+        "open_pipes_session",
+    ),
+    "leave it out: every definition knows its file and line, and `opgraph show ASSET` and the web UI tell them": (
+        "AnchorBasedFilePathMapping",
+        "link_code_references_to_git",
+        "with_source_code_references",
+    ),
+}
+INSTEAD: dict[str, str] = {name: remedy for remedy, names in _INSTEAD.items() for name in names}
+
+
+class NotPlanned(Mistake, ImportError):
+    """A name of Dagster's was imported that opgraph does without."""
+
+    name: str
+    remedy: str
+    says = "opgraph does without `{name}`"
+    mend = "{remedy}"
+    at_caller = True
+
+
+def refuse(name: str) -> None:
+    """Say what to write instead of a name, if it is one of these.
+
+    Raises:
+        NotPlanned: it is.
+    """
+    if name in INSTEAD:
+        raise NotPlanned(name, INSTEAD[name])

@@ -210,6 +210,13 @@ def test_definitions():
     assert len(Definitions.merge(defs, defs).assets) == 2
 
 
+def test_the_keys_of_a_project_are_those_that_it_names():
+    """An asset that is only named as a dependency has a key among the project's, and no spec."""
+    defs = Definitions(assets=[asset(name="table", deps=["raw"])(lambda: 1)])
+    assert [key.text for key in defs.resolve_all_asset_keys()] == ["table", "raw"]
+    assert [spec.key.text for spec in defs.resolve_all_asset_specs()] == ["table"]
+
+
 def test_read_only():
     """What was declared cannot be changed."""
     with pytest.raises(AttributeError, match="read only"):

@@ -97,7 +97,7 @@ class Definitions(Frozen):
         )
 
     def __repr__(self) -> str:
-        assets = len(self.resolve_all_asset_keys())
+        assets = len(self.resolve_all_asset_specs())
         return f"Definitions(assets={assets}, jobs={len(self.jobs)}, resources={list(self.resources)})"
 
     def _repr_html_(self) -> str:
@@ -226,8 +226,10 @@ class Definitions(Frozen):
         return [spec for each in self.assets for spec in ([each] if isinstance(each, AssetSpec) else each.specs)]
 
     def resolve_all_asset_keys(self) -> Sequence[AssetKey]:
-        """The keys of every asset, external ones too."""
-        return [spec.key for spec in self.resolve_all_asset_specs()]
+        """The keys of every asset, external ones too, and of those that are only named as dependencies."""
+        specs = self.resolve_all_asset_specs()
+        named = [dep.asset_key for spec in specs for dep in spec.deps]
+        return list(dict.fromkeys([*(spec.key for spec in specs), *named]))
 
     def load_asset_value(
         self,

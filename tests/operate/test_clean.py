@@ -9,7 +9,7 @@ import pytest
 
 from opgraph import Definitions, DynamicOut, DynamicOutput, graph_asset, op
 from opgraph.operate.api import load_asset_value
-from opgraph.operate.clean import CleaningRefusedError, clean, disk_of_asset, disk_of_run
+from opgraph.operate.clean import CleaningRefusedError, between_ops, clean, disk_of_asset, disk_of_run, size_between
 from opgraph.operate.execute import materialize, resume
 from opgraph.operate.planning import plan, plan_resume
 from opgraph.plan.model import Do
@@ -384,3 +384,39 @@ def test_in_memory():
         go(instance)
         assert kinds(clean(instance, now=later(2))) == {"intermediates": 2}
         assert load_asset_value(defs(), "made", instance=instance) == "vwww"
+
+
+def test_what_is_kept_between_mapped_ops(instance):
+    """The bytes between the ops of a definition are the same whether its mapped ops are told apart or not, also where
+    another definition of the same run fans out too."""
+
+    @op(out=DynamicOut())
+    def each():
+        yield DynamicOutput("a", mapping_key="a")
+        yield DynamicOutput("bb", mapping_key="b")
+
+    @op
+    def double(text):
+        return text * 2
+
+    @op
+    def longer(text):
+        return text * 100
+
+    @graph_asset
+    def first():
+        return together(each().map(double).map(longer).collect())
+
+    @graph_asset
+    def second():
+        return together(each().map(longer).collect())
+
+    materialize(Definitions(assets=[first, second]), instance=instance)
+    sizes = {unit: size_between(instance, unit) for unit in ("first", "second")}
+    assert sizes == {unit: sum(value.size for value in between_ops(instance, unit)) for unit in sizes}
+    assert sizes["first"] > sizes["second"] > 300
+    assert Counter(value.node for value in between_ops(instance, "first")) == {
+        "first.each": 2,
+        "first.double": 2,
+        "first.longer": 2,
+    }

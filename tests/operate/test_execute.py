@@ -8,6 +8,8 @@ from opgraph import (
     AssetKey,
     AssetSpec,
     Definitions,
+    DynamicOut,
+    DynamicOutput,
     Out,
     Output,
     ReexecutionOptions,
@@ -19,7 +21,7 @@ from opgraph import (
 )
 from opgraph.errors import InvalidDefinitionError, InvalidSubsetError, ValueNotFoundError
 from opgraph.events import Read, RunEnded, RunStarted, RunStatus, StepSucceeded
-from opgraph.operate import api
+from opgraph.operate import api, inspect
 from opgraph.operate.api import materialize as materialize_assets
 from opgraph.operate.execute import materialize, new_run_id, resume
 from opgraph.operate.planning import plan
@@ -289,3 +291,41 @@ def test_the_value_of_an_external_asset_without_a_manager(instance):
 def test_re_execution_options_ignore_the_instance(instance):
     """Where the run is looked for is said where it is executed: the second argument changes nothing."""
     assert ReexecutionOptions.from_failure("r1", instance) == ReexecutionOptions.from_failure("r1")
+
+
+def test_what_mapped_ops_read_is_known(instance):
+    """An asset that only the mapped ops of a graph read is among what it was made from; what another graph of the same
+    run reads is not."""
+
+    @asset
+    def other():
+        return 2
+
+    @op(out=DynamicOut())
+    def each():
+        yield DynamicOutput(1, mapping_key="a")
+        yield DynamicOutput(2, mapping_key="b")
+
+    @op
+    def add(x, rows):
+        return x + len(rows)
+
+    @op
+    def times(x, rows):
+        return x * rows
+
+    @graph_asset
+    def added(raw):
+        return total(each().map(lambda x: add(x, raw)).collect())
+
+    @graph_asset
+    def multiplied(other):
+        return total(each().map(lambda x: times(x, other)).collect())
+
+    defs = Definitions(assets=[raw, other, added, multiplied])
+    materialize(defs, ["raw", "other"], instance=instance)
+    for selection in (None, ["added", "multiplied"]):
+        run = materialize(defs, selection, instance=instance)
+        for name, read in (("added", "raw"), ("multiplied", "other")):
+            latest = inspect.asset_view(instance, name).latest
+            assert (latest.run_id, {each.asset for each in latest.reads}) == (run.run_id, {read})

@@ -171,6 +171,19 @@ def test_a_new_epoch_puts_what_was_under_way_back():
     assert not fold.running
 
 
+def test_the_time_in_which_nobody_drove_a_run_does_not_count(shelf):
+    """How long a run took that was taken up is without what passed between the death and the next process."""
+    record_run(shelf, "aaaa1111", (RunStarted(1.0, 1), StepStarted(0, 1, 2.0)))
+    assert inspect.summary(shelf.record, shelf.record.run("aaaa1111")).took is None
+    writer = shelf.record.claim("aaaa1111", pid=2, host="here", now=102.0)
+    writer.append((RunStarted(102.0, 2), StepStarted(0, 1, 102.0), ended(0, 104.0)))
+    assert inspect.folded(shelf.record, "aaaa1111", PLAN).took(104.5) == 3.5
+    writer.append((RunEnded(105.0, RunStatus.SUCCESS),))
+    writer.release()
+    assert inspect.folded(shelf.record, "aaaa1111", PLAN).took(999.0) == 4.0
+    assert inspect.summary(shelf.record, shelf.record.run("aaaa1111")).took == 4.0
+
+
 def test_a_lost_value_makes_its_producer_pending():
     """A value that is gone is not shown as there."""
     fold = Fold(PLAN)

@@ -773,7 +773,7 @@ def test_plan_says_for_each_op_why(project, opgraph):
     assert one("rate", "--no-reuse") == ("●", "nothing is to be reused")
     told = opgraph("plan", "-s", "sales", "--reuse-only", code=2).stderr
     assert [line.strip() for line in told.splitlines()[1:3]] == [
-        "sales.clock: it is not memoized",
+        "sales.clock: it is never reused: memoization is off for it",
         "sales.total: it comes after a step that runs",
     ]
     edit(project, "[1, 2, 3]", "[1, 2, 4]")
@@ -817,6 +817,21 @@ def total(numbers):
 def fanned():
     return total(numbers().map(check).collect())
 """
+
+
+def test_what_took_a_fan_out_without_what_failed_counts_as_to_run(project, opgraph):
+    """After a failure beside `collect(allow_failed=True)` what came after it runs again, and the hint counts it."""
+    text = FANNED.replace("def total(numbers)", "def twice(x):\n    return x * 2\n\n\n@op\ndef total(numbers)")
+    text = text.replace(
+        "total(numbers().map(check).collect())",
+        """twice(
+        twice(total(numbers().map(check).collect(allow_failed=True))))""",
+    )
+    (project / "definitions.py").write_text(text)
+    told = opgraph("materialize", code=1, FAIL="1").stdout
+    assert "(4 ops to run, 4 to reuse)" in told
+    assert "(4 ops to run, 4 to reuse)" in opgraph("show", run_id(opgraph)).stdout
+    assert "4 ran" in opgraph("resume").stdout.splitlines()[-1]
 
 
 def test_the_line_of_a_mapped_op_counts_its_steps(project, opgraph):

@@ -59,9 +59,9 @@ class Fold:
 
     __slots__ = (
         "_made", "_members",
-        "attempts", "because", "before", "canceling", "compute", "counts", "ended", "epoch", "errors", "hooks", "kept",
-        "load", "made", "outputs", "over", "phase", "pid", "plan", "reads", "run_ended", "run_error", "run_started",
-        "running", "sizes", "started", "status", "store", "waits", "waits_for", "withdrawn",
+        "attempts", "because", "before", "canceling", "compute", "counts", "dead", "ended", "epoch", "errors", "hooks",
+        "kept", "load", "made", "outputs", "over", "phase", "pid", "plan", "reads", "run_ended", "run_error",
+        "run_started", "running", "sizes", "started", "status", "store", "waits", "waits_for", "withdrawn",
     )  # fmt: skip
 
     def __init__(self, plan: Plan) -> None:
@@ -91,6 +91,7 @@ class Fold:
         self.over = False  # nothing is under way
         self.run_error: ErrorInfo | None = None
         self.run_started = self.run_ended = 0.0
+        self.dead = 0.0  # seconds: from the last that was heard of a process that died to the one that took over
         self.epoch = self.pid = 0
         self.canceling = False
         self.before: set[int] = set()  # what had succeeded when the run was taken up
@@ -309,6 +310,7 @@ class Fold:
         if isinstance(fact, RunStarted):
             self.run_started = self.run_started or fact.time
             if self.epoch:
+                self.dead += max(fact.time - self.last, 0.0)
                 done = (i for i, phase in enumerate(self.phase) if phase == Phase.SUCCEEDED)
                 self.before = {i for i in done if i not in self._members}
             self.epoch, self.status, self.run_ended, self.canceling = fact.epoch, None, 0.0, False
@@ -326,6 +328,10 @@ class Fold:
             self.status, self.run_ended, self.run_error = fact.status, fact.time, fact.error
             self.stop()
         return -1
+
+    def took(self, now: float) -> float:
+        """Seconds that the run has taken, or had taken when it ended, without those in which no process drove it."""
+        return max((self.run_ended or now) - self.run_started - self.dead, 0.0) if self.run_started else 0.0
 
     @property
     def last(self) -> float:

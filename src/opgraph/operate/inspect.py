@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from opgraph.errors import Error, Mistake, RunNotFoundError
-from opgraph.events import Place, Read, RunStarted, RunStatus, Stored
+from opgraph.events import Place, Read, RunStarted, RunStatus, StepSucceeded, Stored
 from opgraph.operate.fold import Branch, Fold, Phase, branches
 from opgraph.operate.target import EVERYTHING
 from opgraph.operate.views import (
@@ -23,7 +23,7 @@ from opgraph.operate.views import (
     RunView,
     StepView,
 )
-from opgraph.plan.model import Plan, Policy, Step, decode_plan, outputs_in
+from opgraph.plan.model import FromAsset, FromMany, InputSource, Plan, Policy, Step, decode_plan, outputs_in
 from opgraph.record.rows import Materialized, RunRow
 from opgraph.record.store import Record, each_fact
 from opgraph.run.report.made import Made, fans_out
@@ -119,11 +119,23 @@ def summary(record: Record, row: RunRow) -> RunSummary:
         created=row.created,
         started=row.started,
         ended=row.ended,
+        took=_took(record, row),
         parent=row.parent,
         root=row.root,
         epoch=row.epoch,
         tags=dict(row.tags),
     )
+
+
+def _took(record: Record, row: RunRow) -> float | None:
+    if row.started is None or row.ended is None:
+        return None
+    took, last = row.ended - row.started, row.ended
+    for _, fact in each_fact(record, row.run_id) if row.epoch > 1 else ():
+        if isinstance(fact, RunStarted):
+            took -= max(fact.time - last, 0.0)
+        last = fact.time
+    return took
 
 
 def runs(
@@ -459,20 +471,38 @@ def asset_view(shelf: Shelf, asset: str, *, limit: int = 10) -> AssetView:
 
 def _inputs_read(record: Record, made: Materialized, plan: Plan) -> tuple[Read, ...]:
     """The version of each asset that went into a materialization, over all ops of its unit that lead to it."""
-    fold = folded(record, made.run_id, plan)
-    found: dict[str, Read] = {}
     if not plan.steps:
         return ()  # it was reported outside any run
+    reads: dict[int, tuple[Read, ...]] = {}  # by step; those of steps that were made for a fan-out are under -1
+    for _, fact in each_fact(record, made.run_id):
+        if isinstance(fact, StepSucceeded) and fact.reads:
+            step = fact.step if fact.step < len(plan.steps) else -1
+            reads[step] = fact.reads if step >= 0 else (*reads.get(step, ()), *fact.reads)
+    found: dict[str, Read] = {}
     seen, todo = {made.step}, [made.step]
     while todo:
-        step = todo.pop()
-        for read in fold.reads.get(step, ()):
+        step = plan.steps[number := todo.pop()]
+        own = reads.get(number, ())
+        if step.over:
+            taken = {asset for each in step.inputs for asset in _assets_in(plan, each.source)}
+            own = [read for read in reads.get(-1, ()) if read.asset in taken]
+        for read in own:
             found.setdefault(read.asset, read)
-        for source in upstream_steps(plan.steps[step]):
-            if source not in seen and plan.steps[source].unit == plan.steps[step].unit:
+        for source in upstream_steps(step):
+            if source not in seen and plan.steps[source].unit == plan.steps[made.step].unit:
                 seen.add(source)
                 todo.append(source)
     return tuple(found[asset] for asset in sorted(found))
+
+
+def _assets_in(plan: Plan, source: InputSource) -> list[str]:
+    """The assets that a source takes, whether they are made in the same run or not."""
+    if isinstance(source, FromAsset):
+        return [source.asset]
+    if isinstance(source, FromMany):
+        return [asset for item in source.items for asset in _assets_in(plan, item)]
+    made = [(plan.steps[each.step], each.output) for each in outputs_in(source)]
+    return [o.asset for step, name in made for o in step.outputs if o.name == name and o.asset is not None]
 
 
 def upstream_steps(step: Step) -> list[int]:

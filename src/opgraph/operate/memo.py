@@ -18,7 +18,7 @@ from opgraph.declare.settings.recipe import is_recipe
 from opgraph.declare.settings.secrets import MASK, is_secret
 from opgraph.errors import InvalidConfigError
 from opgraph.events import RunStatus
-from opgraph.operate.rehearse import would_run
+from opgraph.operate.rehearse import NOT_MEMOIZED, would_run
 from opgraph.operate.stored import trouble_with
 from opgraph.plan.code import function_hash
 from opgraph.plan.memo import memoized, name_of, run_anew
@@ -105,7 +105,8 @@ def with_memo(
     opted = [how.default if each is None else each for each in said]
     if not any(opted):
         if how.reuse is Reuse.ONLY:
-            raise WouldRun([(step.key, "it is not memoized") for step in plan.steps])
+            why = [NOT_MEMOIZED if each is None else _OUT.reason for each in said]
+            raise WouldRun([(step.key, each) for step, each in zip(plan.steps, why, strict=True)])
         return plan
     memos = _Memos(plan, instance, settings, resources, units, given)
     steps = list(plan.steps)

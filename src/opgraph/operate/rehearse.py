@@ -8,6 +8,7 @@ from opgraph.run.store.lookup import LookUps
 from opgraph.run.store.sources import Sources
 
 _ENDED = (Phase.REUSED, Phase.SKIPPED)
+NOT_MEMOIZED = "it is not memoized"
 
 
 def would_run(plan: Plan, look_ups: LookUps) -> list[tuple[str, str]]:
@@ -60,6 +61,6 @@ def would_run(plan: Plan, look_ups: LookUps) -> list[tuple[str, str]]:
 
 def _why(step: Step) -> str:
     """Why a step would run of which nothing was looked up."""
-    if step.memo is None:
-        return "it is not memoized"
+    if step.memo is None and step.decision.why != "opted out":
+        return NOT_MEMOIZED
     return WHY["downstream"] if step.decision.why == "depends" else step.decision.reason

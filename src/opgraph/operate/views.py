@@ -17,6 +17,7 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     created: float
     started: float | None
     ended: float | None
+    took: float | None  # seconds, once it has ended: without those from the death of a process to its successor
     parent: str | None
     root: str | None
     epoch: int

@@ -117,7 +117,7 @@ class LiveTree:
     def _footer(self, fold: Fold, now: float) -> Line:
         done, total = fold.finished, fold.total
         style = BAD if fold.errors else BUSY
-        passed = ink.seconds(max(now - fold.run_started, 0)) if fold.run_started else ""
+        passed = ink.seconds(fold.took(now)) if fold.run_started else ""
         word = "stopping" if fold.canceling else tally(fold, since=True)
         return [
             *ink.bar(done, total, _BAR, style),

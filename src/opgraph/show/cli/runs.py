@@ -49,7 +49,7 @@ def times(number: int) -> str:
 
 
 def _row(run: RunSummary) -> list[Line]:
-    took = ink.seconds(run.ended - run.started) if run.ended and run.started else ""
+    took = ink.seconds(run.took) if run.took is not None else ""
     notes = [f"resumes {run.parent[:8]}"] if run.parent else []
     notes += [f"taken up {times(run.epoch - 1)}"] if run.epoch > 1 else []
     notes += [f"{key}={value}" for key, value in run.tags.items()]

@@ -11,7 +11,7 @@ from opgraph.declare.project.definitions import Definitions
 from opgraph.errors import Error
 from opgraph.keys import AssetKey, near_misses
 from opgraph.operate import inspect, lineage
-from opgraph.operate.clean import Disk, between_ops, disk_of_asset, disk_of_run
+from opgraph.operate.clean import Disk, disk_of_asset, disk_of_run, size_between
 from opgraph.operate.inspect import NoSuchRunError
 from opgraph.operate.lineage import AssetSummary, OpView
 from opgraph.operate.views import AssetView, LogView, MaterializationView, OutputView, RunView
@@ -122,7 +122,7 @@ def _show_run(chosen: Chosen, instance: Instance, run_id: str, *, logs: bool, ev
 
 def _run_head(view: RunView, disk: Disk) -> list[Line]:
     run = view.run
-    took = ink.seconds((run.ended or time.time()) - run.started) if run.started else ""
+    took = ink.seconds(run.took) if run.took is not None else ""
     mark = MARKS.get(run.status, ("·", FAINT))
     rows: list[list[Line]] = [
         [[("status", FAINT)], [mark, (f" {run.status.lower()}", mark[1])]],
@@ -188,7 +188,7 @@ def _show_asset(chosen: Chosen, instance: Instance, asset: str, limit: int, *, a
         if broken:
             chosen.definitions()  # says what is wrong with them
         raise NothingToShowError(asset, known)
-    between = sum(each.size for each in between_ops(instance, declared.made_by)) if declared and ops else 0
+    between = size_between(instance, declared.made_by) if declared and ops else 0
     if as_json:
         declaration: Any = {**inspect.to_json(declared), "graph": inspect.to_json(ops)} if declared else None
         disk = {**inspect.to_json(disk_of_asset(instance, asset)), "between": between}

@@ -13,6 +13,7 @@ from opgraph.operate.clean import disk_of_run
 from opgraph.operate.execute import RunOutcome
 from opgraph.operate.fold import Fold, Phase
 from opgraph.plan.model import Plan
+from opgraph.plan.reuse import upstream
 from opgraph.run.instance import Instance
 from opgraph.run.store.missing import NeverMaterialized
 from opgraph.show.cli import ink
@@ -108,7 +109,7 @@ def _ending(chosen: Chosen, instance: Instance, outcome: RunOutcome, fold: Fold)
         lines += [[], *failed(outcome.error)]
     lines += unasked(fold, inspect.discarded(instance.record, outcome.run_id, fold.plan))
     lines += failed_hooks(fold)
-    took = ink.seconds(max(fold.run_ended - fold.run_started, 0)) if fold.run_ended else ""
+    took = ink.seconds(fold.took(0.0)) if fold.run_ended else ""
     if outcome.status is RunStatus.SUCCESS:
         return [
             *lines,
@@ -167,7 +168,27 @@ def renewed(instance: Instance, fold: Fold) -> list[Line]:
 def remaining(fold: Fold) -> dict[str, Any]:
     """How many ops a resume would reuse, and how many it would run; what to select instead, where it would not help."""
     kept = fold.counts[Phase.SUCCEEDED] + fold.counts[Phase.REUSED]
-    return {"kept": kept, "left": fold.total - kept - fold.counts[Phase.SKIPPED], "above": _above(fold)}
+    left = fold.total - kept - fold.counts[Phase.SKIPPED]
+    again = _again(fold)
+    return {"kept": kept - again, "left": left + again, "above": _above(fold)}
+
+
+def _again(fold: Fold) -> int:
+    """How many ops succeeded, and run again once what they did without is there: what comes after a
+    `collect(allow_failed=True)`."""
+    fine = {Phase.SUCCEEDED, Phase.REUSED}
+    count = 0
+    runs: set[int] = set()  # all of it
+    changes: set[int] = set()  # at least in part
+    for i, step in enumerate(fold.plan.steps):
+        members = fold.members(i)
+        mapped_over = {each.step for each in step.over}
+        if any(each.step in (runs - mapped_over if step.over else changes) for each in upstream(step)):
+            runs.add(i)
+            count += sum((members or {Phase(fold.phase[i]): 1}).get(phase, 0) for phase in fine)
+        if i in runs or any(phase not in fine for phase in members or ()):
+            changes.add(i)
+    return count
 
 
 def _above(fold: Fold) -> str:

@@ -104,6 +104,15 @@ def test_a_drawing_opens_in_place(client):
     assert len(drawn(client, query="+revenue")[0]) < len(shut)
 
 
+def test_a_job_of_ops_is_drawn_by_its_name(client):
+    """A job's ops, with the keys of their steps; of a job of assets, those; a name that no job has is refused."""
+    boxes, _, _ = drawn(client, job="greeting")
+    assert [(box["id"], box["kind"]) for box in boxes] == [("op:hello", "op")]
+    assert {box["label"] for box in drawn(client, job="everything")[0]} == {"raw", "orders", "revenue"}
+    reply = client.get("/api/drawing", params={"job": "greetin"})
+    assert (reply.status_code, "greeting" in reply.json()["text"]) == (400, True)
+
+
 def test_a_drawing_is_sent_compressed_to_who_takes_it_so(client):
     """The same drawing, packed or not."""
     packed = client.get("/api/drawing")

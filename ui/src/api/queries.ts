@@ -76,10 +76,10 @@ export const useAssets = (query: string) =>
     placeholderData: keepPreviousData,
   });
 
-export const useDrawing = (query: string, open: string[], fold: string[] = []) =>
+export const useDrawing = (query: string, open: string[], fold: string[] = [], job = "") =>
   useQuery({
-    queryKey: ["drawing", query, open, fold],
-    queryFn: async ({ signal }) => unpacked(await get<Sent>("/drawing", { query, open, fold }, signal)),
+    queryKey: ["drawing", query, open, fold, job],
+    queryFn: async ({ signal }) => unpacked(await get<Sent>("/drawing", { query, open, fold, job }, signal)),
     placeholderData: keepPreviousData,
     structuralSharing: false, // comparing thousands of boxes takes longer than drawing them
   });

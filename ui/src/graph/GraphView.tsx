@@ -1,6 +1,6 @@
 import { type KeyboardEvent, type PointerEvent, type ReactNode, memo, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import type { Drawing, PlacedNode } from "../api/types";
-import { type Camera, type Direction, fitting, neighbour, opening, pan, seen, showing, within as kept, zoom } from "../logic/camera";
+import { type Camera, type Direction, fitting, holds, neighbour, opening, pan, seen, settled, showing, within as kept, zoom } from "../logic/camera";
 import { Icon } from "../parts/icons";
 import { useSize } from "../parts/parts";
 import { useThemeStamp } from "../parts/theme";
@@ -67,7 +67,7 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
     requestAnimationFrame(() => host.current?.querySelector<HTMLElement>(`[data-node="${CSS.escape(id)}"]`)?.focus({ preventScroll: true }));
   }, []);
 
-  // The first picture is the whole; afterwards what was opened or closed stays where it was on the screen.
+  // The first picture is the whole; afterwards what was opened or closed stays where it was on the screen, if it can.
   const shown = useRef<Drawing | null>(null);
   useLayoutEffect(() => {
     if (!view.width || shown.current === drawing) return;
@@ -76,7 +76,7 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
     const now = before ? scene.byId.get(before.id) : undefined;
     if (shown.current && camera && before && now) {
       const kept = { ...camera, x: camera.x + now.x - before.x, y: camera.y + now.y - before.y };
-      setCamera(showing(kept, { ...now, width: Math.min(now.width, view.width / kept.scale - 80), height: Math.min(now.height, view.height / kept.scale - 80) }, view));
+      setCamera(settled(kept, whole, view, now));
     } else {
       const first = (firstId && scene.byId.get(firstId)) || null;
       const inside = first?.open ? scene.leaves.filter((leaf) => within(scene, leaf, first.id)) : first ? [first] : scene.leaves;
@@ -93,10 +93,16 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
     }
   }, [drawing, whole, scene, view, camera, firstId, onPick, focusNode]);
 
-  // What is picked stays in view when the panel beside it opens.
+  // What is picked stays in view when the panel beside it opens, and the whole if it was.
+  const before = useRef(view.width);
   useEffect(() => {
     const node = picked ? scene.byId.get(picked) : undefined;
-    if (node) setCamera((old) => old && showing(old, node, view));
+    const was = { ...view, width: before.current };
+    before.current = view.width;
+    setCamera((old) => {
+      if (old && was.width && holds(old, whole, was)) return view.width > was.width ? opening(whole, view) : settled(old, whole, view, node ?? whole);
+      return old && node ? showing(old, node, view) : old;
+    });
     // only when the view's width changes: otherwise one may look elsewhere
   }, [view.width]);
 

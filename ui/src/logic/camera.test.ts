@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { FARTHEST, fitting, neighbour, opening, overlap, pan, seen, showing, within, zoom } from "./camera";
+import { FARTHEST, fitting, holds, neighbour, opening, overlap, pan, seen, settled, showing, within, zoom } from "./camera";
 
 const view = { width: 1000, height: 600 };
 
@@ -65,4 +65,16 @@ test("an arrow key goes to the nearest box on that side, straight ahead before s
   expect(neighbour(home, all, "down")).toBe(aside);
   expect(neighbour(home, all, "left")).toBe(behind);
   expect(neighbour(behind, all, "left")).toBeNull();
+});
+
+test("a drawing that has grown is seen whole while it can be read, else what was opened stays in view at its size", () => {
+  const box = { x: 900, y: 0, width: 300, height: 100 };
+  const [readable, vast] = [1400, 9000].map((width) => ({ x: 0, y: 0, width, height: 300 })) as [typeof box, typeof box];
+  const before = { x: 0, y: 0, scale: 1 };
+  expect(holds(before, readable, view)).toBe(false);
+  expect(holds(settled(before, readable, view, box), readable, view)).toBe(true);
+  expect(settled(before, { x: 0, y: 0, width: 900, height: 300 }, view, box)).toEqual(before);
+  const held = settled(before, vast, view, box);
+  expect(held.scale).toBe(1);
+  expect(held.x + view.width).toBeGreaterThanOrEqual(box.x + box.width);
 });

@@ -52,6 +52,20 @@ export function opening(content: Box, view: { width: number; height: number }, f
   return { x, y, scale };
 }
 
+/** Whether all of a drawing is in view. */
+export function holds({ x, y, scale }: Camera, content: Box, view: { width: number; height: number }): boolean {
+  return x <= content.x && y <= content.y && x + view.width / scale >= content.x + content.width && y + view.height / scale >= content.y + content.height;
+}
+
+/** The camera after the drawing or the view has changed: all is in view where it can be read so, else the box that one
+ * looks at, as large as it was. */
+export function settled(camera: Camera, content: Box, view: { width: number; height: number }, box: Box): Camera {
+  const all = fitting(content, view);
+  if (all.scale >= READABLE) return holds(camera, content, view) ? camera : all;
+  const width = Math.min(box.width, view.width / camera.scale - 80);
+  return showing(camera, { ...box, width, height: Math.min(box.height, view.height / camera.scale - 80) }, view);
+}
+
 /** The camera zoomed by `factor` around a point of the view, in pixels. */
 export function zoom(camera: Camera, factor: number, px: number, py: number): Camera {
   const scale = Math.min(CLOSEST, Math.max(FARTHEST, camera.scale * factor));

@@ -193,7 +193,7 @@ export function LaunchPage() {
             <button type="button" className="button main-action" disabled={!ready || launching || counts?.total === 0} onClick={() => void launch()}>
               <Icon name={parent ? "resume" : "play"} />
               {launching ? "Starting …" : parent ? "Resume" : "Run"}
-              {counts && <small>{told.length > 0 || wrong.size > 0 ? "needs settings" : counts.text}</small>}
+              {counts && <small>{wrong.size > 0 || told.some((each) => each.kind === "MissingKey") ? "needs settings" : told.length > 0 ? "cannot run" : counts.text}</small>}
             </button>
             {plan.data?.same_run && <p className="hint">It goes on under its own id: its process died, and the code is unchanged.</p>}
             <label>

@@ -6,7 +6,7 @@ import { duration } from "../logic/format";
 import { type Tone, look } from "../logic/status";
 import { type RunTree, counted } from "../logic/tree";
 import { Icon } from "../parts/icons";
-import { Empty, Loading, Problem } from "../parts/parts";
+import { Loading, Problem } from "../parts/parts";
 
 /** The graph of what a run makes, opened into its ops, each as it stands in this run. */
 export function RunGraph({ run, tree, selected, onPick }: { run: RunDetail; tree: RunTree; selected: string | null; onPick: (n: number | null) => void }) {
@@ -14,16 +14,18 @@ export function RunGraph({ run, tree, selected, onPick }: { run: RunDetail; tree
     const text = run.assets.map((key) => `key:"${key}"`).join(" or ");
     return text.length < 8000 ? text : "";
   }, [run.assets]);
+  const job = run.assets.length === 0 ? run.job : ""; // a job of ops is drawn by its name
   const assets = useAssets(query);
   const [closed, setClosed] = useState<ReadonlySet<string>>(new Set());
-  const graphs = useMemo(() => [...tree.rows.values()].filter((row) => row.kind === "graph").map((row) => `graph:${row.path}`), [tree.rows.size]); // rows only come
+  const drawn = useCallback((row: TreeRow) => `graph:${job ? row.path.slice(job.length + 1) : row.path}`, [job]);
+  const graphs = useMemo(() => [...tree.rows.values()].filter((row) => row.kind === "graph").map(drawn), [drawn, tree.rows.size]); // rows only come
   const open = useMemo(
     () => [...(assets.data?.assets ?? []).filter((a) => a.graph_backed).map((a) => a.id), ...graphs].filter((each) => !closed.has(each)),
     [assets.data, graphs, closed],
   );
-  const drawing = useDrawing(query, open);
+  const drawing = useDrawing(query, open, [], job);
   const byStep = useMemo(() => new Map([...tree.rows.values()].filter((row) => row.kind !== "key" && row.key).map((row) => [row.key, row])), [tree]);
-  const byGraph = useMemo(() => new Map([...tree.rows.values()].filter((row) => row.kind === "graph").map((row) => [`graph:${row.path}`, row])), [tree]);
+  const byGraph = useMemo(() => new Map([...tree.rows.values()].filter((row) => row.kind === "graph").map((row) => [drawn(row), row])), [tree, drawn]);
   const byAsset = useMemo(() => {
     const out = new Map<string, TreeRow>();
     for (const row of tree.rows.values()) for (const key of row.assets) if (!out.has(key) || row.kind === "asset") out.set(key, row);
@@ -81,7 +83,6 @@ export function RunGraph({ run, tree, selected, onPick }: { run: RunDetail; tree
     const row = rowOf(id ? nodes.get(id) : undefined);
     if (row && row.n !== null) onPick(row.n);
   };
-  if (run.assets.length === 0) return <div className="grow"><Empty title="A job of ops has no asset graph">Its timetable shows how its ops follow each other.</Empty></div>;
   if (drawing.error) return <div className="grow" style={{ padding: 16 }}><Problem error={drawing.error} /></div>;
   if (!drawing.data) return <Loading what="the graph" />;
   return (

@@ -93,7 +93,7 @@ export function RunPage({ id }: { id: string }) {
     <div className="runpage">
       <RunHead run={run} tree={live.tree} now={now} chosen={chosen} />
       <div className="runtools">
-        {run.assets.length > 0 && <span role="group" aria-label="View" className="row" style={{ gap: 4 }}>
+        {(run.assets.length > 0 || run.job) && <span role="group" aria-label="View" className="row" style={{ gap: 4 }}>
           <button type="button" className="button small" aria-pressed={view === "table"} onClick={() => setView("table")}>Timetable</button>
           <button type="button" className="button small" aria-pressed={view === "graph"} onClick={() => setView("graph")}><Icon name="graph" />Graph</button>
         </span>}

@@ -32,7 +32,8 @@ export function Timetable({ rows, open, run, now, selected, marked, onToggle, on
     const from = run.started ?? run.created;
     let to = over ? (run.ended ?? from) : now;
     for (const row of rows) if (row.ended !== null && row.ended > to) to = row.ended;
-    return { from, to: Math.max(to, from + 0.001) };
+    const whole = Math.max(to - from, 0.001);
+    return { from, to: from + whole * 1.02 }; // room for the bars that end last
   }, [run.started, run.created, run.ended, over, now, rows]);
   const [window_, setWindow] = useState<Window | null>(null);
   const view = window_ ?? all;

@@ -7,17 +7,15 @@ import click
 
 from opgraph.declare.assets.selection import AssetSelection, External
 from opgraph.errors import Error
-from opgraph.keys import near_misses
 from opgraph.operate import inspect
-from opgraph.operate.target import UnknownJob
 from opgraph.resolve.assets import AssetGraph
 from opgraph.resolve.mistakes import NothingSelected
-from opgraph.resolve.project import Project, resolve
+from opgraph.resolve.project import resolve
 from opgraph.resolve.select import select
 from opgraph.show.cli import ink
 from opgraph.show.cli.ink import FAINT, GOOD, STRONG
 from opgraph.show.cli.options import Chosen, project_options
-from opgraph.show.draw.assets import asset_scene, graph_scene
+from opgraph.show.draw.assets import asset_scene, job_scene
 from opgraph.show.draw.layout import lay_out
 from opgraph.show.draw.model import Scene
 from opgraph.show.draw.opened import Below
@@ -66,23 +64,13 @@ def command(
             scene = run_scene(plan, inspect.folded(instance.record, run_id, plan))
     else:
         project = resolve(chosen.definitions())
-        scene = _of_job(project, job) if job else _of_assets(project.graph, selection, opened)
+        scene = job_scene(project, job) if job else _of_assets(project.graph, selection, opened)
     drawing = lay_out(scene.nodes, scene.edges)
     _write(to_svg(drawing, title), path)
     if path != "-":
         shown = sum(not box.holds for box in drawing.boxes)
         told = f"  {ink.count(shown, 'box', 'boxes')}, {drawing.width:.0f} x {drawing.height:.0f} pixels"
         ink.put([[("✓ ", GOOD), (path, STRONG), (told, FAINT)]])
-
-
-def _of_job(project: Project, name: str) -> Scene:
-    job = project.jobs.get(name)
-    if job is None:
-        raise UnknownJob(name, list(project.jobs), near_misses(name, project.jobs))
-    selection = getattr(job, "selection", None)
-    if isinstance(selection, AssetSelection):
-        return asset_scene(project.graph, select(project.graph, selection))
-    return graph_scene(project.definitions.resolve_job_def(name).graph)
 
 
 def _of_assets(graph: AssetGraph, selection: str | None, opened: tuple[str, ...]) -> Scene:

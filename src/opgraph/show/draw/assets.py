@@ -4,9 +4,13 @@ from collections.abc import Collection, Container, Iterator, Sequence
 
 from opgraph.declare.graphs.graph_definition import GraphDefinition
 from opgraph.declare.ops.op import OpDefinition
-from opgraph.keys import AssetKey
+from opgraph.declare.project.job import AssetJob
+from opgraph.keys import AssetKey, near_misses
+from opgraph.operate.target import UnknownJob
 from opgraph.resolve.assets import AssetGraph, AssetNode, Unit
 from opgraph.resolve.flatten import Constant, FlatStep, Many, Origin, OuterInput, StepOut, Unwired, flatten
+from opgraph.resolve.project import Project
+from opgraph.resolve.select import select
 from opgraph.resolve.subset import part_of
 from opgraph.show.draw.model import Node, Scene
 from opgraph.show.draw.opened import EVERYTHING, Arrows, Leaf, Opened, arrow, counted, group_node
@@ -193,6 +197,25 @@ def takes(step: FlatStep) -> Iterator[tuple[str, StepOut | OuterInput, str]]:
             if not isinstance(each, (Constant, Unwired, Many)):
                 mapping = each.mapping if isinstance(each, StepOut) else ""
                 yield name, each, "order" if order and not mapping else arrow(mapping)
+
+
+def job_scene(project: Project, name: str, *, opened: Container[str] = EVERYTHING) -> Scene:
+    """What a job is about: the assets that it selects, or its ops.
+
+    Args:
+        project: what the job is in.
+        name: the job's.
+        opened: of a job of ops: the ids of the nested graphs that are shown in place; by default all.
+
+    Raises:
+        UnknownJob: there is none of this name.
+    """
+    job = project.jobs.get(name)
+    if job is None:
+        raise UnknownJob(name, sorted(project.jobs), near_misses(name, project.jobs))
+    if isinstance(job, AssetJob):
+        return asset_scene(project.graph, select(project.graph, job.selection))
+    return graph_scene(job.graph, opened=opened)
 
 
 def graph_scene(graph: GraphDefinition | OpDefinition, *, opened: Container[str] = EVERYTHING) -> Scene:

@@ -26,7 +26,8 @@ from opgraph.plan.model import Do, Plan, Role, Step, decode_plan, outputs_in
 from opgraph.resolve.project import Project, resolve
 from opgraph.resolve.select import select
 from opgraph.run.instance import Instance
-from opgraph.show.draw.assets import asset_scene
+from opgraph.show.draw.assets import asset_scene, job_scene
+from opgraph.show.draw.model import Scene
 from opgraph.show.web import forms
 from opgraph.show.web import messages as m
 from opgraph.show.web.ids import asset_id
@@ -207,12 +208,16 @@ class Definitions:
 
     def _drawing(self, given: Json) -> msgspec.Raw:
         graph = self.project.graph
+        if given["job"]:
+            return self._laid_out(job_scene(self.project, given["job"], opened=set(given["open"])))
         keys = None
         if given["query"].strip():
             keys = select(graph, AssetSelection.from_string(given["query"]), self._recorded)
         ids = {asset_id(key.text): f"asset:{key.text}" for key in graph.nodes}
         opened = {ids.get(each, each) for each in given["open"]}
-        scene = asset_scene(graph, keys, opened=opened, folded=set(given["fold"]))
+        return self._laid_out(asset_scene(graph, keys, opened=opened, folded=set(given["fold"])))
+
+    def _laid_out(self, scene: Scene) -> msgspec.Raw:
         return msgspec.Raw(picture(scene, self._location.home / "drawings"))
 
 

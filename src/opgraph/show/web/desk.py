@@ -118,11 +118,11 @@ class Desk:
         shown = [{**states[each["id"]].model_dump(), **summary(each)} for each in found if each["id"] in states]
         return {"manifest": manifest["id"], "assets": shown, "total": len(manifest["assets"])}
 
-    def drawing(self, query: str, opened: Sequence[str], folded: Sequence[str]) -> bytes:
-        """A selection, laid out: JSON, compressed."""
+    def drawing(self, query: str, opened: Sequence[str], folded: Sequence[str], job: str = "") -> bytes:
+        """A selection, or a job of ops, laid out: JSON, compressed."""
         manifest = self.definitions.manifest["id"]
-        how = {"query": query, "open": sorted(set(opened)), "fold": sorted(set(folded))}
-        key = (manifest, query, *how["open"], "", *how["fold"])
+        how = {"query": query, "open": sorted(set(opened)), "fold": sorted(set(folded)), "job": job}
+        key = (manifest, query, job, *how["open"], "", *how["fold"])
         found = self._drawings.get(key)
         if found is None:
             said = bytes(self.definitions.said("drawing", **how))

@@ -69,11 +69,12 @@ def drawing(
     query: Selection = "",
     opened: Annotated[list[m.Word], Query(alias="open", max_length=1000)] = [],  # noqa: B006 - FastAPI's way
     folded: Annotated[list[m.Word], Query(alias="fold", max_length=1000)] = [],  # noqa: B006 - FastAPI's way
+    job: Annotated[m.Word, Query(description="A job of ops, drawn instead of assets.")] = "",
     accepts: Annotated[str, Header(alias="Accept-Encoding", include_in_schema=False)] = "",
 ) -> Any:
     """The graph of a selection, laid out; `open`: asset ids, or ids of the drawing's nodes, shown with what is in
     them; `fold`: ids of groups (`group:raw`) that are shown as one node."""
-    return packed(desk.drawing(query, opened, folded), "application/json", accepts)
+    return packed(desk.drawing(query, opened, folded, job), "application/json", accepts)
 
 
 @router.get("/assets/{id}")

@@ -175,7 +175,8 @@ def test_threads_speak_for_themselves(said):
 
 
 def test_head_and_tail():
-    """A step that says too much keeps its head and tail, and the number of lines left out; the next is whole."""
+    """A step that says too much keeps its head and tail; in the place of the cut it says how much was left out, and
+    why. The next is whole."""
     with Captured(limit=20_000) as said:
         token = said.enter(0, 1)
         for n in range(10_000):
@@ -186,7 +187,14 @@ def test_head_and_tail():
         assert texts[-1] == "9999"
         assert 100 < len(texts) < 250
         (gap,) = [text for text in texts if "left out" in text]
-        assert gap == f"... {10_000 - (len(texts) - 1)} lines were left out here ..."
+        kept = [text for text in texts if text != gap]
+        lost = sum(len(str(n)) for n in range(10_000)) - sum(map(len, kept))
+        assert gap == (
+            f"... {10_000 - len(kept):,} lines ({lost:,} characters) were left out here: of what one attempt of an op "
+            "says, the first and the last 10,000 characters are kept ..."
+        )
+        at = texts.index(gap)
+        assert int(texts[at + 1]) - int(texts[at - 1]) == 10_001 - len(kept)
         token = said.enter(0, 2)
         print("fresh")
         said.leave(token)

@@ -192,7 +192,7 @@ class _Voice:
     """What one attempt of a step says: the head goes straight on, the tail waits for the end."""
 
     __slots__ = (
-        "attempt", "dropped", "first", "half", "head", "latest", "partial", "step", "tail", "tail_size",
+        "attempt", "dropped", "dropped_size", "first", "half", "head", "latest", "partial", "step", "tail", "tail_size",
     )  # fmt: skip
 
     def __init__(self, step: int, attempt: int, half: int) -> None:
@@ -202,7 +202,7 @@ class _Voice:
         self.head = 0
         self.tail: deque[LogLine] = deque()
         self.tail_size = 0
-        self.dropped = 0
+        self.dropped = self.dropped_size = 0  # lines, and their characters
         self.partial: dict[str, str] = {}  # lines that have not ended
         self.first = self.latest = 0.0  # when the oldest of them began, and when the last piece came
 
@@ -231,8 +231,10 @@ class _Voice:
             self.tail.append(line)
             self.tail_size += cost
             while self.tail_size > self.half:
-                self.tail_size -= len(self.tail.popleft().text) + _OVERHEAD
+                gone = len(self.tail.popleft().text)
+                self.tail_size -= gone + _OVERHEAD
                 self.dropped += 1
+                self.dropped_size += gone
 
     def end_lines(self, lines: list[LogLine]) -> None:
         for stream, rest in self.partial.items():
@@ -242,7 +244,11 @@ class _Voice:
     def finish(self, lines: list[LogLine]) -> None:
         self.end_lines(lines)
         if self.dropped:
-            text = f"... {self.dropped} lines were left out here ..."
+            lost = f"{self.dropped:,} line{'s' * (self.dropped > 1)} ({self.dropped_size:,} characters)"
+            text = (
+                f"... {lost} were left out here: of what one attempt of an op says, the first and the last "
+                f"{self.half:,} characters are kept ..."
+            )
             lines.append(LogLine(self.step, self.attempt, time.time(), "WARNING", "opgraph", text))
         lines.extend(self.tail)
 

@@ -231,6 +231,22 @@ def test_a_missing_io_manager():
     resolve(dg.Definitions(assets=[g], resources={"lake": dg.mem_io_manager, "pond": dg.mem_io_manager}))
 
 
+def test_a_resource_of_an_asset_and_another_of_the_project():
+    """What an asset brings is not replaced by a resource of the project, nor in silence the other way; for one run,
+    another may be given."""
+
+    @dg.asset(resource_defs={"db": "own"}, required_resource_keys={"db"})
+    def a(context):
+        return context.resources.db
+
+    with pytest.raises(dg.InvalidDefinitionError, match="different values by `a` and by the project's resources"):
+        dg.materialize([a], resources={"db": "other"})
+    assert dg.materialize([a], resources={"db": "own"}).asset_value("a") == "own"
+    job = dg.Definitions([a]).resolve_implicit_global_asset_job_def()
+    assert job.execute_in_process().asset_value("a") == "own"
+    assert job.execute_in_process(resources={"db": "other"}).asset_value("a") == "other"
+
+
 def test_resources_that_an_asset_brings():
     """What an asset brings is there for it; two assets that bring different things under one key are refused."""
     first = dg.asset(name="a", resource_defs={"db": 1}, required_resource_keys={"db"})(lambda context: 1)

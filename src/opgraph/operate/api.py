@@ -1,6 +1,6 @@
 """The functions that run things from Python: `materialize`, `execute_in_process` and what loads a value."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, cast
@@ -180,6 +180,14 @@ def _listed(assets: Any, function: str) -> list[Any]:
     return list(cast("Iterable[Any]", assets))
 
 
+def _without(asset: Any, keys: Collection[str]) -> Any:
+    """What makes an asset, without the resources under these keys that it brings: others were given for this run."""
+    own: Mapping[str, Any] = getattr(asset, "resource_defs", {})
+    if own.keys().isdisjoint(keys):
+        return asset
+    return replaced(asset, resource_defs={key: own[key] for key in own if key not in keys})
+
+
 def _managers_of(node: Any) -> Iterable[str]:
     """The I/O managers that the ops of a definition name."""
     if isinstance(node, GraphDefinition):
@@ -291,8 +299,9 @@ def _execute(
     if isinstance(job, JobDefinition) and job.assets is not None:
         assets = job.assets
         if resources:
-            whole = {**assets.definitions.resources, **resources}
-            assets = structs.replace(assets, definitions=replaced(assets.definitions, resources=whole))
+            known = assets.definitions
+            whole, bare = {**known.resources, **resources}, [_without(each, resources) for each in known.assets]
+            assets = structs.replace(assets, definitions=replaced(known, assets=bare, resources=whole))
         target = _target_of_assets(job, assets, owner, asset_selection, tags, run_config)
         target = replace(target, hooks=job.hooks)  # more may have been put on it
     else:

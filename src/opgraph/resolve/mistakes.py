@@ -215,12 +215,13 @@ class CannotLoad(Mistake, InvalidDefinitionError):
 
 
 class ConflictingResource(InvalidDefinitionError):
-    """Two assets bring different resources under one key."""
+    """Two assets bring different resources under one key; or, without an `owner`, an asset and the project do."""
 
-    def __init__(self, name: str, units: Sequence[str], where: Source | None) -> None:
-        self.name, self.units = name, tuple(units)
+    def __init__(self, name: str, owner: str, unit: str, where: Source | None) -> None:
+        self.name, self.owner, self.unit = name, owner, unit
+        other = f"by {listed([owner, unit])}" if owner else f"by `{unit}` and by the project's resources"
         super().__init__(
-            f"resource `{name}` is given with different values by {listed(units)}",
+            f"resource `{name}` is given with different values {other}",
             where=where,
             fix="use one object for both, or two keys",
         )

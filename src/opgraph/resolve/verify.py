@@ -51,7 +51,7 @@ def mistakes_in(
     for name, given in resources.items():  # those that nobody asks for, yet
         if name not in seen and _is_class_of_resource(given):
             found.append(ClassOfResource(name, given, where=where))
-    found += _conflicts(graph.units)
+    found += _conflicts(graph.units, resources)
     found += asset_disagreements(graph, resources)
     return found
 
@@ -193,13 +193,13 @@ def _known(name: str, resources: Mapping[str, object]) -> tuple[list[str], list[
     return known, near_misses(name, known)
 
 
-def _conflicts(units: Iterable[Unit]) -> Iterable[InvalidDefinitionError]:
-    given: dict[str, tuple[object, str]] = {}
+def _conflicts(units: Iterable[Unit], resources: Mapping[str, object]) -> Iterable[InvalidDefinitionError]:
+    given = {name: (value, "") for name, value in resources.items()}
     for unit in units:
         for name, value in unit.definition.resource_defs.items():
             other, owner = given.setdefault(name, (value, unit.name))
             if other is not value and other != value:
-                yield ConflictingResource(name, [owner, unit.name], unit.source)
+                yield ConflictingResource(name, owner, unit.name, unit.source)
 
 
 def place_of(step: FlatStep, otherwise: Source | None) -> Source | None:

@@ -882,6 +882,7 @@ def test_facts_that_are_tables(project, opgraph):
         "    rows = [TableRecord({'city': f'town{i}', 'delay': i}) for i in range(14)]\n"
         "    schema = TableSchema.from_name_type_dict({'city': 'string'})\n"
         "    facts = {'shape': schema, 'close': {'columns': ['a'], 'other': []}}\n"
+        "    facts |= {'from': TableColumnLineage({'city': [TableColumnDep('raw', 'c'), TableColumnDep('b', 'd')]})}\n"
         "    return MaterializeResult(metadata={**facts, 'head': MetadataValue.table(rows)})\n"
     )
     opgraph("materialize")
@@ -889,5 +890,6 @@ def test_facts_that_are_tables(project, opgraph):
     assert "head\n  city    delay\n  string  int\n  town0   0\n" in text
     assert "  town11  11\n  … and 2 rows more\n" in text
     assert "shape\n  column  type\n  city    string\n" in text
+    assert "from\n  column  made from\n  city    raw: c, b: d\n" in text
     assert "  close    {'columns': ['a'], 'other': []}\n" in text
     assert "records" not in text

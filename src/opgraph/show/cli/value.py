@@ -43,14 +43,17 @@ class _Schema(Struct, forbid_unknown_fields=True):
     other: list[Any]
 
 
+_Lineage = dict[str, list[tuple[str, str]]]
+
+
 class _Table(Struct, forbid_unknown_fields=True):
     records: list[dict[str, Any]]
     schema: _Schema
 
 
 def tabled(value: Any) -> Preview | None:
-    """A fact that is a table, as `MetadataValue.table` and `MetadataValue.table_schema` are recorded; None: it is not
-    one."""
+    """A fact that is a table, as `MetadataValue.table`, `table_schema` and `column_lineage` are recorded; None: it is
+    not one."""
     with suppress(ValidationError):
         table = convert(value, _Table)
         names = tuple(column.name for column in table.schema.columns)
@@ -60,6 +63,13 @@ def tabled(value: Any) -> Preview | None:
     with suppress(ValidationError):
         rows = [(column.name, column.type) for column in convert(value, _Schema).columns]
         return Preview("table", shape=(len(rows), 2), columns=("column", "type"), rows=tuple(rows))
+    with suppress(ValidationError):
+        rows = [
+            (column, ", ".join(f"{asset}: {of}" for asset, of in sources))
+            for column, sources in convert(value, _Lineage).items()
+        ]
+        if rows:
+            return Preview("table", shape=(len(rows), 2), columns=("column", "made from"), rows=tuple(rows))
     return None
 
 

@@ -124,7 +124,8 @@ def scattered():
 
 
 def test_a_run_survives_the_loss_of_a_host(two_hosts, tmp_path):
-    """Steps run on both; those that were under way on the one that is stopped begin again on the other."""
+    """Dagster #16013: the executor for several hosts is one to rely on. Steps run on both; those that were under way on
+    the one that is stopped begin again on the other."""
     address, workers = two_hosts
     with Instance(tmp_path / "home") as instance:
 

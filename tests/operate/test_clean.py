@@ -7,7 +7,8 @@ from collections import Counter
 
 import pytest
 
-from opgraph import Definitions, DynamicOut, DynamicOutput, graph_asset, op
+from opgraph import AssetKey, Definitions, DynamicOut, DynamicOutput, asset, graph_asset, op
+from opgraph.errors import ValueNotFoundError
 from opgraph.operate.api import load_asset_value
 from opgraph.operate.clean import CleaningRefusedError, between_ops, clean, disk_of_asset, disk_of_run, size_between
 from opgraph.operate.execute import materialize, resume
@@ -420,3 +421,24 @@ def test_what_is_kept_between_mapped_ops(instance):
         "first.double": 2,
         "first.longer": 2,
     }
+
+
+def test_a_wiped_asset_frees_its_values(instance):
+    """Dagster #14749: an asset that is wiped has no value, nobody reuses what it had, and clean-up removes it; the
+    others keep theirs. (Of a partition the same holds as soon as there are partitions.)"""
+
+    @asset
+    def other():
+        return "x" * WIDE
+
+    definitions = Definitions(assets=[*defs(memoize=True).assets, other])
+    materialize(definitions, instance=instance)
+    world["ran"].clear()
+    instance.wipe_assets([AssetKey("made")])
+    with pytest.raises(ValueNotFoundError, match="made"):
+        load_asset_value(definitions, "made", instance=instance)
+    clean(instance, Retention(memo=0, intermediates=0, versions=0), now=later(2))
+    assert {file.name.split(".")[0] for file in (instance.home / "values").rglob("*") if file.is_file()} == {"other"}
+    assert load_asset_value(definitions, "other", instance=instance) == "x" * WIDE
+    materialize(definitions, ["made"], instance=instance)
+    assert world["ran"] == ["small", "wide", "last"]

@@ -1,5 +1,8 @@
 """What users of such systems ask for about fan-outs and about running again: numbers are of issues that ask for it."""
 
+import statistics
+import subprocess
+import sys
 import time
 
 import pytest
@@ -543,3 +546,63 @@ def test_no_op_of_an_asset_starts_before_what_it_depends_on():
     assert execute.materialize(Definitions(assets=[upstream, after]), instance=Instance.ephemeral(), executor="threads")
     assert ran[0] == "upstream"
     assert sorted(ran) == ["first", "second", "upstream"]
+
+
+PROJECT = """\
+import os, time
+from opgraph import graph_asset, op
+
+with open("loaded", "a") as file:
+    print(os.getpid(), file=file)
+
+
+@op
+def each():
+    with open("ran", "a") as file:
+        print(os.getpid(), time.time(), file=file)
+
+
+@op
+def all_of_them(each): ...
+
+
+@graph_asset
+def many():
+    return all_of_them([each() for _ in range(NUMBER)])
+"""
+
+
+@pytest.fixture
+def launched(tmp_path):
+    """Writes a project of so many ops, runs it in worker processes, and gives the lines of a file that it wrote."""
+
+    def go(number):
+        (tmp_path / "definitions.py").write_text(PROJECT.replace("NUMBER", str(number)))
+        words = ["materialize", "-f", "definitions.py", "--executor", "processes", "--workers", "2"]
+        subprocess.run([sys.executable, "-m", "opgraph", *words], cwd=tmp_path, check=True, capture_output=True)
+        return {name: (tmp_path / name).read_text().split("\n")[:-1] for name in ("loaded", "ran")}
+
+    return go
+
+
+def test_the_start_of_processes_does_not_dominate(launched):
+    """Dagster #3177, #6439: two processes serve three hundred ops, and none of them loads the project again."""
+    lines = launched(300)
+    assert len(lines["ran"]) == 300
+    assert len({line.split()[0] for line in lines["ran"]}) <= 2
+    assert len(lines["loaded"]) == 1
+
+
+def test_an_op_starts_soon_after_its_run_was_asked_for(launched, tmp_path):
+    """Dagster #25780: from the command to the first op it takes no more than ten times what Python itself takes to
+    start and to import the library."""
+    ours: list[float] = []
+    floor: list[float] = []
+    for _ in range(3):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "import opgraph.operate.api"], check=True)
+        floor.append(time.perf_counter() - began)
+        asked = time.time()
+        (tmp_path / "ran").unlink(missing_ok=True)
+        ours.append(float(launched(1)["ran"][0].split()[1]) - asked)
+    assert statistics.median(ours) < 10 * statistics.median(floor)

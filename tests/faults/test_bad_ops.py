@@ -190,8 +190,8 @@ def in_child(work):
 @pytest.mark.parametrize("executor", EXECUTORS)
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_op_ends_its_run_and_nothing_else(tmp_path, counted, name, executor):
-    """The run has a final status; where the driver itself died, the next command sees that at once. Nothing
-    half-written is left, and once the op is good the run is resumed."""
+    """Dagster #28492: the run has a final status; where the driver itself died, the next command sees that at once.
+    Nothing half-written is left, and once the op is good the run is resumed."""
     defs, home = definitions(BAD[name]), tmp_path / "home"
     HOME.update(folder=home, good=False)
 

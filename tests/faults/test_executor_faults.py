@@ -93,7 +93,8 @@ def started(record, run_id):
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.parametrize("after", range(1, 21) if SOAK else [2, 5, 12])
 def test_a_killed_driver_takes_its_workers_along_and_the_run_is_resumed(tmp_path, counted, after):
-    """No child lives two seconds later, nothing is written after the death, and only what did not end runs again."""
+    """Dagster #4308, #20444, #21476: no child lives two seconds later, nothing is written after the death, and only
+    what did not end runs again."""
     home = tmp_path / "home"
 
     def work():

@@ -101,8 +101,8 @@ def check_resumed(folder):
 @pytest.mark.figure("R1")
 @pytest.mark.figure("R3")
 def test_a_run_killed_at_every_write_is_resumed(folders, counted):
-    """Killed before, after or within any write, a run loses no recorded value, shows no torn one, and is resumed under
-    its id, running only what had not ended."""
+    """Dagster #17403: killed before, after or within any write, a run loses no recorded value, shows no torn one, and
+    is resumed under its id, running only what had not ended."""
     points = write_points(folders())
     assert {"os.open", "os.write", "os.fsync", "os.rename", "os.mkdir", "sql insert", "sql commit", "close"} <= {
         *points
@@ -172,7 +172,8 @@ def test_a_run_whose_every_process_is_killed_ends_at_last(folders, most):
 
 @pytest.mark.figure("R5")
 def test_what_a_dead_process_held_is_seen_at_once(folders):
-    """A killed run shows as unheld to the next process that looks, and no fact comes after its death (R5, R7)."""
+    """Dagster #15325, #16535: a killed run shows as unheld to the next process that looks, and no fact comes after its
+    death (R5, R7)."""
     folder = folders()
     assert killed(folder, 40, "before")
     with Instance(folder / "home") as instance:

@@ -56,7 +56,7 @@ def start() -> Iterator[Callable[[], Process]]:
 
 @pytest.mark.figure("R8")
 def test_eight_processes_open_a_fresh_database_at_once_a_hundred_times(tmp_path, start, counted):
-    """All eight succeed and find each other's runs, every time."""
+    """Dagster #27390: all eight succeed and find each other's runs, every time."""
     processes = [start() for _ in range(8)]
     for time_ in range(100):
         path = tmp_path / str(time_) / "opgraph.db"
@@ -74,7 +74,8 @@ def test_eight_processes_open_a_fresh_database_at_once_a_hundred_times(tmp_path,
 @pytest.mark.figure("R9")
 @pytest.mark.timeout(1800 if SOAK else 110)
 def test_eight_writers_of_many_runs_lose_nothing(tmp_path, start, counted):
-    """Eight processes write runs into one file at once: none is told that it is locked, and every fact is there."""
+    """Of catalyst-cooperative/pudl, #2977: eight processes write runs into one file at once: none is told that it is
+    locked, and every fact is there."""
     path = tmp_path / "opgraph.db"
     record = SqliteRecord(path)
     processes = [start() for _ in range(8)]

@@ -599,7 +599,8 @@ def test_refused_and_unsafe(instance):
 
 
 def test_auto(instance):
-    """`can_subset="auto"` allows a part where that is safe, and refuses it where it is not, saying that."""
+    """Dagster #9637: `can_subset="auto"` allows a part where that is safe, and refuses it where it is not, saying
+    that."""
     assert steps_of(planned(two_of_one_op("auto", required=False), "a", instance)) == [
         "pair.make: a selected, b unselected_optional"
     ]
@@ -622,8 +623,8 @@ def test_several_refusals_come_together(instance):
 
 
 def test_missing_siblings_are_named_with_the_selection_that_adds_them(instance):
-    """Where an unselected asset of the same graph was never made, the step's error names it and the `+key` that adds
-    it, and nothing is stored."""
+    """Dagster #6839: where an unselected asset of the same graph was never made, the step's error names it and the
+    `+key` that adds it, and nothing is stored."""
     assert planned(chain_of_assets(), "b", instance).missing == ("a",)
     with pytest.raises(dg.Error) as caught:
         run(chain_of_assets(), "b", instance)

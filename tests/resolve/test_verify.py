@@ -135,7 +135,7 @@ def test_an_input_of_a_job_that_nobody_provides():
 
 
 def test_an_op_that_no_asset_needs():
-    """A leaf op is named by its path through nested graphs; the place is that of its call."""
+    """Dagster #8707: a leaf op is named by its path through nested graphs; the place is that of its call."""
 
     @dg.graph
     def bar(x):

@@ -470,8 +470,8 @@ def test_a_generator_that_is_retried():
 
 
 def test_what_failed_is_named_to_what_collects():
-    """`collect(allow_failed=True)` gives what succeeded, and the context says which keys are missing, also of nested
-    fan-outs, where a level that allows no failures fails as a whole."""
+    """Dagster #29281: `collect(allow_failed=True)` gives what succeeded, and the context says which keys are missing,
+    also of nested fan-outs, where a level that allows no failures fails as a whole."""
     missing = {}
 
     @op

@@ -70,7 +70,8 @@ def test_a_selection_beside_given_values():
 
 @pytest.mark.parametrize("size", [1, 100_000])
 def test_pretended_values_stay_in_the_record(tmp_path, size):
-    """A pretended materialization is one like any other to every later run, small or large, in another process too."""
+    """Dagster #7656: a pretended materialization is one like any other to every later run, small or large, in another
+    process too."""
     with Instance(tmp_path) as instance:
         run_id = pretend(instance, {"raw/flights": [50] * size, "more": [None]})
         pretend(instance, {"more": []})

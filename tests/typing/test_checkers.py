@@ -104,7 +104,8 @@ def test_mypy(tmp_path_factory):
 
 
 def test_the_good_examples_run():
-    """What type checkers accept here is also what runs: `from __future__ import annotations` included."""
+    """Dagster #28342, #33251: what type checkers accept here is also what runs: `from __future__ import annotations`
+    included."""
     done = subprocess.run(
         [sys.executable, "good.py"], cwd=HERE, capture_output=True, text=True, check=False, timeout=60
     )

@@ -23,7 +23,8 @@ def addresses(document):
 
 
 def test_no_route_answers_without_a_token(document, stranger):
-    """S1: every route, the pages and the files too, is 401 without the token, on loopback as elsewhere."""
+    """Dagster #2219, #9928: S1: every route, the pages and the files too, is 401 without the token, on loopback as
+    elsewhere."""
     asked = [*addresses(document), ("GET", "/"), ("GET", "/openapi.json"), ("GET", "/api/docs"), ("GET", "/plain.css"),
              ("GET", "/assets/index.js"), ("GET", "/runs/abc"), ("HEAD", "/"), ("OPTIONS", "/api/runs"),
              ("PUT", "/api/runs"), ("DELETE", "/api/runs/a"), ("PATCH", "/"), ("TRACE", "/")]  # fmt: skip

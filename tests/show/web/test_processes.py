@@ -305,7 +305,7 @@ def test_it_is_small(server):
 
 
 def test_secrets_are_nowhere(server):
-    """S6: a secret of the configuration is in no reply, no log, no file of the state folder."""
+    """Dagster #26070: S6: a secret of the configuration is in no reply, no log, no file of the state folder."""
     secret = "hunter2-hunter2"
     body = {"selection": "+revenue", "config": {"revenue.clean.password": secret}}
     plan = server.client.post("/api/plan", json=body)

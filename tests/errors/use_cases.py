@@ -1110,6 +1110,30 @@ def no_table(tmp_path):
     materialize([it], resources={"io_manager": frames.ParquetIOManager(base_path=str(tmp_path))})
 
 
+@case("frames.tables.UnfitTable")
+def unfit_table(tmp_path):
+    import pyarrow as pa
+
+    from opgraph import frames
+
+    @asset
+    def it():
+        return pa.table({"n": [1], "N": [2]})
+
+    materialize([it], resources={"io_manager": frames.DuckDBIOManager(database=str(tmp_path / "lake.duckdb"))})
+
+
+@case("frames.tables.NothingThere")
+def nothing_there():
+    from opgraph import frames
+
+    @asset
+    def it(raw):
+        return raw
+
+    materialize([AssetSpec("raw"), it], resources={"io_manager": frames.ParquetIOManager(base_path="nowhere")})
+
+
 @case("values.upath.NoLibraryForURL")
 def no_library(tmp_path):
     from opgraph import frames

@@ -1,6 +1,8 @@
 """I/O managers for tables: each kind of table goes in and comes out, with its columns and rows as metadata."""
 
 import datetime as dt
+import subprocess
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -224,6 +226,122 @@ def test_what_is_no_table(tmp_path, value):
         og.materialize([wrong], resources={"io_manager": ParquetIOManager(base_path=str(tmp_path))})
 
 
+def stored_and_loaded(manager, value):
+    """What comes back of a value."""
+
+    @og.asset
+    def table():
+        return value
+
+    return og.materialize([table], resources={"io_manager": manager}).asset_value("table")
+
+
+def test_rows_with_different_keys(manager):
+    """No value is lost where the rows of a list have different keys; a missing one is null."""
+    found = stored_and_loaded(manager, [{"a": 1}, {"b": "x"}])
+    assert [{"a": row.get("a"), "b": row.get("b")} for row in found] == [{"a": 1, "b": None}, {"a": None, "b": "x"}]
+
+
+@pytest.mark.parametrize("make", [list, pl.DataFrame, pd.DataFrame])
+def test_tables_without_columns(manager, make):
+    """An empty table comes back empty; DuckDB, which has no such tables, says so."""
+    if isinstance(manager, DuckDBIOManager):
+        with pytest.raises(og.Error, match="it has no columns"):
+            stored_and_loaded(manager, make())
+    else:
+        assert len(stored_and_loaded(manager, make())) == 0
+
+
+def test_nulls_and_empty_texts_of_csv(tmp_path):
+    """They are told apart."""
+    rows = [{"word": "x", "n": 1}, {"word": "", "n": None}, {"word": None, "n": 3}, {"word": "NA", "n": 4}]
+    assert stored_and_loaded(CSVIOManager(base_path=str(tmp_path)), rows) == rows
+
+
+def test_durations_of_duckdb(tmp_path):
+    """They come back as durations, for every library."""
+    frame = pl.DataFrame({"took": [dt.timedelta(seconds=3), None], "n": [1, 2]})
+    assert stored_and_loaded(DuckDBIOManager(database=str(tmp_path / "lake.duckdb")), frame).equals(frame)
+
+
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        (lambda: pd.DataFrame({"o": [1, "a"]}), "Conversion failed for column o"),
+        (lambda: pd.DataFrame([[1, 2]], columns=["a", "a"]), "Duplicate column names"),
+        (lambda: pl.DataFrame({"a": [1], "A": [2]}), "two are `a`"),
+        (lambda: pl.DataFrame({"": [1]}), "a column has no name"),
+    ],
+)
+def test_tables_that_do_not_fit(tmp_path, table, reason):
+    """What would be lost or renamed is refused, and it is said why."""
+    with pytest.raises(og.Error, match=f"DuckDBIOManager cannot store the table of asset `table`: .*{reason}"):
+        stored_and_loaded(DuckDBIOManager(database=str(tmp_path / "lake.duckdb")), table())
+
+
+def test_what_is_stored_is_loaded_where_either_will_do(manager):
+    """Of the classes of a union the one that was stored is loaded."""
+
+    @og.asset
+    def table():
+        return MAKERS["polars"]()
+
+    @og.asset
+    def seen(table: pd.DataFrame | pl.DataFrame):
+        assert isinstance(table, pl.DataFrame)
+        return table
+
+    assert og.materialize([table, seen], resources={"io_manager": manager}).success
+
+
+SEVERAL = """
+import polars as pl
+from opgraph import Definitions, asset
+from opgraph.frames import DuckDBIOManager
+
+
+def made(name):
+    @asset(name=name)
+    def table():
+        return pl.DataFrame({"n": [1, 2]})
+
+    return table
+
+
+@asset
+def seen(t0: pl.DataFrame, t7: list[dict]):
+    return t0
+
+
+tables = [made(f"t{i}") for i in range(8)]
+defs = Definitions(assets=[*tables, seen], resources={"io_manager": DuckDBIOManager(database="lake.duckdb")})
+"""
+
+
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+def test_duckdb_and_several_workers(tmp_path, executor):
+    """Threads and processes wait for one another where they store into one database at once."""
+    (tmp_path / "definitions.py").write_text(SEVERAL, encoding="utf-8")
+    command = [sys.executable, "-m", "opgraph", "materialize", "-f", "definitions.py", "--executor", executor]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert "9 assets materialized" in done.stdout, done.stdout + done.stderr
+
+
+def test_nothing_there(tmp_path):
+    """Of a value that nobody made it is said where it was looked for."""
+
+    @og.asset
+    def seen(raw):
+        return raw
+
+    for manager, place in [
+        (ParquetIOManager(base_path=str(tmp_path)), "raw.parquet"),
+        (DuckDBIOManager(database=str(tmp_path / "lake.duckdb")), "main.raw in "),
+    ]:
+        with pytest.raises(og.Error, match=f"there is no .*{place}"):
+            og.materialize([og.AssetSpec("raw"), seen], resources={"io_manager": manager})
+
+
 def test_duckdb_tables_are_there_for_others(tmp_path):
     """Assets are tables of a database that anyone can ask; names are quoted."""
     import duckdb
@@ -287,5 +405,9 @@ def test_s3(monkeypatch):
         assert rows_of(result.output_for_node("seen")) == ROWS
         path = result.asset_materializations_for_node("table")[0].metadata["path"].value
         assert path.startswith("s3://lake/tables/table/")
+        mistyped = ParquetIOManager(base_path="s3://laek/tables", storage_options=options)
+        with pytest.raises(og.Error, match="could not be written below s3://laek"):
+            og.materialize([table], resources={"io_manager": mistyped})
+        assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["lake"]
     finally:
         server.stop()

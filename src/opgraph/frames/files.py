@@ -11,7 +11,7 @@ import pyarrow.parquet
 from pydantic import Field, PrivateAttr
 
 from opgraph.frames.places import Place, found
-from opgraph.frames.tables import described, from_arrow, kind_of, to_arrow, wanted
+from opgraph.frames.tables import described, fitting, from_arrow, kind_of, rows_to_arrow, to_arrow, wanted
 from opgraph.run.store.io_managers import ConfigurableIOManager
 from opgraph.values.codec import checksum
 from opgraph.values.context import InputContext, OutputContext
@@ -92,13 +92,19 @@ class CSVIOManager(ConfigurableIOManager):
         def write(file: Any) -> None:
             csv.write_csv(table, file, csv.WriteOptions(delimiter=self.delimiter))
 
-        _store(self._at(), context, ".csv", kind, _bytes_of(write), table)
+        with fitting("CSVIOManager", context):
+            data = _bytes_of(write)
+        _store(self._at(), context, ".csv", kind, data, table)
 
     def load_input(self, context: InputContext) -> Any:
         """Read the file that the record names, and verify it."""
         kind, data = _read(self._at(), context, ".csv")
-        options = csv.ParseOptions(delimiter=self.delimiter)
-        return from_arrow(csv.read_csv(pa.BufferReader(data), parse_options=options), wanted(context, kind))
+        parsing = csv.ParseOptions(delimiter=self.delimiter)
+        # In a file of ours a null is nothing at all, and an empty text is quoted; others have many words for null.
+        nulls: Any = {"null_values": [""], "strings_can_be_null": True, "quoted_strings_can_be_null": False}
+        converting = csv.ConvertOptions(**nulls if kind else {})
+        table = csv.read_csv(pa.BufferReader(data), None, parsing, converting) if data.strip() else pa.table({})
+        return from_arrow(table, wanted(context, kind))
 
     def _at(self) -> Place:
         if self._place is None:
@@ -140,7 +146,7 @@ class JSONIOManager(ConfigurableIOManager):
             )
         except (TypeError, ValueError) as error:
             raise UnstorableValueError(
-                type(obj).__qualname__, output=context.name, step_key=context.step_key, reason=str(error)
+                type(obj).__qualname__, output=context.name, step_key=context.step_key, reason=str(error), writer="JSON"
             ) from error
         _store(self._at(), context, ".json", kind, text.encode(), table)
 
@@ -151,8 +157,8 @@ class JSONIOManager(ConfigurableIOManager):
             value = json.loads(data)
         except ValueError as error:
             raise UnloadableValueError("value", context.name if context.has_input_name else "", str(error)) from error
-        kind = kind_of(getattr(context.dagster_type, "typing_type", None)) or kind
-        return value if kind in ("", "json") else from_arrow(pa.Table.from_pylist(value), kind)
+        kind = kind_of(getattr(context.dagster_type, "typing_type", None), kind) or kind
+        return value if kind in ("", "json") else from_arrow(rows_to_arrow(value), kind)
 
     def _at(self) -> Place:
         if self._place is None:
@@ -168,7 +174,7 @@ def _are_rows(value: Any) -> bool:
 def _table_of(rows: Any) -> Any:
     """Rows as a table, for its columns; None where the rows have values of different types in one column."""
     try:
-        return pa.Table.from_pylist(rows)
+        return rows_to_arrow(rows)
     except (pa.ArrowException, TypeError, ValueError):
         return None
 

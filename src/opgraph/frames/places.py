@@ -6,11 +6,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from opgraph.frames.tables import NothingThere
 from opgraph.values.codec import checksum
 from opgraph.values.context import InputContext, OutputContext
 from opgraph.values.files import safe_name
 from opgraph.values.problems import ValueLostError, ValueNotWrittenError
 from opgraph.values.upath import NoLibraryForURL
+
+_BUCKETS = {"s3", "gs", "gcs", "abfs", "az"}  # no folders; what would make one makes a bucket of a mistyped name
 
 
 class Place:
@@ -52,7 +55,10 @@ class Place:
             if self._fs is None:
                 _write_local(Path(path), data)
             else:
-                self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+                if not _BUCKETS.intersection(
+                    [self._fs.protocol] if isinstance(self._fs.protocol, str) else self._fs.protocol
+                ):
+                    self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
                 self._fs.pipe_file(path, data)
         except OSError as error:
             raise ValueNotWrittenError(self._base, len(data), error.strerror or str(error)) from error
@@ -62,12 +68,15 @@ class Place:
 
         Raises:
             ValueLostError: the file is missing, or is not as it was written.
+            NothingThere: no run is known to have written it, and nobody else did.
         """
         path = f"{self._root}/{location}"
         try:
             data = Path(path).read_bytes() if self._fs is None else bytes(self._fs.cat_file(path))
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-            raise ValueLostError("missing", self.url(location)) from error
+            raise (
+                ValueLostError("missing", self.url(location)) if digest else NothingThere(self.url(location))
+            ) from error
         if digest and (len(data) != size or checksum(data) != digest):
             raise ValueLostError(
                 "damaged", self.url(location), f"its {len(data)} bytes are not those that were written"

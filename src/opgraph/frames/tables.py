@@ -2,6 +2,8 @@
 
 import types
 import typing
+from collections.abc import Generator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, cast
 
@@ -9,7 +11,7 @@ import pyarrow  # noqa: ICN001 - `pa` is the same without types
 
 from opgraph.declare.metadata import MetadataValue
 from opgraph.declare.tables import TableColumn, TableColumnConstraints, TableSchema
-from opgraph.errors import Error
+from opgraph.errors import Error, ValueNotFoundError
 from opgraph.values.context import InputContext, OutputContext
 
 pa: Any = pyarrow  # it has no types
@@ -29,21 +31,48 @@ class NoTable(Error):
 
     def __init__(self, manager: str, value: object, context: OutputContext) -> None:
         self.manager, self.type_name = manager, type(value).__qualname__
-        place = f"asset `{context.key.to_user_string()}`" if context.key is not None else f"output `{context.name}`"
         super().__init__(
-            f"{manager} stores tables, and {place} is of type {self.type_name}",
+            f"{manager} stores tables, and {_place(context)} is of type {self.type_name}",
             fix="return a pandas or polars DataFrame, a LazyFrame, a pyarrow Table or a list of dicts, "
             "or give it another I/O manager",
         )
 
 
-def kind_of(cls: Any) -> str:
-    """The kind of table that a class or an annotation is, "rows" for a list of dicts; "" where it is none."""
+class UnfitTable(Error):
+    """A table is one that its I/O manager cannot keep as it is. `__cause__` is what the library said, if it said it."""
+
+    def __init__(self, manager: str, context: OutputContext, reason: str) -> None:
+        self.manager, self.reason = manager, reason
+        super().__init__(
+            f"{manager} cannot store the table of {_place(context)}: {reason}",
+            fix="change the columns before it is returned, or give it another I/O manager",
+        )
+
+
+class NothingThere(ValueNotFoundError):
+    """No run stored a value, and nobody else put one where the I/O manager looks for it."""
+
+    def __init__(self, location: str) -> None:
+        self.location = location
+        super().__init__(
+            f"there is no {location}, and no run that made this value is recorded",
+            fix="put it there, or write the key that it has: the prefix is the folder or schema, the name is the rest",
+        )
+
+
+def _place(context: OutputContext) -> str:
+    return f"asset `{context.key.to_user_string()}`" if context.key is not None else f"output `{context.name}`"
+
+
+def kind_of(cls: Any, stored: str = "") -> str:
+    """The kind of table that a class or an annotation is, "rows" for a list of dicts; "" where it is none. Of several
+    the one that was stored, else the first."""
     origin = typing.get_origin(cls)
     if origin is typing.Annotated:
-        return kind_of(typing.get_args(cls)[0])
+        return kind_of(typing.get_args(cls)[0], stored)
     if origin in (typing.Union, types.UnionType):
-        return next((kind for each in typing.get_args(cls) if (kind := kind_of(each))), "")
+        kinds = [kind for each in typing.get_args(cls) if (kind := kind_of(each))]
+        return stored if stored in kinds else next(iter(kinds), "")
     if origin is list and any(_is_row(each) for each in typing.get_args(cls)):
         return "rows"
     library = getattr(cls, "__module__", "").partition(".")[0]
@@ -57,7 +86,7 @@ def _is_row(cls: Any) -> bool:
 
 def wanted(context: InputContext, stored: str) -> str:
     """The kind of table to load: as the input is annotated, else as it was stored, else Arrow."""
-    return kind_of(getattr(context.dagster_type, "typing_type", None)) or stored or "arrow"
+    return kind_of(getattr(context.dagster_type, "typing_type", None), stored) or stored or "arrow"
 
 
 def to_arrow(value: Any, manager: str, context: OutputContext) -> tuple[Any, str]:
@@ -65,21 +94,44 @@ def to_arrow(value: Any, manager: str, context: OutputContext) -> tuple[Any, str
 
     Raises:
         NoTable: it is none.
+        UnfitTable: Arrow has no type for a column of it, or two columns have one name.
     """
     kind = kind_of(type(value))
-    match kind:
-        case "pandas":
-            return pa.Table.from_pandas(value), kind
-        case "polars":
-            return value.to_arrow(), kind
-        case "lazy":
-            return value.collect().to_arrow(), kind
-        case "arrow":
-            return (value if isinstance(value, pa.Table) else pa.Table.from_batches([value])), kind
-        case _:
-            if isinstance(value, list) and all(isinstance(row, dict) for row in value):  # pyright: ignore[reportUnknownVariableType]
-                return pa.Table.from_pylist(value), "rows"
-            raise NoTable(manager, cast("object", value), context)
+    with fitting(manager, context):
+        match kind:
+            case "pandas":
+                return pa.Table.from_pandas(value), kind
+            case "polars":
+                return value.to_arrow(), kind
+            case "lazy":
+                value = value.collect()
+            case "arrow":
+                return (value if isinstance(value, pa.Table) else pa.Table.from_batches([value])), kind
+            case _:
+                if not isinstance(value, list) or not all(isinstance(row, dict) for row in cast("list[Any]", value)):
+                    raise NoTable(manager, cast("object", value), context)
+                return rows_to_arrow(cast("list[dict[str, Any]]", value)), "rows"
+    return value.to_arrow(), kind  # what the query of a LazyFrame raises is the user's
+
+
+def rows_to_arrow(rows: list[dict[str, Any]]) -> Any:
+    """Rows as a table with the columns of all of them; where a row has no such key, the value is null."""
+    return pa.table(
+        {name: [row.get(name) for row in rows] for name in dict.fromkeys(key for row in rows for key in row)}
+    )
+
+
+@contextmanager
+def fitting(manager: str, context: OutputContext) -> Generator[None]:
+    """What Arrow refuses is the mistake of a table that does not fit.
+
+    Raises:
+        UnfitTable: Arrow refused.
+    """
+    try:
+        yield
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise UnfitTable(manager, context, ": ".join(map(str, reversed(error.args)))) from error
 
 
 def from_arrow(table: Any, kind: str) -> Any:

@@ -40,9 +40,12 @@ class UnstorableValueError(Error):
         type_name: the value's class.
         output: the output that it came from.
         step_key: the step that made it; empty where no run is involved.
+        writer: what makes bytes of values there.
     """
 
-    def __init__(self, type_name: str, *, output: str = "", step_key: str = "", reason: str = "") -> None:
+    def __init__(
+        self, type_name: str, *, output: str = "", step_key: str = "", reason: str = "", writer: str = "pickle"
+    ) -> None:
         self.type_name = type_name
         self.output = output
         self.step_key = step_key
@@ -50,7 +53,7 @@ class UnstorableValueError(Error):
         place += f" of '{step_key}'" if step_key else ""
         super().__init__(
             f"{place} is a {type_name} that cannot be stored" + (f": {reason}" if reason else ""),
-            fix="return something that pickle can write, or give the output an I/O manager that knows the type",
+            fix=f"return something that {writer} can write, or give the output an I/O manager that knows the type",
         )
 
 

@@ -753,6 +753,23 @@ def test_a_worker_that_dies_is_blamed_on_its_step(instance, how, words):
     assert isinstance(outcome.exceptions["both.made"], WorkerDied)
 
 
+def test_a_forked_worker_has_all_that_it_needs(on_disk):
+    """It imports nothing before its op: the start of each worker would take that much longer."""
+    script = """
+import sys, pickle
+from opgraph import Instance, asset, materialize, multiprocess_executor
+@asset
+def loaded():
+    return set(sys.modules)
+forked = multiprocess_executor.configured({"start_method": "fork", "max_concurrent": 1})
+value = materialize([loaded], instance=Instance(sys.argv[1]), executor=forked).asset_value("loaded")
+print(sorted(value - set(sys.modules)))
+print("ctypes" in value)
+"""
+    ran = subprocess.run([sys.executable, "-c", script, str(on_disk.home)], capture_output=True, text=True, check=True)
+    assert ran.stdout.split("\n")[:2] == ["[]", "True"]
+
+
 def test_the_last_words_of_a_worker_are_kept(on_disk):
     """A crash in native code leaves its stack in the step's output."""
     import ctypes

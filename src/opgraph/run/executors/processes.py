@@ -37,7 +37,7 @@ from opgraph.run.executors.protocol import (
 from opgraph.run.executors.shipment import shipment_of
 from opgraph.run.executors.threads import ASYNC_KINDS, Threads
 from opgraph.run.executors.wire import Ask, Halt, Inbox, More, Ready, Said, packed, prefixed, tells, to_report
-from opgraph.run.executors.worker import ATTEMPT, CURRENT, NOBODY, TO_STOP, be_worker
+from opgraph.run.executors.worker import ATTEMPT, CURRENT, NOBODY, TO_STOP, be_worker, c_library
 from opgraph.run.failure import crash_of
 from opgraph.run.step.attempt import Attempts
 from opgraph.run.store.shelf import Shelf
@@ -75,6 +75,8 @@ class Processes:
         self._method, self._shipment, self._closing = method, b"", False
         self._came: list[Report] = []  # while a task was started
         forks = self._is_to_fork()
+        if forks:
+            c_library()
         self._most, self._most_async = most, most_async
         self._selector = selectors.DefaultSelector()
         self._woken, self._wake = os.pipe()

@@ -14,9 +14,10 @@ import termios
 import threading
 import time
 from collections.abc import Callable
+from functools import cache
 from mmap import mmap
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from opgraph.events import AnyFact
 from opgraph.run.call.loop import EventLoop
@@ -86,9 +87,7 @@ def _settle(attempts: Attempts, pipes: tuple[int, int, int], parent: int) -> Non
 def die_with(parent: int) -> None:
     """End when the parent of this process does; at once, where it has."""
     if sys.platform == "linux":
-        import ctypes  # only here
-
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        c_library().prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(0)
 
@@ -281,8 +280,14 @@ def _unread(pipe: int) -> int:
     return size[0]
 
 
-def _c_flush() -> Callable[[], object]:
+@cache
+def c_library() -> Any:
+    """The functions of C. It takes 5 ms to come to them, so who forks workers does before that, once for all."""
     import ctypes  # only here
 
-    flush = ctypes.CDLL(None).fflush
+    return ctypes.CDLL(None)
+
+
+def _c_flush() -> Callable[[], object]:
+    flush = c_library().fflush
     return lambda: flush(None)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from dataclasses import KW_ONLY  # costs 5 ms
 
 _PACKAGE = str(Path(__file__).parent)
+_CLI = str(Path(_PACKAGE, "show", "cli"))  # what calls it is nobody's definition
+_STANDARD = str(Path(contextlib.__file__).parent)
 _OURS = (_PACKAGE, "<frozen importlib")  # an import of a name calls us through these
 
 
@@ -43,11 +45,16 @@ class Source(NamedTuple):
 
     @staticmethod
     def of_caller() -> "Source | None":
-        """The nearest line on the stack that is not opgraph's own."""
+        """The nearest line on the stack that is neither opgraph's own nor of the standard library."""
         frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - `inspect` costs 20 ms
-        while frame is not None and frame.f_code.co_filename.startswith(_OURS):
+        while frame is not None:
+            file = frame.f_code.co_filename
+            if file.startswith(_CLI):
+                return None
+            if not file.startswith(_OURS) and (not file.startswith(_STANDARD) or "site-packages" in file):
+                return Source(file, frame.f_lineno)
             frame = frame.f_back
-        return Source(frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
+        return None
 
 
 def without_own_frames(trace: TracebackType | None) -> TracebackType | None:
@@ -180,9 +187,9 @@ class _Facts:
 
     def __getitem__(self, name: str) -> object:
         value: object = getattr(self._mistake, name)
-        if type(value) is tuple:
-            return _Several(value)  # pyright: ignore[reportUnknownArgumentType]
-        return _Given(value) if self._types.get(name) is object else value
+        if self._types.get(name) is object:
+            return _Given(value)
+        return _Several(value) if type(value) is tuple else value  # pyright: ignore[reportUnknownArgumentType]
 
 
 class _Several(tuple[object, ...]):

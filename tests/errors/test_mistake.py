@@ -83,3 +83,18 @@ def test_what_was_meant():
     """Names like the one that was given are asked for; without any the question is left out."""
     assert NoSuchRoad("norht", ["north", "south"]).fix == "did you mean `north`? name one"
     assert NoSuchRoad("x", ["north"]).fix == "name one"
+
+
+def test_what_a_user_gave_may_be_a_tuple():
+    """A tuple that was given is shown as it is, whatever its items say of themselves."""
+
+    class Unsayable:
+        def __repr__(self):
+            raise RuntimeError
+
+    class Refused(Mistake, InvalidInvocationError):
+        given: object
+        says = "no such {given}, a {given:type}"
+
+    assert str(Refused((1, "a"))) == "no such (1, 'a'), a tuple"
+    assert str(Refused((Unsayable(),))) == "no such <tuple>, a tuple"

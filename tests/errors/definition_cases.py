@@ -6,6 +6,7 @@ from types import ModuleType
 
 from cases import Cases, filed
 
+import opgraph.testing.given as given
 import opgraph.testing.replacing as replacing
 from opgraph import (
     AssetIn,
@@ -779,6 +780,11 @@ def made():
 @case("testing.replacing.NoSuchOp")
 def no_such_op():
     replacing.replace_ops(made, {"ones": lambda: 1})
+
+
+@case("testing.projects.GivenToNobody")
+def given_to_nobody():
+    given.run([made], given={"mode": 1})
 
 
 @case("testing.replacing.FakeTakesOther")

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from opgraph import AssetIn, Definitions, Instance, IOManager, asset, graph_asset, materialize, op
+from opgraph import AssetIn, Definitions, Error, Instance, IOManager, asset, graph_asset, materialize, op
 from opgraph.testing import pretend, run, temporary_instance
 from opgraph.values.problems import UnstorableValueError
 
@@ -98,6 +98,13 @@ def test_what_cannot_be_stored_is_said():
         with pytest.raises(UnstorableValueError, match="delays"):
             pretend(instance, {"delays": lambda: None})
         assert instance.get_runs() == []
+
+
+@pytest.mark.parametrize("given", [{"raw/flight": []}, {"more": [1]}])
+def test_a_value_that_nothing_takes(given):
+    """A mistyped key is a mistake, and so is a value of all there is: the test would run what it leaves out."""
+    with pytest.raises(Error, match="is given, and nothing that is tested is made of it"):
+        run([more] if "more" in given else PROJECT, given=given)
 
 
 def test_a_failure_is_a_result():

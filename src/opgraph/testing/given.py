@@ -103,7 +103,8 @@ def run(
         **options: what else `materialize` takes.
 
     Raises:
-        InvalidDefinitionError: the definitions cannot work, or the selection cannot be run (InvalidSubsetError).
+        InvalidDefinitionError: the definitions cannot work, the selection cannot be run (InvalidSubsetError), or
+            nothing takes a given value (GivenToNobody).
         Exception: what a step raised, unless `raise_on_error` is False.
 
     Example:

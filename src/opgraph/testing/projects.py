@@ -6,11 +6,26 @@ from typing import Any, TypeAlias
 from opgraph.declare.assets.assets_definition import AssetsDefinition
 from opgraph.declare.assets.spec import AssetSpec
 from opgraph.declare.project.definitions import Definitions
-from opgraph.keys import AssetKey, CoercibleToAssetKey
+from opgraph.errors import InvalidDefinitionError, Source
+from opgraph.keys import AssetKey, CoercibleToAssetKey, near_misses
 from opgraph.resolve.project import resolve
 
 Tested: TypeAlias = Definitions | AssetsDefinition | Iterable[Any]
 Given: TypeAlias = Mapping[str, Any] | Mapping[AssetKey, Any] | Mapping[CoercibleToAssetKey, Any]
+
+
+class GivenToNobody(InvalidDefinitionError):
+    """A value is given that nothing which is tested takes: its key is mistyped, or there is nothing to run."""
+
+    def __init__(self, keys: Iterable[AssetKey], near: Iterable[str]) -> None:
+        self.keys, self.near = tuple(keys), tuple(near)
+        named = ", ".join(f"`{key.text}`" for key in self.keys)
+        meant = f". Did you mean {' or '.join(f'`{name}`' for name in self.near)}?" if self.near else ""
+        super().__init__(
+            f"a value of {named} is given, and nothing that is tested is made of it{meant}",
+            where=Source.of_caller(),
+            fix="give values of assets that others take, and test those others",
+        )
 
 
 def definitions_of(
@@ -22,6 +37,9 @@ def definitions_of(
         tested: definitions, one asset, or several.
         resources: beside those of the definitions, or instead of them.
         given: the assets of which a value is given.
+
+    Raises:
+        GivenToNobody: one of them is none of these, and none of these takes it.
     """
     if isinstance(tested, Definitions):
         whole = tested
@@ -31,20 +49,30 @@ def definitions_of(
     missing = [AssetSpec(key) for key in given if key not in known]
     if not missing and not resources:
         return whole
-    return Definitions(
+    widened = Definitions(
         assets=[*whole.assets, *missing],
         jobs=whole.jobs,
         resources={**whole.resources, **(resources or {})},
         executor=whole.executor,
         metadata=whole.metadata,
     )
+    if missing and (mistyped := _leaves(widened, [each.key for each in missing])):
+        raise GivenToNobody(
+            mistyped, [near for key in mistyped for near in near_misses(key.text, [k.text for k in known])]
+        )
+    return widened
+
+
+def _leaves(definitions: Definitions, keys: Iterable[AssetKey]) -> list[AssetKey]:
+    children = resolve(definitions).graph.children
+    return [key for key in keys if not children.get(key)]
 
 
 def still_needed(definitions: Definitions, given: Iterable[AssetKey]) -> list[AssetKey]:
     """The assets that are to be made where the values of some are given: what is made of those, and what else it takes.
 
     Raises:
-        InvalidDefinitionError: the definitions cannot work.
+        InvalidDefinitionError: the definitions cannot work, or everything is given (GivenToNobody).
     """
     graph = resolve(definitions).graph
     stop = set(given)
@@ -56,4 +84,6 @@ def still_needed(definitions: Definitions, given: Iterable[AssetKey]) -> list[As
             continue
         needed[key] = None
         wanted.extend(graph.nodes[key].parents)
+    if not needed and graph.materializable:
+        raise GivenToNobody(given, ())
     return [key for key in graph.nodes if key in needed]

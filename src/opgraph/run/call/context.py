@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from opgraph.declare.assets.assets_definition import AssetsDefinition
 from opgraph.declare.graphs.node import Node
+from opgraph.declare.metadata import facts
 from opgraph.declare.ops.op import OpDefinition
 from opgraph.declare.ops.signatures import Context
 from opgraph.keys import AssetKey, CoercibleToAssetKey
@@ -446,6 +447,7 @@ class OpExecutionContext(Context):
             output_name = f"{output_name}[{mapping_key}]"
         if output_name in self.came:
             raise mistakes.MetadataTooLate(self._name, output_name, where=self.op_def.source)
+        facts(metadata)  # a mistake in them is said here, where the line is known that makes it
         self.added_metadata.setdefault(output_name, {}).update(metadata)
 
     def get_output_metadata(self, output_name: str, mapping_key: str | None = None) -> Mapping[str, Any] | None:

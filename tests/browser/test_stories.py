@@ -230,6 +230,22 @@ def test_resume_asks_for_what_an_op_needs_since(page: Any, served: Any) -> None:
         source.write_text(served.project)
 
 
+def test_going_on_with_another_setting(page: Any, served: Any) -> None:
+    """A setting that the run had stands in its field; with another one, what it changes runs again."""
+    (served.folder / "broken").touch()
+    run_asset(page, served, "%2Btotals")
+    page.get_by_role("link", name="See the plan").click()
+    changed = page.locator(".plan-step", has_text="clean").locator(".tag").first
+    expect(changed).to_have_text("reuse")
+    page.get_by_label("limit", exact=True).fill("2")
+    expect(changed).to_have_text("run")
+    (served.folder / "broken").unlink()
+    page.get_by_role("button", name=re.compile("^Resume")).click()
+    page.wait_for_url(re.compile("/runs/"))
+    expect(page.locator(".runhead .status")).to_have_text("succeeded")
+    expect(page.locator(".logs")).to_contain_text("limit is 2")
+
+
 def test_one_op_again(page: Any, served: Any) -> None:
     """From an op that was chosen, a run goes on from there: the plan is shown first, with what is reused."""
     run_asset(page, served, "%2Btotals")

@@ -43,7 +43,9 @@ export function opening(content: Box, view: { width: number; height: number }, f
   if (all.scale >= READABLE) return all;
   const scale = Math.max(READABLE, Math.min(0.8, (view.height - 56) / Math.max(content.height, 1)));
   const at = first ?? content;
-  const x = Math.min(at.x - 28 / scale, Math.max(content.x - 28 / scale, content.x + content.width - (view.width - 28) / scale));
+  const left = first ? Math.max(0, (view.width / scale - first.width) / 2 - 28 / scale) : 0; // a box is seen in the middle
+  const begin = content.x - 28 / scale;
+  const x = Math.max(begin, Math.min(at.x - left - 28 / scale, content.x + content.width - (view.width - 28) / scale));
   const seen = view.height / scale;
   const spare = Math.max(0, at.height - seen + 56 / scale);
   const wanted = start ? start.y + start.height / 2 - seen / 2 : at.y;

@@ -38,6 +38,20 @@ export function configOf(fields: readonly FormField[], typed: ReadonlyMap<string
   return { config, wrong };
 }
 
+/** A setting of a run that is gone on with: what the run had is its default, and it is asked for only if it `lacks`. */
+export function asBefore(field: FormField, config: unknown, lacks: boolean): FormField {
+  const had = within(config, field.path.split("."));
+  return { ...field, required: lacks, ...(had === undefined ? {} : { default: had }) };
+}
+
+/** A value by its flat path in a nested configuration, whose names have `ops` and `config` between them. */
+function within(at: unknown, [name, ...rest]: string[]): unknown {
+  if (name === undefined) return at;
+  if (typeof at !== "object" || at === null) return undefined;
+  const inside = at as Record<string, unknown>;
+  return within(inside[name], rest) ?? within(inside["ops"], [name, ...rest]) ?? within(inside["config"], [name, ...rest]);
+}
+
 /** A default as it stands in a field. */
 export function asTyped(value: unknown): string {
   if (value === null || value === undefined) return "";

@@ -6,7 +6,7 @@ import { blocks, spans } from "./markdown";
 import { resumed, summed, units } from "./plan";
 import { matching } from "./search";
 import { series } from "./series";
-import { configOf, read, tagsOf } from "./settings";
+import { asBefore, configOf, read, tagsOf } from "./settings";
 import { isOver, look, together } from "./status";
 
 test("a setting is read as its type says, and an empty one is unset", () => {
@@ -114,4 +114,12 @@ test("several ops together stand as the one that matters most", () => {
   expect(together(["succeeded", "failed", null])).toBe("failed");
   expect(together(["succeeded", "pending"])).toBe("pending");
   expect(together([null, null])).toBeNull();
+});
+
+test("what a run had is the default when it is gone on with, and only what it lacks is asked for", () => {
+  const field = { path: "revenue.clean.limit", name: "limit", type: "int", default: 10, required: true } as FormField;
+  const config = { ops: { revenue: { ops: { clean: { config: { limit: 0 } } } } }, resources: { db: { config: { url: "x" } } } };
+  expect(asBefore(field, config, false)).toMatchObject({ default: 0, required: false });
+  expect(asBefore({ ...field, path: "resources.db.url" }, config, false).default).toBe("x");
+  expect(asBefore({ ...field, path: "revenue.clean.other" }, config, true)).toMatchObject({ default: 10, required: true });
 });

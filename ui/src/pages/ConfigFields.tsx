@@ -6,6 +6,8 @@ interface Props {
   fields: FormField[];
   typed: ReadonlyMap<string, string>;
   wrong: Map<string, string>;
+  /** What holds where nothing is typed. */
+  unset: string;
   onType: (path: string, value: string) => void;
 }
 
@@ -20,12 +22,12 @@ export function ConfigFields({ fields, ...rest }: Props) {
   );
 }
 
-function Setting({ field, typed, wrong, onType }: Omit<Props, "fields"> & { field: FormField }) {
+function Setting({ field, typed, wrong, unset, onType }: Omit<Props, "fields"> & { field: FormField }) {
   const id = useId();
   const text = typed.get(field.path) ?? "";
   const problem = wrong.get(field.path);
   const standard = field.secret ? "" : asTyped(field.default);
-  const empty = field.required ? "required" : standard === "" ? "default" : standard;
+  const empty = field.required ? "required" : standard === "" ? unset : standard;
   const common = {
     id,
     className: "field",
@@ -41,13 +43,13 @@ function Setting({ field, typed, wrong, onType }: Omit<Props, "fields"> & { fiel
       </label>
       {field.type === "bool" ? (
         <select {...common} onChange={(event) => onType(field.path, event.target.value)}>
-          <option value="">{field.required ? "choose" : `default (${standard || "none"})`}</option>
+          <option value="">{field.required ? "choose" : `${unset} (${standard || "none"})`}</option>
           <option value="true">true</option>
           <option value="false">false</option>
         </select>
       ) : field.type === "enum" ? (
         <select {...common} onChange={(event) => onType(field.path, event.target.value)}>
-          <option value="">{field.required ? "choose" : `default (${standard || "none"})`}</option>
+          <option value="">{field.required ? "choose" : `${unset} (${standard || "none"})`}</option>
           {field.choices.map((choice, i) => (
             <option key={i} value={String(i)}>
               {asTyped(choice)}

@@ -4,7 +4,7 @@ import { useForm, usePlan, useProject, useRun, useSession } from "../api/queries
 import type { FormField, Launched, PlanReply, PlannedStep, RunRequest } from "../api/types";
 import { plural, short } from "../logic/format";
 import { summed, units } from "../logic/plan";
-import { configOf, tagsOf } from "../logic/settings";
+import { asBefore, configOf, tagsOf } from "../logic/settings";
 import { look } from "../logic/status";
 import { Icon } from "../parts/icons";
 import { Prose } from "../parts/Markdown";
@@ -47,11 +47,13 @@ export function LaunchPage() {
     () => (parent ? { parent, mode: mode as Mode, ...(steps.length ? { steps } : {}) } : job ? { job } : { selection: select || null }),
     [parent, mode, steps, job, select],
   );
-  // What a run had is kept when it is gone on with. Only what its ops have come to need since is asked for.
+  // What a run had is kept when it is gone on with, unless something else is typed. What its ops have come to need since is asked for.
   const [lacking, setLacking] = useState<ReadonlySet<string>>(new Set());
-  const again = earlier.data && (earlier.data.job ? { job: earlier.data.job } : { selection: earlier.data.assets.map((key) => `key:"${key}"`).join(" or ") });
-  const form = useForm(parent ? (lacking.size > 0 && again) || null : job ? { job } : { selection: select || null });
-  const fields = useMemo(() => (form.data?.fields ?? []).filter((field) => !parent || lacking.has(field.path)), [form.data, parent, lacking]);
+  const keys = earlier.data?.assets.map((key) => `key:"${key}"`).join(" or ") ?? "";
+  const again = earlier.data && (earlier.data.job ? { job: earlier.data.job } : { selection: keys.length < 8000 ? keys : null });
+  const form = useForm(parent ? (again ?? null) : job ? { job } : { selection: select || null });
+  const before = earlier.data?.config;
+  const fields = useMemo(() => (form.data?.fields ?? []).map((field) => (parent ? asBefore(field, before, lacking.has(field.path)) : field)), [form.data, parent, before, lacking]);
   const required = useMemo(() => fields.filter((field) => field.required), [fields]);
   const { config, wrong } = useMemo(() => configOf(fields, typed), [fields, typed]);
   const body = useMemo(
@@ -103,7 +105,7 @@ export function LaunchPage() {
   };
 
   const jobs = project.data?.jobs ?? [];
-  const entry: Entry = { typed, wrong, onType: (path, value) => setTyped((old) => new Map(old).set(path, value)) };
+  const entry: Entry = { typed, wrong, unset: parent ? "as before" : "default", onType: (path, value) => setTyped((old) => new Map(old).set(path, value)) };
   return (
     <div className="page">
       <div className="head">
@@ -192,7 +194,7 @@ export function LaunchPage() {
             {refused !== null && <Problem error={refused} />}
             <button type="button" className="button main-action" disabled={!ready || launching || counts?.total === 0} onClick={() => void launch()}>
               <Icon name={parent ? "resume" : "play"} />
-              {launching ? "Starting …" : parent ? "Resume" : "Run"}
+              {launching ? "Starting …" : parent && mode !== "all" ? "Resume" : "Run"}
               {counts && <small>{wrong.size > 0 || told.some((each) => each.kind === "MissingKey") ? "needs settings" : told.length > 0 ? "cannot run" : counts.text}</small>}
             </button>
             {plan.data?.same_run && <p className="hint">It goes on under its own id: its process died, and the code is unchanged.</p>}
@@ -305,6 +307,7 @@ function Warnings({ plan, onSelect }: { plan: PlanReply; onSelect: ((selection: 
 interface Entry {
   typed: ReadonlyMap<string, string>;
   wrong: Map<string, string>;
+  unset: string;
   onType: (path: string, value: string) => void;
 }
 
@@ -333,7 +336,7 @@ function FieldsOf({ title, fields, ...entry }: { title: string; fields: FormFiel
 
 const FIRST = 60; // rows of a unit before one asks for more
 
-function PlanView({ plan, fields, typed, wrong, onType }: PlanProps) {
+function PlanView({ plan, fields, ...entry }: PlanProps) {
   const groups = useMemo(() => units(plan.steps), [plan.steps]);
   const byOp = useMemo(() => Map.groupBy(fields, (field) => field.op), [fields]);
   const known = useMemo(() => new Set(plan.steps.map((step) => step.key)), [plan.steps]);
@@ -341,10 +344,10 @@ function PlanView({ plan, fields, typed, wrong, onType }: PlanProps) {
   const few = plan.steps.length <= 60;
   return (
     <>
-      <FieldsOf title="Settings" fields={elsewhere} typed={typed} wrong={wrong} onType={onType} />
+      <FieldsOf title="Settings" fields={elsewhere} {...entry} />
       <section className="card" aria-label="The plan">
         {groups.map((group) => (
-          <Unit key={group.unit} group={group} first={few || groups.length === 1} byOp={byOp} typed={typed} wrong={wrong} onType={onType} />
+          <Unit key={group.unit} group={group} first={few || groups.length === 1} byOp={byOp} {...entry} />
         ))}
       </section>
     </>

@@ -129,7 +129,7 @@ class BareYield(Mistake, InvariantViolationError):
     op: str
     got: str
     outputs: Sequence[str]
-    says = "`{op}` yielded a value of type {got}, bare, and not for an output"
+    says = "`{op}` yielded a value of type <class '{got}'>, bare, and not for an output"
     mend = "wrap it: `yield Output(value, output_name={example!r})`; its outputs: {outputs}"
 
     @property

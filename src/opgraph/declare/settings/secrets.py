@@ -52,7 +52,7 @@ def hidden(value: Any) -> Any:
 
 def is_secret(value: object) -> bool:
     """Whether a value is one that pydantic masks: a SecretStr or its like. Asked without importing pydantic."""
-    return hasattr(value, "get_secret_value")
+    return hasattr(type(value), "get_secret_value")
 
 
 def revealed(value: Any) -> str:

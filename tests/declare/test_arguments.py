@@ -69,6 +69,14 @@ def test_what_was_meant(name, given, meant):
     assert meant in caught.value.fix
 
 
+@pytest.mark.parametrize(("name", "tags"), [("op", "tags"), ("job", "tags"), ("graph_asset", "op_tags")])
+def test_a_time_limit_is_a_tag(name, tags):
+    """Whoever gives `timeout` to a definition is told which tag that is."""
+    with pytest.raises(UnknownParameter) as caught:
+        getattr(opgraph, name)(timeout=1)
+    assert caught.value.fix.startswith(f'write `{tags}={{"opgraph/timeout": 60}}`')
+
+
 @pytest.mark.parametrize(("name", "given"), [("multi_asset", (len,)), ("AssetSpec", ()), ("job", (len, "again"))])
 def test_other_arguments_that_do_not_fit(name, given):
     """Too many by position, or a missing one, is one error too."""

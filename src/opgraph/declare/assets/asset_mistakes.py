@@ -80,10 +80,12 @@ class UnknownParameter(InvalidDefinitionError, TypeError):
         self.owner, self.name, self.known = owner, name, tuple(known)
         near = near_misses(name, known, most=1) or [each for each in known if _abbreviates(name, each)][:1]
         hint = f". Did you mean '{near[0]}'?" if near else ""
+        tags = next((each for each in ("op_tags", "tags") if each in known), "")
+        instead = f'write `{tags}={{"opgraph/timeout": 60}}`' if name == "timeout" and tags else "leave it out"
         super().__init__(
             f"{owner}() got an unexpected keyword argument '{name}'{hint}",
             where=where,
-            fix=f"{f'write `{near[0]}`' if near else 'leave it out'}; `help({owner})` lists the parameters",
+            fix=f"{f'write `{near[0]}`' if near else instead}; `help({owner})` lists the parameters",
         )
 
 

@@ -19,7 +19,7 @@ PROJECT = """
 import time
 from pathlib import Path
 
-from opgraph import Config, Definitions, DynamicOut, DynamicOutput, asset, graph_asset, op
+from opgraph import Config, Definitions, DynamicOut, DynamicOutput, asset, graph, graph_asset, job, op
 
 HERE = Path(__file__).parent
 
@@ -96,7 +96,22 @@ def fanned(orders):
     return gather(deal(orders).map(double).collect())
 
 
-defs = Definitions(assets=[orders, totals, patient, fanned])
+@graph
+def twice(number):
+    return double(number)
+
+
+@op
+def start():
+    return 7
+
+
+@job
+def nightly():
+    twice(start())
+
+
+defs = Definitions(assets=[orders, totals, patient, fanned], jobs=[nightly])
 """
 
 

@@ -208,6 +208,20 @@ def test_fail_and_resume(page: Any, served: Any) -> None:
     expect(page.locator(".runhead")).to_contain_text("goes on from")
 
 
+def test_a_job_of_ops_as_a_graph(page: Any, served: Any) -> None:
+    """A run of a job without assets has its graph too, nested ones open, with the failed op lit."""
+    (served.folder / "broken").touch()
+    page.goto(f"{served.url}/launch?job=nightly")
+    page.locator(".main-action").click()
+    page.wait_for_url(re.compile(r"/runs/[^/]+$"))
+    expect(page.locator(".runhead .status")).to_have_text("failed")
+    page.get_by_role("button", name="Graph", exact=True).click()
+    expect(page.locator('.node[data-tone="ok"]', has_text="start")).to_be_visible()
+    expect(page.locator('.node[data-tone="bad"]', has_text="double")).to_be_visible()
+    expect(page.get_by_role("button", name="twice", exact=True)).to_have_attribute("aria-expanded", "true")
+    (served.folder / "broken").unlink()
+
+
 def test_resume_asks_for_what_an_op_needs_since(page: Any, served: Any) -> None:
     """Where the op that failed was given a setting without a default since, going on from the run asks for it."""
     (served.folder / "broken").touch()

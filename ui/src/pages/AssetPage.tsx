@@ -249,10 +249,13 @@ function seconds(op: AssetOp): number {
   return t ? (t.load_us + t.compute_us + t.store_us) / 1e6 : 0;
 }
 
+const FIRST = 200; // ops of an asset before one asks for more
+
 function Ops({ asset, now }: { asset: AssetDetail; now: number }) {
   const client = useQueryClient();
   const [wouldGo, setWouldGo] = useState<Cleaned | null>(null);
   const [said, setSaid] = useState<{ text: string; bad: boolean } | null>(null);
+  const [shown, setShown] = useState(FIRST);
   const most = Math.max(...asset.ops.map(seconds), 1e-9);
   const clean = async (dry: boolean) => {
     try {
@@ -288,7 +291,7 @@ function Ops({ asset, now }: { asset: AssetDetail; now: number }) {
               </tr>
             </thead>
             <tbody>
-              {asset.ops.map((op) => (
+              {asset.ops.slice(0, shown).map((op) => (
                 <tr key={op.key}>
                   <td>
                     {op.run_id && op.n !== null ? <Link to={at.run(op.run_id, String(op.n))}>{op.path || op.op}</Link> : op.path || op.op}
@@ -313,6 +316,11 @@ function Ops({ asset, now }: { asset: AssetDetail; now: number }) {
             </tbody>
           </table>
         </div>
+        {asset.ops.length > shown && (
+          <p className="inside">
+            <button type="button" className="button small" onClick={() => setShown(shown + 5 * FIRST)}>{`Show more of ${plural(asset.ops.length - shown, "op")}`}</button>
+          </p>
+        )}
       </section>
       {wouldGo && (
         <Confirm title={`Remove ${size(wouldGo.size)} kept between the ops?`} action="Remove" onYes={() => void clean(false)} onNo={() => setWouldGo(null)}>

@@ -3,6 +3,7 @@
 import contextlib
 import subprocess
 import sys
+from unittest.mock import MagicMock, Mock, create_autospec
 
 import pytest
 
@@ -666,3 +667,21 @@ def test_a_setting_that_is_missing_is_told_with_its_path():
     with pytest.raises(og.InvalidConfigError) as caught:
         og.materialize([made], resources={"old": Old.configure_at_launch()})
     assert caught.value.fix == "give it: `-c resources.old.a=…`"
+
+
+@pytest.mark.parametrize("mock", [Mock(), MagicMock(), Mock(spec=Noisy), create_autospec(Noisy, instance=True)])
+def test_a_mock_is_a_resource(mock):
+    """What answers to every name is a resource like any other object, by parameter and by key, in a run and a call."""
+    mock.name = "mocked"
+
+    @og.asset
+    def by_parameter(noisy: Noisy):
+        return noisy.name
+
+    @og.asset(required_resource_keys={"noisy"}, memoize=True)
+    def by_key(context):
+        return context.resources.noisy.name
+
+    made = og.materialize([by_parameter, by_key], resources={"noisy": mock})
+    assert (made.asset_value("by_parameter"), made.asset_value("by_key")) == ("mocked", "mocked")
+    assert by_parameter(mock) == "mocked"

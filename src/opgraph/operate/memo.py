@@ -329,8 +329,8 @@ def _identity(given: Any) -> str:  # whatever users put among the resources
         found: tuple[type[Any], Mapping[str, Any]] = given.opgraph_fields()
         made, fields = found
         return digest([_class(made), {name: _shown(value) for name, value in sorted(fields.items())}, *said])
-    function = getattr(given, "resource_fn", None)
-    if function is not None:
+    if hasattr(cls, "resource_fn"):
+        function = given.resource_fn
         code = function_hash(function) if isinstance(function, FunctionType) else _class(_class_of(function))
         return digest([code, _shown(getattr(given, "_config", None)), *said])
     own = cast("Mapping[str, Any]", getattr(given, "__dict__", {}))
@@ -339,7 +339,7 @@ def _identity(given: Any) -> str:  # whatever users put among the resources
 
 
 def _class_of(value: object) -> type[Any]:
-    return value.__class__
+    return type(value)  # not its `__class__`: a mock names another's
 
 
 def _is_own(given: Any) -> bool:

@@ -8,7 +8,7 @@ from opgraph.declare.assets.spec import SourceAsset
 from opgraph.declare.frozen import replaced
 from opgraph.declare.graphs.graph_definition import GraphDefinition
 from opgraph.declare.ops.op import OpDefinition
-from opgraph.declare.settings.recipe import is_recipe
+from opgraph.declare.settings.recipe import has_fields, is_recipe
 from opgraph.errors import InvalidInvocationError, Source, together
 from opgraph.resolve.flatten import flatten
 from opgraph.resolve.hooks import hooks_of, without_resources
@@ -57,7 +57,7 @@ def with_resources(
 def _configured(key: str, recipe: Any, settings: Any) -> Any:
     given = cast("Mapping[str, Any]", settings)
     config: Any = given.get("config", given) if isinstance(settings, Mapping) else given
-    if hasattr(recipe, "opgraph_fields"):
+    if has_fields(recipe):
         cls, fields = recipe.opgraph_fields()
         return cls(**{**fields, **config})
     if not hasattr(recipe, "configured"):

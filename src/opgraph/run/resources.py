@@ -8,7 +8,7 @@ from threading import RLock
 from typing import Any, Self, cast
 
 from opgraph.declare.settings.env import has_reference
-from opgraph.declare.settings.recipe import InitResourceContext, is_recipe
+from opgraph.declare.settings.recipe import InitResourceContext, has_fields, is_recipe
 from opgraph.declare.settings.resource import ResourceDefinition
 from opgraph.declare.settings.run_config import fields_of, is_config_type, is_model, loosened, plain
 from opgraph.declare.settings.secrets import hide, is_secret, revealed
@@ -98,7 +98,7 @@ class Opened(Mapping[str, Any]):
         if not is_recipe(recipe) or id(recipe) in seen:
             return False
         seen.add(id(recipe))
-        fields: Mapping[str, Any] = recipe.opgraph_fields()[1] if hasattr(recipe, "opgraph_fields") else {}
+        fields: Mapping[str, Any] = recipe.opgraph_fields()[1] if has_fields(recipe) else {}
         inner = [*(self._given.get(key) for key in recipe.opgraph_requires()), *fields.values()]
         return bool(recipe.opgraph_lasts()) or any(self._ends(each, seen) for each in inner)
 
@@ -149,7 +149,7 @@ class Opened(Mapping[str, Any]):
         """What is wrong with the configuration of a resource and of those inside it."""
         if isinstance(recipe, ResourceDefinition):
             yield from self._by_schema(recipe, key)[1]
-        if hasattr(recipe, "opgraph_fields"):
+        if has_fields(recipe):
             _, values, problems, _ = self._fitted(recipe, key, reading=True)
             yield from problems
             for value in values.values():
@@ -185,7 +185,7 @@ class Opened(Mapping[str, Any]):
         if isinstance(recipe, ResourceDefinition):
             config, problems = self._by_schema(recipe, key)
             refuse_config(problems)
-        if hasattr(recipe, "opgraph_fields"):
+        if has_fields(recipe):
             ready, config = self._ready(recipe, key)
         if key:
             self._configs[key] = config

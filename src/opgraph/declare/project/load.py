@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from opgraph.declare.assets.assets_definition import AssetsDefinition
-from opgraph.declare.assets.spec import AssetSpec, CoercibleToAssetKeyPrefix
+from opgraph.declare.assets.spec import AssetSpec, CoercibleToAssetKeyPrefix, SourceAsset
 from opgraph.declare.frozen import replaced
 from opgraph.declare.labels import checked_group
 from opgraph.declare.mistakes import report
@@ -38,7 +38,7 @@ def load_assets_from_modules(
     *,
     automation_condition: Any = None,
     backfill_policy: Any = None,
-    source_key_prefix: Any = None,
+    source_key_prefix: CoercibleToAssetKeyPrefix | None = None,
     include_specs: bool = False,
 ) -> Sequence[Loaded]:
     """The assets that are variables of these modules, or in lists that are; each once.
@@ -46,11 +46,12 @@ def load_assets_from_modules(
     Args:
         modules: where to look.
         group_name: the group of all of them.
-        key_prefix: what stands before every key; dependencies among the assets found follow.
+        key_prefix: what stands before every key, those of `SourceAsset`s aside; dependencies among the assets found
+            follow.
         automation_condition: not supported yet.
         backfill_policy: not supported yet.
-        source_key_prefix: not supported yet.
-        include_specs: whether to take specs of external assets too.
+        source_key_prefix: what stands before the key of every `SourceAsset`.
+        include_specs: whether to take every spec of an external asset too, and not `SourceAsset`s only.
 
     Raises:
         InvalidDefinitionError: `group_name` is given, and one of the assets is in another group.
@@ -58,25 +59,18 @@ def load_assets_from_modules(
     Example:
         >>> load_assets_from_modules([my_assets], group_name="raw")
     """
-    refuse(
-        "load_assets",
-        {
-            "automation_condition": automation_condition,
-            "backfill_policy": backfill_policy,
-            "source_key_prefix": source_key_prefix,
-        },
-    )
+    refuse("load_assets", {"automation_condition": automation_condition, "backfill_policy": backfill_policy})
     found: dict[int, Loaded] = {}
     for module in modules:
         for value in list(vars(module).values()):
             for each in _assets_in(value):
-                if include_specs or isinstance(each, AssetsDefinition):
+                if include_specs or isinstance(each, (AssetsDefinition, SourceAsset)):
                     found[id(each)] = each
     group = None if group_name is None else checked_group("the loaded assets", group_name, Source.of_caller())
     for spec in (spec for each in found.values() for spec in ([each] if isinstance(each, AssetSpec) else each.specs)):
         if group is not None and spec.group_name not in (None, group):
             report(GroupTwice(group, spec.key, str(spec.group_name), where=spec.source))
-    return _labelled(list(found.values()), group, key_prefix)
+    return _labelled(list(found.values()), group, key_prefix, source_key_prefix)
 
 
 def load_assets_from_current_module(
@@ -85,7 +79,7 @@ def load_assets_from_current_module(
     *,
     automation_condition: Any = None,
     backfill_policy: Any = None,
-    source_key_prefix: Any = None,
+    source_key_prefix: CoercibleToAssetKeyPrefix | None = None,
     include_specs: bool = False,
 ) -> Sequence[Loaded]:
     """The assets of the module that calls this, defined above the call; see `load_assets_from_modules`."""
@@ -107,7 +101,7 @@ def load_assets_from_package_module(
     *,
     automation_condition: Any = None,
     backfill_policy: Any = None,
-    source_key_prefix: Any = None,
+    source_key_prefix: CoercibleToAssetKeyPrefix | None = None,
     include_specs: bool = False,
 ) -> Sequence[Loaded]:
     """The assets of a package and of every module below it, all imported; see `load_assets_from_modules`."""
@@ -129,7 +123,7 @@ def load_assets_from_package_name(
     *,
     automation_condition: Any = None,
     backfill_policy: Any = None,
-    source_key_prefix: Any = None,
+    source_key_prefix: CoercibleToAssetKeyPrefix | None = None,
     include_specs: bool = False,
 ) -> Sequence[Loaded]:
     """The assets of a package, given by its name; see `load_assets_from_package_module`."""
@@ -169,12 +163,18 @@ def _assets_in(value: object) -> Iterator[Loaded]:
 
 
 def _labelled(
-    found: list[Loaded], group_name: str | None, key_prefix: CoercibleToAssetKeyPrefix | None
+    found: list[Loaded],
+    group_name: str | None,
+    key_prefix: CoercibleToAssetKeyPrefix | None,
+    source_key_prefix: CoercibleToAssetKeyPrefix | None,
 ) -> Sequence[Loaded]:
-    if group_name is None and not key_prefix:
+    if group_name is None and not key_prefix and not source_key_prefix:
         return found
-    keys = [key for each in found for key in ([each.key] if isinstance(each, AssetSpec) else each.keys)]
-    new = {key: key.with_prefix(key_prefix) for key in keys} if key_prefix else {key: key for key in keys}
+    new: dict[AssetKey, AssetKey] = {}
+    for each in found:
+        prefix = source_key_prefix if isinstance(each, SourceAsset) else key_prefix
+        keys = [each.key] if isinstance(each, AssetSpec) else each.keys
+        new.update((key, key.with_prefix(prefix) if prefix else key) for key in keys)
     return [_relabelled(each, group_name, new) for each in found]
 
 

@@ -31,6 +31,11 @@ def is_recipe(value: object) -> bool:
     return not isinstance(value, type) and hasattr(type(value), "opgraph_open")
 
 
+def has_fields(value: object) -> bool:
+    """Whether this is an object of a resource's class with fields. A mock answers to every name, its class does not."""
+    return hasattr(type(value), "opgraph_fields")
+
+
 class InitResourceContext:
     """What the function that makes a resource can ask.
 

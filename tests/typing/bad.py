@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from opgraph import AssetSelection, MaterializeResult, OpExecutionContext, Out, Output, asset, graph_asset, op
+from opgraph import (
+    AssetSelection,
+    DynamicOut,
+    DynamicOutput,
+    MaterializeResult,
+    OpExecutionContext,
+    Out,
+    Output,
+    asset,
+    graph_asset,
+    op,
+)
 
 
 @op
@@ -20,6 +31,11 @@ def counted(context: OpExecutionContext, rows: list[int]) -> int:
 @op
 def yielded(n: int) -> Iterator[Output[str]]:
     yield Output(str(n))
+
+
+@op(out=DynamicOut())
+def each(rows: list[int]) -> Iterator[DynamicOutput[str]]:
+    yield DynamicOutput("", mapping_key="one")
 
 
 @op(out={"low": Out(), "high": Out()})
@@ -58,6 +74,21 @@ def wrong_result(rows: list[int]) -> int:
     # pyright says: "str" is not assignable to "int"
     # mypy says: Incompatible return value type (got "str", expected "int")
     return yielded(counted(rows))
+
+
+@graph_asset
+def wrong_map(rows: list[int]) -> list[str]:
+    # pyright says: No overloads for "map" match
+    # pyright says: Parameter 1: type "str" is incompatible with type "int"
+    # mypy says: Argument 1 to "map" of "Fan" has incompatible type
+    return each(rows).map(yielded).collect()
+
+
+@graph_asset
+def wrong_collect(rows: list[int]) -> int:
+    # pyright says: "list[str]" is not assignable to "list[int]"
+    # mypy says: Argument 1 to "__call__" of "OpWithContext" has incompatible type "list[str]"
+    return counted(each(rows).collect())
 
 
 @graph_asset

@@ -17,6 +17,8 @@ from opgraph import (
     Config,
     ConfigurableResource,
     Definitions,
+    DynamicOut,
+    DynamicOutput,
     HookContext,
     HookExecutionResult,
     In,
@@ -108,6 +110,22 @@ def sorted_out(rows: list[int]) -> Iterator[Output[list[int]] | Output[int]]:
     yield Output(1, "bad")
 
 
+@op(out=DynamicOut(int))
+def each(context: OpExecutionContext, rows: list[int]) -> Iterator[DynamicOutput[int]]:
+    for number, row in enumerate(rows):
+        yield DynamicOutput(row, mapping_key=str(number))
+
+
+@op
+def span(n: int) -> list[int]:
+    return [n]
+
+
+@op(out=DynamicOut())
+def listed(rows: list[int]) -> list[DynamicOutput[str]]:
+    return [DynamicOutput("one", mapping_key="one")]
+
+
 @op
 def limited(context: OpExecutionContext, rows: list[int], config: Limit) -> list[int]:
     return rows[: config.most]
@@ -151,12 +169,26 @@ assert_type(add(1, b=2), int)
 
 
 @graph
+def inner_of(n: int) -> int:
+    return add(n)
+
+
+@graph
 def inner(rows: list[int]) -> int:
     low, high = split(cleaned(rows))
     assert_type(low, list[int])
     assert_type(high, int)
     parts = sorted_out(asked(most=2))
     return add(counted(parts.good), b=yielded(limited(low)))
+
+
+@graph
+def fanned(rows: list[int]) -> list[int]:
+    assert_type(each(rows).map(add).collect(), list[int])
+    assert_type(each(rows).map(lambda n: add(n, b=3)).collect(as_dict=True), dict[str, int])
+    assert_type(listed(rows).collect(allow_failed=True), list[str])
+    each(rows).map(lambda n: listed(span(n)).collect()).collect()
+    return each(rows).map(inner_of).collect()
 
 
 @graph

@@ -6,13 +6,14 @@ a caller must give: its first parameter has no annotation, config or a resource 
 inputs.
 """
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import (
     TYPE_CHECKING,
     Any,
     Concatenate,
     Generic,
+    Literal,
     Protocol,
     TypeAlias,
     TypedDict,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from opgraph.declare.assets.assets_definition import AssetsDefinition
     from opgraph.declare.graphs.graph_definition import GraphDefinition
+    from opgraph.declare.ops.dynamic import DynamicOut, DynamicOutput
     from opgraph.declare.ops.op import OpDefinition
     from opgraph.declare.retry import RetryPolicy
     from opgraph.declare.settings.config import Config
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     Many = TypeVar("Many", bound=tuple[Any, ...], default=Any)
     A = TypeVar("A")
     B = TypeVar("B")
+    T_co = TypeVar("T_co", covariant=True, default=Any)
     Context_ = TypeVar("Context_", bound="Context")
     Injected = TypeVar("Injected", bound="Config")
 else:
@@ -79,6 +82,7 @@ if TYPE_CHECKING:
         """No user's annotation accepts this one, so a parameter that does has none, or `Any`."""
 
     Wrapped: TypeAlias = Iterator[Output[T]] | AsyncIterator[Output[T]] | Coroutine[Any, Any, Output[T]] | Output[T]
+    Dynamic: TypeAlias = Iterator[DynamicOutput[T]] | AsyncIterator[DynamicOutput[T]] | Sequence[DynamicOutput[T]]
     Loose: TypeAlias = OpDefinition[..., Any]
 
     class OpWithContext(OpDefinition[P, R_co], Generic[P, R_co, Direct_co]):
@@ -89,6 +93,23 @@ if TYPE_CHECKING:
         @overload
         def __call__(self, context: Context, /, *args: P.args, **kwargs: P.kwargs) -> Direct_co: ...
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            """See the overloads."""
+
+    class Fan(Generic[T_co]):
+        """What stands for the values of a fan-out in a graph's body."""
+
+        @overload
+        def map(self, fn: "Callable[[T_co], Fan[Any] | tuple[Any, ...] | None]") -> Any: ...
+        @overload
+        def map(self, fn: Callable[[T_co], A]) -> "Fan[A]": ...
+        def map(self, fn: Any) -> Any:
+            """See the overloads: a fan-out in a fan-out, and several outputs, are not typed."""
+
+        @overload
+        def collect(self, *, as_dict: Literal[False] = False, allow_failed: bool = False) -> list[T_co]: ...
+        @overload
+        def collect(self, *, as_dict: Literal[True], allow_failed: bool = False) -> dict[str, T_co]: ...
+        def collect(self, *, as_dict: bool = False, allow_failed: bool = False) -> Any:
             """See the overloads."""
 
     class GraphAsset(AssetsDefinition[P, R_co]):
@@ -152,6 +173,10 @@ class OpDecorator(Protocol):
     @overload
     def __call__(self, compute_fn: "Callable[P, T]", /) -> "OpDefinition[P, T]": ...
     @overload
+    def __call__(  # pyright: ignore[reportOverlappingOverload] - a DynamicOut is an Out that is more
+        self, *, ins: None = None, out: "DynamicOut", **said: Unpack[OfOp]
+    ) -> "DynamicDecorator": ...
+    @overload
     def __call__(self, *, ins: None = None, out: Out | None = None, **said: Unpack[OfOp]) -> "OpDecorator": ...
     @overload
     def __call__(
@@ -174,6 +199,33 @@ class LooseOpDecorator(Protocol):
     def __call__(self, compute_fn: "Callable[..., Coroutine[Any, Any, T]]", /) -> "OpDefinition[..., T]": ...
     @overload
     def __call__(self, compute_fn: "Callable[..., T]", /) -> "OpDefinition[..., T]": ...
+
+
+class DynamicDecorator(Protocol):
+    """`op(out=DynamicOut())`: a call in a graph's body gives what can be mapped and collected."""
+
+    @overload
+    def __call__(self, compute_fn: "Callable[Concatenate[Unsaid, ...], Any]", /) -> "OpDefinition[..., Fan[Any]]": ...
+    @overload
+    def __call__(
+        self, compute_fn: "Callable[Concatenate[Injected, ...], Dynamic[T]]", /
+    ) -> "OpDefinition[..., Fan[T]]": ...
+    @overload
+    def __call__(
+        self, compute_fn: "Callable[Concatenate[A, Injected, ...], Dynamic[T]]", /
+    ) -> "OpDefinition[..., Fan[T]]": ...
+    @overload
+    def __call__(
+        self, compute_fn: "Callable[Concatenate[A, B, Injected, ...], Dynamic[T]]", /
+    ) -> "OpDefinition[..., Fan[T]]": ...
+    @overload
+    def __call__(
+        self, compute_fn: "Callable[Concatenate[Context_, P], Dynamic[T]]", /
+    ) -> "OpWithContext[P, Fan[T], Any]": ...
+    @overload
+    def __call__(self, compute_fn: "Callable[P, Dynamic[T]]", /) -> "OpDefinition[P, Fan[T]]": ...
+    @overload
+    def __call__(self, compute_fn: "Callable[P, Any]", /) -> "OpDefinition[P, Fan[Any]]": ...
 
 
 class ManyDecorator(Protocol):

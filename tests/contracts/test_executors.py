@@ -15,6 +15,7 @@ import pytest
 
 from opgraph import (
     AssetOut,
+    ConfigurableResource,
     Definitions,
     DynamicOut,
     DynamicOutput,
@@ -592,6 +593,30 @@ def test_processes_capture_at_the_descriptor(on_disk):
         (0, "STDOUT", "shell first"),
         (1, "STDERR", "raw second"),
     ]
+
+
+class Database(ConfigurableResource):
+    def teardown_after_execution(self, context):
+        print("put away")
+
+
+def test_what_is_said_when_a_resource_is_put_away_is_the_runs(executor_name, on_disk, capfd):
+    """It is kept with the run, not with the step that was the last, and not written to the terminal. (A cluster's
+    workers put away what they have when their run is over.)"""
+
+    @op
+    def made(database: Database):
+        print("used")
+
+    @graph_asset
+    def only():
+        return made()
+
+    outcome = run(Definitions(assets=[only], resources={"database": Database()}), executor_name, on_disk)
+    assert outcome.success, outcome.error
+    lines = [(line.step, line.text) for _, line in on_disk.record.logs(outcome.run_id)]
+    assert lines == [(0, "used"), *([(-1, "put away")] if executor_name != "dask" else [])]
+    assert capfd.readouterr().out == ""
 
 
 def test_of_100_mb_of_output_the_head_and_the_tail_are_kept(executor_name, on_disk):

@@ -402,7 +402,8 @@ def _drive(
         driver.notes.write()
     finally:
         instance.forget_cancel(writer.run_id)
-        opened.close()
+        with said.of_the_run():
+            opened.close()
         lines = said.drain()
         if lines:
             writer.append([], [], lines)

@@ -10,7 +10,8 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import replace
 from functools import partial
@@ -86,6 +87,16 @@ class Captured:
             if speaker is not None:
                 self._finish(speaker[1], speaker[2])
         _speaker.reset(token)
+
+    @contextmanager
+    def of_the_run(self) -> Generator[None]:
+        """What is said meanwhile in this thread is the run's: no step is under way."""
+        with self:
+            token = self.enter(-1, 0)
+            try:
+                yield
+            finally:
+                self.leave(token)
 
     def drain(self) -> list[LogLine]:
         """The lines since the last call."""
@@ -482,7 +493,7 @@ def _shown(record: logging.LogRecord, handlers: Iterable[logging.Handler]) -> bo
 def current_context() -> Any:
     """The context of the step under way in this thread or task; None: there is none."""
     speaker = _speaker.get()
-    if speaker is None or speaker[0].context_of is None:
+    if speaker is None or speaker[0].context_of is None or speaker[1] < 0:
         return None
     return speaker[0].context_of(speaker[1], speaker[2])
 

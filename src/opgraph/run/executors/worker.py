@@ -57,6 +57,7 @@ def be_worker(
             worker.serve_loop()
         else:
             worker.serve()
+        ATTEMPT.pack_into(page, CURRENT, *NOBODY)  # what is said from here on is no step's
         attempts.shelf.put_away()
         worker.send_lines()
     except BaseException as error:  # noqa: BLE001 - nothing of the driver's may run on in this process

@@ -408,6 +408,19 @@ def test_s3(monkeypatch):
         mistyped = ParquetIOManager(base_path="s3://laek/tables", storage_options=options)
         with pytest.raises(og.Error, match="could not be written below s3://laek"):
             og.materialize([table], resources={"io_manager": mistyped})
+
+        class Texts(og.UPathIOManager):
+            def dump_to_path(self, context, obj, path):
+                path.write_text(str(obj))
+
+            def load_from_path(self, context, path):
+                return path.read_text()
+
+        monkeypatch.setenv("AWS_ENDPOINT_URL", options["endpoint_url"])
+        for name in ("KEY_ID", "KEY"):
+            monkeypatch.setenv(f"AWS_{'ACCESS' if name == 'KEY_ID' else 'SECRET_ACCESS'}_{name}", "test-secret-value")
+        with pytest.raises(Exception, match="bucket"):
+            og.materialize([table], resources={"io_manager": Texts("s3://laek/texts")})
         assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["lake"]
     finally:
         server.stop()

@@ -11,9 +11,7 @@ from opgraph.values.codec import checksum
 from opgraph.values.context import InputContext, OutputContext
 from opgraph.values.files import safe_name
 from opgraph.values.problems import ValueLostError, ValueNotWrittenError
-from opgraph.values.upath import NoLibraryForURL
-
-_BUCKETS = {"s3", "gs", "gcs", "abfs", "az"}  # no folders; what would make one makes a bucket of a mistyped name
+from opgraph.values.upath import BUCKETS, NoLibraryForURL
 
 
 class Place:
@@ -55,7 +53,7 @@ class Place:
             if self._fs is None:
                 _write_local(Path(path), data)
             else:
-                if not _BUCKETS.intersection(
+                if not BUCKETS.intersection(
                     [self._fs.protocol] if isinstance(self._fs.protocol, str) else self._fs.protocol
                 ):
                     self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)

@@ -20,6 +20,9 @@ class NoBasePath(Mistake, InvariantViolationError):
     mend = 'give it one: `{name}(base_path=Path("data"))`'
 
 
+BUCKETS = {"s3", "s3a", "gs", "gcs", "abfs", "az"}  # no folders; what would make one makes a bucket of a mistyped name
+
+
 class NoLibraryForURL(InvalidConfigError):
     """A base path is a URL, and what reads it is not installed."""
 
@@ -109,8 +112,9 @@ class UPathIOManager(IOManager):
         return path.with_name(path.name + self.extension) if self.extension else path
 
     def make_directory(self, path: Any) -> None:
-        """Make a folder and those above it."""
-        path.mkdir(parents=True, exist_ok=True)
+        """Make a folder and those above it, where there are folders."""
+        if getattr(path, "protocol", "") not in BUCKETS:
+            path.mkdir(parents=True, exist_ok=True)
 
     def path_exists(self, path: Any) -> bool:
         """Whether there is something at a path."""

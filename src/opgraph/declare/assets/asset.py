@@ -101,7 +101,7 @@ def multi_asset(**attributes: Unpack[ManyAssets]) -> AssetDecorator:
         outs, specs = _outs_and_specs(attributes, owner, body)
         upstream = layout.upstream_of(attributes, body.params, owner, body.source, takes_any=body.var_keywords)
         layout.check_specs(attributes, specs, upstream, owner, body.source)
-        of = layout.many(attributes, outs, specs, upstream, owner, body.source, name)
+        of = layout.many(attributes, outs, specs, upstream, owner, body.source, name, body.doc)
         optional = bool(attributes.get("can_subset"))  # a part may be asked for
         op_outs = {
             key: Out(
@@ -262,7 +262,9 @@ def graph_multi_asset(**attributes: Unpack[ManyGraphAssets]) -> GraphAssetDecora
         kept = {key: out for key, out in outs.items() if key in graph.outs}
         upstream = layout.upstream_of(attributes, list(graph.ins), owner, body.source)
         graph = typed(graph, {name: out.dagster_type for name, out in kept.items()})
-        return AssetsDefinition.of(graph, layout.many(attributes, kept, specs, upstream, owner, body.source, name))
+        return AssetsDefinition.of(
+            graph, layout.many(attributes, kept, specs, upstream, owner, body.source, name, body.doc)
+        )
 
     return cast("GraphAssetDecorator", decorate)
 

@@ -563,7 +563,7 @@ def _node_name(node: OpDefinition | GraphDefinition, given: OfNode) -> str:
 def _out_of(name: str, key: AssetKey, node: OpDefinition | GraphDefinition, given: OfNode) -> AssetOut:
     """What is said of one output's asset: by output name first, then in `outs`, then of all."""
     out = (given.get("outs") or {}).get(name, AssetOut())
-    described = node.outs[name].description or (node.description if len(node.outs) == 1 else None)
+    described = node.outs[name].description or node.description
 
     def said(by: str, of_out: Any, of_all: Any) -> Any:
         by_name = cast("Mapping[str, Any]", given.get(by) or {}).get(name)

@@ -168,8 +168,10 @@ def many(
     owner: str,
     source: Source,
     node_name: str,
+    doc: str | None = None,
 ) -> Layout:
-    """The layout of several assets: each output one. `specs` may say of an asset itself what it depends on."""
+    """The layout of several assets: each output one. `specs` may say of an asset itself what it depends on. An asset
+    that is not described has the description of all, or `doc`."""
     told = {spec.key: spec for spec in specs}
     keys = {name: out.key_for(name) for name, out in outs.items()}
     check_keys(keys, owner, source)
@@ -181,6 +183,7 @@ def many(
         claimed = {dep.asset_key for spec in specs for dep in spec.deps}
         explicit = {k: {d.asset_key for d in told[k].deps} | (upstream.keys - claimed) for k in keys.values()}
     code_version = given.get("code_version")
+    of_all = given.get("description") if given.get("description") is not None else doc
     return Layout(
         node_name=node_name,
         upstream=upstream,
@@ -189,7 +192,7 @@ def many(
             AssetSpec(
                 keys[name],
                 deps=_deps(keys[name], upstream, explicit, told.get(keys[name])),
-                description=out.description,
+                description=out.description if out.description is not None else of_all,
                 metadata=out.metadata,
                 skippable=not out.is_required,
                 group_name=out.group_name if out.group_name is not None else given.get("group_name"),

@@ -92,14 +92,14 @@ def _run(instance: Instance, what: str) -> str | None:
 
 
 def _show_run(chosen: Chosen, instance: Instance, run_id: str, *, logs: bool, everything: bool, as_json: bool) -> None:
-    view = inspect.run_view(instance, run_id)
     plan = inspect.plan_of(instance.record, run_id)
+    fold = inspect.folded(instance.record, run_id, plan)
+    view = inspect.run_view(instance, run_id, fold)
     said = inspect.logs(instance.record, run_id, plan) if logs else []
     if as_json:
         disk = inspect.to_json(disk_of_run(instance, run_id))
         print_json({**inspect.to_json(view), "disk": disk, **({"logs": inspect.to_json(said)} if logs else {})})
         return
-    fold = inspect.folded(instance.record, run_id, plan)
     tree = RunTree(fold)
     now = time.time()
     rows = tree.full(now, split=True) if everything or tree.rows_in_full <= _ROWS else tree.folded(_ROWS, now)

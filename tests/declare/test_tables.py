@@ -76,3 +76,19 @@ def test_raw_tables_are_metadata():
 
     found = og.materialize([table]).asset_materializations_for_node("table")[0].metadata["schema"]
     assert found == og.TableSchemaMetadataValue(SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: og.TableSchema(["city"]),
+        lambda: og.TableSchema(og.TableColumn("city")),
+        lambda: og.TableColumn("city", int),
+        lambda: og.TableColumnDep("raw", 3),
+    ],
+)
+def test_what_no_column_is(make):
+    """A schema of something else than columns, and a column whose name or type is no text, are mistakes with a line."""
+    with pytest.raises(og.InvalidDefinitionError, match="of a `Table") as caught:
+        make()
+    assert caught.value.where.file == __file__

@@ -61,6 +61,11 @@ def _is_internal(value: Any) -> bool:
     return _is_mapping(value) and all(isinstance(keys, (AbstractSet, Sequence)) for keys in value.values())
 
 
+def _is_columns(value: Any) -> bool:
+    listed = isinstance(value, Sequence) and not isinstance(value, str)
+    return listed and all(hasattr(each, "constraints") for each in cast("Sequence[Any]", value))
+
+
 def _is_retry(value: Any) -> bool:
     return isinstance(value, RetryPolicy)
 
@@ -75,6 +80,7 @@ _FLAG: Final = Kind(_is_flag, "True or False")
 _SUBSET: Final = Kind(_is_subset, 'True, False or "auto"')
 _PREFIX: Final = Kind(_is_prefix, "a text or a list of texts")
 _INTERNAL: Final = Kind(_is_internal, "a mapping from output names to sets of asset keys")
+_COLUMNS: Final = Kind(_is_columns, "a list of `TableColumn`s")
 _RETRY: Final = Kind(_is_retry, "a `RetryPolicy`")
 
 KINDS: Final[dict[str, Kind]] = {
@@ -82,6 +88,8 @@ KINDS: Final[dict[str, Kind]] = {
     "assets": _LISTED,
     "can_subset": _SUBSET,
     "code_version": _TEXT,
+    "column_name": _TEXT,
+    "columns": _COLUMNS,
     "code_versions_by_output_name": _MAPPING,
     "compute_kind": _TEXT,
     "deps": _DEPS,
@@ -128,6 +136,7 @@ KINDS: Final[dict[str, Kind]] = {
     "tags": _BY_KEY,
     "tags_by_key": _BY_KEY,
     "tags_by_output_name": _MAPPING,
+    "type": _TEXT,
 }  # keys, groups and selections have checks and messages of their own
 
 

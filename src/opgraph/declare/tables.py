@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from opgraph.declare.accepted import expect
 from opgraph.declare.frozen import Compared
 from opgraph.errors import InvalidDefinitionError, Mistake
 from opgraph.keys import AssetKey, CoercibleToAssetKey
@@ -80,6 +81,7 @@ class TableColumn(Compared):
         constraints: TableColumnConstraints | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
+        expect("a `TableColumn`", name=name, type=type)
         self.settle(
             name=name,
             type=type,
@@ -107,6 +109,7 @@ class TableSchema(Compared):
     constraints: TableConstraints
 
     def __init__(self, columns: Sequence[TableColumn], constraints: TableConstraints | None = None) -> None:
+        expect("a `TableSchema`", columns=columns)
         self.settle(columns=list(columns), constraints=constraints or TableConstraints(()))
 
     @staticmethod
@@ -142,6 +145,7 @@ class TableColumnDep(Compared):
     column_name: str
 
     def __init__(self, asset_key: CoercibleToAssetKey, column_name: str) -> None:
+        expect("a `TableColumnDep`", column_name=column_name)
         self.settle(asset_key=AssetKey.from_coercible(asset_key), column_name=column_name)
 
     def __hash__(self) -> int:

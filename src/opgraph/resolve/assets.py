@@ -43,7 +43,7 @@ class Unit:
                 self.key_at.setdefault((origin.step, origin.output), key)
                 if output in definition.io_manager_keys:
                     self.manager_at[origin.step, origin.output] = definition.io_manager_keys[output]
-            else:
+            elif origin is not None:  # else the graph's body did not return it, and that was said
                 self.passed.append(output)
         self._parents: dict[AssetKey, tuple[AssetKey, ...]] | None = None
         self._named: dict[AssetKey, tuple[AssetKey, ...]] = {}

@@ -341,3 +341,17 @@ def test_a_filter_of_other_conditions_is_a_mistake_of_the_user():
     """A condition that no filter has is told with what may have been meant, and the line."""
     with pytest.raises(InvalidDefinitionError, match=r"(?s)'status'.*'statuses'.*test_instance\.py"):
         opgraph.RunsFilter(status=RunStatus.FAILURE)
+
+
+def test_a_loader_of_values(tmp_path):
+    """The values of several assets are loaded from the instance that the loader was made for."""
+
+    @asset
+    def flights():
+        return 7
+
+    with Instance(tmp_path) as instance:
+        materialize([flights], instance=instance)
+        with Definitions(assets=[flights]).get_asset_value_loader(instance) as loader:
+            assert loader.load_asset_value("flights") == 7
+            assert loader.load_asset_value(AssetKey("flights"), instance=instance) == 7

@@ -1,7 +1,7 @@
 """Definitions: everything a project declares, in one object."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, TypeAlias, cast
+from typing import Any, ClassVar, Self, TypeAlias, cast
 
 from opgraph.declare import ports
 from opgraph.declare.accepted import expect
@@ -16,7 +16,7 @@ from opgraph.declare.metadata import facts
 from opgraph.declare.mistakes import gathered, report
 from opgraph.declare.project.job import AssetJob
 from opgraph.declare.unsupported import refuse
-from opgraph.errors import InvalidDefinitionError, Mistake, Source
+from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Mistake, Source
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 
 Asset: TypeAlias = AssetsDefinition | AssetSpec
@@ -264,6 +264,35 @@ class Definitions(Frozen):
             run_id=run_id,
         )
 
+    def get_asset_value_loader(self, instance: Any = None) -> "AssetValueLoader":
+        """Loads values of several assets, in a `with` block.
+
+        Args:
+            instance: where their materializations are recorded; by default the project's own.
+
+        Example:
+            >>> with defs.get_asset_value_loader() as loader:
+            ...     loader.load_asset_value("delays")
+        """
+        return AssetValueLoader(self, instance)
+
+
+class AssetValueLoader:
+    """Loads values of assets of some definitions. Made by `Definitions.get_asset_value_loader`."""
+
+    def __init__(self, definitions: Definitions, instance: Any) -> None:
+        self._definitions, self._instance = definitions, instance
+
+    def load_asset_value(self, asset_key: CoercibleToAssetKey, **more: Any) -> Any:
+        """The stored value of an asset; parameters as of `Definitions.load_asset_value`."""
+        return self._definitions.load_asset_value(asset_key, **{"instance": self._instance, **more})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is kept open."""
+
 
 class ReservedName(Mistake, InvalidDefinitionError):
     """A job under a name that stands for something else."""
@@ -273,7 +302,7 @@ class ReservedName(Mistake, InvalidDefinitionError):
     mend = "give it another name"
 
 
-class MergeConflict(Mistake, InvalidDefinitionError):
+class MergeConflict(Mistake, InvalidDefinitionError, InvariantViolationError):
     """Two of the Definitions to merge say different things under one key. Indexes count from 0."""
 
     about: str

@@ -308,6 +308,7 @@ def test_an_error_in_an_installed_package_is_told_at_the_users_line(tmp_path):
     [
         "@og.graph_asset\ndef it():\n    return y(x)\n",
         "@og.graph_asset\ndef it():\n    y(x())\n",
+        "@og.graph_asset\ndef it():\n    return x\ndefs = og.Definitions(assets=[it])\n",
         "@og.graph_multi_asset(outs={'a': og.AssetOut()})\ndef it():\n    return {'other': y(x())}\n",
         "@og.graph_multi_asset(outs={'a': og.AssetOut()})\ndef it():\n    y(x())\n",
     ],

@@ -847,6 +847,8 @@ def test_the_line_of_a_mapped_op_counts_its_steps(project, opgraph):
     assert said("materialize", code=1, FAIL="1") == ": 3 ran, 1 failed  ValueError: 2"
     first = run_id(opgraph)
     assert said("resume") == ": 1 ran, 3 reused"
+    alone = opgraph("resume", first, "--only", "fanned.check[n1]").stdout
+    assert any("fanned.check" in line and line.endswith("1 step") for line in alone.splitlines())
     assert said("materialize") == f"  from run {first[:8]}"
 
 

@@ -259,7 +259,7 @@ class RunTree:
         withdrawn = sum(self.fold.row(each) == step for each in self.fold.withdrawn)
         counts = {_word(each, over=over): members[each] for each in _ORDER if each in members}
         words = [f"{number:,} {word}" for word, number in _told_apart(counts, withdrawn).items()]
-        return f"{sum(members.values()):,} steps" + (f": {', '.join(words)}" if set(members) != {phase} else "")
+        return ink.count(sum(members.values()), "step") + (f": {', '.join(words)}" if set(members) != {phase} else "")
 
     def why(self, step: int, phase: Phase) -> Line:
         """What there is to say of where a step stands."""

@@ -205,6 +205,10 @@ def test_definitions():
         defs.get_assets_def("tabel")
     with pytest.raises(InvalidDefinitionError, match="the resource key `r`"):
         Definitions.merge(defs, Definitions(resources={"r": 2}))
+    with pytest.raises(InvariantViolationError, match="the resource key `r`"):
+        Definitions.merge(Definitions(resources={"r": 2}), defs)
+    with pytest.raises(InvalidDefinitionError, match="argument 2` takes a `Definitions`"):
+        Definitions.merge(defs, [defs])
     with pytest.raises(InvalidDefinitionError, match="forget the decorator"):
         Definitions([lambda: None])
     assert len(Definitions.merge(defs, defs).assets) == 2

@@ -13,7 +13,7 @@ from opgraph.declare.assets.spec import AssetSpec
 from opgraph.declare.frozen import Frozen, made, replaced
 from opgraph.declare.graphs.graph_definition import GraphDefinition, JobDefinition
 from opgraph.declare.metadata import facts
-from opgraph.declare.mistakes import gathered, report
+from opgraph.declare.mistakes import WrongType, gathered, report
 from opgraph.declare.project.job import AssetJob
 from opgraph.declare.unsupported import refuse
 from opgraph.errors import InvalidDefinitionError, InvariantViolationError, Mistake, Source
@@ -116,6 +116,9 @@ class Definitions(Frozen):
         homes: dict[tuple[str, str], int] = {}
         executor: Any = None
         for index, each in enumerate(def_sets):
+            if not isinstance(each, Definitions):  # pyright: ignore[reportUnnecessaryIsInstance] - users may not check
+                takes, where = "a `Definitions`; several are arguments, not a list", Source.of_caller()
+                raise WrongType("`Definitions.merge`", f"argument {index + 1}", each, takes, where=where)
             for what, into, given in (("resource", resources, each.resources), ("metadata", metadata, each.metadata)):
                 for key, value in given.items():
                     first = homes.setdefault((what, key), index)

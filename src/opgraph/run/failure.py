@@ -22,7 +22,7 @@ _PACKAGE = str(Path(__file__).parents[1]) + os.sep
 _LIBRARIES = tuple(
     dict.fromkeys(os.path.realpath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "purelib", "platlib"))
 )
-_ATTEMPT = str(Path(__file__).with_name("attempt.py"))
+_ATTEMPT = str(Path(__file__).with_name("step") / "attempt.py")
 _CALL = re.compile(r'^  File "(.+)", line (\d+) in (.+)$', re.MULTILINE)
 _MOST_FRAMES = 100  # of a deep recursion the first and the last
 _LINES = 6  # of a statement of the user's

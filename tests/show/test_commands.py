@@ -852,6 +852,13 @@ def test_the_line_of_a_mapped_op_counts_its_steps(project, opgraph):
     assert said("materialize") == f"  from run {first[:8]}"
 
 
+def test_a_long_text_is_shown_from_its_beginning(project, opgraph):
+    """Of a long value `show` has the beginning of one line, and claims no number of characters that it cannot know."""
+    (project / "definitions.py").write_text("from opgraph import asset\n\n@asset\ndef long(): return 'ab' * 25_000\n")
+    opgraph("materialize")
+    assert opgraph("show", "long").stdout.endswith("it looks like\n  " + "ab" * 150 + "…\n")
+
+
 # -- disk -----------------------------------------------------------------------
 
 

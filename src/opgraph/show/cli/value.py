@@ -19,6 +19,7 @@ _ROWS = 20  # of a table
 _ITEMS = 100  # of a list, set or dict
 _TEXT = 10_000  # characters
 _LINES = 12  # of a preview
+_WIDE = 300  # characters of a line
 _CELL = 30  # characters of a preview's cell
 
 
@@ -29,7 +30,8 @@ def previewed(seen: Preview) -> list[Line]:
     if seen.kind == "table":
         return _head(seen)
     lines = seen.text.splitlines()
-    shown: list[Line] = [[(f"  {ink.shortened(line, 300)}", PLAIN)] for line in lines[:_LINES]]
+    # Without how much is left out: the text itself may be the beginning of one.
+    shown: list[Line] = [[(f"  {line[:_WIDE]}{'…' * (len(line) > _WIDE)}", PLAIN)] for line in lines[:_LINES]]
     return [*shown, [("  …", FAINT)]] if len(lines) > _LINES else shown
 
 

@@ -24,15 +24,15 @@ where id between :number << 32 and (:number << 32) + 4294967295
 order by id desc limit 1
 
 -- The hot path: one statement is the whole transaction, and inserts nothing where the writer's epoch has passed.
--- Numbered parameters, because binding by name costs 0.6 µs more.
+-- Parameters by position, because binding by name costs 0.6 µs more.
 -- name: append
-insert into facts (id, body, value) select ?1, ?2, ?3 from runs where number = ?4 and epoch = ?5
+insert into facts (id, body, value) select ?, ?, ? from runs where number = ? and epoch = ?
 
 -- The same for two rows. So the facts of a fan-out come: a value of the generator, and that of the step before.
 -- name: append_two
 insert into facts (id, body, value)
-select column1, column2, column3 from (values (?1, ?2, ?3), (?4, ?5, ?6))
-where exists (select 1 from runs where number = ?7 and epoch = ?8)
+select column1, column2, column3 from (values (?, ?, ?), (?, ?, ?))
+where exists (select 1 from runs where number = ? and epoch = ?)
 
 -- name: append_log
 insert into logs (run, step, attempt, time, level, logger, text)

@@ -351,7 +351,7 @@ def _again(plan: Plan, parent: RunRow, options: ReexecutionOptions, instance: In
 
 def _finish(target: Target, outcome: RunOutcome, instance: Instance, *, raise_on_error: bool) -> ExecuteInProcessResult:
     if outcome.status is RunStatus.CANCELED:
-        if outcome.canceled_by in ("SIGINT", "SIGTERM", "KeyboardInterrupt"):
+        if outcome.canceled_by in ("SIGINT", "SIGTERM", "SIGHUP", "KeyboardInterrupt"):
             raise KeyboardInterrupt
         if raise_on_error:
             raise RunCanceledError(outcome.run_id, outcome.canceled_by)

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM, cancel requests and time limits: the op that is running is interrupted, the record never is."""
+"""Ctrl-C, SIGTERM, a closed terminal, cancel requests, time limits: the op is interrupted, the record never is."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, Self
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interruptible:
@@ -129,7 +129,8 @@ class Stopping:
         if self._nudged and number == signal.SIGINT:
             self._nudged = False
         elif self._signalled:
-            self._insist(number)
+            if number != signal.SIGHUP:  # which both the system and the shell send when a terminal is closed
+                self._insist(number)
             return
         else:
             self._signalled = True

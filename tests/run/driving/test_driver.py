@@ -287,6 +287,13 @@ def terminates(x):
     return x
 
 
+def hangs_up(x):
+    if not world.get("calm"):
+        signal.raise_signal(signal.SIGHUP)
+        world["ran"].append("went on")
+    return x
+
+
 async def interrupts_async(x):
     await asyncio.sleep(0)
     if not world.get("calm"):
@@ -301,9 +308,10 @@ def swallows(x):
     return x
 
 
-@pytest.mark.parametrize("body", [interrupts, terminates, interrupts_async])
+@pytest.mark.parametrize("body", [interrupts, terminates, hangs_up, interrupts_async])
 def test_a_signal_in_the_middle_of_an_op(instance, body):
-    """Ctrl-C or SIGTERM interrupts the op that runs, the run ends CANCELED, and a resume runs that op again."""
+    """Ctrl-C, SIGTERM or a closed terminal interrupts the op that runs, the run ends CANCELED, and a resume runs that
+    op again."""
     defs = between(body)
     outcome = materialize(defs, instance=instance)
     assert (outcome.status, ran()) == (RunStatus.CANCELED, ["before"])

@@ -70,6 +70,8 @@ def _settle(attempts: Attempts, pipes: tuple[int, int, int], parent: int) -> Non
     """Have nothing in common with the driver but its definitions."""
     os.setpgid(0, 0)  # Ctrl-C is the driver's to hear; and what the steps start is killed with the worker
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under `nohup`
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     die_with(parent)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     out, err, story = pipes

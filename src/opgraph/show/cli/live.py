@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections import deque
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from rich.console import Console
 from rich.live import Live
@@ -79,7 +79,8 @@ class LiveTree:
         if self._thread.is_alive():
             self._thread.join()
         self._take()
-        self._live.stop()
+        with suppress(OSError):  # the terminal is gone; what is written next says so
+            self._live.stop()
         height = max(self._console.size.height - 6, 40)
         most = ink.width(400)
         ink.put([ink.cut(line, most) for line in self.tree.folded(height, time.time())], self._console.file)  # pyright: ignore[reportArgumentType] - a text stream
@@ -89,7 +90,10 @@ class LiveTree:
         while not self._over.wait(pause):
             begun = time.perf_counter()
             self._take()
-            self._live.update(self._picture(), refresh=True)
+            try:
+                self._live.update(self._picture(), refresh=True)
+            except OSError:  # the terminal is gone
+                return
             pause = max(_SOONEST, _SHARE * (time.perf_counter() - begun))
 
     def _take(self) -> None:

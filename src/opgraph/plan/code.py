@@ -53,7 +53,7 @@ def function_hash(fn: Callable[..., Any]) -> str:
                 inside = cell.cell_contents
             except ValueError:  # not filled yet: the function is defined before the name
                 continue
-            todo.append(getattr(inside, "__wrapped__", inside))
+            todo += _to_follow(getattr(inside, "__wrapped__", inside))
             _add_value(digest, inside)
         names = _names(each.__code__)
         for name in names:
@@ -106,6 +106,11 @@ def _file_of(code: FunctionType | type) -> str | None:
 
 def _is_code(found: object) -> bool:
     return isinstance(getattr(found, "__wrapped__", found), (FunctionType, type))
+
+
+def _to_follow(inside: Any) -> list[Any]:
+    """What a function closes over, unless it is of opgraph: a library, as among the names of its module."""
+    return [] if _is_code(inside) and inside.__module__.startswith("opgraph.") else [inside]
 
 
 def _add_class(digest: Any, cls: type, todo: list[Any]) -> None:

@@ -16,7 +16,7 @@ from opgraph.declare.settings.run_config import rule
 from opgraph.errors import InvalidDefinitionError, Source, listed
 from opgraph.keys import near_misses
 
-_NOT_USERS = (str(Path(__file__).parents[1]), str(Path(pydantic.__file__).parent))
+_NOT_USERS = (str(Path(__file__).parents[2]), str(Path(pydantic.__file__).parent))
 
 
 def may_be_none(annotation: Any) -> bool:

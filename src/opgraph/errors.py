@@ -5,6 +5,7 @@ as fields and builds its sentences itself.
 """
 
 import contextlib
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -42,6 +43,17 @@ class Source(NamedTuple):
     def of_code(code: CodeType) -> "Source":
         """Where a function begins."""
         return Source(code.co_filename, code.co_firstlineno)
+
+    @staticmethod
+    def of_class(kind: type) -> "Source | None":
+        """Where a class begins, if its file can be read."""
+        file = getattr(sys.modules.get(kind.__module__), "__file__", None) or ""
+        try:
+            text = Path(file).read_text("utf-8")
+        except (OSError, ValueError):
+            return None
+        found = list(re.finditer(rf"^\s*class {kind.__name__}\b", text, re.MULTILINE))
+        return Source(file, text.count("\n", 0, found[-1].end()) + 1) if found else None
 
     @staticmethod
     def of_caller() -> "Source | None":

@@ -11,7 +11,7 @@ from opgraph.declare.assets.mapped import NotASpec, map_asset_specs
 from opgraph.declare.assets.spec import AssetIn, AssetOut, AssetSpec
 from opgraph.declare.graphs.graph import graph
 from opgraph.declare.graphs.wiring_mistakes import BodyThatRuns
-from opgraph.declare.mistakes import BadGroup, BadName, GraphTakesContext, WrongType, collecting
+from opgraph.declare.mistakes import BadGroup, BadName, GraphTakesContext, InputMissing, WrongType, collecting
 from opgraph.declare.ops.inputs import In, Nothing
 from opgraph.declare.ops.op import op
 from opgraph.declare.ops.outputs import GraphOut, Out
@@ -518,3 +518,16 @@ def test_other_kinds_of_values(make):
         make()
     assert caught.value.where.file == __file__
     assert f"`{caught.value.parameter}` takes" in caught.value.fix
+
+
+@pytest.mark.parametrize(("given", "hint"), [("ctx", "name it `context`"), ("cfg", "name it `config`")])
+def test_a_parameter_that_was_not_meant_as_an_input(given, hint):
+    """An op whose context or configuration has another name is told the right one."""
+    it = op(eval(f"lambda {given}: 1"), name="it")
+
+    def body():
+        return it()
+
+    with pytest.raises(InputMissing) as caught:
+        graph(body)
+    assert hint in caught.value.fix

@@ -1097,3 +1097,11 @@ def group_twice():
 
     module.flights = flights
     load_assets_from_modules([module], group_name="clean")
+
+
+@case("values.problems.UnfinishedManager")
+def unfinished_manager():
+    class Half(IOManager):
+        def handle_output(self, context, obj): ...
+
+    Half()

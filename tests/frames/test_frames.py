@@ -4,6 +4,7 @@ import datetime as dt
 import subprocess
 import sys
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -258,10 +259,42 @@ def test_nulls_and_empty_texts_of_csv(tmp_path):
     assert stored_and_loaded(CSVIOManager(base_path=str(tmp_path)), rows) == rows
 
 
+def test_types_of_csv(tmp_path):
+    """Columns come back with the types that they had, whatever their text looks like."""
+    rome = dt.timezone(dt.timedelta(hours=1))
+    table = pa.table(
+        {
+            "code": ["007", "08", None],
+            "whole": pa.array([1.0, 2.0, None]),
+            "small": pa.array([1, 2, 3], pa.int8()),
+            "day": pa.array([dt.date(2024, 1, 1), None, None]),
+            "at": pa.array([dt.datetime(2024, 1, 1, tzinfo=rome)] * 3, pa.timestamp("us", "+01:00")),
+            "flag": [True, None, False],
+            "none": pa.array([None, None, None], pa.string()),
+            "price": pa.array([Decimal("1.50"), None, Decimal(2)], pa.decimal128(10, 2)),
+        }
+    )
+    found = stored_and_loaded(CSVIOManager(base_path=str(tmp_path)), table)
+    assert found.schema.equals(table.schema)
+    assert found.equals(table)
+    frame = pl.DataFrame({"code,\n": ["007"], "kind": ["08"]}, schema_overrides={"kind": pl.Categorical})
+    again = stored_and_loaded(CSVIOManager(base_path=str(tmp_path), delimiter=";"), frame)
+    assert again.equals(frame.cast(pl.String))
+    nulls = [{"n": 1.0}, {"n": None}]
+    assert stored_and_loaded(CSVIOManager(base_path=str(tmp_path)), nulls) == nulls
+
+
 def test_durations_of_duckdb(tmp_path):
     """They come back as durations, for every library."""
     frame = pl.DataFrame({"took": [dt.timedelta(seconds=3), None], "n": [1, 2]})
     assert stored_and_loaded(DuckDBIOManager(database=str(tmp_path / "lake.duckdb")), frame).equals(frame)
+
+
+def test_time_zones_of_duckdb(tmp_path):
+    """A column of moments comes back in its time zone, of which DuckDB keeps nothing."""
+    at = pa.array([dt.datetime(2024, 7, 1, tzinfo=dt.UTC)], pa.timestamp("us", "Europe/Paris"))
+    table = pa.table({"price": pa.array([1], pa.decimal128(9, 2)), "at": at, "plain": at.cast(pa.timestamp("us"))})
+    assert stored_and_loaded(DuckDBIOManager(database=str(tmp_path / "lake.duckdb")), table).equals(table)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 """What real code asks of contexts, beside outputs and assets."""
 
+import linecache
+
 import pytest
 
 import opgraph as og
+from opgraph.declare.metadata import InvalidMetadataError
 
 
 def test_get():
@@ -130,3 +133,21 @@ def test_get_logger(caplog):
     og.get_logger("orders").info("hello")
     assert og.get_dagster_logger is og.get_logger
     assert "hello" in caplog.text
+
+
+def test_a_fact_of_no_kind_names_the_line_that_tells_it():
+    """Whatever carries it: the mistake is the line's that made it, and says the key."""
+
+    @og.asset
+    def returned():
+        return og.MaterializeResult(metadata={"rows": object()})
+
+    @og.asset
+    def added(context):
+        context.add_output_metadata({"rows": object()})
+
+    for each, line in ((returned, "return og.MaterializeResult"), (added, "context.add_output_metadata")):
+        with pytest.raises(InvalidMetadataError) as caught:
+            og.materialize([each])
+        assert line in linecache.getline(*caught.value.where)
+        assert "under the key 'rows'" in caught.value.__notes__

@@ -1,13 +1,17 @@
 """I/O managers and what they are told."""
 
+import linecache
+
 import pytest
 
 from opgraph.errors import InvariantViolationError
 from opgraph.keys import AssetKey
+from opgraph.run.store.io_managers import ConfigurableIOManager
 from opgraph.values.context import InputContext, OutputContext
-from opgraph.values.manager import FilesystemIOManager, InMemoryIOManager, IOManager, fs_io_manager
+from opgraph.values.manager import FilesystemIOManager, InMemoryIOManager, InputManager, IOManager, fs_io_manager
 from opgraph.values.problems import (
     NoAssetError,
+    UnfinishedManager,
     UnpartitionedError,
     UnstorableValueError,
     ValueLostError,
@@ -105,3 +109,17 @@ def test_metadata_is_kept():
     assert context.added_metadata == {"rows": 1, "path": "x"}
     with pytest.raises(InvariantViolationError, match="'rows'"):
         context.add_output_metadata({"rows": 2})
+
+
+@pytest.mark.parametrize("base", [IOManager, ConfigurableIOManager, InputManager])
+def test_a_class_without_its_methods(base):
+    """Making an object of it is one mistake, which names the methods and the line of the class."""
+
+    class Half(base):
+        def handle_output(self, context, obj): ...
+
+    with pytest.raises(UnfinishedManager) as caught:
+        Half()
+    assert caught.value.what == "`Half` has no `load_input`, which its kind of class needs"
+    assert linecache.getline(*caught.value.where).strip() == "class Half(base):"
+    assert isinstance(caught.value, TypeError)

@@ -393,6 +393,19 @@ class WiredTwice(Mistake, InvalidDefinitionError):
     mend = "give it once"
 
 
+# Parameters that seldom mean an input.
+_MEANT: Final = {
+    **dict.fromkeys(("ctx", "_ctx", "cntx"), "if it is the context, name it `context`"),
+    **dict.fromkeys(("cfg", "conf", "configuration"), "if it is the configuration, name it `config`"),
+    "self": "if it is a method, make it a function",
+}
+
+
+def otherwise_meant(parameter: str) -> str:
+    """What is to be done, for a sentence, if a parameter was not meant as an input; empty where that is unlikely."""
+    return f"; {_MEANT[parameter]}" if parameter in _MEANT else ""
+
+
 class InputMissing(InvalidDefinitionError):
     """An input that nothing is wired to and that has no default."""
 
@@ -404,7 +417,8 @@ class InputMissing(InvalidDefinitionError):
         super().__init__(
             f"nothing provides the input `{given}`{about} of `{name}`",
             where=where,
-            fix=f"give `{name}` an output or an input of the graph for `{given}`, or give the parameter a default",
+            fix=f"give `{name}` an output or an input of the graph for `{given}`, or give the parameter a default"
+            + otherwise_meant(given),
         )
 
 

@@ -11,7 +11,16 @@ from typing import Any
 import duckdb
 import pyarrow  # noqa: ICN001 - `pa` is the same without types
 
-from opgraph.frames.tables import NothingThere, UnfitTable, described, from_arrow, to_arrow, wanted
+from opgraph.frames.tables import (
+    NothingThere,
+    UnfitTable,
+    described,
+    from_arrow,
+    named_types,
+    to_arrow,
+    types_of,
+    wanted,
+)
 from opgraph.run.store.io_managers import ConfigurableIOManager
 from opgraph.values.context import InputContext, OutputContext
 from opgraph.values.problems import ValueLostError
@@ -57,7 +66,7 @@ class DuckDBIOManager(ConfigurableIOManager):
                 f"CREATE OR REPLACE TABLE {_quoted(schema)}.{_quoted(name)} AS SELECT * FROM opgraph_incoming"  # noqa: S608 - names are quoted
             )
             connection.commit()
-        context.location = f"{kind}:{schema}.{name}"
+        context.location = f"{kind}({types_of(table)}):{schema}.{name}"
         context.add_output_metadata({"table": f"{schema}.{name}", **described(table)})
 
     def load_input(self, context: InputContext) -> Any:
@@ -68,13 +77,13 @@ class DuckDBIOManager(ConfigurableIOManager):
             NothingThere: no run is known to have made it, and nobody else did.
         """
         made = context.upstream_output
-        kind = made.location.partition(":")[0] if made is not None else ""
+        kind, _, types = (made.location.partition("):")[0] if made is not None else "").partition("(")
         schema, name = self._names(context if context.key is not None or made is None else made)
         table = self._table(schema, name)
         if table is None:
             place = f"{schema}.{name} in {self.database}"
             raise ValueLostError("missing", place) if kind else NothingThere(place)
-        return from_arrow(table, wanted(context, kind))
+        return from_arrow(_zoned(table, named_types(table.column_names, types)), wanted(context, kind))
 
     def _table(self, schema: str, name: str) -> Any:
         # None, and no error, where there is none: one would keep the connection, which DuckDB complains of at the end.
@@ -129,6 +138,15 @@ def _with_durations(found: Any) -> Any:
     for name in names:
         at = table.column_names.index(name)
         table = table.set_column(at, name, table.column(at).cast(pa.duration("us")))
+    return table
+
+
+def _zoned(table: Any, types: dict[str, Any]) -> Any:
+    """The table with its moments in the time zones that were stored, of which DuckDB knows nothing."""
+    for at, field in enumerate(table.schema):
+        zone = getattr(types.get(field.name), "tz", None)
+        if zone and getattr(field.type, "tz", None):
+            table = table.set_column(at, field.name, table.column(at).cast(pa.timestamp(field.type.unit, zone)))
     return table
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from csv import reader
 from typing import Any, ClassVar, cast
 
 import pyarrow  # noqa: ICN001 - `pa` is the same without types
@@ -11,7 +12,17 @@ import pyarrow.parquet
 from pydantic import Field, PrivateAttr
 
 from opgraph.frames.places import Place, found
-from opgraph.frames.tables import described, fitting, from_arrow, kind_of, rows_to_arrow, to_arrow, wanted
+from opgraph.frames.tables import (
+    described,
+    fitting,
+    from_arrow,
+    kind_of,
+    named_types,
+    rows_to_arrow,
+    to_arrow,
+    types_of,
+    wanted,
+)
 from opgraph.run.store.io_managers import ConfigurableIOManager
 from opgraph.values.codec import checksum
 from opgraph.values.context import InputContext, OutputContext
@@ -67,7 +78,10 @@ class ParquetIOManager(ConfigurableIOManager):
 
 
 class CSVIOManager(ConfigurableIOManager):
-    """Stores tables as CSV files; otherwise like ParquetIOManager. The types of columns are guessed when it is loaded.
+    """Stores tables as CSV files; otherwise like ParquetIOManager.
+
+    The types of columns are recorded beside the value, so `007` stays a text; categories come back as texts. Of a file
+    that somebody else wrote they are guessed.
 
     Args:
         base_path: a folder, or a URL such as `s3://bucket/prefix`.
@@ -94,16 +108,22 @@ class CSVIOManager(ConfigurableIOManager):
 
         with fitting("CSVIOManager", context):
             data = _bytes_of(write)
-        _store(self._at(), context, ".csv", kind, data, table)
+        _store(self._at(), context, ".csv", f"{kind}({types_of(table)})", data, table)
 
     def load_input(self, context: InputContext) -> Any:
         """Read the file that the record names, and verify it."""
-        kind, data = _read(self._at(), context, ".csv")
-        parsing = csv.ParseOptions(delimiter=self.delimiter)
+        told, data = _read(self._at(), context, ".csv")
+        kind, _, types = told.removesuffix(")").partition("(")
+        # In a file of ours an empty line is a null, where there is one column.
+        parsing = csv.ParseOptions(delimiter=self.delimiter, ignore_empty_lines=not kind)
         # In a file of ours a null is nothing at all, and an empty text is quoted; others have many words for null.
         nulls: Any = {"null_values": [""], "strings_can_be_null": True, "quoted_strings_can_be_null": False}
-        converting = csv.ConvertOptions(**nulls if kind else {})
-        table = csv.read_csv(pa.BufferReader(data), None, parsing, converting) if data.strip() else pa.table({})
+        if data.strip():
+            names = next(reader(io.TextIOWrapper(io.BytesIO(data), "utf-8", newline=""), delimiter=self.delimiter))
+            converting = csv.ConvertOptions(**nulls if kind else {}, column_types=named_types(names, types))
+            table = csv.read_csv(pa.BufferReader(data), None, parsing, converting)
+        else:
+            table = pa.table({})
         return from_arrow(table, wanted(context, kind))
 
     def _at(self) -> Place:

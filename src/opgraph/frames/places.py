@@ -87,7 +87,7 @@ def found(context: InputContext, extension: str) -> tuple[str, str, str, int]:
     path: `raw/flights` is in `raw/flights.csv`."""
     made = context.upstream_output
     if made is not None and made.location:
-        kind, _, location = made.location.partition(":")
+        kind, _, location = made.location.rpartition(":")  # the kind may have the types of columns
         return kind, location, made.checksum, made.size
     return "", "/".join(context.get_identifier()) + extension, "", 0
 

@@ -1,9 +1,10 @@
 """Tables of the libraries that people use, to and from Arrow; and what is kept with them as metadata."""
 
+import re
 import types
 import typing
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any, cast
 
@@ -159,3 +160,32 @@ def described(table: Any) -> dict[str, Any]:
         "dagster/column_schema": MetadataValue.table_schema(TableSchema(columns)),
         "dagster/row_count": MetadataValue.int(table.num_rows),
     }
+
+
+def types_of(table: Any) -> str:
+    """The types of a table's columns, as a text."""
+    return ";".join(str(field.type) for field in table.schema)
+
+
+def named_types(names: Sequence[str], types: str) -> dict[str, Any]:
+    """The types that `types_of` wrote, by column; of categories that of their values. Without those that text cannot
+    be turned into."""
+    found = {name: _type_of(each) for name, each in zip(names, types.split(";"), strict=False)}
+    return {name: kind for name, kind in found.items() if kind is not None}
+
+
+_WITH_PARAMETERS = re.compile(
+    r"(timestamp)\[(\w+), tz=(.+)\]|(decimal\d+)\((\d+), (-?\d+)\)|dictionary<values=(\w+),.*"
+)
+
+
+def _type_of(text: str) -> Any:
+    told = _WITH_PARAMETERS.fullmatch(text)
+    if told is None:
+        with suppress(ValueError):
+            return pa.type_for_alias(text)
+        return None
+    zoned, unit, zone, decimal, precision, scale, values = told.groups()
+    if zoned:
+        return pa.timestamp(unit, zone)
+    return getattr(pa, decimal)(int(precision), int(scale)) if decimal else _type_of(values)

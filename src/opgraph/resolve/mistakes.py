@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from opgraph.declare.mistakes import otherwise_meant
 from opgraph.errors import InvalidDefinitionError, InvalidInvocationError, InvalidSubsetError, Mistake, Source
 from opgraph.keys import AssetKey
 
@@ -29,14 +30,6 @@ class DuplicateAssetKey(InvalidDefinitionError):
         )
 
 
-# Parameters that seldom mean an asset.
-_MEANT = {
-    **dict.fromkeys(("ctx", "_ctx", "cntx"), "if it is the context, name it `context`"),
-    **dict.fromkeys(("cfg", "conf", "configuration"), "if it is the configuration, name it `config`"),
-    "self": "if it is a method, make it a function",
-}
-
-
 class UnknownUpstream(InvalidDefinitionError):
     """An asset takes another one that does not exist."""
 
@@ -53,7 +46,7 @@ class UnknownUpstream(InvalidDefinitionError):
             where=where,
             fix=(f"write `{near[0]}`" if near else "add the asset that makes it to the definitions")
             + f"; if it is made elsewhere, add `{make}` to the assets"
-            + (f"; {_MEANT[parameter]}" if parameter in _MEANT and not near else ""),
+            + (otherwise_meant(parameter) if not near else ""),
         )
 
 

@@ -12,7 +12,7 @@ from opgraph.declare.settings.recipe import InitResourceContext, has_fields, is_
 from opgraph.declare.settings.resource import ResourceDefinition
 from opgraph.declare.settings.run_config import fields_of, is_config_type, is_model, loosened, plain
 from opgraph.declare.settings.secrets import hide, is_secret, revealed
-from opgraph.errors import InvalidConfigError, InvariantViolationError, Mistake, ResourceFunctionError
+from opgraph.errors import Error, InvalidConfigError, InvariantViolationError, Mistake, ResourceFunctionError
 from opgraph.keys import near_misses
 from opgraph.resolve.config import nothing_given
 from opgraph.resolve.config_mistakes import MissingKey, UnknownKey, WrongType, refuse_config
@@ -29,8 +29,9 @@ class ResourceNotMade(ResourceFunctionError):
 
     def __init__(self, key: str, what: str, cause: BaseException) -> None:
         self.key = key
+        said = cause.what if isinstance(cause, Error) else str(cause)
         super().__init__(
-            f"resource `{key}` could not be made: {type(cause).__name__}: {hide(str(cause))}",
+            f"resource `{key}` could not be made: {type(cause).__name__}: {hide(said)}",
             fix=f"see the error above: {what} raised it, before the step that needs `{key}` began",
         )
 

@@ -3,13 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from opgraph.errors import Source
 from opgraph.values.codec import checksum, decode, encode
 from opgraph.values.context import InputContext, OutputContext
 from opgraph.values.files import FileStore
-from opgraph.values.problems import NoFolder, ValueLostError
+from opgraph.values.problems import NoFolder, UnfinishedManager, ValueLostError
 
 
 class InputManager(ABC):
@@ -20,6 +20,16 @@ class InputManager(ABC):
         ...     def load_input(self, context):
         ...         return list(csv.reader(open(context.metadata["path"])))
     """
+
+    def __new__(cls, *_: Any, **__: Any) -> Self:
+        """Refuses a class without the methods that its kind needs.
+
+        Raises:
+            UnfinishedManager: it is one.
+        """
+        if missing := getattr(cls, "__abstractmethods__", None):
+            raise UnfinishedManager(cls, sorted(missing), where=Source.of_class(cls))
+        return super().__new__(cls)
 
     @abstractmethod
     def load_input(self, context: InputContext) -> Any:

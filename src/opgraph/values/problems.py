@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from opgraph.errors import Error, InvariantViolationError, Mistake, Source, ValueNotFoundError
+from opgraph.errors import Error, InvalidDefinitionError, InvariantViolationError, Mistake, Source, ValueNotFoundError
 
 
 class NoFolder(Mistake, InvariantViolationError):
@@ -12,6 +12,15 @@ class NoFolder(Mistake, InvariantViolationError):
     manager: str
     says = "{manager} has no folder to keep values in"
     mend = "give it one: FilesystemIOManager(base_dir=...)"
+
+
+class UnfinishedManager(Mistake, InvalidDefinitionError, TypeError):
+    """An object was made of an I/O manager's class without all the methods that it needs."""
+
+    cls: type
+    methods: Sequence[str]
+    says = "`{cls.__name__}` has no {methods}, which its kind of class needs"
+    mend = "write {methods} in the class; where nobody loads what it stores, `load_input` may raise an error"
 
 
 class MetadataTwice(InvariantViolationError):

@@ -21,6 +21,9 @@ class MaterializeResult(Compared, Generic[R_co]):
         tags: labels to keep with it.
         value: the value, for the I/O manager to store; without it nothing is stored.
 
+    Raises:
+        InvalidMetadataError: metadata of no known kind.
+
     Example:
         >>> @asset
         ... def table() -> MaterializeResult:
@@ -45,6 +48,7 @@ class MaterializeResult(Compared, Generic[R_co]):
         value: R_co = cast("Any", NO_DEFAULT),  # noqa: B008 - a constant; the cast is for the type checker
     ) -> None:
         refuse("MaterializeResult", {"check_results": check_results or None})
+        facts(metadata)  # a mistake in them is said here, where the line is known that makes it
         self.settle(
             asset_key=None if asset_key is None else AssetKey.from_coercible(asset_key),
             metadata=dict(metadata or {}),

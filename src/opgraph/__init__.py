@@ -287,7 +287,7 @@ def _show(_kind: type[BaseException], error: BaseException, trace: TracebackType
     """What Python does with an exception that nobody catches, without the lines of opgraph in its traceback."""
     errors = import_module("opgraph.errors")
     error.__traceback__ = trace
-    told: BaseException = errors.told_by(error)
+    told: BaseException = import_module("opgraph.declare.settings.told").told_by(error)
     errors.show_own_code_only(told)
     _show_others(type(told), told, told.__traceback__)
 

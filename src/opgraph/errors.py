@@ -100,15 +100,6 @@ def show_own_code_only(error: BaseException) -> BaseException:
     return error
 
 
-def told_by(error: BaseException) -> BaseException:
-    """The error that tells what is wrong: of pydantic's, where an object of ours was made with wrong fields, its cause;
-    else the error itself."""
-    said = error.__cause__
-    if type(error).__name__ != "ValidationError" or not isinstance(said, InvalidDefinitionError):
-        return error
-    return said.with_traceback(error.__traceback__)
-
-
 def _raised_here(trace: TracebackType | None) -> bool:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -1105,3 +1105,10 @@ def unfinished_manager():
         def handle_output(self, context, obj): ...
 
     Half()
+
+
+@case("declare.settings.told.UntypedSetting")
+def untyped_setting(tmp_path):
+    code = "from opgraph import Config\n\nclass Cleaning(Config):\n    threshold = 0.5\n"
+    (tmp_path / "definitions.py").write_text(code)
+    load(locate(str(tmp_path / "definitions.py")))

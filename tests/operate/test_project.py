@@ -264,6 +264,25 @@ def test_whatever_the_file_raises_is_one_message(project, tmp_path, code):
         load(find(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("n = 3", "the setting `n` of `C` has no type: `n = 3`"),
+        ("m = 4", "the setting `m` of `C` has no type: `m = 4`"),
+    ],
+)
+def test_a_setting_without_a_type(project, tmp_path, line, says):
+    """It is one mistake, at the line of the setting, in words of ours."""
+    code = (
+        f"from opgraph import Config\n\nclass B(Config):\n    m: int = 3\n\nclass C(B):\n    k: int = 1\n    {line}\n"
+    )
+    project("definitions.py", code)
+    with pytest.raises(InvalidDefinitionError) as caught:
+        load(find(tmp_path))
+    assert (caught.value.what, caught.value.where.line) == (says, 8)
+    assert "pydantic" not in str(caught.value)
+
+
 def test_mistakes_are_found_together(project, tmp_path):
     """Mistakes at declaration and in the whole come in one error, each with its place."""
     project(

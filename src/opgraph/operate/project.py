@@ -22,8 +22,9 @@ from opgraph.declare.mistakes import collecting
 from opgraph.declare.project.definitions import Definitions
 from opgraph.declare.project.folders import LazyDefinitions
 from opgraph.declare.project.job import AssetJob, JobDefinition
+from opgraph.declare.settings.told import told_by
 from opgraph.declare.sweep import unswept
-from opgraph.errors import Error, InvalidDefinitionError, together, told_by
+from opgraph.errors import Error, InvalidDefinitionError, together
 from opgraph.events import Frame
 from opgraph.operate.project_mistakes import (
     BadSettingError,

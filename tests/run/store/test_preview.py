@@ -4,6 +4,7 @@ import collections
 import enum
 import io
 import pickle
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -214,6 +215,18 @@ def test_pictures():
         assert Image.open(io.BytesIO(found.image)).format == "PNG"
     assert seen(b"\x89PNG\r\n\x1a\n and then nothing").kind == "text"
     assert seen(noise.convert("CMYK")).kind == "image"
+
+
+def test_a_large_png_without_pillow(monkeypatch):
+    """Where nothing is loaded that could make a PNG smaller, it is shown as it is, up to a bound."""
+    found = io.BytesIO()
+    Image.effect_noise((600, 400), 90).save(found, "png")
+    monkeypatch.delitem(sys.modules, "PIL.Image")
+    png = found.getvalue()
+    assert len(png) > 64 * 1024
+    assert seen(png).image == png
+    large = png[:-12] + bytes(512 * 1024) + png[-12:]
+    assert seen(large).text == f"a PNG of 600 by 400 pixels, {len(large):,} bytes"
 
 
 def test_markdown():

@@ -42,11 +42,14 @@ def test_a_run_is_launched_watched_and_shown(server):
     assert page["materialization"]["inputs"][0]["asset"] == "orders"
     assert [op["path"] for op in page["ops"]] == ["clean", "pieces", "double", "total"]
     assert page["ops"][0]["status"] == "succeeded"
+    first = server.get(f"assets/{page['id']}", ops=1)
+    assert (first["ops"], first["ops_in_all"]) == (page["ops"][:1], 4)
     assert page["ops"][2]["size"] == 2 * page["ops"][3]["size"]  # of a fan-out, that of all its keys
 
 
 def test_a_failure_says_the_users_line_first_and_is_resumed(server):
-    """After a failure the page has the user's exception and line; resuming reuses what had succeeded."""
+    """After a failure the page has the user's exception and line; resuming reuses what had succeeded, as its plan
+    counts it, the steps of fan-outs too."""
     (server.folder / "fail").touch()
     run = server.run(selection="+report")
     assert run["status"] == "FAILURE"
@@ -62,6 +65,9 @@ def test_a_failure_says_the_users_line_first_and_is_resumed(server):
     assert (decisions["report"], decisions["orders"]) == ("run", "reuse")
     resumed = server.ended(server.post(f"runs/{run['run_id']}/resume", {}, 202)["run_id"])
     assert (resumed["status"], resumed["parent"]) == ("SUCCESS", run["run_id"])
+    double = next(step for step in plan["steps"] if step["key"] == "revenue.double")
+    assert double["keys"] == {"run": 0, "reuse": 3}
+    assert (plan["counts"], resumed["counts"]) == ({"run": 1, "reuse": 7}, {"succeeded": 1, "reused": 7})
     assert resumed["run_id"] in server.get(f"runs/{run['run_id']}")["children"]
 
 

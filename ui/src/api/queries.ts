@@ -84,11 +84,11 @@ export const useDrawing = (query: string, open: string[], fold: string[] = [], j
     structuralSharing: false, // comparing thousands of boxes takes longer than drawing them
   });
 
-export const useAsset = (id: string | null) =>
+export const useAsset = (id: string, ops: number) =>
   useQuery({
-    queryKey: ["asset", id],
-    queryFn: ({ signal }) => get<AssetDetail>(`/assets/${id}`, {}, signal),
-    enabled: id !== null,
+    queryKey: ["asset", id, ops],
+    queryFn: ({ signal }) => get<AssetDetail>(`/assets/${id}`, { ops }, signal),
+    placeholderData: (old) => (old?.id === id ? old : undefined),
     staleTime: 2000,
   });
 

@@ -1,6 +1,6 @@
 import { type KeyboardEvent, type PointerEvent, type ReactNode, memo, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import type { Drawing, PlacedNode } from "../api/types";
-import { type Camera, type Direction, fitting, holds, neighbour, opening, pan, seen, settled, showing, within as kept, zoom } from "../logic/camera";
+import { type Camera, type Direction, centred, fitting, holds, neighbour, opening, pan, seen, settled, showing, within as kept, zoom } from "../logic/camera";
 import { Icon } from "../parts/icons";
 import { useSize } from "../parts/parts";
 import { useThemeStamp } from "../parts/theme";
@@ -10,6 +10,7 @@ import { leafAt, opener, related, sceneOf, visible, within } from "./scene";
 
 const MOST_ELEMENTS = 260; // more boxes than this are painted instead
 const LEAST_SCALE = 0.34; // below it words cannot be read
+const PLAIN = 0.9; // from it on they are read without effort
 
 export interface Face {
   tone: Tone;
@@ -28,7 +29,7 @@ interface Props {
   /** How a node looks; must change when what it shows changes. */
   face: (node: PlacedNode) => Face;
   tone: (id: string) => Tone;
-  /** The node to begin at when the whole is too large to read. */
+  /** The node to begin at when the whole is too large to read; one that is not open comes into the middle. */
   first?: string | null;
   title: (node: PlacedNode) => ReactNode;
   picked: string | null;
@@ -67,6 +68,15 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
     requestAnimationFrame(() => host.current?.querySelector<HTMLElement>(`[data-node="${CSS.escape(id)}"]`)?.focus({ preventScroll: true }));
   }, []);
 
+  const own = useRef(picked); // what was picked here, where it is seen
+  const choose = useCallback(
+    (id: string | null) => {
+      own.current = id;
+      onPick(id);
+    },
+    [onPick],
+  );
+
   // The first picture is the whole; afterwards what was opened or closed stays where it was on the screen, if it can.
   const shown = useRef<Drawing | null>(null);
   useLayoutEffect(() => {
@@ -81,17 +91,25 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
       const first = (firstId && scene.byId.get(firstId)) || null;
       const inside = first?.open ? scene.leaves.filter((leaf) => within(scene, leaf, first.id)) : first ? [first] : scene.leaves;
       const start = inside.reduce<PlacedNode | null>((best, leaf) => (best && best.x <= leaf.x ? best : leaf), null);
-      setCamera(opening(whole, view, first, start));
+      setCamera(first && !first.open && fitting(whole, view).scale < PLAIN ? centred(first, view) : opening(whole, view, first, start));
     }
     shown.current = drawing;
     if (before?.byKey && now) {
       // the keyboard goes on inside what it opened, or at what it shut
       const inside = scene.leaves.filter((leaf) => within(scene, leaf, before.id)).sort((a, b) => a.x - b.x || a.y - b.y);
       const next = inside[0] ?? now;
-      onPick(next.id);
+      choose(next.id);
       focusNode(next.id);
     }
-  }, [drawing, whole, scene, view, camera, firstId, onPick, focusNode]);
+  }, [drawing, whole, scene, view, camera, firstId, choose, focusNode]);
+
+  // What was picked elsewhere comes into the middle, unless it can be read where it is.
+  useEffect(() => {
+    const node = picked && picked !== own.current ? scene.byId.get(picked) : undefined;
+    own.current = picked;
+    if (node) setCamera((old) => (old && old.scale >= PLAIN && holds(old, node, view) ? old : centred(node, view)));
+    // only when another is picked: otherwise one may look elsewhere
+  }, [picked]);
 
   // What is picked stays in view when the panel beside it opens, and the whole if it was.
   const before = useRef(view.width);
@@ -185,7 +203,7 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
     const x = camera.x + (event.clientX - box.left) / camera.scale;
     const y = camera.y + (event.clientY - box.top) / camera.scale;
     const hit = asBoxes ? leafAt(scene, x, y) : null;
-    onPick(hit?.id ?? null);
+    choose(hit?.id ?? null);
     if (hit && camera.scale < LEAST_SCALE) setCamera(zoom(camera, 0.8 / camera.scale, event.clientX - box.left, event.clientY - box.top));
   };
 
@@ -197,13 +215,13 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
     if (event.key === "+" || event.key === "=") steer((old) => zoom(old, 1.25, ...middle));
     else if (event.key === "-") steer((old) => zoom(old, 0.8, ...middle));
     else if (event.key === "0") fit();
-    else if (event.key === "Escape") onPick(null);
+    else if (event.key === "Escape") choose(null);
     else if (way) {
       event.preventDefault();
       const from = picked ? scene.byId.get(picked) : undefined;
       const next = from ? neighbour(from, scene.leaves, way) : (leaves[0] ?? scene.leaves[0] ?? null);
       if (!next) return;
-      onPick(next.id);
+      choose(next.id);
       setCamera(showing(camera, next, view));
       focusNode(next.id);
     } else if (picked && event.key === "Enter" && (event.target as HTMLElement).dataset["node"] === picked) onEnter(picked);
@@ -258,7 +276,7 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
                 dim={lit !== null && !lit.has(node.id)}
                 focusable={node.id === first}
                 moved={moved}
-                onPick={onPick}
+                onPick={choose}
                 onEnter={onEnter}
                 onToggle={toggle}
               />

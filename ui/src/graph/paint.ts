@@ -114,16 +114,18 @@ function dots(pen: CanvasRenderingContext2D, boxes: readonly PlacedNode[], scale
   pen.globalAlpha = 1;
 }
 
-/** What flows along an edge, written at its middle. */
+/** What flows along an edge, written at its middle; above it where it is short. */
 function name(pen: CanvasRenderingContext2D, wire: Wire, points: readonly number[], palette: Palette): void {
   pen.font = "11px Inter, system-ui, sans-serif";
   pen.textAlign = "center";
   pen.textBaseline = "middle";
   const at = (i: number) => points[i] as number;
-  const [x, y] = [(at(wire.from) + at(wire.until - 2)) / 2, (at(wire.from + 1) + at(wire.until - 1)) / 2];
   const width = pen.measureText(wire.label).width + 8;
+  const x = (at(wire.from) + at(wire.until - 2)) / 2;
+  const short = at(wire.until - 2) - at(wire.from) < width + 16;
+  const y = (at(wire.from + 1) + at(wire.until - 1)) / 2 - (short ? 11 : 0);
   pen.fillStyle = palette.paper;
-  pen.fillRect(x - width / 2, y - 7, width, 14);
+  if (!short) pen.fillRect(x - width / 2, y - 7, width, 14);
   pen.fillStyle = palette["ink-2"];
   pen.fillText(wire.label, x, y);
   pen.textAlign = "start";

@@ -36,6 +36,11 @@ export function fitting(content: Box, view: { width: number; height: number }, m
 
 const READABLE = 0.62;
 
+/** A box in the middle of the view, at its full size. */
+export function centred(box: Box, view: { width: number; height: number }): Camera {
+  return { x: box.x + (box.width - view.width) / 2, y: box.y + (box.height - view.height) / 2, scale: 1 };
+}
+
 /** The first look at a drawing: all of it if it can be read so, else its beginning, or that of the box `first`, at a size
  * to read. Of what is higher than the view, the part around `start` is seen. */
 export function opening(content: Box, view: { width: number; height: number }, first: Box | null = null, start: Box | null = null): Camera {

@@ -28,6 +28,11 @@ export function size(bytes: number | null | undefined): string {
   return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ${unit}`;
 }
 
+/** The size of what an op stored last; a dash where it stored nothing, as when it failed. */
+export function stored(op: { size: number; status: string | null }): string {
+  return op.size || op.status === "succeeded" ? size(op.size) : "–";
+}
+
 export function count(n: number): string {
   return n.toLocaleString("en-US");
 }

@@ -1,4 +1,4 @@
-import type { PlanReply, PlannedStep, TreeRow } from "../api/types";
+import type { PlanReply, PlannedStep } from "../api/types";
 
 /** The steps of a plan by the definition that they are of, in the plan's order. */
 export function units(steps: readonly PlannedStep[]): { unit: string; steps: PlannedStep[] }[] {
@@ -11,27 +11,21 @@ export function units(steps: readonly PlannedStep[]): { unit: string; steps: Pla
   return [...found].map(([unit, list]) => ({ unit, steps: list }));
 }
 
-/** What resuming will do: of a fan-out that stays as it was, the keys that failed run and the others are reused. */
-export function resumed(plan: PlanReply, rows: Iterable<TreeRow>): { counts: Record<string, number>; runs: string[] } {
-  const counts = { ...plan.counts };
-  const runs: string[] = [];
-  const fans = new Map([...rows].filter((row) => row.mapped && row.kind !== "asset").map((row) => [row.key, row.counts]));
-  const decided = new Map(plan.steps.map((step) => [step.n, step]));
-  for (const step of plan.steps) {
-    const keys = step.mapped && step.decision === "decide" ? fans.get(step.key) : undefined;
-    const same = step.after.every((n) => decided.get(n)?.decision === "reuse" || decided.get(n)?.mapped);
-    if (!keys || !same) {
-      if (step.decision === "run" || step.decision === "decide") runs.push(step.key);
-      continue;
-    }
-    const all = Object.values(keys).reduce((a, b) => a + b, 0);
-    const kept = (keys["succeeded"] ?? 0) + (keys["reused"] ?? 0);
-    if (all > kept) runs.push(`${step.key} × ${all - kept}`);
-    counts["decide"] = (counts["decide"] ?? 0) - 1;
-    counts["run"] = (counts["run"] ?? 0) + all - kept;
-    counts["reuse"] = (counts["reuse"] ?? 0) + kept;
-  }
-  return { counts, runs };
+/** What will run, by name: of a fan-out that stays as it was, how many of its keys. */
+export function running(plan: PlanReply): string[] {
+  return plan.steps.flatMap((step) => {
+    const again = step.keys["run"];
+    if (again !== undefined) return again ? [`${step.key} × ${again}`] : [];
+    return step.decision === "run" || step.decision === "decide" ? [step.key] : [];
+  });
+}
+
+/** How many steps of a plan are to run, to be reused, ... */
+export function tally(steps: readonly PlannedStep[]): Record<string, number> {
+  const out: Record<string, number> = {};
+  for (const { keys, decision } of steps)
+    for (const [name, n] of keys["run"] === undefined ? [[decision, 1] as const] : Object.entries(keys)) if (n) out[name] = (out[name] ?? 0) + n;
+  return out;
 }
 
 /** What a plan's counts come to, in words for a button: `7 run · 6 reused`. */

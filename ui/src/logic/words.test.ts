@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import type { FormField, LogLine, PlanReply, PlannedStep, TreeRow } from "../api/types";
+import type { FormField, LogLine, PlanReply, PlannedStep } from "../api/types";
 import { onTheClock, packed } from "./lanes";
 import { chosenLines } from "./logs";
 import { blocks, spans } from "./markdown";
-import { resumed, summed, units } from "./plan";
+import { running, summed, tally, units } from "./plan";
 import { matching } from "./search";
 import { series } from "./series";
 import { asBefore, configOf, read, tagsOf } from "./settings";
@@ -54,20 +54,11 @@ test("a plan's steps are put together by definition, and its counts are words", 
   expect(summed({})).toEqual({ total: 0, text: "nothing to run" });
 });
 
-test("resuming a fan-out counts its keys, unless its generator runs again", () => {
-  const rows = [{ key: "a.each", kind: "op", mapped: true, counts: { succeeded: 194, failed: 6 } }] as unknown as TreeRow[];
-  const plan = (generator: string) =>
-    ({
-      counts: { run: 1, decide: 1, reuse: 1 },
-      steps: [
-        { n: 0, key: "a.deal", decision: generator, mapped: false, after: [] },
-        { n: 1, key: "a.each", decision: "decide", mapped: true, after: [0] },
-        { n: 2, key: "a", decision: "run", mapped: false, after: [1] },
-      ],
-    }) as unknown as PlanReply;
-  expect(summed(resumed(plan("reuse"), rows).counts).text).toBe("7 run · 195 reused");
-  expect(resumed(plan("reuse"), rows).runs).toEqual(["a.each × 6", "a"]);
-  expect(summed(resumed(plan("run"), rows).counts).text).toBe("1 run · 1 to be decided · 1 reused");
+test("of a fan-out that is gone on with, its keys are counted and named", () => {
+  const step = (key: string, decision: string, keys = {}) => ({ key, decision, keys }) as PlannedStep;
+  const steps = [step("deal", "reuse"), step("each", "decide", { run: 6, reuse: 194 }), step("whole", "decide", { run: 0, reuse: 9 }), step("a", "run"), step("memo", "decide")];
+  expect(running({ steps } as unknown as PlanReply)).toEqual(["each × 6", "a", "memo"]);
+  expect(tally(steps)).toEqual({ reuse: 204, run: 7, decide: 1 });
 });
 
 test("runs at the same time lie in lanes of their own, others share one", () => {

@@ -3,7 +3,7 @@ import { useMemo, useState } from "react";
 import { post } from "../api/client";
 import { useAsset, useHistory } from "../api/queries";
 import type { AssetDetail, AssetOp, Cleaned, Materialization, Neighbour } from "../api/types";
-import { ago, duration, moment, plural, short, size } from "../logic/format";
+import { ago, duration, moment, plural, short, size, stored } from "../logic/format";
 import { BYTES, series } from "../logic/series";
 import { look } from "../logic/status";
 import { File } from "../parts/File";
@@ -15,7 +15,8 @@ import { Link, at, useParam, useRouter } from "../parts/router";
 import { MetaList, PreviewBox, shapeOf } from "../parts/Values";
 
 export function AssetPage({ id }: { id: string }) {
-  const { data: asset, error } = useAsset(id);
+  const [ops, setOps] = useState(FIRST);
+  const { data: asset, error } = useAsset(id, ops);
   const [tab, setTab] = useParam("tab", "value");
   const now = useNow(asset?.status === "running");
   if (error) return <div className="page"><Problem error={error} /><p><Link to={at.assets()}>All assets</Link></p></div>;
@@ -24,7 +25,7 @@ export function AssetPage({ id }: { id: string }) {
   const tabs = [
     { id: "value", label: "Latest value" },
     { id: "history", label: "History" },
-    { id: "ops", label: asset.ops.length > 1 ? `Ops ${asset.ops.length}` : "Op" },
+    { id: "ops", label: asset.ops_in_all > 1 ? `Ops ${asset.ops_in_all}` : "Op" },
   ];
   return (
     <div className="page">
@@ -68,7 +69,7 @@ export function AssetPage({ id }: { id: string }) {
       ) : (
         <>
           <Tabs tabs={tabs} current={tab} onChange={setTab} label="What to see of the asset" />
-          {tab === "ops" ? <Ops asset={asset} now={now} /> : tab === "history" ? <Past asset={asset} now={now} /> : <Latest asset={asset} now={now} />}
+          {tab === "ops" ? <Ops asset={asset} now={now} onMore={() => setOps(ops + 5 * FIRST)} /> : tab === "history" ? <Past asset={asset} now={now} /> : <Latest asset={asset} now={now} />}
         </>
       )}
     </div>
@@ -251,11 +252,10 @@ function seconds(op: AssetOp): number {
 
 const FIRST = 200; // ops of an asset before one asks for more
 
-function Ops({ asset, now }: { asset: AssetDetail; now: number }) {
+function Ops({ asset, now, onMore }: { asset: AssetDetail; now: number; onMore: () => void }) {
   const client = useQueryClient();
   const [wouldGo, setWouldGo] = useState<Cleaned | null>(null);
   const [said, setSaid] = useState<{ text: string; bad: boolean } | null>(null);
-  const [shown, setShown] = useState(FIRST);
   const most = Math.max(...asset.ops.map(seconds), 1e-9);
   const clean = async (dry: boolean) => {
     try {
@@ -276,7 +276,7 @@ function Ops({ asset, now }: { asset: AssetDetail; now: number }) {
       {said && <Notice tone={said.bad ? "bad" : "ok"} icon={said.bad ? "warn" : "check"}>{said.text}</Notice>}
       <section className="card">
         <header>
-          <h2>{plural(asset.ops.length, "op")}, as they last ran</h2>
+          <h2>{plural(asset.ops_in_all, "op")}, as they last ran</h2>
           <TimesLegend queue={false} />
           <span className="grow" />
           <span className="quiet">{size(asset.disk.intermediates)} kept between ops</span>
@@ -291,7 +291,7 @@ function Ops({ asset, now }: { asset: AssetDetail; now: number }) {
               </tr>
             </thead>
             <tbody>
-              {asset.ops.slice(0, shown).map((op) => (
+              {asset.ops.map((op) => (
                 <tr key={op.key}>
                   <td>
                     {op.run_id && op.n !== null ? <Link to={at.run(op.run_id, String(op.n))}>{op.path || op.op}</Link> : op.path || op.op}
@@ -306,19 +306,19 @@ function Ops({ asset, now }: { asset: AssetDetail; now: number }) {
                       </div>
                     )}
                   </td>
-                  <td className="num">{op.times ? duration(seconds(op)) : ""}</td>
-                  <td>{op.trend.length > 1 && <Sparkline values={op.trend} label={`${op.path}, last ${op.trend.length} runs`} />}</td>
-                  <td className="num">{op.status ? size(op.size) : ""}</td>
-                  <td className="num">{op.disk ? size(op.disk) : <span className="faint">–</span>}</td>
-                  <td className="num quiet">{op.at ? ago(op.at, now) : ""}</td>
+                  <td className="num" data-of="Took">{op.times ? duration(seconds(op)) : ""}</td>
+                  <td data-of="Trend">{op.trend.length > 1 && <Sparkline values={op.trend} label={`${op.path}, last ${op.trend.length} runs`} />}</td>
+                  <td className="num" data-of="Size">{stored(op)}</td>
+                  <td className="num" data-of="Kept">{op.disk ? size(op.disk) : "–"}</td>
+                  <td className="num quiet" data-of="Ran">{op.at ? ago(op.at, now) : ""}</td>
                 </tr>
               ))}
             </tbody>
           </table>
         </div>
-        {asset.ops.length > shown && (
+        {asset.ops_in_all > asset.ops.length && (
           <p className="inside">
-            <button type="button" className="button small" onClick={() => setShown(shown + 5 * FIRST)}>{`Show more of ${plural(asset.ops.length - shown, "op")}`}</button>
+            <button type="button" className="button small" onClick={onMore}>{`Show more of ${plural(asset.ops_in_all - asset.ops.length, "op")}`}</button>
           </p>
         )}
       </section>

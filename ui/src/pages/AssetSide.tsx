@@ -1,5 +1,5 @@
 import type { AssetOp, AssetSummary } from "../api/types";
-import { ago, duration, moment, size } from "../logic/format";
+import { ago, duration, moment, size, stored } from "../logic/format";
 import { Markdown, Prose } from "../parts/Markdown";
 import { Icon } from "../parts/icons";
 import { Status } from "../parts/parts";
@@ -126,7 +126,7 @@ export function OpSide({ opKey, op, asset, onClose }: { opKey: string; op: Asset
           {op.times && <TimesBar times={op.times} />}
           <dl className="facts">
             <dt>Stored</dt>
-            <dd>{size(op.size)}</dd>
+            <dd>{stored(op)}</dd>
             <dt>Kept between ops</dt>
             <dd>{op.disk ? size(op.disk) : "nothing"}</dd>
           </dl>

@@ -62,7 +62,7 @@ export function ErrorBox({ error, run, step }: { error: Failed; run?: string; st
               <>
                 {line ? ", " : ""}op <Link to={at.run(run, String(step.n))}>{step.key}</Link>
                 {DURING[error.during] ?? ""}
-                {error.about && ` (${error.about})`}
+                {error.about && ` (${error.about})`} · <Link to={at.inGraph(run, String(step.n))}>in the graph</Link>
               </>
             )}
           </span>

@@ -3,7 +3,7 @@ import { ApiError, post } from "../api/client";
 import { useForm, usePlan, useProject, useRun, useSession } from "../api/queries";
 import type { FormField, Launched, PlanReply, PlannedStep, RunRequest } from "../api/types";
 import { plural, short } from "../logic/format";
-import { summed, units } from "../logic/plan";
+import { summed, tally, units } from "../logic/plan";
 import { asBefore, configOf, tagsOf } from "../logic/settings";
 import { look } from "../logic/status";
 import { Icon } from "../parts/icons";
@@ -384,7 +384,7 @@ function Unit({ group, first, byOp, ...rest }: UnitProps) {
       {(open || alone) &&
         rows.map((step) => (
           <div key={step.n} className={`plan-step${alone ? " alone" : ""}`}>
-            <span><Decision decision={step.decision} /></span>
+            <span className="row wrap" style={{ gap: 4 }}>{Object.entries(tally([step])).map(([decision, n]) => <Decision key={decision} decision={decision} {...(step.keys["run"] === undefined ? {} : { n })} />)}</span>
             <span className={alone ? "strong cut" : "cut"} title={step.key}>
               {alone ? unit : step.path.slice(1).join(".") || step.op}
               {step.mapped && <span className="tag" style={{ marginLeft: 6 }}>× n</span>}
@@ -404,12 +404,6 @@ function Unit({ group, first, byOp, ...rest }: UnitProps) {
       )}
     </div>
   );
-}
-
-function tally(steps: PlannedStep[]): Record<string, number> {
-  const out: Record<string, number> = {};
-  for (const step of steps) out[step.decision] = (out[step.decision] ?? 0) + 1;
-  return out;
 }
 
 function Decision({ decision, n }: { decision: string; n?: number }) {

@@ -65,7 +65,7 @@ export function RunGraph({ run, tree, selected, onPick }: { run: RunDetail; tree
     },
     [rowOf],
   );
-  const picked = useMemo(() => (selected ? ([...nodes.values()].find((n) => n.step === selected)?.id ?? null) : null), [nodes, selected]);
+  const picked = useMemo(() => (selected ? ([...nodes.values()].find((n) => n.step === selected.split("[")[0])?.id ?? null) : null), [nodes, selected]);
   const failed = useMemo(() => [...nodes.values()].find((n) => n.step !== null && byStep.get(n.step)?.status === "failed")?.id ?? null, [nodes, byStep]);
   const toggle = (id: string) => {
     const node = nodes.get(id);
@@ -99,7 +99,7 @@ export function RunGraph({ run, tree, selected, onPick }: { run: RunDetail; tree
           </>
         )}
         picked={picked}
-        first={failed}
+        first={picked ?? failed}
         onPick={pick}
         onEnter={pick}
         onToggle={toggle}

@@ -3,9 +3,9 @@ import { post } from "../api/client";
 import { useLiveRun, usePlan, useRun, useStep } from "../api/queries";
 import type { Launched, RunDetail, RunRequest } from "../api/types";
 import { ago, duration, moment, plural, short } from "../logic/format";
-import { resumed, summed } from "../logic/plan";
+import { running as runs, summed } from "../logic/plan";
 import { isOver } from "../logic/status";
-import { type RunTree, above, counted, openAtFirst, shown } from "../logic/tree";
+import { above, counted, openAtFirst, shown } from "../logic/tree";
 import { Icon } from "../parts/icons";
 import { Empty, Loading, Meter, Notice, Problem, Status, Tabs, useNow } from "../parts/parts";
 import { Prose } from "../parts/Markdown";
@@ -25,7 +25,8 @@ export function RunPage({ id }: { id: string }) {
   const live = useLiveRun(id, run);
   const [step, setStep] = useParam("step");
   const [view, setView] = useParam("view", "table");
-  const [tab, setTab] = useState(step ? "step" : "logs");
+  const [tab, setTab] = useState("logs");
+  useEffect(() => setTab(step ? "step" : "logs"), [step]);
   const [open, setOpen] = useState<ReadonlySet<string> | null>(null);
   const [height, setHeight] = useState(36);
   const [others, setOthers] = useState<ReadonlySet<string>>(new Set());
@@ -77,7 +78,6 @@ export function RunPage({ id }: { id: string }) {
       }
       setOthers(new Set());
       setStep(String(n) === step ? "" : String(n));
-      setTab(String(n) === step ? "logs" : "step");
     },
     [selected, live.tree, setStep, step],
   );
@@ -91,7 +91,7 @@ export function RunPage({ id }: { id: string }) {
   ];
   return (
     <div className="runpage">
-      <RunHead run={run} tree={live.tree} now={now} chosen={chosen} />
+      <RunHead run={run} now={now} chosen={chosen} />
       <div className="runtools">
         {(run.assets.length > 0 || run.job) && <span role="group" aria-label="View" className="row" style={{ gap: 4 }}>
           <button type="button" className="button small" aria-pressed={view === "table"} onClick={() => setView("table")}>Timetable</button>
@@ -134,7 +134,7 @@ export function RunPage({ id }: { id: string }) {
   );
 }
 
-function RunHead({ run, tree, now, chosen }: { run: RunDetail; tree: RunTree; now: number; chosen: string[] }) {
+function RunHead({ run, now, chosen }: { run: RunDetail; now: number; chosen: string[] }) {
   const { go } = useRouter();
   const what = useWhat();
   const over = isOver(run.status);
@@ -155,7 +155,7 @@ function RunHead({ run, tree, now, chosen }: { run: RunDetail; tree: RunTree; no
     }
     setBusy(false);
   };
-  const next = useMemo(() => (plan.data ? resumed(plan.data, tree.rows.values()) : null), [plan.data, tree]);
+  const next = useMemo(() => (plan.data ? { counts: plan.data.counts, runs: runs(plan.data) } : null), [plan.data]);
   const newest = unfinished ? run.children[0] : undefined; // the run that went on from here
   const blocked = plan.data && plan.data.problems.length > 0;
   const lacks = plan.data?.problems[0]?.kind === "MissingKey";

@@ -71,12 +71,14 @@ export function Plot({ points, label, now, onOpen, read = figure }: { points: Po
     const values = points.map((p) => p.value);
     let low = Math.min(...values);
     let high = Math.max(...values);
+    const whole = values.every(Number.isInteger); // of which there are no halves on the axis
     if (low === high) {
       const room = Math.abs(low) * 0.1 || 1;
-      low -= room;
-      high += room;
+      low -= whole ? Math.ceil(room) : room;
+      high += whole ? Math.ceil(room) : room;
     }
-    return { low, high };
+    const middle = (low + high) / 2;
+    return { low, high, marks: [...new Set([low, whole ? Math.round(middle) : middle, high])] };
   }, [points]);
   const inner = Math.max(width - pad.left - pad.right, 10);
   const x = (i: number) => pad.left + (points.length === 1 ? inner / 2 : (inner * i) / (points.length - 1));
@@ -99,7 +101,7 @@ export function Plot({ points, label, now, onOpen, read = figure }: { points: Po
         onPointerLeave={() => setAt(null)}
         onClick={() => chosen && onOpen(chosen.run)}
       >
-        {[scale.low, (scale.low + scale.high) / 2, scale.high].map((v) => (
+        {scale.marks.map((v) => (
           <g key={v}>
             <line x1={pad.left} x2={width - pad.right} y1={y(v)} y2={y(v)} stroke="var(--line)" />
             <text x={pad.left - 6} y={y(v) + 3.5} textAnchor="end">

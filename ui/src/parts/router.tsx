@@ -92,4 +92,5 @@ export const at = {
     `/launch?run=${encodeURIComponent(run)}&mode=${mode}${steps ? `&steps=${encodeURIComponent(steps)}` : ""}`,
   runs: () => "/runs",
   run: (id: string, step = "") => `/runs/${encodeURIComponent(id)}${step ? `?step=${encodeURIComponent(step)}` : ""}`,
+  inGraph: (run: string, step: string) => `${at.run(run, step)}&view=graph`,
 };

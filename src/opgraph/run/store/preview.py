@@ -26,7 +26,8 @@ from opgraph.record.store import Record
 from opgraph.run.words import Words, class_of, family, shortened
 
 _LIMIT = 16 * 1024  # bytes of a preview, pictures aside
-_PICTURE = 64 * 1024  # bytes of a PNG
+_PICTURE = 64 * 1024  # bytes of a PNG that is made here
+_WHOLE = 512 * 1024  # of one that is there already, and cannot be made smaller
 _ROWS, _COLUMNS, _CELL = 10, 50, 100  # of a table; characters of a cell
 _TEXT = 4_000  # characters of a text
 _LINE = 160  # characters of a line, for what goes from op to op
@@ -271,9 +272,9 @@ def _array(value: Any) -> Preview:
 
 def _picture(png: bytes) -> Preview:
     shape = int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
-    if len(png) <= _PICTURE:
-        return Preview("image", shape=shape, image=png)
     pillow = sys.modules.get("PIL.Image")
+    if len(png) <= (_WHOLE if pillow is None else _PICTURE):
+        return Preview("image", shape=shape, image=png)
     if pillow is None:
         return Preview("text", f"a PNG of {shape[0]:,} by {shape[1]:,} pixels, {len(png):,} bytes", shape)
     return _photo(pillow.open(io.BytesIO(png)))

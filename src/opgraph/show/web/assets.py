@@ -34,8 +34,10 @@ class AssetPages:
     def __init__(self, instance: Instance, following: Following) -> None:
         self._instance, self._record, self._following = instance, instance.record, following
 
-    def detail(self, asset: Json, by_id: Mapping[str, Json], states: Mapping[str, m.AssetState]) -> m.AssetDetail:
-        """An asset's page."""
+    def detail(
+        self, asset: Json, by_id: Mapping[str, Json], states: Mapping[str, m.AssetState], ops: int
+    ) -> m.AssetDetail:
+        """An asset's page, with so many of its ops."""
         view = inspect.asset_view(self._instance, asset["key"], limit=1)
         latest = self._record.latest([asset["key"]]).get(asset["key"])
         shown = self._shown(latest, seen=True) if latest is not None else None
@@ -53,6 +55,7 @@ class AssetPages:
                 )
                 for read in view.latest.reads
             ]
+        declared = _declared(asset)
         disk = disk_of_asset(self._instance, asset["key"])
         kept = between_ops(self._instance, asset["unit"]) if asset["unit"] else []
         return m.AssetDetail(
@@ -62,7 +65,8 @@ class AssetPages:
             materialization=shown,
             parents=[_neighbour(by_id[i], states) for i in asset["upstream"]],
             children=[_neighbour(by_id[i], states) for i in asset["downstream"]],
-            ops=self._ops(asset, kept),
+            ops=self._ops(asset, declared[:ops], kept),
+            ops_in_all=len(declared),
             disk=m.Disk(
                 values=disk.record + disk.files,
                 intermediates=sum(each.size for each in kept),
@@ -113,14 +117,9 @@ class AssetPages:
         with run.lock:
             return run.fold.key(made.step) if made.step < run.size else ""
 
-    def _ops(self, asset: Json, kept: list[Between]) -> list[m.AssetOp]:
-        ops: list[Json] = msgspec.json.decode(asset["ops"]) or (
-            [{"key": asset["unit"], "path": "", "op": asset["unit"], "takes": [], "mapped": False}]
-            if asset["unit"]
-            else []
-        )
+    def _ops(self, asset: Json, ops: list[Json], kept: list[Between]) -> list[m.AssetOp]:
         rows: dict[str, m.AssetOp] = {op["key"]: m.AssetOp(**op) for op in ops}
-        for run in self._runs_of(asset):
+        for run in self._runs_of(asset) if rows else ():
             with run.lock:
                 for n, step in enumerate(run.plan.steps):
                     if step.node in rows and run.fold.started[n]:
@@ -141,6 +140,12 @@ class AssetPages:
                 if len(found) == _TREND:
                     break
         return found
+
+
+def _declared(asset: Json) -> list[Json]:
+    """Its ops: itself where it is no graph, and none where it is made elsewhere."""
+    alone: list[Json] = [{"key": asset["unit"], "path": "", "op": asset["unit"], "takes": [], "mapped": False}]
+    return msgspec.json.decode(asset["ops"]) or (alone if asset["unit"] else [])
 
 
 def _tell(op: m.AssetOp, run: Followed, n: int) -> None:

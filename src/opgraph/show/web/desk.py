@@ -26,7 +26,7 @@ from opgraph.show.web.followed import Following
 from opgraph.show.web.launcher import Launcher
 from opgraph.show.web.live import Hub
 from opgraph.show.web.reports import Refused, problem_of
-from opgraph.show.web.runs import RunPages
+from opgraph.show.web.runs import RunPages, count_keys
 from opgraph.show.web.said import logs
 from opgraph.show.web.standing import Board, Standing
 
@@ -142,9 +142,9 @@ class Desk:
             raise Refused.of(404, "NoSuchAsset", "the definitions have no asset of this id")
         return found
 
-    def asset(self, asset_id: str) -> m.AssetDetail:
-        """An asset's page."""
-        return self._assets.detail(self._asset(asset_id), self.definitions.by_id, self._states())
+    def asset(self, asset_id: str, ops: int) -> m.AssetDetail:
+        """An asset's page, with so many of its ops."""
+        return self._assets.detail(self._asset(asset_id), self.definitions.by_id, self._states(), ops)
 
     def history(self, asset_id: str, cursor: str, limit: int) -> m.History:
         """An asset's versions."""
@@ -162,7 +162,10 @@ class Desk:
     def plan(self, body: m.RunRequest) -> m.PlanReply:
         """What a run would do."""
         given = self._checked(body)
-        return m.PlanReply.model_validate(self.definitions.ask("plan", **given))
+        plan = m.PlanReply.model_validate(self.definitions.ask("plan", **given))
+        if body.parent is not None:
+            count_keys(plan, self._following.run(body.parent))
+        return plan
 
     def form(self, body: m.FormRequest) -> m.FormReply:
         """The settings of a selection."""

@@ -56,6 +56,7 @@ class PlannedStep(Reply):
     reason: str  # a sentence's part
     reused_from: str | None = None  # a run
     mapped: bool = False
+    keys: dict[str, int] = {}  # of a fan-out that is gone on with: how many of its steps `run`, are `reuse`d
     config: Any = None
     after: list[int] = []
 
@@ -81,7 +82,7 @@ class PlanReply(Reply):
     steps: list[PlannedStep]
     besides: list[Besides]
     missing: list[str] = []  # assets to be loaded of which nothing is recorded
-    counts: dict[str, int]
+    counts: dict[str, int]  # of steps by decision, those of `keys` too
     changes: dict[str, list[str]] = {}
     parent: str | None = None
     problems: list[Mistake] = []

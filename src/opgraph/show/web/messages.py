@@ -269,6 +269,7 @@ class AssetDetail(AssetSummary):
     parents: list[Neighbour] = []
     children: list[Neighbour] = []
     ops: list[AssetOp] = []
+    ops_in_all: int = 0
     disk: Disk
 
 

@@ -34,6 +34,7 @@ At: TypeAlias = Annotated[Desk, Depends(_desk)]
 Selection: TypeAlias = Annotated[str, Query(max_length=10_000, description="A selection; empty: everything.")]
 Cursor: TypeAlias = Annotated[str, Query(max_length=200, pattern=r"^[0-9A-Za-z._:-]*$")]
 Limit: TypeAlias = Annotated[int, Query(ge=1, le=500)]
+Ops: TypeAlias = Annotated[int, Query(ge=0, le=100_000)]
 Rows: TypeAlias = Annotated[int, Query(ge=1, le=2000)]
 Asset: TypeAlias = Annotated[m.AssetId, Path(alias="id")]
 Run: TypeAlias = Annotated[m.RunId, Path(alias="id")]
@@ -78,9 +79,9 @@ def drawing(
 
 
 @router.get("/assets/{id}")
-def asset(desk: At, asset_id: Asset) -> m.AssetDetail:
-    """One asset."""
-    return desk.asset(asset_id)
+def asset(desk: At, asset_id: Asset, ops: Ops = 100_000) -> m.AssetDetail:
+    """One asset, and so many of its ops."""
+    return desk.asset(asset_id, ops)
 
 
 @router.get("/assets/{id}/history")

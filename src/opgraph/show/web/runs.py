@@ -380,6 +380,21 @@ def counts_of(run: Followed) -> dict[str, int]:
     return {phase.name.lower(): run.fold.counts[phase] for phase in Phase if run.fold.counts[phase]}
 
 
+def count_keys(plan: m.PlanReply, run: Followed) -> None:
+    """Count the steps of a fan-out in the plan that goes on from a run: those that did not succeed run, the others are
+    reused. It cannot be told where its generator runs again."""
+    then = {step.key: n for n, step in enumerate(run.plan.steps)}
+    for step in plan.steps:
+        with run.lock:
+            members = run.fold.members(then.get(step.key, -1)) if step.why == "by key" else None
+        if members and all(plan.steps[n].mapped or plan.steps[n].decision == "reuse" for n in step.after):
+            kept = members.get(Phase.SUCCEEDED, 0) + members.get(Phase.REUSED, 0)
+            step.keys = {"run": sum(members.values()) - kept, "reuse": kept}
+            for name, more in {"decide": -1, **step.keys}.items():
+                plan.counts[name] = plan.counts.get(name, 0) + more
+    plan.counts = {name: count for name, count in plan.counts.items() if count}
+
+
 def times_of(run: Followed, n: int) -> m.Times:
     """Where a step's time went."""
     fold = run.fold

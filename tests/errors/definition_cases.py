@@ -1112,3 +1112,14 @@ def untyped_setting(tmp_path):
     code = "from opgraph import Config\n\nclass Cleaning(Config):\n    threshold = 0.5\n"
     (tmp_path / "definitions.py").write_text(code)
     load(locate(str(tmp_path / "definitions.py")))
+
+
+@case("resolve.mistakes.DefaultMisfits")
+def default_misfits():
+    class Cleaning(Config):
+        threshold: float = "high"
+
+    @asset
+    def clean(config: Cleaning): ...
+
+    materialize([clean])

@@ -1,9 +1,12 @@
 # ruff: noqa: E501 - messages are written out whole
 """What is wrong with a project, found before anything runs: what the messages say, word for word, all together."""
 
+import enum
 import re
+from pathlib import Path
 
 import pytest
+from pydantic import Field, SecretStr
 
 import opgraph as dg
 from opgraph.declare.frozen import replaced
@@ -541,3 +544,79 @@ def test_a_manager_without_load_input_may_store_what_nobody_loads():
     def reads(kept): ...
 
     resolve(dg.Definitions(assets=[kept, after, reads], resources={"sink": Sink(), "other": dg.InMemoryIOManager()}))
+
+
+class Shades(dg.Config):
+    dark: int = 3
+    names: list[str] = [1]
+
+
+class Plain(dg.Config):
+    dark: int = 3
+
+
+class Paint(dg.ConfigurableResource):
+    shades: Shades = Shades()
+    litres: float = "many"
+
+
+def test_defaults_of_other_types():
+    """A default that its field would not take from a configuration is found where the class is used, once, and inside
+    the classes that it holds; pydantic does not look at defaults."""
+
+    @dg.asset
+    def wall(config: Shades):
+        return config.dark
+
+    @dg.asset
+    def door(config: Shades, paint: Paint):
+        return paint.litres
+
+    told = said(wall, door, resources={"paint": Paint()})
+    assert "the default of `names` in `Shades` is [1] (a list), and the field takes a list of texts" in told
+    assert "the default of `litres` in `Paint` is 'many' (a str), and the field takes a number" in told
+    assert told.count("the default of") == 2
+
+
+def test_defaults_of_the_ops_of_a_job():
+    """They are found where the job is about to run, before anything does."""
+
+    @dg.op
+    def paint(config: Shades): ...
+
+    @dg.job
+    def painting():
+        paint()
+
+    with pytest.raises(dg.InvalidDefinitionError, match=r"the default of `names` in `Shades`"):
+        painting.execute_in_process()
+
+
+def test_defaults_that_stand_for_what_is_meant():
+    """None, references to the environment, a member's name for an enum, a dict for a class and a text for a path are
+    fine as defaults, and the function is given what they stand for."""
+
+    class Dye(enum.Enum):
+        RED = 1
+
+    class All(dg.Config):
+        none: str = None
+        home: str = dg.EnvVar("HOME")
+        dye: Dye = "RED"
+        shade: Plain = {"dark": 4}
+        place: Path = "here"
+        secret: SecretStr = "quiet"
+        part: float = 3
+        many: list[str] = Field(default_factory=list)
+
+    class Held(dg.ConfigurableResource):
+        dye: Dye = "RED"
+        place: Path = "here"
+
+    @dg.asset
+    def found(config: All, held: Held):
+        assert (held.dye, held.place) == (Dye.RED, Path("here"))
+        assert (config.none, config.dye, config.shade.dark, config.place) == (None, Dye.RED, 4, Path("here"))
+        assert (config.secret.get_secret_value(), config.part, config.many) == ("quiet", 3, [])
+
+    assert dg.materialize([found], resources={"held": Held()}).success

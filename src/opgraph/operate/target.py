@@ -31,7 +31,7 @@ from opgraph.resolve.hooks import without_resources
 from opgraph.resolve.project import Project, refuse, resolve
 from opgraph.resolve.select import select_to_run
 from opgraph.resolve.types import disagreements
-from opgraph.resolve.verify import missing_resources, unprovided
+from opgraph.resolve.verify import bad_defaults, missing_resources, unprovided
 from opgraph.run.call.binding import BoundStep, bind_assets, bind_graph, hooked
 from opgraph.run.instance import Instance
 
@@ -372,6 +372,7 @@ def graph_target(
             *unprovided(steps, inputs, settings.inputs_by_step),
             *missing_resources(steps, everything, {}, seen),
             *without_resources(steps, [hooks], everything, seen),
+            *bad_defaults(steps, everything.values(), set()),
             *disagreements(flat.steps, everything),
         ]
     )

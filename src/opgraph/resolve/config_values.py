@@ -8,13 +8,14 @@ import json
 import os
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from enum import Enum
 from typing import Any, cast
 
 from opgraph.declare.settings.env import EnvVar, EnvVarNotSet, IntEnvVar, has_reference, reference_to
+from opgraph.declare.settings.recipe import is_recipe
 from opgraph.declare.settings.run_config import (
     fields_of,
     is_class,
@@ -347,6 +348,28 @@ def may_be_left_out(kind: Any) -> bool:
     """Whether a setting without a default may be left out: None may stand for it, or anything."""
     kind, _ = bare(kind)
     return kind is None or kind is Any or (typing.get_origin(kind) in UNION and type(None) in typing.get_args(kind))
+
+
+def misfits(cls: Any, seen: set[Any]) -> Iterator[tuple[Any, str, Any]]:
+    """The settings of a class, and of those that it holds, whose defaults do not fit: the class, the name, the field.
+    `seen` are the classes that were looked at; it grows."""
+    if not is_config_type(cls) or cls in seen:
+        return
+    seen.add(cls)
+    for name, field in cls.model_fields.items():
+        if not _is_checked(field, cls) and not (field.default is None or is_model(field.default)):
+            fitting = Fitting()
+            fitting.fit(loosened(field.default), field.annotation, name)
+            if fitting.problems:
+                yield cls, name, field
+        for kind in (field.annotation, *typing.get_args(field.annotation)):
+            yield from misfits(bare(kind)[0], seen)
+
+
+def _is_checked(field: Any, cls: Any) -> bool:
+    """Whether there is no default, or pydantic looks at it, or it becomes another thing when a run begins."""
+    checked = cls.model_config.get("validate_default") if field.validate_default is None else field.validate_default
+    return field.is_required() or field.default_factory is not None or checked or is_recipe(field.default)
 
 
 def source_of(kind: Any) -> Source | None:

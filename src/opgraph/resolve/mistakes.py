@@ -216,6 +216,17 @@ class CannotLoad(Mistake, InvalidDefinitionError):
     mend = "write `load_input`, or let the input name an `input_manager_key`; who needs no value says so with `deps`"
 
 
+class DefaultMisfits(Mistake, InvalidDefinitionError):
+    """A setting whose default is not of its type. pydantic does not look at defaults."""
+
+    name: str
+    cls: type
+    default: object
+    takes: str
+    says = "the default of `{name}` in `{cls.__name__}` is {default:typed}, and the field takes {takes}"
+    mend = "give another default, or another type"
+
+
 class ConflictingResource(InvalidDefinitionError):
     """Two assets bring different resources under one key; or, without an `owner`, an asset and the project do."""
 

@@ -1,19 +1,21 @@
 """What can be known to be wrong before anything runs; every mistake at once."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, cast
 
 from opgraph.declare.ops.op import OpDefinition
-from opgraph.declare.settings.recipe import is_recipe
+from opgraph.declare.settings.recipe import has_fields, is_recipe
 from opgraph.errors import InvalidDefinitionError, Source
 from opgraph.keys import AssetKey, near_misses
 from opgraph.resolve.assets import AssetGraph, Unit
+from opgraph.resolve.config_values import misfits, named, source_of
 from opgraph.resolve.flatten import FlatStep, Many, OuterInput, StepOut, Unwired
 from opgraph.resolve.hooks import without_resources
 from opgraph.resolve.mistakes import (
     AssetCycle,
     ClassOfResource,
     ConflictingResource,
+    DefaultMisfits,
     FanOutAsAsset,
     InputNotProvided,
     MissingIOManager,
@@ -40,11 +42,14 @@ def mistakes_in(
         unit = graph.nodes[circle[0]].unit
         found.append(AssetCycle(circle, unit.source if unit is not None else None))
     seen: set[str] = set()
+    classes: set[Any] = set()
+    found += bad_defaults((), resources.values(), classes)
     for unit in graph.units:
         if unit.mistakes is None:
             unit.mistakes = tuple(_wiring(unit))
         found += unit.mistakes
         own = unit.definition.resource_defs
+        found += bad_defaults(unit.flat.steps, own.values(), classes)
         there = {**resources, **own} if own else resources
         found += missing_resources(unit.flat.steps, there, unit.manager_at, seen)
         found += without_resources(unit.flat.steps, [unit.definition.hooks], there, seen)
@@ -137,7 +142,8 @@ def missing_resources(
             name = managers.get((number, output)) or out.io_manager_key
             asked[name or DEFAULT_MANAGER] = None
             who = f"output `{output}` of op `{step.key}`"
-            yield from _no_manager(name or DEFAULT_MANAGER, who, step, resources, seen)
+            if not out.is_nothing:  # of such an output nothing is stored
+                yield from _no_manager(name or DEFAULT_MANAGER, who, step, resources, seen)
             if name and name not in resources and name != DEFAULT_MANAGER and name not in seen:
                 seen.add(name)
                 yield MissingIOManager(name, who, place_of(step, None), *_known(name, resources))
@@ -186,6 +192,18 @@ def _no_manager(
     if isinstance(given, type) or not any(hasattr(given, each) for each in _MANAGING):
         seen.add(name)
         yield NotAnIOManager(name, who, given, place_of(step, None))
+
+
+def bad_defaults(
+    steps: Iterable[FlatStep], resources: Iterable[object], seen: set[Any]
+) -> Iterable[InvalidDefinitionError]:
+    """The defaults that do not fit, of the classes by which steps and resources are configured. `seen` are the classes
+    that were looked at; it grows."""
+    classes = [step.op.config_type for step in steps]
+    classes += [cast("Any", each).opgraph_fields()[0] for each in resources if is_recipe(each) and has_fields(each)]
+    for cls in classes:
+        for holder, name, field in misfits(cls, seen):
+            yield DefaultMisfits(name, holder, field.default, named(field.annotation), where=source_of(holder))
 
 
 def _known(name: str, resources: Mapping[str, object]) -> tuple[list[str], list[str]]:

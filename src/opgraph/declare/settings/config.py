@@ -4,11 +4,20 @@ import sys
 import types
 import typing
 from collections.abc import Mapping
-from pathlib import Path
+from enum import Enum
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    SecretBytes,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core.core_schema import no_info_wrap_validator_function
 
 from opgraph.declare.settings.env import has_reference
@@ -24,6 +33,16 @@ def may_be_none(annotation: Any) -> bool:
     return typing.get_origin(annotation) in (typing.Union, types.UnionType) and type(None) in typing.get_args(
         annotation
     )
+
+
+def _made_of_text(kind: Any) -> bool:
+    """Whether a text or dict may stand for an object of a class, as in data files."""
+    return isinstance(kind, type) and issubclass(kind, (Enum, BaseModel, PurePath, SecretStr, SecretBytes))
+
+
+def _meant(default: Any, kind: Any) -> Any:
+    """A member of an enum may be given by its name; pydantic itself makes the others of what stands for them."""
+    return kind.__members__.get(default, default) if issubclass(kind, Enum) and isinstance(default, str) else default
 
 
 def _written_at() -> Source | None:
@@ -126,11 +145,14 @@ class Config(BaseModel):
         if not isinstance(data, Mapping):
             return data
         given = cast("Mapping[str, Any]", data)
-        left_out = {
-            field.alias or name: None
-            for name, field in cls.model_fields.items()
-            if field.is_required() and name not in given and field.alias not in given and may_be_none(field.annotation)
-        }
+        left_out: dict[str, Any] = {}
+        for name, field in cls.model_fields.items():
+            if name in given or field.alias in given:
+                continue
+            if field.is_required() and may_be_none(field.annotation):
+                left_out[field.alias or name] = None
+            elif _made_of_text(field.annotation) and isinstance(default := cast("object", field.default), (str, dict)):
+                left_out[field.alias or name] = _meant(cast("object", default), field.annotation)
         return {**given, **left_out} if left_out else given
 
     @classmethod

@@ -685,3 +685,39 @@ def test_a_mock_is_a_resource(mock):
     made = og.materialize([by_parameter, by_key], resources={"noisy": mock})
     assert (made.asset_value("by_parameter"), made.asset_value("by_key")) == ("mocked", "mocked")
     assert by_parameter(mock) == "mocked"
+
+
+class Login(og.Config):
+    user: str = "ada"
+    word: str = EnvVar("OPGRAPH_TEST_WORD")
+
+
+class Holder(ConfigurableResource):
+    login: Login = Login()
+    several: list[Login] = []
+    own: str = EnvVar("OPGRAPH_TEST_WORD")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        Holder(several=[Login(user="bob")]),
+        Holder(login=Login(user="eve"), several=[Login(word="open")]),
+        Holder.configure_at_launch(several=[Login(user=EnvVar("OPGRAPH_TEST_WORD"))]),
+        Holder.configure_at_launch(),
+    ],
+)
+def test_references_inside_settings_of_resources(monkeypatch, given):
+    """A variable is read wherever a setting inside a resource's settings refers to it, by default too, and is shown
+    nowhere."""
+    monkeypatch.setenv("OPGRAPH_TEST_WORD", "sesame")
+
+    @og.asset
+    def looks(holder: Holder):
+        words = [each.word for each in (holder.login, *holder.several)]
+        assert set(words) <= {"sesame", "open"}
+        assert words[0] == holder.own == "sesame"
+        assert all(each.user in ("ada", "bob", "eve", "sesame") for each in (holder.login, *holder.several))
+        assert "sesame" not in repr(holder)
+
+    assert og.materialize([looks], resources={"holder": given}).success

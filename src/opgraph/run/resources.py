@@ -10,7 +10,7 @@ from typing import Any, Self, cast
 from opgraph.declare.settings.env import has_reference
 from opgraph.declare.settings.recipe import InitResourceContext, has_fields, is_recipe
 from opgraph.declare.settings.resource import ResourceDefinition
-from opgraph.declare.settings.run_config import fields_of, is_config_type, is_model, loosened, plain
+from opgraph.declare.settings.run_config import fields_of, is_config_type, is_list, is_model, is_tree, loosened, plain
 from opgraph.declare.settings.secrets import hide, is_secret, revealed
 from opgraph.errors import Error, InvalidConfigError, InvariantViolationError, Mistake, ResourceFunctionError
 from opgraph.keys import near_misses
@@ -263,10 +263,11 @@ class Opened(Mapping[str, Any]):
     ) -> tuple[Any, dict[str, Any], list[InvalidConfigError], frozenset[str]]:
         """The class of a resource, its fields, what is wrong with them, and which come from environment variables."""
         cls, given = recipe.opgraph_fields()
-        values: dict[str, Any] = dict(given)
         path = f"resources.{key}" if key else cls.__name__
         fitting = Fitting(source_of(cls), reading=reading)
         fields: Mapping[str, Any] = cls.model_fields if is_config_type(cls) else {}
+        values: dict[str, Any] = {name: field.default for name, field in fields.items() if _refers(field.default)}
+        values |= given
         by_alias = {(field.alias or name): name for name, field in fields.items()}
         launch = self._config_of(key)
         if launch is not None and not isinstance(launch, Mapping):
@@ -285,7 +286,7 @@ class Opened(Mapping[str, Any]):
         for name, value in values.items():
             if is_secret(value):
                 revealed(value)
-            if name in late or has_reference(value):
+            if name in late or _refers(value):
                 references = len(fitting.references)
                 kind = fields[name].annotation if name in fields else None
                 values[name] = fitting.fit(value, kind, f"{path}.{name}")
@@ -423,6 +424,17 @@ def _put_away(opening: AbstractContextManager[Any], key: str, log: Any) -> None:
         log.error(  # noqa: TRY400 - one line is enough
             "resource `%s` could not be put away: %s: %s", key, type(error).__name__, hide(str(error))
         )
+
+
+def _refers(value: Any) -> bool:
+    """Whether a value, or settings inside it, refer to an environment variable. A resource inside reads its own."""
+    if is_recipe(value):
+        return False
+    if is_model(value):
+        return any(_refers(getattr(value, name)) for name in cast("Any", type(value)).model_fields)
+    if is_tree(value):
+        return any(map(_refers, value.values()))
+    return any(map(_refers, value)) if is_list(value) else has_reference(value)
 
 
 def _config_value(value: Any) -> Any:

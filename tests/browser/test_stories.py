@@ -189,7 +189,8 @@ def test_watch_it_live(page: Any, served: Any) -> None:
 
 
 def test_fail_and_resume(page: Any, served: Any) -> None:
-    """The user's exception and line come first, the failing op is lit in the graph, and Resume says what it will do."""
+    """The user's exception and line come first, the failing op is lit in the graph, one click away in its middle, and Resume
+    says what it will do."""
     (served.folder / "broken").touch()
     run_asset(page, served, "%2Btotals")
     failure = page.get_by_role("region", name="What failed")
@@ -197,7 +198,15 @@ def test_fail_and_resume(page: Any, served: Any) -> None:
     expect(failure).to_contain_text('raise ZeroDivisionError("nothing to divide by")')
     expect(failure).to_contain_text("definitions.py:")
     page.get_by_role("button", name="Graph", exact=True).click()
-    expect(page.locator('.node[data-tone="bad"]', has_text="add_up")).to_be_visible()
+    failed = page.locator('.node[data-tone="bad"]', has_text="add_up")
+    expect(failed).to_be_visible()
+    page.get_by_role("button", name="Timetable").click()
+    page.set_viewport_size({"width": 500, "height": 900})
+    failure.get_by_role("link", name="in the graph").click()
+    expect(failed).to_be_visible()
+    box = failed.bounding_box()
+    assert abs(box["x"] + box["width"] / 2 - 250) < 2
+    assert box["height"] > 34
     (served.folder / "broken").unlink()
     resume = page.get_by_role("button", name=re.compile("^Resume"))
     expect(resume).to_contain_text("1 run · 2 reused")
@@ -298,7 +307,8 @@ def test_cancel(page: Any, served: Any) -> None:
 
 
 def test_broken_project(page: Any, served: Any) -> None:
-    """A file that does not load any more shows its error with file and line; what was loaded before is still seen."""
+    """A file that does not load any more shows its error with file and line; what was loaded before is still seen,
+    and runs can be planned once it loads again."""
     page.goto(served.url)
     expect(page.locator(".node")).to_have_count(4)
     source = served.folder / "definitions.py"
@@ -309,8 +319,13 @@ def test_broken_project(page: Any, served: Any) -> None:
     expect(page.locator(".node")).to_have_count(4)
     everything = page.get_by_role("link", name="Materialize all")
     expect(everything).to_have_count(0)
+    page.get_by_role("link", name="Launch").click()
+    run = page.get_by_role("button", name=re.compile("^Run"))
+    expect(run).to_be_disabled()
     source.write_text(served.project)
     expect(alert).to_have_count(0)
+    expect(run).to_be_enabled()
+    page.get_by_role("link", name="Assets").click()
     expect(everything).to_be_visible()
 
 

@@ -50,7 +50,7 @@ export function newClient(): QueryClient {
 export const useSession = () =>
   useQuery({ queryKey: ["session"], queryFn: ({ signal }) => get<Session>("/session", {}, signal), staleTime: Infinity });
 
-/** The definitions as they stand. What was worked out from earlier ones is asked for anew when they have changed. */
+/** The definitions as they stand. What was worked out from earlier ones is asked for anew when they have changed, or load again. */
 export function useProject() {
   const client = useQueryClient();
   const found = useQuery({
@@ -58,14 +58,14 @@ export function useProject() {
     queryFn: ({ signal }) => get<Project>("/project", {}, signal),
     refetchInterval: (query) => (query.state.data?.status === "loading" ? 300 : 15_000),
   });
-  const manifest = found.data?.manifest;
-  const before = useRef(manifest);
+  const stamp = found.data && `${found.data.manifest} ${found.data.status === "broken"}`;
+  const before = useRef(stamp);
   useEffect(() => {
-    if (before.current !== undefined && before.current !== manifest) {
+    if (before.current !== undefined && before.current !== stamp) {
       for (const name of ["assets", "drawing", "asset", "plan", "form"]) void client.invalidateQueries({ queryKey: [name] });
     }
-    before.current = manifest;
-  }, [client, manifest]);
+    before.current = stamp;
+  }, [client, stamp]);
   return found;
 }
 

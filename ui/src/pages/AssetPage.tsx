@@ -21,7 +21,7 @@ export function AssetPage({ id }: { id: string }) {
   const now = useNow(asset?.status === "running");
   if (error) return <div className="page"><Problem error={error} /><p><Link to={at.assets()}>All assets</Link></p></div>;
   if (!asset) return <Loading what="the asset" />;
-  const running = asset.status === "running";
+  const running = asset.status === "running" || asset.status === "pending";
   const tabs = [
     { id: "value", label: "Latest value" },
     { id: "history", label: "History" },

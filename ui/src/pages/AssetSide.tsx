@@ -91,9 +91,9 @@ export function AssetSide({ asset, all, now, onClose }: { asset: AssetSummary; a
         <Link to={at.asset(asset.id)} className="button">
           Open
         </Link>
-        {asset.run_id && (asset.status === "running" || asset.status === "failed") && (
+        {asset.run_id && ["pending", "running", "failed"].includes(asset.status) && (
           <Link to={at.run(asset.run_id)} className="button">
-            {asset.status === "running" ? "Watch the run" : "See what failed"}
+            {asset.status === "failed" ? "See what failed" : "Watch the run"}
           </Link>
         )}
         {asset.kind !== "external" && (

@@ -143,7 +143,8 @@ class Standing:
                     return None
                 if any(fold.phase[i] == Phase.BLOCKED for i in steps):
                     return None
-                return "running", "", _progress(run, steps)
+                begun = any(fold.started[i] for i in steps)
+                return "running" if begun else "pending", "", _progress(run, steps)
             if status == inspect.DIED and any(fold.phase[i] == Phase.INTERRUPTED for i in steps):
                 return "failed", "the process of its run died", _progress(run, steps)
             if status == RunStatus.FAILURE.value and fold.run_error is not None:

@@ -1060,6 +1060,17 @@ def value_lost(tmp_path):
         run.asset_value("many")
 
 
+@case("resolve.config_mistakes.VariableMisfits")
+def variable_misfits():
+    class Port(Config):
+        port: int = EnvVar("PATH")
+
+    @asset
+    def it(config: Port): ...
+
+    materialize([it])
+
+
 @case("resolve.config_mistakes.SecretNotRecorded")
 def secret_not_recorded():
     from pydantic import SecretStr

@@ -127,9 +127,9 @@ class WrongType(InvalidConfigError):
     def __init__(self, path: str, expected: str, got: object, where: Source | None, *, secret: bool = False) -> None:
         # Text of the command line is a kind of str that is nobody's business.
         self.path, self.expected, self.got = path, expected, "str" if isinstance(got, str) else type(got).__name__
-        value = "" if secret else f" {shown(got)}"
+        value = "None" if got is None else f"the {self.got}" + ("" if secret else f" {shown(got)}")
         super().__init__(
-            f"`{path}` must be {expected}, not the {self.got}{value}",
+            f"`{path}` must be {expected}, not {value}",
             where=where,
             fix=f"give it {expected}",
         )
@@ -152,6 +152,16 @@ class BadValue(Mistake, InvalidConfigError):
     why: str
     says = "`{path}` is not valid: {why}"
     mend = "give a value that keeps this rule"
+
+
+class VariableMisfits(Mistake, InvalidConfigError):
+    """An environment variable whose text does not become what the setting takes. What it holds is not shown."""
+
+    path: str
+    name: str
+    takes: str
+    says = "`{path}` is not valid: the environment variable `{name}` does not hold {takes}"
+    mend = "set it to that: `export {name}=…`"
 
 
 class SecretNotRecorded(Mistake, InvalidConfigError):

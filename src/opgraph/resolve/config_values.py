@@ -30,7 +30,15 @@ from opgraph.declare.settings.run_config import (
 from opgraph.declare.settings.secrets import MASK, hide, remember, revealed
 from opgraph.errors import InvalidConfigError, Source
 from opgraph.keys import near_misses
-from opgraph.resolve.config_mistakes import BadChoice, BadValue, MissingKey, SecretNotRecorded, UnknownKey, WrongType
+from opgraph.resolve.config_mistakes import (
+    BadChoice,
+    BadValue,
+    MissingKey,
+    SecretNotRecorded,
+    UnknownKey,
+    VariableMisfits,
+    WrongType,
+)
 
 _WORDS: dict[Any, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 _SEVERAL = {
@@ -149,8 +157,7 @@ class Fitting:
         except ValueError:
             made = reference
         if made is reference or trial.problems:  # theirs might show what the variable holds
-            why = f"the environment variable `{reference.env_var_name}` does not hold {named(wanted)}"
-            self.problems.append(BadValue(path, why, where=self.where))
+            self.problems.append(VariableMisfits(path, reference.env_var_name, named(wanted), where=self.where))
         return made
 
     def _untyped(self, value: Any, path: str) -> Any:

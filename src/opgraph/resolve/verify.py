@@ -140,10 +140,11 @@ def missing_resources(
                 yield from _other_class(name, step, given, seen)
         for output, out in step.op.outs.items():
             name = managers.get((number, output)) or out.io_manager_key
+            if out.is_nothing and resources.get(name or DEFAULT_MANAGER, ...) is None:
+                continue  # nothing is stored, and who writes None says so
             asked[name or DEFAULT_MANAGER] = None
             who = f"output `{output}` of op `{step.key}`"
-            if not out.is_nothing:  # of such an output nothing is stored
-                yield from _no_manager(name or DEFAULT_MANAGER, who, step, resources, seen)
+            yield from _no_manager(name or DEFAULT_MANAGER, who, step, resources, seen)
             if name and name not in resources and name != DEFAULT_MANAGER and name not in seen:
                 seen.add(name)
                 yield MissingIOManager(name, who, place_of(step, None), *_known(name, resources))

@@ -189,8 +189,8 @@ def test_watch_it_live(page: Any, served: Any) -> None:
 
 
 def test_fail_and_resume(page: Any, served: Any) -> None:
-    """The user's exception and line come first, the failing op is lit in the graph, one click away in its middle, and Resume
-    says what it will do."""
+    """The user's exception and line come first, the failing op is lit in the graph, in its middle by one click, and
+    Resume says what it will do."""
     (served.folder / "broken").touch()
     run_asset(page, served, "%2Btotals")
     failure = page.get_by_role("region", name="What failed")

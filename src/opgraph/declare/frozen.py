@@ -60,12 +60,15 @@ def _short(value: Any) -> str:
 
 
 class Compared(Frozen):
-    """A record that is equal to another one of equal fields. Most have dicts inside, so there is no hash."""
+    """A record that is equal to another one of equal fields, wherever the two were written. Most have dicts inside, so
+    there is no hash."""
 
     __slots__ = ()
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and all(value == getattr(other, name) for name, value in fields_of(self))
+        if type(other) is not type(self):
+            return False
+        return all(value == getattr(other, name) for name, value in fields_of(self) if name != "source")
 
     __hash__ = None  # pyright: ignore[reportAssignmentType] - Python's way to say it
 

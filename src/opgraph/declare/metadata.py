@@ -508,6 +508,11 @@ def from_wire(meta: Meta) -> MetadataValue:
     return made(_CLASSES[meta.kind], kind=meta.kind, value=value)
 
 
+def all_from_wire(metadata: Metadata) -> dict[str, MetadataValue]:
+    """The metadata values that `all_to_wire` wrote, by name."""
+    return {name: from_wire(meta) for name, meta in metadata.items()}
+
+
 def all_to_wire(metadata: Mapping[str, Any] | None) -> Metadata:
     """Metadata as facts keep it.
 

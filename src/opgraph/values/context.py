@@ -89,7 +89,8 @@ class OutputContext(ValueContext, kw_only=True, eq=False):
         key: the asset that the value materializes, if any.
         attempt: 1, 2, …
         definition_metadata: the metadata that was declared for the output or the asset.
-        output_metadata: the metadata that came with the value.
+        output_metadata: the metadata that came with the value; in `load_input` as metadata values, with what
+            `handle_output` added.
         dagster_type: the declared type, or that of the annotation: `typing_type` and `display_name`.
         resources: the resources of the run.
         resource_config: the configuration of the I/O manager.

@@ -14,6 +14,7 @@ _NAME_LIMIT = 120  # characters of a name's readable part, well below the 255 by
 _UNSAFE = re.compile(r"[^A-Za-z0-9_\-\[\]=,+@.]")
 _PART = ".part"  # the ending of a file that is being written
 _TRIES = 50  # at a folder that others go on removing
+_REMEMBERED = 1000  # folders of which it is known that they are there
 
 
 def safe_name(text: str) -> str:
@@ -54,6 +55,8 @@ class FileStore:
         """
         folder_name = self._names.get(folder)
         if folder_name is None:
+            if len(self._names) > _REMEMBERED:  # a program may start run after run for months
+                self._names.clear()
             folder_name = self._names[folder] = safe_name(folder)
         name = safe_name(".".join(parts))
         location = f"{folder_name}/{name}.{os.urandom(6).hex()}"
@@ -142,6 +145,9 @@ class FileStore:
                 if tries == _TRIES:
                     raise
             else:
+                if len(self._folders) > _REMEMBERED:
+                    self._folders.clear()
+                    self._synced.clear()
                 self._folders.add(directory)
                 return descriptor
 

@@ -23,8 +23,8 @@ class BuiltInitResourceContext(InitResourceContext):
 
     __slots__ = ("_scope",)
 
-    def __init__(self, scope: Scope, config: Any, instance: Any) -> None:
-        super().__init__(resource_config=config, instance=instance)
+    def __init__(self, scope: Scope, config: Any, instance: Any, run_id: str | None) -> None:
+        super().__init__(resource_config=config, instance=instance, run_id=run_id)
         self._scope = scope
 
     @property
@@ -44,7 +44,7 @@ class BuiltInitResourceContext(InitResourceContext):
 
 
 def build_init_resource_context(
-    config: Any = None, resources: Mapping[str, Any] | None = None, instance: Any = None
+    config: Any = None, resources: Mapping[str, Any] | None = None, instance: Any = None, run_id: str | None = None
 ) -> BuiltInitResourceContext:
     """A context to call a resource's function with, as tests do. Where one of `resources` must be put away, use it in a
     `with` statement.
@@ -53,12 +53,14 @@ def build_init_resource_context(
         config: what `context.resource_config` is.
         resources: by key, what `context.resources` has: objects, or what they are made of.
         instance: what `context.instance` is, by default an empty one of its own.
+        run_id: what `context.run_id` is.
 
     Example:
         >>> client(build_init_resource_context(resources={"host": "localhost"}))
     """
     used = instance or Instance.ephemeral()
-    return BuiltInitResourceContext(Scope("build_init_resource_context", resources or {}, instance=used), config, used)
+    scope = Scope("build_init_resource_context", resources or {}, instance=used)
+    return BuiltInitResourceContext(scope, config, used, run_id)
 
 
 @contextmanager
@@ -165,6 +167,7 @@ def build_input_context(
     asset_key: CoercibleToAssetKey | None = None,
     partition_key: str | None = None,
     instance: Any = None,
+    run_id: str | None = None,
 ) -> InputContext:
     """A context to call `load_input` with, as tests do.
 
@@ -182,6 +185,7 @@ def build_input_context(
         asset_key: the asset that is loaded.
         partition_key: not supported yet.
         instance: what `context.instance` is.
+        run_id: the run that loads it.
 
     Example:
         >>> manager.load_input(build_input_context(asset_key="table", upstream_output=context))
@@ -192,6 +196,7 @@ def build_input_context(
             raise NotYetSupportedError(what)
     return InputContext(
         input_name=name,
+        run_id=run_id or "",
         upstream_output=upstream_output,
         key=AssetKey.from_coercible(asset_key) if asset_key is not None else None,
         definition_metadata=definition_metadata if definition_metadata is not None else metadata or {},
@@ -212,6 +217,7 @@ def build_op_context(
     selected_output_names: Sequence[str] | None = None,
     config: Any = None,
     mapping_key: str | None = None,
+    run_id: str | None = None,
 ) -> OpExecutionContext:
     """A context to call an op directly with, as tests do.
 
@@ -224,6 +230,7 @@ def build_op_context(
         selected_output_names: what `context.selected_output_names` is, by default all.
         config: the same as `op_config`.
         mapping_key: what `context.get_mapping_key()` is.
+        run_id: what `context.run_id` is, by default `EPHEMERAL`.
 
     Raises:
         InvalidInvocationError: `config` and `op_config` together.
@@ -234,7 +241,7 @@ def build_op_context(
     """
     if config is not None and op_config is not None:
         raise mistakes.ConfigTwice("build_op_context", where=Source.of_caller())
-    side = _side("build_op_context", resources, instance, partition_key, run_tags)
+    side = _side("build_op_context", resources, instance, partition_key, run_tags, run_id)
     selected = None if selected_output_names is None else frozenset(selected_output_names)
     return OpExecutionContext(
         None,
@@ -253,6 +260,7 @@ def build_asset_context(
     partition_key: str | None = None,
     run_tags: Mapping[str, str] | None = None,
     selected_output_names: Sequence[str] | None = None,
+    run_id: str | None = None,
 ) -> AssetExecutionContext:
     """A context to call an asset's function directly with, as tests do.
 
@@ -263,12 +271,13 @@ def build_asset_context(
         partition_key: not supported yet.
         run_tags: what `context.run_tags` is.
         selected_output_names: what `context.selected_output_names` is, by default all.
+        run_id: what `context.run_id` is, by default `EPHEMERAL`.
 
     Example:
         >>> table(build_asset_context())
         3
     """
-    side = _side("build_asset_context", resources, instance, partition_key, run_tags)
+    side = _side("build_asset_context", resources, instance, partition_key, run_tags, run_id)
     selected = None if selected_output_names is None else frozenset(selected_output_names)
     return AssetExecutionContext(None, side, selected=selected, is_subset=selected is not None, config=asset_config)
 
@@ -283,9 +292,10 @@ def _side(
     instance: Any,
     partition_key: str | None,
     run_tags: Mapping[str, str] | None,
+    run_id: str | None,
 ) -> RunSide:
     if partition_key is not None:
         raise NotYetSupportedError("partition_key")
     used = instance or Instance.ephemeral()
     scope = Scope(builder, resources or {}, instance=used)
-    return RunSide(tags=run_tags or {}, instance=used, builder=builder, scope=scope)
+    return RunSide(run_id or "EPHEMERAL", tags=run_tags or {}, instance=used, builder=builder, scope=scope)

@@ -9,9 +9,10 @@ from msgspec import Struct
 
 from opgraph.declare.assets.assets_definition import AssetsDefinition
 from opgraph.declare.graphs.node import Node
-from opgraph.declare.metadata import facts
+from opgraph.declare.metadata import MetadataValue, all_from_wire, facts
 from opgraph.declare.ops.op import OpDefinition
 from opgraph.declare.ops.signatures import Context
+from opgraph.events import Metadata
 from opgraph.keys import AssetKey, CoercibleToAssetKey
 from opgraph.run import mistakes
 from opgraph.run.captured import Captured, StepLog, current_context, get_logger
@@ -67,7 +68,7 @@ class OpExecutionContext(Context):
 
     __slots__ = (
         "_assets", "_attempt", "_config", "_load", "_log", "_mapping_key", "_node", "_op", "_outputs", "_resources",
-        "_side", "_step", "_step_key", "_subset", "_without", "added_metadata", "came", "reported",
+        "_side", "_step", "_step_key", "_subset", "_told", "_without", "added_metadata", "came", "reported",
     )  # fmt: skip
 
     def __init__(
@@ -87,6 +88,7 @@ class OpExecutionContext(Context):
         resources: Resources | None = None,
         mapping_key: str | None = None,
         without: Mapping[str, tuple[str, ...]] | None = None,
+        told: Mapping[str, Metadata] | None = None,
     ) -> None:
         self._op = op
         self._resources = resources
@@ -102,6 +104,7 @@ class OpExecutionContext(Context):
         self._config = config
         self._mapping_key = mapping_key
         self._without = without or {}
+        self._told = told or {}
         self._log: Any = None
         self.added_metadata: dict[str, dict[str, Any]] = {}  # by output; the driver puts it on the outputs
         self.came: AbstractSet[str] = frozenset()  # the outputs that were yielded already
@@ -318,6 +321,20 @@ class OpExecutionContext(Context):
             ()
         """
         return self._without.get(input_name, ())
+
+    def get_input_metadata(self, input_name: str) -> Mapping[str, MetadataValue]:
+        """The metadata that was recorded with an input's value: what the op that made it and its I/O manager
+        said of it.
+
+        Args:
+            input_name: the input. Where it is put together of several values, as a list is, there is none.
+
+        Example:
+            >>> from opgraph import build_op_context
+            >>> build_op_context().get_input_metadata("rows")
+            {}
+        """
+        return all_from_wire(self._told.get(input_name, {}))
 
     # -- assets --
 

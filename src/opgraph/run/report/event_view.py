@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from opgraph import engine, events
-from opgraph.declare.metadata import from_wire
+from opgraph.declare.metadata import all_from_wire
 from opgraph.declare.ops.materialization import AssetMaterialization, AssetObservation
-from opgraph.events import AnyFact, ErrorInfo, Kept, Metadata, Stored
+from opgraph.events import AnyFact, ErrorInfo, Kept, Stored
 from opgraph.keys import AssetKey
 from opgraph.plan.memo import address
 from opgraph.plan.model import (
@@ -108,12 +108,8 @@ def _plan_of(row: RunRow) -> Plan:
 def _materialized(stored: Stored, run: str, seq: int) -> StepMaterializationData:
     assert stored.asset is not None
     tags = {_DATA_VERSION: stored.data_version or address(run, seq, stored.asset), **stored.tags}
-    materialization = AssetMaterialization(stored.asset, metadata=_metadata(stored.metadata), tags=tags)
+    materialization = AssetMaterialization(stored.asset, metadata=all_from_wire(stored.metadata), tags=tags)
     return StepMaterializationData(materialization=materialization, asked=stored.asked)
-
-
-def _metadata(metadata: Metadata) -> dict[str, object]:
-    return {name: from_wire(meta) for name, meta in metadata.items()}
 
 
 class _View:
@@ -128,7 +124,7 @@ class _View:
         self.fed: set[tuple[int, int]] = set()  # attempts of which the inputs were told
         ended = [fact for _, fact in facts if isinstance(fact, (events.StepSucceeded, events.StepFailed))]
         self.of_inputs = {  # what I/O managers said of what they loaded
-            (fact.step, fact.attempt, read.input): _metadata(read.metadata)
+            (fact.step, fact.attempt, read.input): all_from_wire(read.metadata)
             for fact in ended
             for read in fact.reads
             if read.metadata
@@ -291,7 +287,7 @@ class _View:
 
     def _output(self, seq: int, step: int, time: float, stored: Stored) -> None:
         self.came.add((step, stored.output))
-        name, metadata = stored.output, _metadata(stored.metadata)
+        name, metadata = stored.output, all_from_wire(stored.metadata)
         handle = StepOutputHandle(step_key=self.keys[step], output_name=name, mapping_key=stored.mapping_key)
         details = StepOutputData(step_output_handle=handle, metadata=metadata)
         self._add(EventType.STEP_OUTPUT, time, f'Yielded output "{name}".', step, details)
@@ -305,7 +301,7 @@ class _View:
             self._add(EventType.HANDLED_OUTPUT, time, message, step, handled)
 
     def _reported(self, fact: events.AssetReported) -> None:
-        metadata = _metadata(fact.metadata)
+        metadata = all_from_wire(fact.metadata)
         kind = AssetObservation if fact.observation else AssetMaterialization
         step = fact.step if self.keys else None  # there are none outside runs
         said = kind(fact.asset, description=fact.description or None, metadata=metadata, tags=fact.tags)
@@ -343,7 +339,7 @@ class _View:
         said = None
         if error.kind == _FAILURE:
             said = UserFailureData(
-                label="intentional-failure", description=error.message or None, metadata=_metadata(error.metadata)
+                label="intentional-failure", description=error.message or None, metadata=all_from_wire(error.metadata)
             )
         details = StepFailureData(error=shown, user_failure_data=said)
         message = f'Execution of step "{key}" failed.'

@@ -184,6 +184,7 @@ class Attempts:
         self._contexts.pop(step, None)
         self._bound.pop(step, None)
         self._inputs.without.pop(step, None)
+        self._inputs.told.pop(step, None)
         self.said.leave(token)
 
     # -- ends -------------------------------------------------------------------------
@@ -265,6 +266,7 @@ class Attempts:
             config=bound.config.raw if bound.config is not None else None,
             resources=self.side.resources.only(bound.resource_keys),
             without=self._inputs.without.get(bound.number),
+            told=self._inputs.told.get(bound.number),
         )
 
     def _assets(self, bound: BoundStep) -> AssetSide:

@@ -4,7 +4,7 @@ resources."""
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from opgraph.events import Kept, Read
+from opgraph.events import Kept, Metadata, Read
 from opgraph.plan.model import (
     FromAsset,
     FromCaller,
@@ -44,6 +44,8 @@ class Inputs:
         self._sources, self._given = sources, given
         # Of the steps under way: by input, the mapping keys that failed.
         self.without: dict[int, dict[str, tuple[str, ...]]] = {}
+        # And by input, what was said of its value when it was made.
+        self.told: dict[int, dict[str, Metadata]] = {}
 
     def load(self, going: Going) -> dict[str, Any]:
         """The arguments of an attempt's function, by name.
@@ -116,8 +118,10 @@ class Inputs:
         task = going.task
         if isinstance(source, FromCaller):
             return self._from_caller(source, task.bound, each.name)
-        value, read = self._shelf.load_asset(source, task.bound, each.name, each.manager, task.attempt)
+        value, read, told = self._shelf.load_asset(source, task.bound, each.name, each.manager, task.attempt)
         going.reads.append(read)
+        if told:
+            self._tell(told, source, each, going)
         return value
 
     def _from_step(self, source: FromStep | FromMapped, each: StepInput, index: int, going: Going) -> Any:
@@ -126,6 +130,8 @@ class Inputs:
             assert self._sources is not None
             kept = self._sources.kept(source.step, source.output)  # the ordinary step takes the short way
             if kept is not None:
+                if kept.stored.metadata:
+                    self._tell(kept.stored.metadata, source, each, going)
                 try:
                     value = self._shelf.get(
                         kept, task.bound, each.name, each.manager, task.attempt, self._sources.keys[source.step]
@@ -136,9 +142,16 @@ class Inputs:
         found = self._found(source, each.name, index, going)
         value = self._get(found, each, going)
         kept = found.kept
+        if kept is not None and kept.stored.metadata:
+            self._tell(kept.stored.metadata, source, each, going)
         return (
             self._noted(value, kept, each.name, going) if kept is not None and kept.stored.asset is not None else value
         )
+
+    def _tell(self, told: Metadata, source: InputSource, each: StepInput, going: Going) -> None:
+        """Keep what was said of an input's value for the context, unless the value is one of several in a list."""
+        if source is each.source:
+            self.told.setdefault(going.task.bound.number, {})[each.name] = told
 
     def _found(self, source: FromStep | FromMapped, name: str, index: int, going: Going) -> Found:
         """Where the value of another step is."""

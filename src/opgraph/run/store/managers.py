@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import structs
 
-from opgraph.declare.metadata import all_to_wire
+from opgraph.declare.metadata import all_from_wire, all_to_wire
 from opgraph.declare.ops.materialization import AssetObservation
 from opgraph.declare.ops.op import OpDefinition
 from opgraph.declare.ops.viewed import Inferred, type_view
@@ -174,6 +174,7 @@ class Managers:
             run_id=kept.run,
             key=asset,
             definition_metadata=self._declared(stored.asset, step_key, stored.output),
+            output_metadata=all_from_wire(stored.metadata),
             dagster_type=_told(made.dagster_type) if made is not None else type_view(..., ...),
             op_def=maker,
             resource_config=context.resource_config,

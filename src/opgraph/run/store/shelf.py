@@ -209,8 +209,9 @@ class Shelf:
 
     def load_asset(
         self, source: FromAsset, bound: BoundStep, name: str, manager: str, attempt: int
-    ) -> tuple[Any, Read]:
-        """Load an asset that no step of the plan makes: its latest recorded version, else what its I/O manager has."""
+    ) -> tuple[Any, Read, Metadata]:
+        """Load an asset that no step of the plan makes: its latest recorded version, else what its I/O manager has.
+        With the value: which version that is, and what was said of it."""
         kept = self.latest(source.asset)
         if kept is None and self._project is not None and AssetKey(source.asset) not in self._project.graph.nodes:
             raise UnknownAsset(source.asset, [key.text for key in self._project.graph.nodes])
@@ -220,13 +221,13 @@ class Shelf:
                 value = self.get(kept, bound, name, manager, attempt)
             except ValueLostError as lost:
                 raise AssetValueLost(source.asset, lost.why, lost.location, _goal(bound)) from None
-            return value, self._with_metadata(read)
+            return value, self._with_metadata(read), kept.stored.metadata
         key = manager or self.managers.manager_of(source.asset)
         if self.managers.is_own(key):
             raise NeverMaterialized(source.asset, _goal(bound), external=self.managers.is_external(source.asset))
         try:
             value = self.managers.load_unrecorded(source.asset, bound, name, key, attempt)
-            return value, self._with_metadata(Read(name, source.asset))
+            return value, self._with_metadata(Read(name, source.asset)), {}
         except Exception as error:
             if source.recorded:
                 raise

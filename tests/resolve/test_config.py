@@ -532,7 +532,7 @@ def test_a_variable_that_is_missing_or_wrong_stops_the_run(monkeypatch):
     run_config = {"ops": {"logged_in": {"config": {"port": {"env": "OPGRAPH_TEST_PORT"}}}}}
     with pytest.raises(mistakes.InvalidConfigsError) as caught:
         materialize([logged_in], run_config=run_config, instance=instance)
-    assert {type(each) for each in caught.value.problems} == {EnvVarNotSet, mistakes.BadValue}
+    assert {type(each) for each in caught.value.problems} == {EnvVarNotSet, mistakes.VariableMisfits}
     assert "eighty" not in str(caught.value)
     assert "`OPGRAPH_TEST_PORT` does not hold a whole number" in str(caught.value)
     assert not instance.get_runs()

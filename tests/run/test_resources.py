@@ -721,3 +721,38 @@ def test_references_inside_settings_of_resources(monkeypatch, given):
         assert "sesame" not in repr(holder)
 
     assert og.materialize([looks], resources={"holder": given}).success
+
+
+class Pool(ConfigurableResource):
+    several: list[Noisy] = []
+    by_name: dict[str, Noisy] = {}
+
+
+def test_resources_in_lists_and_dicts(monkeypatch):
+    """They are made ready before the resource that holds them and put away after it, as a field of its own is."""
+    monkeypatch.setenv("OPGRAPH_TEST_NAME", "second")
+
+    @og.asset
+    def looks(pool: Pool):
+        log.append(" ".join(each.name for each in (*pool.several, *pool.by_name.values())))
+
+    pool = Pool(
+        several=[Noisy(name="first"), Noisy(name=EnvVar("OPGRAPH_TEST_NAME"))], by_name={"x": Noisy(name="third")}
+    )
+    og.materialize([looks], resources={"pool": pool})
+    assert log == ["up first", "up second", "up third", "first second third", "down third", "down second", "down first"]
+
+
+def test_a_class_in_a_function():
+    """A function with `@resource` may make its resource of a class, with the configuration that it is given."""
+
+    @og.resource(config_schema={"name": str})
+    def noisy(context):
+        return Noisy.from_resource_context(context)
+
+    @og.asset(required_resource_keys={"noisy"})
+    def looks(context):
+        log.append(context.resources.noisy.name)
+
+    og.materialize([looks], resources={"noisy": noisy.configured({"name": "made"})})
+    assert log == ["up made", "made"]

@@ -242,11 +242,19 @@ class Opened(Mapping[str, Any]):
         refuse_config(problems)
         if not is_config_type(cls):
             return cls(**values), dict(values)
-        inner = {name: self.made(value) for name, value in values.items() if is_recipe(value)}
+        inner = {name: self._inside(value) for name, value in values.items() if _holds_recipe(value)}
         config = {name: _config_value(value) for name, value in values.items() if name not in inner}
         untouched = isinstance(recipe, cls) and not hidden and self._config_of(key) is None
         made = recipe if untouched else self._built(cls, values, key, recipe)
         return made.opgraph_ready(inner, hidden, recipe), config
+
+    def _inside(self, value: Any) -> Any:
+        """A field's value, with the resources made of which it consists."""
+        if is_tree(value):
+            return {name: self._inside(each) for name, each in value.items()}
+        if is_list(value):
+            return type(value)([self._inside(each) for each in value])
+        return self.made(value) if is_recipe(value) else value
 
     def _built(self, cls: Any, values: Mapping[str, Any], key: str, recipe: Any) -> Any:
         fitting = Fitting(source_of(cls), reading=True)
@@ -424,6 +432,11 @@ def _put_away(opening: AbstractContextManager[Any], key: str, log: Any) -> None:
         log.error(  # noqa: TRY400 - one line is enough
             "resource `%s` could not be put away: %s: %s", key, type(error).__name__, hide(str(error))
         )
+
+
+def _holds_recipe(value: Any) -> bool:
+    inside: Any = value.values() if is_tree(value) else value if is_list(value) else ()
+    return is_recipe(value) or any(map(_holds_recipe, inside))
 
 
 def _refers(value: Any) -> bool:

@@ -172,6 +172,17 @@ class ConfigurableResource(Config, Generic[T]):
         """
         return ports.runner().open_resource(self, keep=True)
 
+    @classmethod
+    def from_resource_context(cls, context: InitResourceContext) -> T:
+        """What ops would be given of this class, for a function with `@resource`: its fields are what that is
+        configured with. Nothing is put away.
+
+        Raises:
+            pydantic.ValidationError: they do not fit.
+        """
+        made: Self = cast("Any", cls)(**(context.resource_config or {}))
+        return made.process_config_and_initialize()
+
     def process_config_and_initialize_cm(self) -> AbstractContextManager[T]:
         """The same for a `with` statement, at whose end it is put away."""
         return ports.runner().open_resource(self, keep=False)

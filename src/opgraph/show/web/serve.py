@@ -125,7 +125,9 @@ def _listen(host: str, port: int | None) -> socket.socket:
     first = 3000 if port is None else port
     last: OSError | None = None
     for number in range(first, first + (_PORTS if port is None else 1)):
-        listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        # Said to be TCP: asyncio sends at once what is small on these only, and not 40 ms later.
+        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((host, number))

@@ -4,7 +4,7 @@ import enum
 import json
 import pickle
 import sys
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 import pytest
@@ -901,3 +901,37 @@ def test_a_reference_that_is_not_set_has_its_place():
     assert found["OPGRAPH_NOT_SET_B"] == Source(__file__, line)
     assert found["OPGRAPH_NOT_SET_C"] is None
     assert pickle.loads(pickle.dumps(EnvVar("A"))).source is None
+
+
+class Bus(Config):
+    kind: Literal["bus", "coach"] = "bus"
+    seats: int = 40
+
+
+class Boat(Config):
+    kind: Literal["boat"] = "boat"
+    sails: int = 1
+
+
+class Fleet(Config):
+    all: list[Annotated[Bus | Boat, pydantic.Field(discriminator="kind")]]
+
+
+@asset
+def moving(config: Fleet):
+    return [type(each).__name__ for each in config.all]
+
+
+def test_members_of_a_union_inside_a_list_are_told_apart_by_their_field():
+    """As a field of its own is: what has another tag, or none, is told with all the tags there are."""
+    given = {"ops": {"moving": {"config": {"all": [{"kind": "coach", "seats": 3}, {"kind": "boat"}]}}}}
+    assert materialize([moving], run_config=given).output_for_node("moving") == ["Bus", "Boat"]
+    given["ops"]["moving"]["config"]["all"] = [{"kind": "boot"}, {"seats": 4}, {"kind": "boat", "seats": 4}]
+    with pytest.raises(mistakes.InvalidConfigsError) as caught:
+        materialize([moving], run_config=given)
+    said = [each.what for each in caught.value.problems]
+    assert said == [
+        "`moving.all[0].kind` cannot be 'boot'. Did you mean `boat`?",
+        "`moving.all[1].kind` (one of bus, coach, boat) is not given and has no default",
+        "`moving.all[2].seats` is no setting of moving.all[2]",
+    ]

@@ -70,7 +70,7 @@ class Fitting:
 
     def fit(self, value: Any, kind: Any, path: str) -> Any:
         """The value as its type has it: enums as members, secrets as SecretStr, models as dicts."""
-        kind, _ = bare(kind)
+        kind, notes = bare(kind)
         if isinstance(value, (EnvVar, IntEnvVar)) or (_is_reference(value) and not _takes_dicts(kind)):
             return self._reference(value, kind, path)
         if kind is None or kind is Any:
@@ -81,7 +81,8 @@ class Fitting:
             return self._items(value, kind[0] if kind else None, path)
         origin = typing.get_origin(kind)
         if origin in UNION:
-            return self._union(value, kind, path)
+            tags = [tag for each in notes if isinstance(tag := getattr(each, "discriminator", None), str)]
+            return self._tagged(value, kind, tags[0], path) if tags else self._union(value, kind, path)
         if origin is typing.Literal:
             return self._choice(value, typing.get_args(kind), path)
         if any(each is (origin or kind) for each in _DICTS):  # a user's class may refuse to be compared

@@ -114,16 +114,17 @@ function dots(pen: CanvasRenderingContext2D, boxes: readonly PlacedNode[], scale
   pen.globalAlpha = 1;
 }
 
-/** What flows along an edge, written at its middle; above it where it is short. */
+/** What flows along an edge, written at the middle of its longest part; above that where it is short. */
 function name(pen: CanvasRenderingContext2D, wire: Wire, points: readonly number[], palette: Palette): void {
   pen.font = "11px Inter, system-ui, sans-serif";
   pen.textAlign = "center";
   pen.textBaseline = "middle";
   const at = (i: number) => points[i] as number;
   const width = pen.measureText(wire.label).width + 8;
-  const x = (at(wire.from) + at(wire.until - 2)) / 2;
-  const short = at(wire.until - 2) - at(wire.from) < width + 16;
-  const y = (at(wire.from + 1) + at(wire.until - 1)) / 2 - (short ? 11 : 0);
+  let part = wire.from;
+  for (let i = wire.from; i < wire.until - 2; i += 2) if (at(i + 2) - at(i) > at(part + 2) - at(part)) part = i;
+  const short = at(part + 2) - at(part) < width + 16;
+  const [x, y] = [(at(part) + at(part + 2)) / 2, (at(part + 1) + at(part + 3)) / 2 - (short ? 11 : 0)];
   pen.fillStyle = palette.paper;
   if (!short) pen.fillRect(x - width / 2, y - 7, width, 14);
   pen.fillStyle = palette["ink-2"];

@@ -196,7 +196,8 @@ def test_lines_are_filtered_and_paged(server):
 
 
 def test_rows_of_a_tree_are_paged(server):
-    """The tree comes in pages, and so do the keys of a fan-out."""
+    """Dagster #22275, Prefect #16081: a run is rows that open: graphs, and fan-outs, which are one row until one asks
+    for their keys; the tree comes in pages, and so do the keys."""
     run = server.run(selection="+revenue")["run_id"]
     whole = server.get(f"runs/{run}/tree")
     pages, cursor = [], ""

@@ -42,6 +42,11 @@ def bounds():
 
 
 @asset
+def rows():
+    return list(range(int((HERE / "count").read_text())))
+
+
+@asset
 def talks():
     print("it began", flush=True)
     while not (HERE / "enough").exists():
@@ -55,7 +60,7 @@ def link(number):
     return made
 
 
-defs = Definitions(assets=[bounds, talks, *(link(number) for number in range(500))])
+defs = Definitions(assets=[bounds, rows, talks, *(link(number) for number in range(500))])
 """
 
 
@@ -106,9 +111,24 @@ def test_what_an_op_says_is_there_while_it_runs(asked):
     assert asked.ended(run)["status"] == "SUCCESS"
 
 
+def test_sizes_of_values(asked):
+    """Kedro #1084: each version of an asset has its size, so that one sees which of them shrank; of the last one it is
+    known how many items it has, and of its ops how much each gave."""
+    for count in (1000, 10):
+        (asked.folder / "count").write_text(str(count))
+        asked.run(selection="rows")
+    rows = ids(asked.get("assets")["assets"])["rows"]
+    last, before = asked.get(f"assets/{rows}/history")["materializations"]
+    assert 0 < last["size"] < before["size"] / 10
+    page = asked.get(f"assets/{rows}")
+    assert page["materialization"]["preview"]["shape"] == [10]
+    assert [each["size"] for each in page["ops"]] == [last["size"]]
+
+
 def test_five_hundred_assets_in_a_row(asked):
     """#18756: how each of 500 assets stands, each made from the one before, takes no longer to say than
-    a hundred answers about one asset; and a small answer is not held back, as TCP does with it unless told otherwise."""
+    a hundred answers about one asset; and a small answer is not held back, as TCP does unless told
+    otherwise."""
     assert asked.run(selection="group:chain")["status"] == "SUCCESS"
 
     def took(query):

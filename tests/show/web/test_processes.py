@@ -85,11 +85,12 @@ def test_a_run_is_taken_up_from_a_step_alone_or_anew(server):
 
 
 def test_a_run_is_cancelled(server):
-    """Cancelling ends a run as CANCELED; a run that has ended can't be cancelled."""
-    run = server.post("runs", {"selection": "slow"}, 202)["run_id"]
+    """Cancelling ends a run as CANCELED; a run that has ended can't be cancelled. What it had not come to waited."""
+    run = server.post("runs", {"selection": "slow or dies"}, 202)["run_id"]
     until((server.folder / "began").exists)
-    slow = next(each for each in server.get("assets")["assets"] if each["key"] == "slow")
-    assert (slow["status"], slow["progress"]["running"]) == ("running", 1)
+    found = {each["key"]: (each["status"], each["progress"]) for each in server.get("assets")["assets"]}
+    assert (found["slow"][0], found["slow"][1]["running"]) == ("running", 1)
+    assert (found["dies"][0], found["dies"][1]["running"]) == ("pending", 0)
     assert server.post(f"runs/{run}/resume", {})["kind"] == "RunGoesOn"
     assert server.post(f"runs/{run}/cancel", {}, 200) == {"asked": True, "status": "CANCELING"}
     assert server.ended(run)["status"] == "CANCELED"
@@ -248,7 +249,8 @@ def test_runs_outlive_the_server(tmp_path):
 
 
 def test_a_broken_file_keeps_the_last_good_manifest(tmp_path):
-    """While the file does not import, the error names its line, the assets stay, and nothing is started."""
+    """Dagster #3337: files are loaded again when they change. While one does not import, the error names its line, the
+    assets stay, and nothing is started."""
     made_project(tmp_path)
     server = Server(tmp_path).ready()
     before = server.get("project")["manifest"]

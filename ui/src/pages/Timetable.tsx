@@ -236,7 +236,7 @@ const LABEL = {
 
 function Bars({ row, from, to, now, words }: { row: TreeRow; from: number; to: number; now: number; words: string }) {
   if (row.started === null) return words ? <span className="barlabel" style={{ left: 0 }}>{words}</span> : null;
-  const end = row.ended ?? now;
+  const end = row.ended ?? Math.max(now, row.started); // this clock may be behind
   const at = (time: number) => Math.min(1.05, Math.max(-0.05, (time - from) / (to - from)));
   const left = at(row.started);
   const right = at(end);

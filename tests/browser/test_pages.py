@@ -187,7 +187,8 @@ def test_five_thousand_ops(chromium: Any, large: Any) -> None:
 
 
 def test_ten_thousand_steps(chromium: Any, large: Any) -> None:
-    """A run of 10,000 steps is scrolled from its first to its last row; only the rows in view are on the page."""
+    """Dagster #22275: a run of 10,000 steps begins folded; opened, it is scrolled from its first to its last row, and
+    only the rows in view are on the page."""
     window = chromium.new_context(viewport={"width": 1280, "height": 820})
     window.set_default_timeout(30_000)
     window.request.get(large.login)

@@ -177,7 +177,8 @@ def test_a_run_that_died(page: Any, served: Any) -> None:
 
 
 def test_watch_it_live(page: Any, served: Any) -> None:
-    """A run is seen as it goes, without loading the page again: the op that runs, what it says, its end."""
+    """Dagster #4341, #6051: a run is seen as it goes, without loading the page again or looking for its logs: the op
+    that runs, what it says, its end."""
     run_asset(page, served, "%2Bpatient")
     expect(page.locator('.trow[data-tone="run"]', has_text="wait_for_it")).to_be_visible()
     expect(page.get_by_role("log")).to_contain_text("reading orders")
@@ -283,7 +284,8 @@ def test_one_op_again(page: Any, served: Any) -> None:
 
 
 def test_fan_out_is_one_row_until_opened(page: Any, served: Any) -> None:
-    """The forty mapped ops are one row with counts; opened, they are rows, and the one that failed says why."""
+    """Prefect #16081: the forty mapped ops are one row with counts; opened, they are rows, and the one that failed says
+    why."""
     (served.folder / "broken").touch()
     run_asset(page, served, "%2Bfanned")
     expect(page.locator(".runhead .status")).to_have_text("failed")

@@ -463,7 +463,8 @@ def test_a_text_is_no_list():
 
 
 def test_what_a_graph_s_body_cannot_have():
-    """Configuration and resources are taken by ops; in a graph's body they are a mistake that says so, once."""
+    """Dagster #13880: configuration and resources are taken by ops; in a graph's body they are a mistake that says so,
+    once."""
 
     class Limit(Config):
         most: int = 1

@@ -66,8 +66,8 @@ def test_parents_of_each_output():
 
 
 def test_parents_stop_at_an_asset_on_the_way():
-    """An asset that ops of the same graph take is the parent; what it is made from is not, unless it comes in another
-    way too."""
+    """Dagster #11963: an asset that ops of the same graph take is the parent; what it is made from is not, unless it
+    comes in another way too."""
 
     @dg.graph_multi_asset(outs=outs("first", "second", "third"))
     def it(u, v):

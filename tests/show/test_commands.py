@@ -272,7 +272,8 @@ def test_a_failing_op_shows_the_users_line_first(project, opgraph):
 
 
 def test_nothing_missing_is_no_mistake(project, opgraph):
-    """A selection of what is missing makes it, and then ends well with nothing to do; another empty one is refused."""
+    """Dagster #16206: a selection of what is missing makes it, and then ends well with nothing to do; another empty one
+    is refused."""
     opgraph("materialize", "-s", "+missing")
     for command in ("materialize", "plan"):
         assert opgraph(command, "-s", "+missing and group:raw").stdout == "nothing is missing\n"
@@ -392,7 +393,8 @@ def test_runs(project, opgraph):
 
 
 def test_show_a_run(project, opgraph):
-    """The tree has the times of each op; a failed run shows the error and how to go on; `--logs` what was said."""
+    """The tree has the times of each op; a failed run shows the error and how to go on; `--logs` what was said (dagster
+    #6051)."""
     opgraph("materialize", code=1, FAIL="1")
     run = run_id(opgraph)
     text = opgraph("show", run[:8]).stdout

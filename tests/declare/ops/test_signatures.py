@@ -34,7 +34,8 @@ CASES = [(owner, name) for owner in GIVEN for name in NOT_YET[owner]]
 
 
 def test_one_signature():
-    """`graph_asset` takes all of `asset`, `graph_multi_asset` all of `multi_asset`, `from_graph` and `from_op` both."""
+    """Dagster #19932: `graph_asset` takes all of `asset`, `graph_multi_asset` all of `multi_asset`, `from_graph` and
+    `from_op` both."""
     one_asset, many = OneAsset.__optional_keys__, ManyAssets.__optional_keys__
     assert OneGraphAsset.__optional_keys__ == one_asset | {"config"}
     assert ManyGraphAssets.__optional_keys__ == many | {"config"}

@@ -228,6 +228,7 @@ def _took(scene):
 
 @pytest.mark.parametrize("shape", shapes.SHAPES, ids=lambda shape: shape.__name__)
 def test_no_shape_takes_long(shape, plain):
-    """Groups in circles, boxes in boxes, fans: none takes much longer than plain layers of as many nodes."""
+    """Dagster #33377: long chains, groups in circles, boxes in boxes, fans: none takes much longer than plain layers of
+    as many nodes."""
     scene = shape(3000)
     assert min(_took(scene) for _ in range(3)) < 8 * plain  # about four at most; 20 without bounds

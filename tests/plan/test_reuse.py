@@ -113,7 +113,7 @@ def test_only_steps(asked, left_out):
 def test_only_steps_whose_inputs_were_never_made():
     """What an only step needs and no run has stored runs too, transitively, for the reason that it is needed."""
     made = only_steps(DIAMOND, past_of(), fine, ["b"])
-    assert decided(made)["a"] == ("run", "needed")
+    assert decided(made)["a"] == ("run", "needed by")
     assert made.steps[0].decision.detail == "b"
 
 

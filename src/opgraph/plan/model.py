@@ -46,6 +46,7 @@ class Decision(Struct, frozen=True, gc=False, omit_defaults=True):
 WHY = {
     "selected": "it makes a selected asset",
     "needed": "a selected asset needs it",
+    "needed by": "{} needs it",
     "job": "the job runs all its ops",
     "failed": "it failed in the parent run",
     "interrupted": "it was interrupted in the parent run",

@@ -224,7 +224,7 @@ def run_what_is_lost(steps: Sequence[Step], decisions: list[Decision], trouble: 
             decision = decisions[source.step]
             if decision.do is not Do.REUSE:
                 if decision.do is Do.SKIP and decision.why == "not asked":
-                    decisions[source.step] = Decision(Do.RUN, "needed", steps[i].key)
+                    decisions[source.step] = Decision(Do.RUN, "needed by", steps[i].key)
                 continue
             kept = [k for k in decision.kept if k.stored.output == source.output]
             why = next((why for each in kept if (why := trouble(each))), "")

@@ -31,6 +31,7 @@ _MANY = 60  # rows above which uniform graphs are shown as one
 _OF_SEVERAL = {  # the words of `WHY` behind a number of ops
     "selected": "making what was asked for",
     "needed": "needed for what was asked for",
+    "needed by": "needed by what was asked for",
     "job": "of the job",
     "failed": "failed in the parent run",
     "interrupted": "interrupted in the parent run",

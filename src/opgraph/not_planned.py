@@ -83,9 +83,9 @@ INSTEAD: dict[str, str] = {name: remedy for remedy, names in _INSTEAD.items() fo
 class NotPlanned(Mistake, ImportError):
     """A name of Dagster's was imported that opgraph does without."""
 
-    name: str
+    missing: str
     remedy: str
-    says = "opgraph does without `{name}`"
+    says = "opgraph does without `{missing}`"
     mend = "{remedy}"
     at_caller = True
 

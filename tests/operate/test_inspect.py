@@ -368,3 +368,13 @@ def test_a_step_that_was_about_to_start_was_not_reached():
         fold.add(seq, fact)
     assert [Phase(phase) for phase in fold.phase[:2]] == [Phase.INTERRUPTED, Phase.PENDING]
     assert fold.pid == 77
+
+
+def test_a_run_that_has_just_ended_did_not_die(shelf):
+    """A run that ends after its row was read, and whose process goes, is told as it ended."""
+    writer = record_run(shelf, "aaaa1111", [RunStarted(1.0, 1), StepStarted(0, 1, 1.0)], release=False)
+    before = shelf.record.run("aaaa1111")
+    assert inspect.status_of(shelf.record, before) == "STARTED"
+    writer.append([RunEnded(2.0, RunStatus.SUCCESS)])
+    writer.release()
+    assert inspect.status_of(shelf.record, before) == "SUCCESS"

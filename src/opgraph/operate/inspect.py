@@ -107,7 +107,10 @@ def status_of(record: Record, row: RunRow) -> str:
         late = time.time() > row.created + BEGINS + 10  # whoever started its process would have ended it by now
     else:
         late = row.epoch > 0 or row.status is not RunStatus.NOT_STARTED
-    return DIED if late and not row.status.is_final and not record.alive(row.run_id) else row.status.value
+    if row.status.is_final or not late or record.alive(row.run_id):
+        return row.status.value
+    now = record.run(row.run_id)  # it may have begun, or ended, between the two looks
+    return now.status.value if now is not None and now.status is not row.status else DIED
 
 
 def summary(record: Record, row: RunRow) -> RunSummary:

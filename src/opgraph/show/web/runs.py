@@ -69,6 +69,8 @@ class RunPages:
     def _summary(self, row: RunRow) -> dict[str, Any]:
         head = self._following.head(row.run_id)
         status = inspect.status_of(self._record, row)
+        if status not in (inspect.DIED, row.status.value):
+            row = self.row(row.run_id)  # it has just ended
         if status in ("STARTING", "STARTED") and self._instance.cancel_requested(row.run_id):
             status = "CANCELING"  # its process has not heard of it yet, or is busy
         ended = row.ended
@@ -159,7 +161,9 @@ class RunPages:
 
     def detail(self, run_id: str) -> m.RunDetail:
         """A run's page."""
-        row, run = self.row(run_id), self.followed(run_id)
+        row = self.row(run_id)
+        summary = self._summary(row)  # asked first: of a run that has ended all facts are there
+        run = self.followed(run_id)
         with run.lock:
             fold, plan = run.fold, run.plan
             failed = fold.failed()
@@ -172,7 +176,6 @@ class RunPages:
             counts, total, error, seq = counts_of(run), fold.total, fold.run_error, run.seq
         dropped = inspect.discarded(self._record, run_id, plan)
         others = self._record.runs(limit=_SCANNED)
-        summary = self._summary(row)
         pid = driver_of(self._record.facts(run_id))[0] if not row.status.is_final else 0
         return m.RunDetail(
             **summary,

@@ -4,6 +4,7 @@ python -m benchmarks.executors
 """
 
 import asyncio
+import os
 import statistics
 import tempfile
 import time
@@ -100,6 +101,25 @@ def seconds(defs: Definitions, executor: ExecutorChoice, times: int = 5) -> floa
     return statistics.median(spent)
 
 
+def seconds_of_two_forks(times: int = 5) -> float:
+    """The floor of `spin` 16 times on two cores: two forked processes that do nothing else."""
+    spent: list[float] = []
+    for _ in range(times):
+        began = time.perf_counter()
+        children: list[int] = []
+        for _ in range(2):
+            child = os.fork()
+            if not child:
+                for _ in range(8):
+                    spin()
+                os._exit(0)
+            children.append(child)
+        for child in children:
+            os.waitpid(child, 0)
+        spent.append(time.perf_counter() - began)
+    return statistics.median(spent)
+
+
 def line(what: str, value: str) -> None:
     print(f"{what:74}{value:>14}")
 
@@ -112,6 +132,7 @@ def main() -> None:
     defs = wide(spin, 16)
     one, two = seconds(defs, in_process_executor), seconds(defs, TWO)
     line("16 ops of 50 ms pure Python, 2 worker processes, against one after the other", f"{one / two:8.2f} ×")
+    line("the same by two forked processes that do nothing else", f"{one / seconds_of_two_forks():8.2f} ×")
     defs = wide(wait, 1000)
     for executor in (threads_executor, multiprocess_executor):
         spent = seconds(defs, executor.configured(HUNDRED), 3)

@@ -402,58 +402,52 @@ def test_an_unknown_scheme(tmp_path):
         og.materialize([table], resources={"io_manager": ParquetIOManager(base_path="nosuch://bucket")})
 
 
-def test_s3(monkeypatch):
+def test_s3(s3, monkeypatch):
     """The same at an S3 server, whose credentials are environment variables."""
-    pytest.importorskip("s3fs")
-    server_of = pytest.importorskip("moto.server").ThreadedMotoServer
-    monkeypatch.setenv("TEST_S3_KEY", "test-key-id")
-    monkeypatch.setenv("TEST_S3_SECRET", "test-secret-value")
-    server = server_of(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        options = {
-            "key": og.EnvVar("TEST_S3_KEY"),
-            "secret": og.EnvVar("TEST_S3_SECRET"),
-            "endpoint_url": f"http://{host}:{port}",
-            "client_kwargs": {"region_name": "us-east-1"},
-            "skip_instance_cache": True,
-        }
-        import boto3
+    for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(f"AWS_{name}")
+        monkeypatch.setenv(f"TEST_S3_{name}", "test-secret-value")
+    options = {
+        "key": og.EnvVar("TEST_S3_ACCESS_KEY_ID"),
+        "secret": og.EnvVar("TEST_S3_SECRET_ACCESS_KEY"),
+        "endpoint_url": s3.meta.endpoint_url,
+        "client_kwargs": {"region_name": "us-east-1"},
+        "skip_instance_cache": True,
+    }
+    s3.create_bucket(Bucket="lake")
+    manager = ParquetIOManager(base_path="s3://lake/tables", storage_options=options)
 
-        credentials = {"aws_access_key_id": "test-key-id", "aws_secret_access_key": "test-secret-value"}
-        s3 = boto3.client("s3", endpoint_url=options["endpoint_url"], region_name="us-east-1", **credentials)
-        s3.create_bucket(Bucket="lake")
-        manager = ParquetIOManager(base_path="s3://lake/tables", storage_options=options)
+    @og.asset
+    def table():
+        return MAKERS["polars"]()
 
-        @og.asset
-        def table():
-            return MAKERS["polars"]()
+    @og.asset
+    def seen(table: pd.DataFrame):
+        return table
 
-        @og.asset
-        def seen(table: pd.DataFrame):
-            return table
+    result = og.materialize([table, seen], resources={"io_manager": manager})
+    assert rows_of(result.output_for_node("seen")) == ROWS
+    path = result.asset_materializations_for_node("table")[0].metadata["path"].value
+    assert path.startswith("s3://lake/tables/table/")
 
-        result = og.materialize([table, seen], resources={"io_manager": manager})
-        assert rows_of(result.output_for_node("seen")) == ROWS
-        path = result.asset_materializations_for_node("table")[0].metadata["path"].value
-        assert path.startswith("s3://lake/tables/table/")
-        mistyped = ParquetIOManager(base_path="s3://laek/tables", storage_options=options)
-        with pytest.raises(og.Error, match="could not be written below s3://laek"):
-            og.materialize([table], resources={"io_manager": mistyped})
 
-        class Texts(og.UPathIOManager):
-            def dump_to_path(self, context, obj, path):
-                path.write_text(str(obj))
+def test_s3_without_the_bucket(s3):
+    """A mistyped bucket is not made."""
+    s3.create_bucket(Bucket="lake")
 
-            def load_from_path(self, context, path):
-                return path.read_text()
+    @og.asset
+    def table():
+        return MAKERS["polars"]()
 
-        monkeypatch.setenv("AWS_ENDPOINT_URL", options["endpoint_url"])
-        for name in ("KEY_ID", "KEY"):
-            monkeypatch.setenv(f"AWS_{'ACCESS' if name == 'KEY_ID' else 'SECRET_ACCESS'}_{name}", "test-secret-value")
-        with pytest.raises(Exception, match="bucket"):
-            og.materialize([table], resources={"io_manager": Texts("s3://laek/texts")})
-        assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["lake"]
-    finally:
-        server.stop()
+    class Texts(og.UPathIOManager):
+        def dump_to_path(self, context, obj, path):
+            path.write_text(str(obj))
+
+        def load_from_path(self, context, path):
+            return path.read_text()
+
+    with pytest.raises(og.Error, match="could not be written below s3://laek"):
+        og.materialize([table], resources={"io_manager": ParquetIOManager(base_path="s3://laek/tables")})
+    with pytest.raises(Exception, match="bucket"):
+        og.materialize([table], resources={"io_manager": Texts("s3://laek/texts")})
+    assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["lake"]

@@ -84,28 +84,15 @@ def shown(text):
 
 
 @pytest.mark.parametrize("base", ["memory://texts", "file://{folder}", "s3://texts/of"])
-def test_urls(base, tmp_path, monkeypatch):
+def test_urls(base, tmp_path, request):
     """A base path may be a URL that fsspec knows; its values are at URLs that follow from keys, between ops too."""
     pytest.importorskip("upath")
     if base.startswith("s3"):
-        pytest.importorskip("s3fs")
-        server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        server.start()
-        settings = {"ACCESS_KEY_ID": "key", "SECRET_ACCESS_KEY": "key", "DEFAULT_REGION": "us-east-1"}
-        for name, value in settings.items():
-            monkeypatch.setenv(f"AWS_{name}", value)
-        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.get_host_and_port()))
-        import boto3
-
-        boto3.client("s3").create_bucket(Bucket="texts")
-    try:
-        base = base.format(folder=tmp_path)
-        result = og.materialize([text, shown], resources={"io_manager": Texts(base)})
-        assert result.asset_value("shown") == "<wordswords>"
-        assert result.asset_materializations_for_node("shown")[0].metadata["path"].value == f"{base}/shown.txt"
-    finally:
-        if base.startswith("s3"):
-            server.stop()
+        request.getfixturevalue("s3").create_bucket(Bucket="texts")
+    base = base.format(folder=tmp_path)
+    result = og.materialize([text, shown], resources={"io_manager": Texts(base)})
+    assert result.asset_value("shown") == "<wordswords>"
+    assert result.asset_materializations_for_node("shown")[0].metadata["path"].value == f"{base}/shown.txt"
 
 
 def test_urls_without_their_library():

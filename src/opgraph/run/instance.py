@@ -5,12 +5,12 @@ import shutil
 import tempfile
 import time
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from heapq import merge
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from opgraph.declare.labels import POOL, checked_tags
 from opgraph.declare.ops.materialization import AssetMaterialization, AssetObservation
@@ -91,8 +91,19 @@ class NotOfAnAsset(Mistake, InvalidInvocationError):
     mend = "give an AssetMaterialization or an AssetObservation"
 
 
+T = TypeVar("T")
+
+
 def _wanted(given: CoercibleToAssetKey | AssetRecordsFilter) -> AssetRecordsFilter:
     return given if isinstance(given, AssetRecordsFilter) else AssetRecordsFilter(AssetKey.from_coercible(given))
+
+
+def _page(found: Iterator[T], limit: int, cursor: str | None, told: Callable[[T], EventRecord]) -> EventRecords:
+    """As many as wanted of those after a cursor, which is a number of them."""
+    begin = int(cursor or 0)
+    page = list(islice(found, begin, begin + limit + 1))
+    more = len(page) > limit
+    return EventRecords([told(each) for each in page[:limit]], more, str(begin + min(len(page), limit)))
 
 
 class Instance:
@@ -333,11 +344,8 @@ class Instance:
         """
         wanted = _wanted(records_filter)
         known = self.record.history(wanted.asset_key.text)
-        found = [each for each in (reversed(known) if ascending else known) if wanted.fits(each.time)]
-        page = found[(begin := int(cursor or 0)) : begin + limit]
-        return EventRecords(
-            [self._materialized(each) for each in page], len(found) > begin + limit, str(begin + len(page))
-        )
+        found = (each for each in (reversed(known) if ascending else known) if wanted.fits(each.time))
+        return _page(found, limit, cursor, self._materialized)
 
     def fetch_observations(
         self,
@@ -350,13 +358,9 @@ class Instance:
 
         Args: see `fetch_materializations`.
         """
-        wanted, begin = _wanted(records_filter), int(cursor or 0)
-        kind = EventRecordsFilter(
-            EventType.ASSET_OBSERVATION, wanted.asset_key, wanted.after_timestamp, wanted.before_timestamp
-        )
-        found = self.get_event_records(kind, begin + limit + 1, ascending)[begin:]
-        page = found[:limit]
-        return EventRecords(page, len(found) > limit, str(begin + len(page)))
+        wanted = _wanted(records_filter)
+        found = (each for each in self._observations(wanted.asset_key, ascending) if wanted.fits(each.timestamp))
+        return _page(found, limit, cursor, lambda each: each)
 
     def get_asset_records(self, asset_keys: Sequence[AssetKey] | None = None) -> Sequence[AssetRecord]:
         """What is known of these assets, or of all: of each that has a materialization, the last one."""

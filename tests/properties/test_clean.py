@@ -16,20 +16,23 @@ from opgraph.errors import ValueNotFoundError
 from opgraph.events import Place, RunStatus
 from opgraph.operate.clean import clean
 from opgraph.operate.execute import materialize, resume
+from opgraph.operate.planning import past_of
 from opgraph.plan.model import Do, decode_plan
 from opgraph.run.report.retention import DAY, Retention
 
 SIZES = (10, 40_000)  # beside a fact, and in a file
+LINE = ("a1", "deal", "each", "a2", "b1", "b2")  # what each op gives is taken by the next
 
 
 class World:
-    """Two graph assets, one made from the other, in several editions; and a clock that only moves forward."""
+    """Two graph assets, one with a fan-out and one made from it, in several editions; and a clock that only moves
+    forward."""
 
     def __init__(self, instance: Any, *, memoize: bool) -> None:
         self.instance, self.memoize = instance, memoize
         self.days = 0.0
         self.broken = ""
-        self.texts = dict.fromkeys(("a1", "a2", "b1", "b2"), 0)
+        self.texts = dict.fromkeys(LINE, 0)
         self.latest: dict[str, str] = {}
         self.retention = Retention()
         self.ran: list[str] = []
@@ -43,21 +46,26 @@ class World:
 
         def made(name: str, size: int) -> Any:
             text = f"{name}{self.texts[name]}"
-            scope: dict[str, Any] = {"world": world}
+            scope: dict[str, Any] = {"world": world, "opgraph": opgraph}
             exec(
                 f"def {name}(x='-'):\n"
                 f"    world.ran.append({name!r})\n"
                 f"    if world.broken == {name!r}:\n        raise ValueError\n"
-                f"    return x.split('|')[0] + {text!r} + '|' + '.' * {size}\n",
+                f"    value = ''.join(x).split('|')[0] + {text!r} + '|' + '.' * {size}\n"
+                + (
+                    "    return [opgraph.DynamicOutput(value, key) for key in 'xy']\n"
+                    if name == "deal"
+                    else "    return value\n"
+                ),
                 scope,
             )
-            return op(scope[name])
+            return op(scope[name], out=opgraph.DynamicOut()) if name == "deal" else op(scope[name])
 
-        a1, a2, b1, b2 = (made(name, SIZES[i % 2]) for i, name in enumerate(self.texts))
+        a1, deal, each, a2, b1, b2 = (made(name, SIZES[i % 3 > 0]) for i, name in enumerate(LINE))
 
         @graph_asset(memoize=self.memoize)
         def a():
-            return a2(a1())
+            return a2(deal(a1()).map(each).collect())
 
         @graph_asset(memoize=self.memoize)
         def b(a):
@@ -111,11 +119,17 @@ class World:
         return True
 
 
+def op_of(key: str) -> str:
+    """`each` of `a.each[x]`."""
+    return key.partition(".")[2].partition("[")[0]
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_what_may_be_asked_for_stays(random: Random) -> None:
     """After any history and any clean-up the latest value of each asset, what the memo remembers, and what a failed run
-    of the last week stored or took over can be loaded; and resuming such a run never runs again what succeeded."""
+    of the last week stored or took over can be loaded. Resuming such a run never runs again what succeeded; resuming an
+    older one does so only for what takes it and runs too."""
     with tempfile.TemporaryDirectory() as folder, opgraph.Instance(folder) as instance:
         instance.retention = None  # only when this test says so
         world = World(instance, memoize=random.random() < 0.5)
@@ -128,16 +142,15 @@ def test_what_may_be_asked_for_stays(random: Random) -> None:
                 world.run(random.choice(["a", "*b"]), random.choice(["", "", *world.texts]))
             else:
                 rows = instance.record.runs(status=[RunStatus.FAILURE])
-                young = [row for row in rows if world.now - row.ended < 7 * DAY]
-                if young:
-                    row = random.choice(young)
-                    succeeded = {
-                        decode_plan(instance.record.run(row.run_id).plan).steps[fact.step].op
-                        for _, fact in instance.record.facts(row.run_id)
-                        if type(fact).__name__ == "StepSucceeded"
-                    }
+                if rows:
+                    row = random.choice(rows)
+                    young = world.now - row.ended < 7 * DAY
+                    before = past_of(instance.record.run(row.run_id), instance).steps
+                    succeeded = {op_of(key) for key, each in before.items() if each.ending == "succeeded"}
                     world.ran.clear()
                     world.resume(row.run_id)
-                    assert not succeeded.intersection(world.ran)
+                    again = succeeded.intersection(world.ran)
+                    assert not young or not again
+                    assert all(LINE[LINE.index(name) + 1] in world.ran for name in again)
             clean(instance, now=world.now, seconds=random.choice([None, 5.0, 0.0]))
             world.check()

@@ -423,7 +423,7 @@ def _drive(
 
 def _past(plan: Plan, target: Target, instance: Instance) -> tuple[Past, Trouble] | None:
     """The run that this one re-executes, where mapped steps may take its values."""
-    if plan.parent is None or not any(step.decision.why == "by key" for step in plan.steps):
+    if plan.parent is None or not any(step.decision.by_key for step in plan.steps):
         return None
     row = instance.record.run(plan.parent)
     return (past_of(row, instance), trouble_in(instance, target)) if row is not None else None

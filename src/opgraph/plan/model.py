@@ -35,6 +35,12 @@ class Decision(Struct, frozen=True, gc=False, omit_defaults=True):
     fingerprint: str = ""  # for DECIDE: everything but the inputs' data versions; for REUSE by memoization: all of it
 
     @property
+    def by_key(self) -> bool:
+        """Whether it is made for each mapped step apart: it is reused if it succeeded in the parent run on the same
+        value and, unless nothing that may run loads them ("recorded"), its values are there."""
+        return self.do is Do.DECIDE and self.why in ("by key", "recorded")
+
+    @property
     def reason(self) -> str:
         """The reason as a sentence's part."""
         words = WHY.get(self.why, self.why)

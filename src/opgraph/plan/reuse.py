@@ -131,6 +131,8 @@ def _replan(plan: Plan, past: Past, trouble: Trouble, asked: dict[int, Decision]
         else:
             decisions.append(_decide(step, before, changing))
         changing.append(_may_change(step, decisions[i], changing, unsettled))
+        if decisions[i].by_key and not changing[i]:
+            decisions[i] = msgspec.structs.replace(decisions[i], why="recorded")
     if only:
         _leave_out_what_follows(plan.steps, decisions, asked.keys())
     run_what_is_lost(plan.steps, decisions, trouble)
@@ -218,11 +220,13 @@ def run_what_is_lost(steps: Sequence[Step], decisions: list[Decision], trouble: 
     """Steps whose values a running step needs and that cannot be had are run again, and so on upstream. What else came
     after them keeps its values: the same code on the same inputs is what made them."""
     for i in range(len(steps) - 1, -1, -1):
-        if decisions[i].do not in (Do.RUN, Do.DECIDE):
+        if decisions[i].do not in (Do.RUN, Do.DECIDE) or decisions[i].why == "recorded":
             continue
         for source in (*_loads(steps[i]), *(FromStep(each.step, each.output) for each in steps[i].over)):
             decision = decisions[source.step]
-            if decision.do is not Do.REUSE:
+            if decision.by_key:  # what it stored is looked for now: it may have to run
+                decisions[source.step] = msgspec.structs.replace(decision, why="by key")
+            elif decision.do is not Do.REUSE:
                 if decision.do is Do.SKIP and decision.why == "not asked":
                     decisions[source.step] = Decision(Do.RUN, "needed by", steps[i].key)
                 continue

@@ -102,7 +102,7 @@ class LookUps:
         state = sources.state
         planned = state.program.plan.steps[state.template[step]]
         found: tuple[Kept, ...] | str = "new"
-        if self._past is not None and planned.decision.why == "by key":
+        if self._past is not None and planned.decision.by_key:
             found = _of_past(*self._past, state, step, planned)
             if not isinstance(found, str):
                 return Found(step, time.time(), found, "recorded")
@@ -140,6 +140,8 @@ def _of_past(past: Past, trouble: Trouble, state: State, step: int, planned: Ste
         return "failed" if before.ending == "failed" else "not reached"
     if not all(_is_the_same(past, state, slot) for slot in slots_read(state, step)):
         return "downstream"
+    if planned.decision.why == "recorded":
+        return kept
     return next((why for each in kept if (why := trouble(each))), kept)
 
 

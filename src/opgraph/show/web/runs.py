@@ -389,7 +389,7 @@ def count_keys(plan: m.PlanReply, run: Followed) -> None:
     then = {step.key: n for n, step in enumerate(run.plan.steps)}
     for step in plan.steps:
         with run.lock:
-            members = run.fold.members(then.get(step.key, -1)) if step.why == "by key" else None
+            members = run.fold.members(then.get(step.key, -1)) if step.why in ("by key", "recorded") else None
         if members and all(plan.steps[n].mapped or plan.steps[n].decision == "reuse" for n in step.after):
             kept = members.get(Phase.SUCCEEDED, 0) + members.get(Phase.REUSED, 0)
             step.keys = {"run": sum(members.values()) - kept, "reuse": kept}

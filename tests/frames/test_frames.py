@@ -3,6 +3,7 @@
 import datetime as dt
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -213,6 +214,21 @@ def test_plain_values_as_json(tmp_path):
 
     with pytest.raises(og.Error, match="cannot be stored"):
         og.materialize([wrong], resources={"io_manager": manager})
+    with pytest.raises(og.Error, match="cannot be stored: 'utf-8' codec can't encode"):
+        stored_and_loaded(manager, {"half a letter": "\ud800"})
+
+
+def test_a_file_of_another_encoding(tmp_path):
+    """Of a CSV file that is not in UTF-8 the texts that have other letters are bytes."""
+    (tmp_path / "names.csv").write_bytes("name,n\nJosé,1\n".encode("latin-1"))
+    found = CSVIOManager(base_path=str(tmp_path)).load_input(og.build_input_context(asset_key="names"))
+    assert found.to_pylist() == [{"name": "José".encode("latin-1"), "n": 1}]
+
+
+def test_long_texts_of_csv(tmp_path):
+    """A text of several lines comes back, however large the file is."""
+    rows = [{"text": "a line\n" * 40, "n": n} for n in range(6000)]
+    assert stored_and_loaded(CSVIOManager(base_path=str(tmp_path)), rows) == rows
 
 
 @pytest.mark.parametrize("value", [3, None, "text", [1, 2]])
@@ -310,6 +326,27 @@ def test_tables_that_do_not_fit(tmp_path, table, reason):
     """What would be lost or renamed is refused, and it is said why."""
     with pytest.raises(og.Error, match=f"DuckDBIOManager cannot store the table of asset `table`: .*{reason}"):
         stored_and_loaded(DuckDBIOManager(database=str(tmp_path / "lake.duckdb")), table())
+
+
+def test_two_columns_of_one_name(manager):
+    """They are refused, for only one of them would come back."""
+    with pytest.raises(og.Error, match="cannot store the table of asset `table`: two columns are `a`"):
+        stored_and_loaded(manager, pa.table([[1], [2]], names=["a", "a"]))
+
+
+def test_text_that_cannot_be_written(tmp_path):
+    """It is said what it has."""
+    with pytest.raises(og.Error, match=r"table of asset `table`: 'utf-8' codec can't encode character '\\ud800'"):
+        stored_and_loaded(ParquetIOManager(base_path=str(tmp_path)), [{"word": "\ud800"}])
+
+
+def test_a_database_that_is_not_to_be_opened(tmp_path):
+    """Only for another process is waited, and not where a path has the word `lock` in it."""
+    manager = DuckDBIOManager(database=str(tmp_path / "blocks" / "missing" / "lake.duckdb"))
+    began = time.monotonic()
+    with pytest.raises(Exception, match="Cannot open file"):
+        stored_and_loaded(manager, MAKERS["arrow"]())
+    assert time.monotonic() - began < manager.wait / 3
 
 
 def test_what_is_stored_is_loaded_where_either_will_do(manager):

@@ -102,7 +102,7 @@ class DuckDBIOManager(ConfigurableIOManager):
                     connection = duckdb.connect(self.database)
                     break
                 except duckdb.IOException as error:
-                    if "lock" not in str(error) or time.monotonic() > end:
+                    if "Could not set lock" not in str(error) or time.monotonic() > end:
                         raise
                     time.sleep(random.uniform(0.002, 0.03))  # noqa: S311 - no secret
             with connection:

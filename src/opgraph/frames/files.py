@@ -114,17 +114,16 @@ class CSVIOManager(ConfigurableIOManager):
         """Read the file that the record names, and verify it."""
         told, data = _read(self._at(), context, ".csv")
         kind, _, types = told.removesuffix(")").partition("(")
+        if not data.strip():
+            return from_arrow(pa.table({}), wanted(context, kind))
         # In a file of ours an empty line is a null, where there is one column.
-        parsing = csv.ParseOptions(delimiter=self.delimiter, ignore_empty_lines=not kind)
-        # In a file of ours a null is nothing at all, and an empty text is quoted; others have many words for null.
-        nulls: Any = {"null_values": [""], "strings_can_be_null": True, "quoted_strings_can_be_null": False}
-        if data.strip():
+        parsing = csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=True, ignore_empty_lines=not kind)
+        converting: Any = None
+        if kind:  # a null is nothing at all, and an empty text is quoted; others have many words for null
             names = next(reader(io.TextIOWrapper(io.BytesIO(data), "utf-8", newline=""), delimiter=self.delimiter))
-            converting = csv.ConvertOptions(**nulls if kind else {}, column_types=named_types(names, types))
-            table = csv.read_csv(pa.BufferReader(data), None, parsing, converting)
-        else:
-            table = pa.table({})
-        return from_arrow(table, wanted(context, kind))
+            nulls: Any = {"null_values": [""], "strings_can_be_null": True, "quoted_strings_can_be_null": False}
+            converting = csv.ConvertOptions(**nulls, column_types=named_types(names, types))
+        return from_arrow(csv.read_csv(pa.BufferReader(data), None, parsing, converting), wanted(context, kind))
 
     def _at(self) -> Place:
         if self._place is None:
@@ -161,14 +160,13 @@ class JSONIOManager(ConfigurableIOManager):
         elif _are_rows(obj):
             table = _table_of(obj)
         try:
-            text = json.dumps(
-                value, indent=self.indent, ensure_ascii=False, default=_plain if table is not None else None
-            )
+            plain = _plain if table is not None else None
+            written = json.dumps(value, indent=self.indent, ensure_ascii=False, default=plain).encode()
         except (TypeError, ValueError) as error:
             raise UnstorableValueError(
                 type(obj).__qualname__, output=context.name, step_key=context.step_key, reason=str(error), writer="JSON"
             ) from error
-        _store(self._at(), context, ".json", kind, text.encode(), table)
+        _store(self._at(), context, ".json", kind, written, table)
 
     def load_input(self, context: InputContext) -> Any:
         """Read the file that the record names, and verify it."""

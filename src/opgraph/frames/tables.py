@@ -98,21 +98,24 @@ def to_arrow(value: Any, manager: str, context: OutputContext) -> tuple[Any, str
         UnfitTable: Arrow has no type for a column of it, or two columns have one name.
     """
     kind = kind_of(type(value))
+    if kind == "lazy":
+        value = value.collect()  # what its query raises is the user's
     with fitting(manager, context):
         match kind:
             case "pandas":
-                return pa.Table.from_pandas(value), kind
-            case "polars":
-                return value.to_arrow(), kind
-            case "lazy":
-                value = value.collect()
+                table = pa.Table.from_pandas(value)
+            case "polars" | "lazy":
+                table = value.to_arrow()
             case "arrow":
-                return (value if isinstance(value, pa.Table) else pa.Table.from_batches([value])), kind
+                table = value if isinstance(value, pa.Table) else pa.Table.from_batches([value])
             case _:
                 if not isinstance(value, list) or not all(isinstance(row, dict) for row in cast("list[Any]", value)):
                     raise NoTable(manager, cast("object", value), context)
-                return rows_to_arrow(cast("list[dict[str, Any]]", value)), "rows"
-    return value.to_arrow(), kind  # what the query of a LazyFrame raises is the user's
+                table, kind = rows_to_arrow(cast("list[dict[str, Any]]", value)), "rows"
+    names: list[str] = table.column_names
+    if (twice := next((name for i, name in enumerate(names) if name in names[:i]), None)) is not None:
+        raise UnfitTable(manager, context, f"two columns are `{twice}`")
+    return table, kind
 
 
 def rows_to_arrow(rows: list[dict[str, Any]]) -> Any:
@@ -132,7 +135,9 @@ def fitting(manager: str, context: OutputContext) -> Generator[None]:
     try:
         yield
     except (pa.ArrowException, TypeError, ValueError) as error:
-        raise UnfitTable(manager, context, ": ".join(map(str, reversed(error.args)))) from error
+        # Of two sentences of Arrow the second one says where.
+        told = str(error) if isinstance(error, UnicodeError) else ": ".join(map(str, reversed(error.args)))
+        raise UnfitTable(manager, context, told) from error
 
 
 def from_arrow(table: Any, kind: str) -> Any:

@@ -90,6 +90,14 @@ def test_names_that_opgraph_does_without_say_what_to_write():
     assert not set(INSTEAD) & (set(WORK) | set(opgraph._ALIASES))
 
 
+def test_names_that_opgraph_does_without_are_not_there():
+    """A program may ask for them: `hasattr` says no, and what uses one is an AttributeError with what to write."""
+    assert not hasattr(opgraph, "Field")
+    assert getattr(opgraph, "repository", None) is None
+    with pytest.raises(AttributeError, match=r"without `Field`\n  at .*test_names.py:\d+\n  fix: .*`Config` class"):
+        opgraph.Field(str)
+
+
 def test_names_of_plain_types_are_these():
     """`String` and the like, which older projects have in `config_schema`, are Python's own types."""
     assert (opgraph.String, opgraph.Int, opgraph.Float, opgraph.Bool) == (str, int, float, bool)

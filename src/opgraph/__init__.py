@@ -306,8 +306,9 @@ def __getattr__(name: str) -> object:
         # A dunder or private name is asked for by tools, and no reason to import anything.
         value = None if name.startswith("_") else import_module("opgraph.not_yet").find(name)
         if value is None:
-            import_module("opgraph.not_planned").refuse(name)
-            raise AttributeError(f"module 'opgraph' has no attribute {name!r}")
+            asks = sys._getframe(1).f_code.co_filename  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - as in errors.py
+            told = import_module("opgraph.not_planned").refusal(name, imported=asks.startswith("<frozen importlib"))
+            raise told or AttributeError(f"module 'opgraph' has no attribute {name!r}")
     globals()[name] = value
     return value
 

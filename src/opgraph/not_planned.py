@@ -1,6 +1,6 @@
-"""Names of Dagster's that opgraph does without: importing one says what to write instead."""
+"""Names of Dagster's that opgraph does without: who asks for one is told what to write instead."""
 
-from opgraph.errors import Mistake
+from opgraph.errors import Error, Mistake
 
 _INSTEAD: dict[str, tuple[str, ...]] = {
     "write plain Python types, as `config_schema={'path': str}`, or a `Config` class, whose fields have defaults": (
@@ -90,11 +90,18 @@ class NotPlanned(Mistake, ImportError):
     at_caller = True
 
 
-def refuse(name: str) -> None:
-    """Say what to write instead of a name, if it is one of these.
+class NotPlannedName(Mistake, AttributeError):
+    """The same, of a name that is asked for without `from opgraph import`: `hasattr` says that it is not there."""
 
-    Raises:
-        NotPlanned: it is.
-    """
-    if name in INSTEAD:
-        raise NotPlanned(name, INSTEAD[name])
+    missing: str
+    remedy: str
+    says = NotPlanned.says
+    mend = NotPlanned.mend
+    at_caller = True
+
+
+def refusal(name: str, *, imported: bool) -> Error | None:
+    """What tells what to write instead of a name; None: it is none of these."""
+    if name not in INSTEAD:
+        return None
+    return (NotPlanned if imported else NotPlannedName)(name, INSTEAD[name])

@@ -412,6 +412,13 @@ def not_planned():
     from opgraph import asset, Field  # noqa: F401, I001
 
 
+@case("not_planned.NotPlannedName")
+def not_planned_name():
+    import opgraph as dg
+
+    dg.Field(str)
+
+
 @case("declare.assets.mapped.ArgumentNotADep")
 def argument_not_a_dep():
     @asset

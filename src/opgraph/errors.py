@@ -52,7 +52,7 @@ class Source(NamedTuple):
             text = Path(file).read_text("utf-8")
         except (OSError, ValueError):
             return None
-        found = list(re.finditer(rf"^\s*class {kind.__name__}\b", text, re.MULTILINE))
+        found = list(re.finditer(rf"^\s*class {re.escape(kind.__name__)}\b", text, re.MULTILINE))
         return Source(file, text.count("\n", 0, found[-1].end()) + 1) if found else None
 
     @staticmethod

@@ -116,6 +116,8 @@ work = make(1, plus)
 """
     assert hashed(text) != hashed(text.replace("make(1", "make(2"))
     assert hashed(text) != hashed(text.replace("x + 1", "x + 3"))
+    homeless = text.replace("work = make(1", "plus.__module__ = None\nwork = make(1")
+    assert hashed(homeless) != hashed(homeless.replace("x + 1", "x + 3"))
     growing = "seen = []\ndef work(x): return seen\nseen.append(0)"
     assert hashed(growing) == hashed(growing.replace("append(0)", "append(1)"))
 

@@ -123,3 +123,5 @@ def test_a_class_without_its_methods(base):
     assert caught.value.what == "`Half` has no `load_input`, which its kind of class needs"
     assert linecache.getline(*caught.value.where).strip() == "class Half(base):"
     assert isinstance(caught.value, TypeError)
+    with pytest.raises(UnfinishedManager, match=r"`Half\[z-a\]` has no `load_input`"):
+        type("Half[z-a]", (Half,), {})()

@@ -110,7 +110,7 @@ def _is_code(found: object) -> bool:
 
 def _to_follow(inside: Any) -> list[Any]:
     """What a function closes over, unless it is of opgraph: a library, as among the names of its module."""
-    return [] if _is_code(inside) and inside.__module__.startswith("opgraph.") else [inside]
+    return [] if _is_code(inside) and (inside.__module__ or "").startswith("opgraph.") else [inside]
 
 
 def _add_class(digest: Any, cls: type, todo: list[Any]) -> None:

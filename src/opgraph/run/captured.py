@@ -257,8 +257,8 @@ class _Voice:
         if self.dropped:
             lost = f"{self.dropped:,} line{'s' * (self.dropped > 1)} ({self.dropped_size:,} characters)"
             text = (
-                f"... {lost} were left out here: of what one attempt of an op says, the first and the last "
-                f"{self.half:,} characters are kept ..."
+                f"... {lost} {'were' if self.dropped > 1 else 'was'} left out here: of what one attempt of an op says, "
+                f"the first and the last {self.half:,} characters are kept ..."
             )
             lines.append(LogLine(self.step, self.attempt, time.time(), "WARNING", "opgraph", text))
         lines.extend(self.tail)

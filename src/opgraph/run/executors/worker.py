@@ -13,6 +13,7 @@ import sys
 import termios
 import threading
 import time
+from _thread import start_new_thread
 from collections.abc import Callable
 from functools import cache
 from mmap import mmap
@@ -114,7 +115,7 @@ class _Worker:
         """Make one attempt after the other."""
         loop = EventLoop()
         with self._attempts.said:
-            threading.Thread(target=self._report_lines, daemon=True).start()
+            self._begin_to_report_lines()
             while data := self._line.recv(1 << 18):
                 for message in self._inbox.add(data):
                     ask = asks(message)
@@ -180,7 +181,7 @@ class _Worker:
                     running[key].cancel()
 
         with attempts.said:
-            threading.Thread(target=self._report_lines, daemon=True).start()
+            self._begin_to_report_lines()
             asyncio.set_event_loop(loop)
             loop.add_reader(line.fileno(), readable)
             loop.run_forever()
@@ -264,6 +265,10 @@ class _Worker:
             lines = self._attempts.said.drain()
             if lines:
                 self._line.sendall(packed(Said(lines)))
+
+    def _begin_to_report_lines(self) -> None:
+        """Not by `Thread.start`: that waits until the thread runs, which takes a millisecond after a fork."""
+        start_new_thread(self._report_lines, ())
 
     def _report_lines(self) -> None:
         """In a thread: what is said is seen while the step goes on; and where the driver is gone, so are we."""

@@ -264,6 +264,7 @@ def test_whatever_the_file_raises_is_one_message(project, tmp_path, code):
         load(find(tmp_path))
 
 
+@pytest.mark.parametrize("latin", [False, True])
 @pytest.mark.parametrize(
     ("line", "says"),
     [
@@ -271,12 +272,14 @@ def test_whatever_the_file_raises_is_one_message(project, tmp_path, code):
         ("m = 4", "the setting `m` of `C` has no type: `m = 4`"),
     ],
 )
-def test_a_setting_without_a_type(project, tmp_path, line, says):
+def test_a_setting_without_a_type(project, tmp_path, line, says, latin):
     """It is one mistake, at the line of the setting, in words of ours."""
+    head = "# coding: latin-1\n# café\n" if latin else "\n\n"
     code = (
-        f"from opgraph import Config\n\nclass B(Config):\n    m: int = 3\n\nclass C(B):\n    k: int = 1\n    {line}\n"
+        f"{head}from opgraph import Config\nclass B(Config):\n    m: int = 3\nclass C(B):\n    k: int = 1\n    {line}\n"
     )
     project("definitions.py", code)
+    (tmp_path / "definitions.py").write_text(code, "latin-1")
     with pytest.raises(InvalidDefinitionError) as caught:
         load(find(tmp_path))
     assert (caught.value.what, caught.value.where.line) == (says, 8)

@@ -234,6 +234,16 @@ def test_a_missing_io_manager():
     resolve(dg.Definitions(assets=[g], resources={"lake": dg.mem_io_manager, "pond": dg.mem_io_manager}))
 
 
+class Table:
+    """Says of being another one what a DataFrame says."""
+
+    def __ne__(self, other):
+        return self
+
+    def __bool__(self):
+        raise ValueError("ambiguous")
+
+
 def test_a_resource_of_an_asset_and_another_of_the_project():
     """What an asset brings is not replaced by a resource of the project, nor in silence the other way; for one run,
     another may be given."""
@@ -245,6 +255,8 @@ def test_a_resource_of_an_asset_and_another_of_the_project():
     with pytest.raises(dg.InvalidDefinitionError, match="different values by `a` and by the project's resources"):
         dg.materialize([a], resources={"db": "other"})
     assert dg.materialize([a], resources={"db": "own"}).asset_value("a") == "own"
+    with pytest.raises(dg.InvalidDefinitionError, match="different values by `a` and by the project's resources"):
+        dg.materialize([a], resources={"db": Table()})
     job = dg.Definitions([a]).resolve_implicit_global_asset_job_def()
     assert job.execute_in_process().asset_value("a") == "own"
     assert job.execute_in_process(resources={"db": "other"}).asset_value("a") == "other"

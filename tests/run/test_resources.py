@@ -3,6 +3,7 @@
 import contextlib
 import subprocess
 import sys
+from typing import NamedTuple
 from unittest.mock import MagicMock, Mock, create_autospec
 
 import pytest
@@ -723,9 +724,15 @@ def test_references_inside_settings_of_resources(monkeypatch, given):
     assert og.materialize([looks], resources={"holder": given}).success
 
 
+class Pair(NamedTuple):
+    one: Noisy
+    weight: int
+
+
 class Pool(ConfigurableResource):
     several: list[Noisy] = []
     by_name: dict[str, Noisy] = {}
+    pair: Pair | None = None
 
 
 def test_resources_in_lists_and_dicts(monkeypatch):
@@ -734,13 +741,17 @@ def test_resources_in_lists_and_dicts(monkeypatch):
 
     @og.asset
     def looks(pool: Pool):
-        log.append(" ".join(each.name for each in (*pool.several, *pool.by_name.values())))
+        log.append(" ".join(each.name for each in (*pool.several, *pool.by_name.values(), pool.pair.one)))
+        assert pool.pair.weight == 3
 
     pool = Pool(
-        several=[Noisy(name="first"), Noisy(name=EnvVar("OPGRAPH_TEST_NAME"))], by_name={"x": Noisy(name="third")}
+        several=[Noisy(name="first"), Noisy(name=EnvVar("OPGRAPH_TEST_NAME"))],
+        by_name={"x": Noisy(name="third")},
+        pair=Pair(Noisy(name="last"), 3),
     )
     og.materialize([looks], resources={"pool": pool})
-    assert log == ["up first", "up second", "up third", "first second third", "down third", "down second", "down first"]
+    names = ["first", "second", "third", "last"]
+    assert log == [*(f"up {name}" for name in names), " ".join(names), *(f"down {name}" for name in reversed(names))]
 
 
 def test_a_class_in_a_function():

@@ -892,7 +892,7 @@ def test_facts_that_are_tables(project, opgraph):
         "def delays():\n"
         "    rows = [TableRecord({'city': f'town{i}', 'delay': i}) for i in range(14)]\n"
         "    schema = TableSchema.from_name_type_dict({'city': 'string'})\n"
-        "    facts = {'shape': schema, 'close': {'columns': ['a'], 'other': []}}\n"
+        "    facts = {'shape': schema, 'close': {'columns': ['a'], 'other': []}, 'pairs': {'k': [['x', 'y']]}}\n"
         "    facts |= {'from': TableColumnLineage({'city': [TableColumnDep('raw', 'c'), TableColumnDep('b', 'd')]})}\n"
         "    return MaterializeResult(metadata={**facts, 'head': MetadataValue.table(rows)})\n"
     )
@@ -903,4 +903,5 @@ def test_facts_that_are_tables(project, opgraph):
     assert "shape\n  column  type\n  city    string\n" in text
     assert "from\n  column  made from\n  city    raw: c, b: d\n" in text
     assert "  close    {'columns': ['a'], 'other': []}\n" in text
+    assert "  pairs    {'k': [['x', 'y']]}\n" in text
     assert "records" not in text

@@ -437,6 +437,7 @@ def _output(shelf: Shelf, run_id: str, seq: int, stored: Stored) -> OutputView:
         run_id=run_id,
         seq=seq,
         metadata={name: meta.value for name, meta in stored.metadata.items()},
+        metadata_kinds={name: meta.kind for name, meta in stored.metadata.items()},
         type_name=stored.type_name,
     )
 

@@ -38,6 +38,7 @@ class OutputView(Struct, frozen=True, kw_only=True):
     run_id: str  # the run that stored it
     seq: int
     metadata: dict[str, Any]
+    metadata_kinds: dict[str, str]  # by the same names: `int`, `text`, `table`, …
     type_name: str = ""
     preview: Preview | None = None  # of the latest version of an asset
 

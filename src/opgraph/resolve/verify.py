@@ -217,8 +217,15 @@ def _conflicts(units: Iterable[Unit], resources: Mapping[str, object]) -> Iterab
     for unit in units:
         for name, value in unit.definition.resource_defs.items():
             other, owner = given.setdefault(name, (value, unit.name))
-            if other is not value and other != value:
+            if _differ(other, value):
                 yield ConflictingResource(name, owner, unit.name, unit.source)
+
+
+def _differ(one: Any, other: Any) -> bool:
+    try:
+        return one is not other and bool(one != other)
+    except Exception:  # noqa: BLE001 - tables and arrays do not say it in one word
+        return True
 
 
 def place_of(step: FlatStep, otherwise: Source | None) -> Source | None:

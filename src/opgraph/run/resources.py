@@ -253,7 +253,8 @@ class Opened(Mapping[str, Any]):
         if is_tree(value):
             return {name: self._inside(each) for name, each in value.items()}
         if is_list(value):
-            return type(value)([self._inside(each) for each in value])
+            inside = [self._inside(each) for each in value]
+            return type(value)(*inside) if hasattr(value, "_fields") else type(value)(inside)  # a named tuple
         return self.made(value) if is_recipe(value) else value
 
     def _built(self, cls: Any, values: Mapping[str, Any], key: str, recipe: Any) -> Any:

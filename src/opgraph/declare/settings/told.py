@@ -1,7 +1,7 @@
 """Errors of pydantic, told as mistakes in what the user wrote."""
 
+import linecache
 import re
-from pathlib import Path
 from types import TracebackType
 
 from opgraph.errors import InvalidDefinitionError, Mistake, Source
@@ -36,10 +36,12 @@ def _untyped(text: str, trace: TracebackType | None) -> UntypedSetting | None:
     place: Source | None = None
     while trace is not None and trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] != "pydantic":
         place, trace = Source(trace.tb_frame.f_code.co_filename, trace.tb_lineno), trace.tb_next
-    if name is None or place is None or not Path(place.file).is_file():
+    if name is None or place is None:
+        return None
+    linecache.checkcache(place.file)
+    if not (lines := linecache.getlines(place.file)):
         return None
     setting = name[1] or name[2]
-    lines = Path(place.file).read_text("utf-8").splitlines()
     at = next((n for n in range(place.line, len(lines)) if re.match(rf"\s+{setting}\s*=", lines[n])), place.line - 1)
     cls = re.search(r"class\s+(\w+)", lines[place.line - 1])
     return UntypedSetting(setting, cls[1] if cls else "?", lines[at].strip(), where=Source(place.file, at + 1))

@@ -201,11 +201,12 @@ def _show_asset(chosen: Chosen, instance: Instance, asset: str, limit: int, *, a
     if view.latest is not None:
         own = f"{_disk(disk_of_asset(instance, asset))}, all versions"
         lines += ink.columns([_pair("on disk", own + (f"; {ink.size(between)} between its ops" if between else ""))])
-        for name, value in view.latest.stored.metadata.items():
-            if (table := tabled(value)) is not None:
+        stored = view.latest.stored
+        for name, value in stored.metadata.items():
+            if (table := tabled(stored.metadata_kinds[name], value)) is not None:
                 lines += [[], [(name, FAINT)], *previewed(table)]
-        if view.latest.stored.preview is not None:
-            lines += [[], [("it looks like", FAINT)], *previewed(view.latest.stored.preview)]
+        if stored.preview is not None:
+            lines += [[], [("it looks like", FAINT)], *previewed(stored.preview)]
     if len(view.history) > 1:
         lines += [[], [("before that", FAINT)], *ink.columns([_past(each) for each in view.history[1:]])]
     ink.put(lines)
@@ -254,7 +255,9 @@ def _latest(view: AssetView) -> list[Line]:
         made = f"of run {read.run[:8]}" if read.run else "of which no run is recorded"
         rows.append(_pair("read", f"{read.asset} {made}"))
     rows += [
-        _pair(name, ink.shortened(str(value), 300)) for name, value in stored.metadata.items() if tabled(value) is None
+        _pair(name, ink.shortened(str(value), 300))
+        for name, value in stored.metadata.items()
+        if tabled(stored.metadata_kinds[name], value) is None
     ]
     return [[("last materialized", FAINT)], *ink.columns(rows)]
 

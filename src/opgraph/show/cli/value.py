@@ -3,13 +3,12 @@
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from pprint import pformat
 from typing import Any
 
-from msgspec import Struct, ValidationError, convert
+from msgspec import Struct, convert
 
 from opgraph.run.store.preview import Preview
 from opgraph.show.cli import ink
@@ -40,39 +39,40 @@ class _Column(Struct):
     type: str
 
 
-class _Schema(Struct, forbid_unknown_fields=True):
+class _Schema(Struct):
     columns: list[_Column]
-    other: list[Any]
 
 
 _Lineage = dict[str, list[tuple[str, str]]]
 
 
-class _Table(Struct, forbid_unknown_fields=True):
+class _Table(Struct):
     records: list[dict[str, Any]]
     schema: _Schema
 
 
-def tabled(value: Any) -> Preview | None:
-    """A fact that is a table, as `MetadataValue.table`, `table_schema` and `column_lineage` are recorded; None: it is
-    not one."""
-    with suppress(ValidationError):
-        table = convert(value, _Table)
-        names = tuple(column.name for column in table.schema.columns)
-        rows = [tuple(str(record.get(name, "")) for name in names) for record in table.records[:_LINES]]
-        types = tuple(column.type for column in table.schema.columns)
-        return Preview("table", shape=(len(table.records), len(names)), columns=names, types=types, rows=tuple(rows))
-    with suppress(ValidationError):
-        rows = [(column.name, column.type) for column in convert(value, _Schema).columns]
-        return Preview("table", shape=(len(rows), 2), columns=("column", "type"), rows=tuple(rows))
-    with suppress(ValidationError):
-        rows = [
-            (column, ", ".join(f"{asset}: {of}" for asset, of in sources))
-            for column, sources in convert(value, _Lineage).items()
-        ]
-        if rows:
+def tabled(kind: str, value: Any) -> Preview | None:
+    """A fact that is a table, as `MetadataValue.table`, `table_schema` and `column_lineage` are recorded; None: its
+    kind is another one."""
+    match kind:
+        case "table":
+            table = convert(value, _Table)
+            names = tuple(column.name for column in table.schema.columns)
+            rows = [tuple(str(record.get(name, "")) for name in names) for record in table.records[:_LINES]]
+            types = tuple(column.type for column in table.schema.columns)
+            shape = len(table.records), len(names)
+            return Preview("table", shape=shape, columns=names, types=types, rows=tuple(rows))
+        case "table_schema":
+            rows = [(column.name, column.type) for column in convert(value, _Schema).columns]
+            return Preview("table", shape=(len(rows), 2), columns=("column", "type"), rows=tuple(rows))
+        case "column_lineage":
+            rows = [
+                (column, ", ".join(f"{asset}: {of}" for asset, of in sources))
+                for column, sources in convert(value, _Lineage).items()
+            ]
             return Preview("table", shape=(len(rows), 2), columns=("column", "made from"), rows=tuple(rows))
-    return None
+        case _:
+            return None
 
 
 def _head(seen: Preview) -> list[Line]:

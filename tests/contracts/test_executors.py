@@ -362,11 +362,12 @@ def test_nothing_orders(executor_name, instance):
 
 
 def test_async_ops_wait_together_where_the_executor_can(executor_name, on_disk):
-    """Dagster #4041: twenty ops that each wait 0.2 s: one after the other in process, together elsewhere."""
+    """Dagster #4041: twenty ops that wait: one after the other in process, together elsewhere."""
+    seconds = 0.02 if executor_name == "in_process" else 0.2
 
     @op
     async def wait():
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(seconds)
         return 1
 
     @op
@@ -380,7 +381,7 @@ def test_async_ops_wait_together_where_the_executor_can(executor_name, on_disk):
     outcome = run(waits, executor_name, on_disk)
     assert outcome.success, outcome.error
     took = seconds_of_steps(on_disk, outcome)
-    assert took > 4 if executor_name == "in_process" else took < 3
+    assert took > 20 * seconds if executor_name == "in_process" else took < 15 * seconds
 
 
 def test_what_ops_report_is_recorded(executor_name, instance):
@@ -900,13 +901,13 @@ async def sleeps_async():
 @pytest.mark.parametrize("body", [sleeps, sleeps_async])
 def test_a_step_that_takes_too_long_fails(executor_name, instance, body):
     """The error names the limit, and how far the step was; it takes no more than a second longer."""
-    outcome = run(one(body, tags={"opgraph/timeout": 0.5}), executor_name, instance)
+    outcome = run(one(body, tags={"opgraph/timeout": 0.2}), executor_name, instance)
     took = seconds_of_steps(instance, outcome)
     assert outcome.status is RunStatus.FAILURE
     assert error(outcome).kind == "StepTimedOut"
-    assert "0.5 s" in error(outcome).message
+    assert "0.2 s" in error(outcome).message
     assert error(outcome).cause is not None
-    assert 0.5 <= took < 2.5
+    assert 0.2 <= took < 2.2
     assert isinstance(next(iter(outcome.exceptions.values())), StepTimedOut)
 
 

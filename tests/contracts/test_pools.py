@@ -330,7 +330,7 @@ def test_a_run_lets_others_have_their_turn(on_disk, tmp_path):
 
     @op(pool="db")
     def part():
-        noted(tmp_path, "mine", 0.05)
+        noted(tmp_path, "mine", 0.05 if len(spans(tmp_path, "[0-9]*")) < 4 else 0)
         return 1
 
     @op

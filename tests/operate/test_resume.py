@@ -9,6 +9,8 @@ import pytest
 
 from opgraph import (
     Definitions,
+    DynamicOut,
+    DynamicOutput,
     In,
     IOManager,
     Nothing,
@@ -27,11 +29,13 @@ from opgraph.errors import ExecutionStepNotFoundError, InvalidSubsetError, RunNo
 from opgraph.events import RunStatus, StepInterrupted, StepReused, StepStarted, StepSucceeded, ValueLost
 from opgraph.operate.api import load_asset_value
 from opgraph.operate.execute import materialize, resume
+from opgraph.operate.inspect import folded
 from opgraph.operate.planning import plan_resume
 from opgraph.plan.mistakes import NothingToRun, UnknownStep
 from opgraph.plan.model import Do, decode_plan
 from opgraph.record.refusals import RunHeldError
 from opgraph.run.instance import Instance
+from opgraph.show.cli.watch import remaining
 from opgraph.values.manager import InMemoryIOManager
 
 WIDE = 40_000
@@ -713,6 +717,47 @@ def test_what_was_skipped_stays_skipped(instance):
     assert (again.success, ran()) == (True, ["on_y", "after_y"])
     skipped = {s.key: s.decision.why for s in decode_plan(instance.record.run(again.run_id).plan).steps}
     assert skipped["on_x"] == "skipped"
+
+
+def test_what_was_skipped_of_a_fan_out_changes_nothing(instance):
+    """What collects a fan-out of which a step was skipped is reused like what collects a whole one."""
+
+    @op(out=DynamicOut())
+    def deal():
+        yield from (DynamicOutput(n, str(n)) for n in range(3))
+
+    @op(out=Out(is_required=False))
+    def odd(n):
+        act("odd")
+        if n % 2:
+            yield Output(n)
+
+    @op
+    def double(n):
+        act("double")
+        return 2 * n
+
+    @op
+    def total(ns):
+        act("total")
+        return sum(ns)
+
+    @op
+    def told(n):
+        act("told")
+
+    @job
+    def work():
+        told(total(deal().map(lambda n: double(odd(n))).collect()))
+
+    world["failing"] = {"told"}
+    failed = execute_job(work, instance=instance)
+    world["failing"] = set()
+    assert ran() == ["odd", "odd", "double", "odd", "total", "told"]
+    fold = folded(instance.record, failed.run_id, decode_plan(instance.record.run(failed.run_id).plan))
+    assert (remaining(fold)["left"], remaining(fold)["kept"]) == (1, 6)
+    again = execute_job(work, instance=instance, reexecution_options=ReexecutionOptions.from_failure(failed.run_id))
+    assert (again.success, ran()) == (True, ["told"])
 
 
 def test_memory_only_runs_leave_nothing(instance):

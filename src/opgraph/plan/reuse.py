@@ -146,8 +146,9 @@ def _by_key(past: Past) -> Decision:
 
 
 def _unsettled(past: Past) -> set[str]:
-    """The templates of which a step did not succeed."""
-    return {key.partition("[")[0] for key, each in past.steps.items() if "[" in key and each.ending != "succeeded"}
+    """The templates of which a step neither succeeded nor had nothing to do."""
+    settled = ("succeeded", "skipped")
+    return {key.partition("[")[0] for key, each in past.steps.items() if "[" in key and each.ending not in settled}
 
 
 def _decide_mapped(step: Step, past: Past, decisions: list[Decision]) -> Decision:

@@ -186,7 +186,7 @@ def _again(fold: Fold) -> int:
         if any(each.step in (runs - mapped_over if step.over else changes) for each in upstream(step)):
             runs.add(i)
             count += sum((members or {Phase(fold.phase[i]): 1}).get(phase, 0) for phase in fine)
-        if i in runs or any(phase not in fine for phase in members or ()):
+        if i in runs or any(phase not in {*fine, Phase.SKIPPED} for phase in members or ()):
             changes.add(i)
     return count
 

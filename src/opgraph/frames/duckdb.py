@@ -95,8 +95,8 @@ class DuckDBIOManager(ConfigurableIOManager):
 
     @contextmanager
     def _opened(self) -> Generator[Any]:
-        end = time.monotonic() + self.wait
         with _one_at_a_time:
+            end = time.monotonic() + self.wait  # for another process; threads of this one take their turns
             while True:
                 try:
                     connection = duckdb.connect(self.database)

@@ -2,15 +2,18 @@
 
 import time
 from collections import Counter
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 from benchmarks import drawing as shapes
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from opgraph.show.draw.layout import lay_out
+from opgraph.show.draw.letters import text_width
 from opgraph.show.draw.model import Drawing, Edge, Node
+from opgraph.show.draw.names import places, stations
 
 NEAR = 0.35  # pixels: places are rounded to a tenth
 
@@ -154,6 +157,49 @@ def test_a_chain_is_straight():
     assert len({round(y) for line in drawing.lines for y in line.points[1::2]}) == 1
 
 
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_long_chain_is_folded(inside):
+    """A strip much longer than high becomes rows as long as each other, also in a box, and its lines go around
+    its boxes into the next row; a short one stays a row."""
+    box = "box" if inside else None
+    nodes = [_op("start"), *([_op("box")] if inside else []), *(_op(f"step_{i}", box) for i in range(90)), _op("end")]
+    steps = [node.id for node in nodes if node.id.startswith("step")]
+    edges = [Edge(a, b) for a, b in pairwise(["start", *steps, "end"])]
+    edges += [Edge("start", "step_50"), Edge("step_3", "step_60"), *(Edge(a, b) for a, b in pairwise(steps[::9]))]
+    drawing = lay_out(nodes, edges)
+    _check_boxes(drawing)
+    _check_lines(drawing)
+    assert 1 < drawing.width / drawing.height < 5
+    assert drawing.width < 2_400
+    assert lay_out([_op(each) for each in steps[:20]], [Edge(a, b) for a, b in pairwise(steps[:20])]).height < 70
+
+
+def test_a_few_very_wide_boxes_are_not_folded_for_ever():
+    """A row of boxes that are longer than a row could be has an end."""
+    nodes = [node for i in range(3) for node in (_op(f"b{i}"), *(_op(f"{i}_{k}", f"b{i}") for k in range(12)))]
+    chain = [node.id for node in nodes if node.parent]
+    _check_boxes(lay_out([structs.replace(node, width=240.0) for node in nodes], [Edge(*e) for e in pairwise(chain)]))
+
+
+@given(scenes())
+def test_names_cover_nothing(scene):
+    """A name on a line covers no box but those around the line's ends, and no other name."""
+    nodes, edges = scene
+    drawing = lay_out(nodes, [structs.replace(edge, label=f"name_{i % 5}") for i, edge in enumerate(edges)])
+    lines = [line for line in drawing.lines if line.points]
+    ways = [stations(line) for line in lines]
+    names = []
+    for line, way, at in zip(lines, ways, places(lines, ways), strict=True):
+        if at >= 0:
+            x, y = (way[2 * at] + way[2 * at + 2]) / 2, (way[2 * at + 1] + way[2 * at + 3]) / 2
+            half = text_width(line.label, 11) / 2
+            names.append((x - half, y - 5, x + half, y + 5))
+    leaves = [(box.x, box.y, box.x + box.width, box.y + box.height) for box in drawing.boxes if not box.holds]
+    for i, one in enumerate(names):
+        for other in names[i + 1 :] + leaves:
+            assert not (one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3])
+
+
 def test_few_crossings():
     """Two rows whose edges are given crosswise are drawn without a crossing."""
     nodes = [_op(f"{side}{i}") for side in "ab" for i in range(6)]
@@ -231,4 +277,4 @@ def test_no_shape_takes_long(shape, plain):
     """Dagster #33377: long chains, groups in circles, boxes in boxes, fans: none takes much longer than plain layers of
     as many nodes."""
     scene = shape(3000)
-    assert min(_took(scene) for _ in range(3)) < 8 * plain  # about four at most; 20 without bounds
+    assert any(_took(scene) < 8 * plain for _ in range(3))  # about four at most; 20 without bounds

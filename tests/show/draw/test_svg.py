@@ -20,7 +20,7 @@ HOSTILE = [
 ATTRIBUTES = {"class", "role", "aria-label", "width", "height", "viewBox", "rx", "x", "y", "d", "cx", "cy", "r"}
 CLASSES = {
     "opgraph", "page", "op", "holder", "odd", "even", "box", "behind", "name", "detail", "badge", "pill", "way", "tip",
-    "value",
+    "value", "near", "flow",
 }  # fmt: skip
 
 
@@ -61,6 +61,19 @@ def test_what_is_cut_is_told_in_full():
     assert name.startswith(shown.split("…")[0])
     assert name.endswith(shown.split("…")[1])
     assert [each.text for each in root.iter(f"{SPACE}title")] == [name]
+
+
+def test_a_line_tells_what_flows():
+    """Where one points at a line, its ends are said and each value in full, or that nothing flows; the name that says
+    more than the ends is written on it."""
+    nodes = [Node(id=f"op:{each}", label=each, kind="op") for each in "abc"]
+    edges = [Edge("op:a", "op:b", "rows", "value", "rows \u2192 table: list[int]"), Edge("op:b", "op:c", "", "order")]
+    root = ET.fromstring(to_svg(lay_out(nodes, edges)))
+    told = [each.text for each in root.iter(f"{SPACE}title")]
+    assert {"a \u2192 b\nrows \u2192 table: list[int]", "b \u2192 c\nonly orders: no value flows"} <= set(told)
+    assert [each.text for each in root.iter(f"{SPACE}text") if each.get("class") == "flow"] == ["rows"]
+    (dashed,) = [each for each in root.iter(f"{SPACE}g") if each.get("class") == "order"]
+    assert dashed.find(f"{SPACE}title").text.startswith("b")
 
 
 def test_complete_in_itself():

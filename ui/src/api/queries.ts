@@ -1,4 +1,4 @@
-import { QueryCache, QueryClient, keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
+import { QueryCache, QueryClient, keepPreviousData, useQueries, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { isOver } from "../logic/status";
 import { unpacked } from "../logic/picture";
@@ -15,6 +15,7 @@ import type {
   History,
   LogLine,
   Logs,
+  OpStates,
   PlanReply,
   Project,
   RunDelta,
@@ -84,13 +85,48 @@ export const useDrawing = (query: string, open: string[], fold: string[] = [], j
     structuralSharing: false, // comparing thousands of boxes takes longer than drawing them
   });
 
-export const useAsset = (id: string, ops: number) =>
+/** An asset with so many of its ops, or one of them. */
+export const useAsset = (id: string, ops: number, op = "") =>
   useQuery({
-    queryKey: ["asset", id, ops],
-    queryFn: ({ signal }) => get<AssetDetail>(`/assets/${id}`, { ops }, signal),
-    placeholderData: (old) => (old?.id === id ? old : undefined),
+    queryKey: ["asset", id, ops, op],
+    queryFn: ({ signal }) => get<AssetDetail>(`/assets/${id}`, { ops, op }, signal),
+    placeholderData: (old) => (old?.id === id && op === "" ? old : undefined),
     staleTime: 2000,
+    enabled: id !== "",
   });
+
+/** How an op stood when it last ran. */
+export interface OpState {
+  key: string;
+  status: string | null;
+  run: string | null;
+  n: number;
+  /** In seconds. */
+  took: number;
+}
+
+/** How the ops of some assets stand, by the key of their steps. */
+export function useOpStates(assets: string[]): Map<string, OpState> {
+  return useQueries({
+    queries: assets.map((id) => ({
+      queryKey: ["asset", id, "ops"],
+      queryFn: ({ signal }: { signal: AbortSignal }) => get<OpStates>(`/assets/${id}/ops`, {}, signal),
+      staleTime: 2000,
+    })),
+    combine: stated,
+  });
+}
+
+function stated(results: { data: OpStates | undefined }[]): Map<string, OpState> {
+  const found = new Map<string, OpState>();
+  for (const { data } of results) {
+    data?.key.forEach((key, i) => {
+      const [status, took, n] = [data.status[i] ?? null, data.took_us[i] as number, data.n[i] as number];
+      found.set(key, { key, status, run: data.runs[data.run[i] as number] ?? null, n, took: took / 1e6 });
+    });
+  }
+  return found;
+}
 
 export const useHistory = (id: string) =>
   useQuery({ queryKey: ["history", id], queryFn: ({ signal }) => get<History>(`/assets/${id}/history`, { limit: 100 }, signal) });

@@ -4,13 +4,16 @@ import { type Camera, type Direction, centred, fitting, holds, neighbour, openin
 import { Icon } from "../parts/icons";
 import { useSize } from "../parts/parts";
 import { useThemeStamp } from "../parts/theme";
+import type { Flow } from "../logic/picture";
 import { type Tone } from "../logic/status";
 import { type Palette, paint, readPalette } from "./paint";
-import { leafAt, opener, related, sceneOf, visible, within } from "./scene";
+import { EdgeTip, type Pointed } from "./EdgeTip";
+import { type Wire, leafAt, opener, related, sceneOf, visible, wiresAt, wiresOfNode, within } from "./scene";
 
 const MOST_ELEMENTS = 260; // more boxes than this are painted instead
 const LEAST_SCALE = 0.34; // below it words cannot be read
 const PLAIN = 0.9; // from it on they are read without effort
+const REACH = 7; // pixels from a line, within which one points at it
 
 export interface Face {
   tone: Tone;
@@ -32,6 +35,8 @@ interface Props {
   /** The node to begin at when the whole is too large to read; one that is not open comes into the middle. */
   first?: string | null;
   title: (node: PlacedNode) => ReactNode;
+  /** What came of the values that go along a line. */
+  came: (wire: Wire, flows: Flow[]) => ReactNode;
   picked: string | null;
   matches?: Set<string> | null;
   onPick: (id: string | null) => void;
@@ -41,7 +46,7 @@ interface Props {
 }
 
 /** A drawing that one can move about in: only what is in view is drawn, as elements when they can be read. */
-export function GraphView({ drawing, label, face, tone, title, picked, matches = null, first: firstId = null, onPick, onEnter, onToggle, note }: Props) {
+export function GraphView({ drawing, label, face, tone, title, came, picked, matches = null, first: firstId = null, onPick, onEnter, onToggle, note }: Props) {
   const scene = useMemo(() => sceneOf(drawing), [drawing]);
   const [sized, view] = useSize<HTMLDivElement>();
   const host = useRef<HTMLDivElement | null>(null);
@@ -51,6 +56,7 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
   const pointers = useRef(new Map<number, { x: number; y: number }>());
   const moved = useRef(0);
   const [dragging, setDragging] = useState(false);
+  const [told, setTold] = useState<Pointed | null>(null);
   const stamp = useThemeStamp();
   const [palette, setPalette] = useState<Palette | null>(null);
 
@@ -132,9 +138,29 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
 
   useLayoutEffect(() => {
     if (canvas.current && camera && palette && view.width) {
-      paint(canvas.current, scene, camera, view, { palette, lit, picked, tone, boxes: asBoxes });
+      paint(canvas.current, scene, camera, view, { palette, lit, picked, told: told?.wires ?? [], tone, boxes: asBoxes });
     }
-  }, [scene, camera, palette, view, lit, picked, tone, asBoxes]);
+  }, [scene, camera, palette, view, lit, picked, told, tone, asBoxes]);
+  useEffect(() => setTold(null), [scene, camera, picked]);
+
+  /** Tells what flows along the lines at a place of the window. */
+  const point = (event: { clientX: number; clientY: number; target: EventTarget }, reach: number) => {
+    const box = host.current?.getBoundingClientRect();
+    if (!camera || !box) return;
+    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+    const covered = (event.target as Element).closest(".node,.title,.zoomers");
+    const wires = covered ? [] : wiresAt(scene, camera.x + x / camera.scale, camera.y + y / camera.scale, reach / camera.scale);
+    setTold((old) => (old && old.wires.length === wires.length && old.wires[0] === wires[0] ? old : wires.length ? { wires, x, y } : null));
+  };
+  /** Tells of the next line of what is picked. */
+  const nextWire = (id: string) => {
+    const wires = wiresOfNode(scene, id);
+    const wire = wires[(wires.findIndex((each) => each === told?.wires[0]) + 1) % wires.length];
+    const node = scene.byId.get(id);
+    if (!wire || !node || !camera) return;
+    const x = (node.x + (wire.target === id ? 0 : node.width) - camera.x) * camera.scale;
+    setTold({ wires: [wire], x, y: (node.y + node.height / 2 - camera.y) * camera.scale });
+  };
 
   const toggle = useCallback(
     (id: string, byKey = false) => {
@@ -170,7 +196,10 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
   };
   const move = (event: PointerEvent) => {
     const before = pointers.current.get(event.pointerId);
-    if (!before) return;
+    if (!before) {
+      if (event.pointerType !== "touch") point(event, REACH);
+      return;
+    }
     const dx = event.clientX - before.x;
     const dy = event.clientY - before.y;
     const other = [...pointers.current].find(([id]) => id !== event.pointerId)?.[1];
@@ -204,6 +233,7 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
     const y = camera.y + (event.clientY - box.top) / camera.scale;
     const hit = asBoxes ? leafAt(scene, x, y) : null;
     choose(hit?.id ?? null);
+    if (!hit) point(event, 2 * REACH);
     if (hit && camera.scale < LEAST_SCALE) setCamera(zoom(camera, 0.8 / camera.scale, event.clientX - box.left, event.clientY - box.top));
   };
 
@@ -224,7 +254,8 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
       choose(next.id);
       setCamera(showing(camera, next, view));
       focusNode(next.id);
-    } else if (picked && event.key === "Enter" && (event.target as HTMLElement).dataset["node"] === picked) onEnter(picked);
+    } else if (picked && event.key.toLowerCase() === "e") nextWire(picked);
+    else if (picked && event.key === "Enter" && (event.target as HTMLElement).dataset["node"] === picked) onEnter(picked);
     else if (picked && event.key.toLowerCase() === "o") toggle(opener(scene, picked), true);
     else return;
     event.preventDefault();
@@ -246,6 +277,7 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
       onPointerMove={move}
       onPointerUp={up}
       onPointerCancel={up}
+      onPointerLeave={() => setTold(null)}
       onClick={clicked}
       onKeyDown={keys}
     >
@@ -284,6 +316,7 @@ export function GraphView({ drawing, label, face, tone, title, picked, matches =
           </div>
         </>
       )}
+      {told && <EdgeTip told={told} scene={scene} view={view} came={came} />}
       {note && <div className="canvas-note">{note}</div>}
       <div className="zoomers" style={{ zIndex: 3 }}>
         <button type="button" className="button small bare" aria-label="Zoom in" onClick={() => steer((old) => zoom(old, 1.3, view.width / 2, view.height / 2))}>

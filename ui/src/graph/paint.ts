@@ -23,6 +23,7 @@ export function readPalette(beside: HTMLElement): Palette {
 }
 
 const BARE = 0.16; // the scale below which a box is a spot
+const NAMED = 0.55; // the scale from which on the names on lines can be read
 
 export interface Ink {
   palette: Palette;
@@ -30,6 +31,8 @@ export interface Ink {
   lit: Set<string> | null;
   picked: string | null;
   tone: (id: string) => Tone;
+  /** The lines that one points at. */
+  told: readonly Wire[];
   /** Draw boxes too: they are too many or too small to be elements of the page. */
   boxes: boolean;
 }
@@ -66,8 +69,15 @@ export function paint(canvas: HTMLCanvasElement, scene: Scene, camera: Camera, v
   const thin = Math.max(1.25, 0.7 / camera.scale);
   stroke(pen, points, wires.filter((w) => !isLit(w, ink)), palette["line-2"], thin, camera.scale, ink.lit ? 0.5 : 1);
   if (ink.lit) stroke(pen, points, wires.filter((w) => isLit(w, ink)), palette.accent, thin * 1.4, camera.scale, 1);
-  if (ink.picked && camera.scale > 0.5) {
-    for (const wire of wires) if (wire.label && (wire.source === ink.picked || wire.target === ink.picked)) name(pen, wire, points, palette);
+  if (ink.told.length) stroke(pen, points, [...ink.told], palette.accent, thin * 1.8, camera.scale, 1);
+  if (camera.scale > NAMED) {
+    for (const wire of wires) {
+      const own = wire.source === ink.picked || wire.target === ink.picked;
+      if (!wire.label || (wire.at < 0 && !own)) continue;
+      pen.globalAlpha = !ink.lit || isLit(wire, ink) ? 1 : 0.35;
+      name(pen, wire, points, palette);
+    }
+    pen.globalAlpha = 1;
   }
   if (!ink.boxes) return;
   if (camera.scale < BARE) {
@@ -114,19 +124,19 @@ function dots(pen: CanvasRenderingContext2D, boxes: readonly PlacedNode[], scale
   pen.globalAlpha = 1;
 }
 
-/** What flows along an edge, written at the middle of its longest part; above that where it is short. */
+/** What flows along an edge, written where there is room; else, as one asked, above the middle of its longest part. */
 function name(pen: CanvasRenderingContext2D, wire: Wire, points: readonly number[], palette: Palette): void {
   pen.font = "11px Inter, system-ui, sans-serif";
   pen.textAlign = "center";
   pen.textBaseline = "middle";
   const at = (i: number) => points[i] as number;
-  const width = pen.measureText(wire.label).width + 8;
-  let part = wire.from;
-  for (let i = wire.from; i < wire.until - 2; i += 2) if (at(i + 2) - at(i) > at(part + 2) - at(part)) part = i;
-  const short = at(part + 2) - at(part) < width + 16;
-  const [x, y] = [(at(part) + at(part + 2)) / 2, (at(part + 1) + at(part + 3)) / 2 - (short ? 11 : 0)];
-  pen.fillStyle = palette.paper;
-  if (!short) pen.fillRect(x - width / 2, y - 7, width, 14);
+  let part = wire.at < 0 ? wire.from : wire.at;
+  if (wire.at < 0) for (let i = wire.from; i < wire.until - 2; i += 2) if (Math.abs(at(i + 2) - at(i)) > Math.abs(at(part + 2) - at(part))) part = i;
+  const [x, y] = [(at(part) + at(part + 2)) / 2, (at(part + 1) + at(part + 3)) / 2 - (wire.at < 0 ? 11 : 0)];
+  pen.strokeStyle = palette.paper;
+  pen.lineWidth = 4;
+  pen.lineJoin = "round";
+  pen.strokeText(wire.label, x, y);
   pen.fillStyle = palette["ink-2"];
   pen.fillText(wire.label, x, y);
   pen.textAlign = "start";

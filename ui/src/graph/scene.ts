@@ -1,5 +1,5 @@
 import { type Box, overlap } from "../logic/camera";
-import { type Drawing, type PlacedNode, TURN } from "../logic/picture";
+import { type Drawing, type PlacedNode, Probe, TURN, trace } from "../logic/picture";
 
 /** A drawing made ready for the screen: what holds what, and each edge's path and bounds. */
 export interface Scene {
@@ -17,6 +17,10 @@ export interface Wire extends Box {
   target: string;
   kind: string;
   label: string;
+  /** What flows along it, in full: a line for each value. */
+  said: string;
+  /** The station behind which there is room for the label, among the drawing's points; -1: nowhere. */
+  at: number;
   /** Its stations among the drawing's points. */
   from: number;
   until: number;
@@ -49,6 +53,8 @@ function wiresOf({ nodes, edges }: Drawing): Wire[] {
       target: nodes[edges.target[i] as number]?.id ?? "",
       kind: edges.kind[i] as string,
       label: edges.label[i] as string,
+      said: edges.said[i] as string,
+      at: (edges.at[i] as number) < 0 ? -1 : from + 2 * (edges.at[i] as number),
       from,
       until,
       x: left - TURN,
@@ -68,6 +74,25 @@ export function visible<T extends Box>(boxes: readonly T[], view: Box): T[] {
 
 export function leafAt(scene: Scene, x: number, y: number): PlacedNode | null {
   return scene.leaves.find((n) => x >= n.x && x <= n.x + n.width && y >= n.y && y <= n.y + n.height) ?? null;
+}
+
+/** The lines that pass a point: the nearest within reach, and those that run together with it there. */
+export function wiresAt(scene: Scene, x: number, y: number, reach: number): Wire[] {
+  const { points } = scene.drawing.edges;
+  const near: [number, Wire][] = [];
+  for (const wire of visible(scene.wires, { x: x - reach, y: y - reach, width: 2 * reach, height: 2 * reach })) {
+    const probe = new Probe(x, y);
+    trace(probe, points, wire.from, wire.until);
+    if (probe.nearest <= reach) near.push([probe.nearest, wire]);
+  }
+  near.sort((a, b) => a[0] - b[0]);
+  const first = near[0];
+  return first ? near.filter(([distance, wire]) => wire === first[1] || (distance < first[0] + 1 && wire.source === first[1].source)).map(([, wire]) => wire) : [];
+}
+
+/** The lines of a box: those that come in, then those that go out. */
+export function wiresOfNode(scene: Scene, id: string): Wire[] {
+  return [...scene.wires.filter((wire) => wire.target === id), ...scene.wires.filter((wire) => wire.source === id)];
 }
 
 /** The ids of everything before and after a node, along the edges. */

@@ -67,6 +67,22 @@ export interface Pen {
   bezierCurveTo(x1: number, y1: number, x2: number, y2: number, x: number, y: number): void;
 }
 
+/** A value that goes along a line: where it comes out, where it goes in, and its type. */
+export interface Flow {
+  gives: string;
+  takes: string;
+  type: string;
+}
+
+/** What is said of a line, `rows → table: list[int]`, taken apart. */
+export function flows(said: string): Flow[] {
+  return said.split("\n").filter(Boolean).map((line) => {
+    const [names = "", ...type] = line.split(": ");
+    const [gives = "", takes = ""] = names.split(" → ");
+    return { gives: takes ? gives : "", takes: takes || gives, type: type.join(": ") };
+  });
+}
+
 /** How far a line swings out where it turns around, in pixels. */
 export const TURN = 22;
 
@@ -88,5 +104,38 @@ export function trace(pen: Pen, points: readonly number[], from: number, until: 
     }
     x = nx;
     y = ny;
+  }
+}
+
+/** A pen that draws nothing, and knows how near to a point it came. */
+export class Probe implements Pen {
+  nearest = Infinity;
+  private x = 0;
+  private y = 0;
+
+  constructor(
+    private readonly px: number,
+    private readonly py: number,
+  ) {}
+
+  moveTo(x: number, y: number): void {
+    this.x = x;
+    this.y = y;
+  }
+
+  lineTo(x: number, y: number): void {
+    const [dx, dy] = [x - this.x, y - this.y];
+    const t = Math.min(1, Math.max(0, ((this.px - this.x) * dx + (this.py - this.y) * dy) / Math.max(dx * dx + dy * dy, 1e-9)));
+    this.nearest = Math.min(this.nearest, Math.hypot(this.x + t * dx - this.px, this.y + t * dy - this.py));
+    this.moveTo(x, y);
+  }
+
+  bezierCurveTo(x1: number, y1: number, x2: number, y2: number, x: number, y: number): void {
+    const [x0, y0] = [this.x, this.y];
+    for (let i = 1; i <= 12; i++) {
+      const t = i / 12;
+      const [a, b, c, d] = [(1 - t) ** 3, 3 * (1 - t) ** 2 * t, 3 * (1 - t) * t * t, t ** 3];
+      this.lineTo(a * x0 + b * x1 + c * x2 + d * x, a * y0 + b * y1 + c * y2 + d * y);
+    }
   }
 }

@@ -1,4 +1,5 @@
-import type { AssetOp, AssetSummary } from "../api/types";
+import { useAsset } from "../api/queries";
+import type { AssetSummary } from "../api/types";
 import { ago, duration, moment, size, stored } from "../logic/format";
 import { Markdown, Prose } from "../parts/Markdown";
 import { Icon } from "../parts/icons";
@@ -106,7 +107,9 @@ export function AssetSide({ asset, all, now, onClose }: { asset: AssetSummary; a
   );
 }
 
-export function OpSide({ opKey, op, asset, onClose }: { opKey: string; op: AssetOp | undefined; asset: AssetSummary | undefined; onClose: () => void }) {
+export function OpSide({ opKey, asset, onClose }: { opKey: string; asset: AssetSummary | undefined; onClose: () => void }) {
+  const { data } = useAsset(asset?.id ?? "", 1, opKey);
+  const op = data?.ops[0];
   return (
     <aside className="side" aria-label={`Op ${opKey}`}>
       <div className="row">
@@ -143,7 +146,7 @@ export function OpSide({ opKey, op, asset, onClose }: { opKey: string; op: Asset
           )}
         </>
       ) : (
-        <p className="quiet">It has not run yet.</p>
+        op && <p className="quiet">It has not run yet.</p>
       )}
     </aside>
   );

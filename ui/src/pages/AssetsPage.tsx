@@ -1,16 +1,17 @@
-import { useQueries } from "@tanstack/react-query";
 import { type FormEvent, useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { get } from "../api/client";
-import { useAssets, useDrawing, useProject } from "../api/queries";
-import type { AssetDetail, AssetOp, AssetSummary, PlacedNode } from "../api/types";
+import { type OpState, useAssets, useDrawing, useOpStates, useProject } from "../api/queries";
+import type { AssetSummary, PlacedNode } from "../api/types";
 import { type Face, GraphView } from "../graph/GraphView";
+import type { Wire } from "../graph/scene";
 import { ago, duration, plural } from "../logic/format";
+import type { Flow } from "../logic/picture";
 import { matching } from "../logic/search";
 import { type Tone, look, together } from "../logic/status";
 import { Icon } from "../parts/icons";
 import { Command, Empty, Loading, Meter, Problem, Status, useNow } from "../parts/parts";
 import { Link, at, useParam, useRouter } from "../parts/router";
 import { AssetsList } from "./AssetsList";
+import { AssetCame, NotRun, StepCame } from "./Came";
 import { AssetSide, OpSide } from "./AssetSide";
 
 export function AssetsPage() {
@@ -35,15 +36,7 @@ export function AssetsPage() {
     const wanted = new Set(open.map((id) => byId.get(id)?.unit).filter((unit) => unit !== undefined));
     return [...byId.values()].filter((a) => wanted.has(a.unit)).map((a) => a.id);
   }, [open, byId]);
-  const details = useQueries({
-    queries: shownOpen.slice(0, 40).map((id) => ({
-      queryKey: ["asset", id],
-      queryFn: ({ signal }: { signal: AbortSignal }) => get<AssetDetail>(`/assets/${id}`, {}, signal),
-      staleTime: 2000,
-    })),
-    combine: (results) => results.map((r) => r.data).filter((d) => d !== undefined),
-  });
-  const ops = useMemo(() => new Map(details.flatMap((d) => d.ops.map((op) => [op.key, op] as const))), [details]);
+  const ops = useOpStates(shownOpen.slice(0, 40));
 
   const nodes = useMemo(() => new Map((drawing.data?.nodes ?? []).map((n) => [n.id, n])), [drawing.data]);
   const tone = useCallback(
@@ -108,7 +101,7 @@ export function AssetsPage() {
     (id: string) => {
       const node = nodes.get(id);
       const op = node?.step ? ops.get(node.step) : undefined;
-      if (op?.run_id) go(at.run(op.run_id, op.n === null ? "" : String(op.n)));
+      if (op?.run) go(at.run(op.run, String(op.n)));
       else {
         const asset = assetOf(node);
         if (asset) go(at.asset(asset.id, node?.step ? "ops" : ""));
@@ -132,10 +125,20 @@ export function AssetsPage() {
     [byId],
   );
 
+  const came = useCallback(
+    (wire: Wire, flows: Flow[]) => {
+      const node = nodes.get(wire.source);
+      if (node?.asset) return <AssetCame id={node.asset} flows={flows} />;
+      if (!node?.step) return null;
+      const op = ops.get(node.step);
+      return op?.run ? <StepCame run={op.run} n={op.n} status={op.status ?? ""} flows={flows} /> : <NotRun />;
+    },
+    [nodes, ops],
+  );
+
   const backed = useMemo(() => [...byId.values()].filter((a) => a.graph_backed), [byId]);
   const pickedNode = picked ? nodes.get(picked) : undefined;
   const pickedAsset = assetOf(pickedNode);
-  const pickedOp = pickedNode?.step ? ops.get(pickedNode.step) : undefined;
   // What was answered while the definitions were still loading is asked for again.
   const manifest = project.data?.status === "ready" ? project.data.manifest : null;
   const late = manifest !== null && [assets.data?.manifest, drawing.data?.manifest].some((each) => each !== undefined && each !== manifest);
@@ -194,6 +197,7 @@ export function AssetsPage() {
             face={face}
             tone={tone}
             title={title}
+            came={came}
             picked={picked}
             first={[...nodes.values()].find((n) => n.open && (n.asset === open[0] || n.id === `unit:${byId.get(open[0] ?? "")?.unit}`))?.id ?? null}
             matches={matches}
@@ -217,7 +221,7 @@ export function AssetsPage() {
           <Loading what="the graph" />
         )}
         {view === "graph" && pickedNode?.step ? (
-          <OpSide opKey={pickedNode.step} op={pickedOp} asset={pickedAsset} onClose={() => setPicked(null)} />
+          <OpSide opKey={pickedNode.step} asset={pickedAsset} onClose={() => setPicked(null)} />
         ) : (
           view === "graph" && pickedAsset && <AssetSide asset={pickedAsset} all={byId} now={now} onClose={() => setPicked(null)} />
         )}
@@ -272,11 +276,10 @@ function assetFace(node: PlacedNode, asset: AssetSummary, now: number): Face {
   };
 }
 
-function opFace(node: PlacedNode, op: AssetOp | undefined): Face {
+function opFace(node: PlacedNode, op: OpState | undefined): Face {
   const status = op?.status ?? null;
   const { tone, icon, word } = look(status ?? "never");
-  const times = op?.times;
-  const took = times && status !== "reused" && status !== "running" ? duration((times.load_us + times.compute_us + times.store_us) / 1e6) : "";
+  const took = op && status !== "reused" && status !== "running" ? duration(op.took) : "";
   return {
     tone,
     spoken: ["op", status ? word : "never ran", took].filter(Boolean).join(", "),
@@ -295,7 +298,7 @@ function opFace(node: PlacedNode, op: AssetOp | undefined): Face {
 }
 
 /** How the ops of a graph stand that is shown as one node, `graph:revenue.clean`. */
-function inside(id: string, ops: Map<string, AssetOp>): string | null {
+function inside(id: string, ops: Map<string, OpState>): string | null {
   const prefix = `${id.slice(id.indexOf(":") + 1)}.`;
   return together([...ops.values()].filter((op) => op.key.startsWith(prefix)).map((op) => op.status));
 }

@@ -2,11 +2,14 @@ import { useCallback, useMemo, useState } from "react";
 import { useAssets, useDrawing } from "../api/queries";
 import type { PlacedNode, RunDetail, TreeRow } from "../api/types";
 import { type Face, GraphView } from "../graph/GraphView";
+import type { Wire } from "../graph/scene";
 import { duration } from "../logic/format";
+import type { Flow } from "../logic/picture";
 import { type Tone, look } from "../logic/status";
 import { type RunTree, counted } from "../logic/tree";
 import { Icon } from "../parts/icons";
 import { Loading, Problem } from "../parts/parts";
+import { StepCame } from "./Came";
 
 /** The graph of what a run makes, opened into its ops, each as it stands in this run. */
 export function RunGraph({ run, tree, selected, onPick }: { run: RunDetail; tree: RunTree; selected: string | null; onPick: (n: number | null) => void }) {
@@ -65,6 +68,13 @@ export function RunGraph({ run, tree, selected, onPick }: { run: RunDetail; tree
     },
     [rowOf],
   );
+  const came = useCallback(
+    (wire: Wire, flows: Flow[]) => {
+      const row = rowOf(nodes.get(wire.source));
+      return row && row.n !== null ? <StepCame run={run.run_id} n={row.n} status={row.status} flows={flows} /> : null;
+    },
+    [rowOf, nodes, run.run_id],
+  );
   const picked = useMemo(() => (selected ? ([...nodes.values()].find((n) => n.step === selected.split("[")[0])?.id ?? null) : null), [nodes, selected]);
   const failed = useMemo(() => [...nodes.values()].find((n) => n.step !== null && byStep.get(n.step)?.status === "failed")?.id ?? null, [nodes, byStep]);
   const toggle = (id: string) => {
@@ -98,6 +108,7 @@ export function RunGraph({ run, tree, selected, onPick }: { run: RunDetail; tree
             <span className="cut">{node.label}</span>
           </>
         )}
+        came={came}
         picked={picked}
         first={picked ?? failed}
         onPick={pick}

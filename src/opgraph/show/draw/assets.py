@@ -1,6 +1,8 @@
 """Assets, and graphs by themselves, as nodes and edges: what is declared, before anything runs."""
 
+import re
 from collections.abc import Collection, Container, Iterator, Sequence
+from typing import Any
 
 from opgraph.declare.graphs.graph_definition import GraphDefinition
 from opgraph.declare.ops.op import OpDefinition
@@ -47,7 +49,7 @@ class _Assets:
         self._keys = [key for key in graph.in_order() if wanted is None or key in wanted]
         self._wanted = frozenset(self._keys)
         self._nodes: list[Node] = []
-        self._arrows = Arrows()
+        self._arrows, self._types = Arrows(), Types()
         self._source: dict[AssetKey, str] = {}  # what an asset's edges begin at
         self._box: dict[AssetKey, str | None] = {}  # the id of its group
         self._groups(folded)
@@ -120,7 +122,7 @@ class _Assets:
                 node = _asset(self._graph.nodes[key], box, inside=True)
                 self._nodes.append(node)
                 self._source[key] = node.id
-                self._arrows.add(place[step], node.id, output if output != "result" else "")
+                self._arrows.add(place[step], node.id, gives=output, what=self._types.of(flat[step].op, output))
         return steps, shown.stands
 
     def _wire(self, unit: Unit, keys: Sequence[AssetKey], steps: Sequence[int], stands: Sequence[str]) -> None:
@@ -129,14 +131,16 @@ class _Assets:
         for number in steps:
             for name, origin, kind in takes(flat[number]):
                 if isinstance(origin, OuterInput):
-                    key = unit.key_of_input.get(origin.name)
+                    key, gives = unit.key_of_input.get(origin.name), ""
+                    what = self._type_of(key) if key is not None else ""
                 else:
-                    key = unit.key_at.get((origin.step, origin.output))
+                    key, gives = unit.key_at.get((origin.step, origin.output)), origin.output
+                    what = self._types.of(flat[origin.step].op, gives)
                 source = self._source.get(key) if key is not None else None
                 if source is None and isinstance(origin, StepOut):
                     source = place.get(origin.step)
                 if source is not None:
-                    self._arrows.add(source, place[number], name, kind)
+                    self._arrows.add(source, place[number], name, kind, gives=gives, what=what)
         for key in keys:
             box = f"asset:{key.text}"
             for parent in unit.only_named(key):
@@ -147,9 +151,22 @@ class _Assets:
         node = self._graph.nodes[key]
         named = node.unit.only_named(key) if node.unit is not None else ()
         for parent in node.parents:
-            if parent in self._source:
-                kind = "order" if parent in named or node.unit is None else "value"
-                self._arrows.add(self._source[parent], self._source[key], "", kind)
+            if parent not in self._source:
+                continue
+            if parent in named or node.unit is None:
+                self._arrows.add(self._source[parent], self._source[key], kind="order")
+                continue
+            what, inputs = self._type_of(parent), node.unit.key_of_input
+            for name in [name for name, each in inputs.items() if each == parent] or [""]:
+                self._arrows.add(self._source[parent], self._source[key], name, what=what)
+
+    def _type_of(self, key: AssetKey) -> str:
+        """The type of an asset's value, as the op says it that makes it."""
+        node = self._graph.nodes.get(key)
+        if node is None or node.unit is None or key not in node.unit.at:
+            return ""
+        step, output = node.unit.at[key]
+        return self._types.of(node.unit.flat.steps[step].op, output)
 
 
 def _asset(node: AssetNode, box: str | None, *, inside: bool = False) -> Node:
@@ -187,6 +204,24 @@ def op_node(step: FlatStep) -> Node:
 def _first(description: str | None) -> str:
     lines = (description or "").strip().splitlines()
     return lines[0] if lines else ""
+
+
+class Types:
+    """The types of what ops give, as text; each op is looked at once."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, str], str] = {}
+
+    def of(self, op: OpDefinition, output: str) -> str:
+        """The type of an output; empty where nothing is said of it."""
+        found = self._known.get((id(op), output))
+        if found is None:
+            said = next((each.dagster_type.typing_type for each in op.output_defs if each.name == output), Any)
+            name = said.__name__ if type(said) is type else re.sub(r"\b[\w.]+\.(?=\w)", "", str(said))
+            found = self._known[id(op), output] = "" if said in (Any, type(None)) else name[:80]
+        return found
 
 
 def takes(step: FlatStep) -> Iterator[tuple[str, StepOut | OuterInput, str]]:
@@ -227,18 +262,23 @@ def graph_scene(graph: GraphDefinition | OpDefinition, *, opened: Container[str]
     """
     flat = flatten(graph)
     shown = Opened([Leaf(step.path, op_node(step)) for step in flat.steps], "", None, opened, lambda _: "")
-    arrows = Arrows()
+    arrows, types = Arrows(), Types()
     nodes = [Node(id=f"in:{name}", label=name, kind="input", title=f"{name}\ninput of the graph") for name in graph.ins]
     nodes += shown.nodes
 
     def source(origin: Origin) -> str:
         return shown.stands[origin.step] if isinstance(origin, StepOut) else f"in:{getattr(origin, 'name', '')}"
 
+    def given(origin: Origin) -> dict[str, str]:
+        if not isinstance(origin, StepOut):
+            return {}
+        return {"gives": origin.output, "what": types.of(flat.steps[origin.step].op, origin.output)}
+
     for number, step in enumerate(flat.steps):
         for name, origin, kind in takes(step):
-            arrows.add(source(origin), shown.stands[number], name, kind)
+            arrows.add(source(origin), shown.stands[number], name, kind, **given(origin))
     for name, origin in flat.returns.items():
         if isinstance(graph, GraphDefinition) and isinstance(origin, (StepOut, OuterInput)):
             nodes.append(Node(id=f"out:{name}", label=name, kind="output", title=f"{name}\noutput of the graph"))
-            arrows.add(source(origin), f"out:{name}", "", arrow(getattr(origin, "mapping", "")))
+            arrows.add(source(origin), f"out:{name}", kind=arrow(getattr(origin, "mapping", "")), **given(origin))
     return Scene(tuple(nodes), arrows.edges())

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from opgraph.show.draw.letters import BOLD, text_width
 from opgraph.show.draw.model import Box, Drawing, Edge, Line, Node
+from opgraph.show.draw.names import room
 from opgraph.show.draw.ways import APART, Placed, Plane
 
 MARGIN = 16.0  # around the whole
@@ -31,6 +32,7 @@ class _Level:
         "ins",
         "lefts",
         "members",
+        "names",
         "numbers",
         "outs",
         "parts",
@@ -45,6 +47,7 @@ class _Level:
         self.outs: dict[int, int] = {}
         self.edges: list[tuple[int, int, int]] = []  # vertex, vertex, source
         self.numbers: dict[tuple[int, int, int], int] = {}
+        self.names: dict[int, float] = {}  # by edge, what room the longest name needs that may stand on it
         self.lefts: list[float] = []  # by vertex, once placed: its left edge and its middle
         self.tops: list[float] = []
         self.ways: list[list[float]] = []  # by edge
@@ -100,6 +103,11 @@ class _Layout:
         self.width = [_wide(node) for node in nodes]
         self.height = [_high(node) for node in nodes]
         self.pieces = [self._cut(s, t) for s, t in self.ends]
+        for edge, pieces in zip(self.edges, self.pieces, strict=True):
+            if edge.label and pieces:
+                box, number = pieces[-1]
+                names = self.levels[box].names
+                names[number] = max(names.get(number, 0.0), room(edge.label))
         self.whole = sum(len(each.members) + len(each.edges) for each in self.levels.values())
 
     def _from_outside(self) -> list[int]:
@@ -229,6 +237,7 @@ class _Layout:
             [high[v] for v in vertices],
             ends,
             sources,
+            [level.names.get(e, 0.0) for e in edges],
             self.whole,
             [number[v] for v in vertices if v in ins],
             [number[v] for v in vertices if v in outs],
@@ -298,7 +307,7 @@ class _Layout:
             piece[::2] = [round(x + left, 1) for x in way[::2]]
             piece[1::2] = [round(y + top, 1) for y in way[1::2]]
             points += piece[2:] if points else piece
-        return Line(edge.source, edge.target, edge.label, edge.kind, tuple(points))
+        return Line(edge.source, edge.target, edge.label, edge.kind, edge.said, tuple(points))
 
 
 _Part = tuple[list[int], list[int], Placed]  # vertices, edges, where they are

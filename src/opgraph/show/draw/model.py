@@ -31,8 +31,9 @@ class Edge(Struct, frozen=True, gc=False):
 
     source: str
     target: str
-    label: str = ""
+    label: str = ""  # in short, where that says more than the names of its ends
     kind: str = "value"  # value | order (nothing flows) | map (one value at a time) | collect (all together)
+    said: str = ""  # in full, a line for each value: `rows \u2192 table: list[int]`
 
 
 class Box(Struct, frozen=True, gc=False, kw_only=True):
@@ -65,6 +66,7 @@ class Line(Struct, frozen=True, gc=False):
     target: str
     label: str
     kind: str
+    said: str
     points: tuple[float, ...]
 
 

@@ -1,7 +1,8 @@
 """Graphs opened in place: the ops of a graph as nodes, those of its nested graphs in boxes, or one node for each that
 is shut."""
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
+from itertools import islice
 
 from msgspec import Struct, structs
 
@@ -126,26 +127,56 @@ def arrow(kind: str) -> str:
     return "collect" if "collect" in kind else "map" if kind else "value"
 
 
-class Arrows:
-    """Edges, gathered: one for each pair of nodes and kind, with all its labels."""
+_NAMED, _SAID = 2, 8  # values of one edge that are named beside it, and in full
 
-    __slots__ = ("_labels",)
+
+class Arrows:
+    """Edges, gathered: one for each pair of nodes and kind, with all that flows along it."""
+
+    __slots__ = ("_flows",)
 
     def __init__(self) -> None:
-        self._labels: dict[tuple[str, str, str], dict[str, None]] = {}
+        self._flows: dict[tuple[str, str, str], dict[tuple[str, str, str], None]] = {}
 
-    def add(self, source: str, target: str, label: str = "", kind: str = "value") -> None:
-        """One more; none from a node to itself, which is where a shut graph hides it."""
+    def add(
+        self, source: str, target: str, takes: str = "", kind: str = "value", *, gives: str = "", what: str = ""
+    ) -> None:
+        """One more; none from a node to itself, which is where a shut graph hides it.
+
+        Args:
+            source: the id of the node that it comes from.
+            target: the id of the node that it goes to.
+            takes: the name of the input; "": it goes into none.
+            kind: of the edge.
+            gives: the name of the output; "": an asset's value, which is named as the asset is.
+            what: the type of the value, or what else is known of it.
+        """
         if source != target:
-            labels = self._labels.setdefault((source, target, kind), {})
-            if label:
-                labels[label] = None
+            flows = self._flows.setdefault((source, target, kind), {})
+            if takes or gives or what:
+                flows[gives, takes, what] = None
 
     def edges(self) -> tuple[Edge, ...]:
         """All of them; where a value flows, that it also orders is not said."""
-        flows = {(source, target) for source, target, kind in self._labels if kind != "order"}
+        valued = {(source, target) for source, target, kind in self._flows if kind != "order"}
         return tuple(
-            Edge(source, target, ", ".join(labels), kind)
-            for (source, target, kind), labels in self._labels.items()
-            if kind != "order" or (source, target) not in flows
+            Edge(source, target, _in_short(source, target, flows), kind, _in_full(flows))
+            for (source, target, kind), flows in self._flows.items()
+            if kind != "order" or (source, target) not in valued
         )
+
+
+def _in_short(source: str, target: str, flows: Iterable[tuple[str, str, str]]) -> str:
+    """The outputs' names, or the inputs' where an op has one output only; none that stands at the edge's end anyway."""
+    ends = {end.rpartition(":")[2].rpartition(".")[2].rpartition("/")[2] for end in (source, target)}
+    each = (takes if gives in ("", "result") else gives for gives, takes, _ in flows)
+    names = list(dict.fromkeys(name for name in each if name and name not in ends))
+    return ", ".join(names[:_NAMED]) + (f" +{len(names) - _NAMED}" if len(names) > _NAMED else "")
+
+
+def _in_full(flows: Collection[tuple[str, str, str]]) -> str:
+    lines = [
+        ": ".join(part for part in (" \u2192 ".join(name for name in (gives, takes) if name), what) if part)
+        for gives, takes, what in islice(flows, _SAID)
+    ]
+    return "\n".join([*lines, f"and {len(flows) - _SAID:,} more"] if len(flows) > _SAID else lines)

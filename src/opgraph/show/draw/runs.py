@@ -6,8 +6,8 @@ from msgspec import structs
 
 from opgraph.operate.fold import Branch, Fold, Phase, branches
 from opgraph.operate.inspect import together
-from opgraph.plan.model import FromAsset, FromCollected, FromMany, FromMapped, InputSource, Plan, outputs_in
-from opgraph.show.cli.ink import seconds
+from opgraph.plan.model import FromAsset, FromCollected, FromMany, FromMapped, FromStep, InputSource, Plan, outputs_in
+from opgraph.show.cli.ink import seconds, size
 from opgraph.show.draw.model import Node, Scene
 from opgraph.show.draw.opened import EVERYTHING, Arrows, Leaf, Opened, counted, group_node
 
@@ -35,7 +35,8 @@ def run_scene(plan: Plan, fold: Fold | None = None, *, opened: Container[str] = 
         for each in step.inputs:
             for source in each.source.items if isinstance(each.source, FromMany) else (each.source,):
                 for output in outputs_in(source):
-                    arrows.add(stands[output.step], stands[number], each.name, _kind(source, nothing=each.nothing))
+                    kind, what = _kind(source, nothing=each.nothing), _came(plan, fold, output)
+                    arrows.add(stands[output.step], stands[number], each.name, kind, gives=output.output, what=what)
                 if isinstance(source, FromAsset):
                     if source.asset not in stored:
                         node = stored[source.asset] = _stored(source)
@@ -130,6 +131,28 @@ def _passed(fold: Fold, number: int) -> str:
         took = seconds(fold.ended[number] - fold.started[number])
         return took if phase is Phase.SUCCEEDED else f"failed after {took}"
     return phase.name.lower()
+
+
+def _came(plan: Plan, fold: Fold | None, output: FromStep) -> str:
+    """What came out of an output in a run: its type and size, of a fan-out how many; whether it was reused."""
+    if fold is None:
+        return ""
+    step = output.step
+    kept = [each.stored for each in fold.kept.get(step, ())]
+    came = [stored for _, stored in fold.outputs.get(step, ())]
+    found = [stored for stored in (came or kept) if stored.output == output.output]
+    members = fold.members(step)
+    fans = any(each.name == output.output and each.dynamic for each in plan.steps[step].outputs)
+    many = sum(members.values()) if members is not None else len(found)
+    words: list[str] = []
+    if fold.has_ended(step) and (fans or members is not None):
+        words.append(f"\u00d7 {many:,}" if many else "an empty fan-out")
+    elif found:
+        words.append(found[-1].type_name)
+    weight = sum(stored.size for stored in found) or fold.sizes.get(step, 0)
+    words += [size(weight)] if weight else []
+    words += ["reused"] if kept and not came else []
+    return " \u00b7 ".join(word for word in words if word)
 
 
 def _kind(source: InputSource, *, nothing: bool) -> str:

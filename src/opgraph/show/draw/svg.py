@@ -1,13 +1,14 @@
 """A drawing as SVG: no script, nothing from a network, light or dark as the reader's screen is."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from importlib.resources import files
 
 from opgraph.show.draw.layout import BADGE, DETAIL, LABEL
 from opgraph.show.draw.letters import BOLD, shortened, text_width
 from opgraph.show.draw.model import Box, Drawing, Line
+from opgraph.show.draw.names import name_of, places, stations
 
 STYLE = files("opgraph.show.draw").joinpath("drawing.css").read_text(encoding="utf-8")
 _KINDS = frozenset({"asset", "external", "graph", "op", "input", "output", "group"})
@@ -18,9 +19,11 @@ _STATES = frozenset(
     }
 )  # fmt: skip
 _FLOWS = frozenset({"value", "order", "map", "collect"})
+_SAID = {"order": "only orders: no value flows", "map": "one value at a time", "collect": "all together"}
 _UNPRINTABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what XML cannot hold
 _TIP, _HALF = 7.0, 3.4  # an arrow's head: its length, half its width
 _AWAY = 1.0  # from the box
+_POINTED = 1_000  # lines, up to which each is made easy to point at
 
 
 def to_svg(drawing: Drawing, title: str = "") -> str:
@@ -41,8 +44,9 @@ def to_svg(drawing: Drawing, title: str = "") -> str:
         f"<style>{STYLE}</style>",
         f'<rect class="page" {size} rx="10"/>',
         *map(_holder, holders),
-        *map(_line, lines),
+        *(_line(line, wide=len(lines) <= _POINTED) for line in lines),
         *map(_leaf, leaves),
+        *_names(lines),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
@@ -125,7 +129,7 @@ def _leaf(box: Box) -> str:
     return _group(box, _classes(box), inside)
 
 
-def _line(line: Line) -> str:
+def _line(line: Line, *, wide: bool) -> str:
     points = list(line.points)
     # The last stretch ends where the arrow's head begins. It always comes from the left: lines enter there.
     x, y = points[-2] - _AWAY, points[-1]
@@ -137,7 +141,16 @@ def _line(line: Line) -> str:
     )
     kind = line.kind if line.kind in _FLOWS else "value"
     head = f"M{_n(x)} {_n(y)}l{_n(-_TIP)} {_n(-_HALF)}v{_n(2 * _HALF)}z"
-    tip = f"{line.label}: " if line.label else ""
-    told = f"{tip}{line.source.partition(':')[2]} \u2192 {line.target.partition(':')[2]}"
+    told = f"{line.source.partition(':')[2]} \u2192 {line.target.partition(':')[2]}\n{line.said or _SAID.get(kind, '')}"
+    near = f'<path class="near" d="{path}"/>' if wide else ""  # not seen: what one points at
     drawn = f'<path class="way" d="{path}"/><path class="tip" d="{head}"/>'
-    return f'<g class="{kind}"><title>{_safe(told)}</title>{drawn}</g>'
+    return f'<g class="{kind}"><title>{_safe(told.strip())}</title>{drawn}{near}</g>'
+
+
+def _names(lines: Sequence[Line]) -> Iterator[str]:
+    """What flows along the lines, on those that have room for it."""
+    ways = [stations(line) for line in lines]
+    for line, way, place in zip(lines, ways, places(lines, ways), strict=True):
+        if place >= 0:
+            x, y = (way[2 * place] + way[2 * place + 2]) / 2, (way[2 * place + 1] + way[2 * place + 3]) / 2
+            yield _text(x, y + 3.5, "flow", name_of(line.label))

@@ -13,6 +13,7 @@ from opgraph.show.draw.column import Columns, Ends
 from opgraph.show.draw.heights import heights
 from opgraph.show.draw.order import put_in_order
 from opgraph.show.draw.ranks import closing, ranks
+from opgraph.show.draw.rows import Strip, Turns, fold
 
 APART, _LANE = 18.0, 13.0  # between two boxes of a column, and beside a lane, in pixels
 _GAP, _WIDEST, _TURN = 46.0, 150.0, 22.0  # between two columns; what a curve needs that goes back
@@ -26,6 +27,7 @@ class Plane(Struct, frozen=True):
     height: Sequence[float]
     edges: Sequence[Ends]
     sources: Sequence[int]  # by edge: those of one source run together
+    names: Sequence[float]  # by edge: how long a part of it has to be for its name
     whole: int  # vertices and edges of the whole drawing, of which this may be a part
     first: Sequence[int] = ()  # vertices at the left border
     last: Sequence[int] = ()  # vertices at the right border
@@ -34,7 +36,7 @@ class Plane(Struct, frozen=True):
 class Placed:
     """The places of a plane's vertices: `x` their left edges, `y` their middles."""
 
-    __slots__ = ("_back", "_begin", "_below", "_columns", "_end", "_plane", "height", "width", "x", "y")
+    __slots__ = ("_back", "_begin", "_below", "_columns", "_end", "_plane", "_turns", "height", "width", "x", "y")
 
     def __init__(self, plane: Plane) -> None:
         n = len(plane.width)
@@ -69,6 +71,11 @@ class Placed:
         for i in columns.far - self._back:
             u, _, v, _ = plane.edges[i]
             highest[columns.rank[u]] = highest[columns.rank[v] - 1] = self.height
+        least = [_GAP] * count  # so that a name finds room, where its edge is in this gap only
+        for i, (u, _, v, _) in enumerate(plane.edges):
+            r = columns.rank[u]
+            if plane.names[i] > least[r] and columns.rank[v] == r + 1:
+                least[r] = plane.names[i]
         ends = [0] * (count + 1)  # curves that go back need room before and behind a column
         for i in self._back:
             u, _, v, _ = plane.edges[i]
@@ -79,8 +86,13 @@ class Placed:
         for r in range(count):
             self._begin[r] = at
             self._end[r] = at + wide[r]
-            at += wide[r] + min(_WIDEST, _GAP + highest[r] * 0.16) + _TURN * ends[r + 1]
+            at += wide[r] + max(least[r], min(_WIDEST, _GAP + highest[r] * 0.16)) + _TURN * ends[r + 1]
         self.width = self._end[-1] + _TURN * ends[count] if count else 0.0
+        self._turns: Turns = {}
+        if not self._back and not columns.far:
+            borders = bool(plane.first), bool(plane.last)
+            strip = Strip(columns, self._begin, self._end, y, self.width, self.height, *borders)
+            self.width, self.height, self._turns = fold(strip)
         self.x = [self._begin[columns.rank[v]] for v in range(columns.own)]
 
     def stretch(self, width: float) -> None:
@@ -112,13 +124,25 @@ class Placed:
             if edge in columns.far:
                 pen.curve(self._begin[first + 1], self._below[0])
                 pen.straight(self._end[last - 1])
-            for lane in lanes:
+            for before, lane in zip((u, *lanes), lanes, strict=False):
                 r = columns.rank[lane]
-                pen.curve(self._begin[r], y[lane])
+                self._on(pen, before, self._begin[r], y[lane])
                 pen.straight(self._end[r])
-            pen.curve(self.x[v], y[v] + there)
+            self._on(pen, lanes[-1] if lanes else u, self.x[v], y[v] + there)
         pen.lift()
         return pen.points
+
+    def _on(self, pen: "Pen", vertex: int, x: float, y: float) -> None:
+        """From a vertex over to the next column, around where another row begins."""
+        turn = self._turns.get((self._columns.rank[vertex], vertex)) if self._turns else None
+        if turn is None:
+            pen.curve(x, y)
+            return
+        pen.straight(turn.right)
+        pen.turn(turn.middle, _TURN)
+        pen.straight(turn.left)
+        pen.turn(y, -_TURN)
+        pen.straight(x)
 
 
 class Pen:

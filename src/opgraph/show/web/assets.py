@@ -1,6 +1,7 @@
 """What the page of an asset shows: its versions, what they were made from, its ops and what is kept of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from opgraph.show.web import messages as m
 from opgraph.show.web.followed import Followed, Following
 from opgraph.show.web.ids import asset_id
 from opgraph.show.web.reports import Refused, metas, preview
-from opgraph.show.web.runs import path_of, times_of
+from opgraph.show.web.runs import path_of, status_of, times_of
 
 _TREND = 10  # runs whose durations are compared
 _DECLARED = tuple(name for name in m.AssetSummary.model_fields if name not in m.AssetState.model_fields)
@@ -35,9 +36,9 @@ class AssetPages:
         self._instance, self._record, self._following = instance, instance.record, following
 
     def detail(
-        self, asset: Json, by_id: Mapping[str, Json], states: Mapping[str, m.AssetState], ops: int
+        self, asset: Json, by_id: Mapping[str, Json], states: Mapping[str, m.AssetState], ops: int, only: str
     ) -> m.AssetDetail:
-        """An asset's page, with so many of its ops."""
+        """An asset's page, with so many of its ops, or the one that has this key."""
         view = inspect.asset_view(self._instance, asset["key"], limit=1)
         latest = self._record.latest([asset["key"]]).get(asset["key"])
         shown = self._shown(latest, seen=True) if latest is not None else None
@@ -65,7 +66,7 @@ class AssetPages:
             materialization=shown,
             parents=[_neighbour(by_id[i], states) for i in asset["upstream"]],
             children=[_neighbour(by_id[i], states) for i in asset["downstream"]],
-            ops=self._ops(asset, declared[:ops], kept),
+            ops=self._ops(asset, [op for op in declared if not only or op["key"] == only][:ops], kept),
             ops_in_all=len(declared),
             disk=m.Disk(
                 values=disk.record + disk.files,
@@ -74,6 +75,27 @@ class AssetPages:
                 files=disk.files,
             ),
         )
+
+    def ops_of(self, asset: Json) -> m.OpStates:
+        """How its ops stood in the last run that had them."""
+        number = {op["key"]: i for i, op in enumerate(_declared(asset))}
+        count = len(number)
+        found = m.OpStates(
+            key=list(number), status=[None] * count, runs=[], run=[-1] * count, n=[0] * count, took_us=[0] * count
+        )
+        for run in self._runs_of(asset):
+            with run.lock:
+                fold = run.fold
+                for n, step in enumerate(run.plan.steps):
+                    i = number.get(step.node)
+                    if i is not None and found.run[i] < 0 and fold.started[n]:
+                        found.run[i], found.n[i] = len(found.runs), n
+                        found.status[i] = status_of(Phase(fold.phase[n]))
+                        found.took_us[i] = fold.load[n] + fold.compute[n] + fold.store[n]
+            found.runs.append(run.run_id)
+            if -1 not in found.run:
+                break
+        return found
 
     def history(self, asset: Json, cursor: str, limit: int) -> m.History:
         """Its materializations, newest first."""
@@ -131,15 +153,11 @@ class AssetPages:
             row.trend.reverse()
         return list(rows.values())
 
-    def _runs_of(self, asset: Json) -> list[Followed]:
+    def _runs_of(self, asset: Json) -> Iterator[Followed]:
         """The last runs that were asked for the asset, newest first."""
-        found: list[Followed] = []
-        for row in self._record.runs(limit=500):
-            if asset["key"] in self._following.head(row.run_id).selection:
-                found.append(self._following.run(row.run_id))
-                if len(found) == _TREND:
-                    break
-        return found
+        rows = self._record.runs(limit=500)
+        asked = (row.run_id for row in rows if asset["key"] in self._following.head(row.run_id).selection)
+        return map(self._following.run, islice(asked, _TREND))
 
 
 def _declared(asset: Json) -> list[Json]:
@@ -152,7 +170,7 @@ def _tell(op: m.AssetOp, run: Followed, n: int) -> None:
     fold = run.fold
     if op.run_id is None:
         op.run_id, op.n, op.at = run.run_id, n, fold.started[n]
-        op.status = Phase(fold.phase[n]).name.lower()  # pyright: ignore[reportAttributeAccessIssue] - of Phase
+        op.status = status_of(Phase(fold.phase[n]))
         op.times = times_of(run, n)
         op.size = fold.sizes.get(n, 0) + sum(stored.size for _, stored in fold.outputs.get(n, ()))
     if fold.phase[n] == Phase.SUCCEEDED:

@@ -142,9 +142,13 @@ class Desk:
             raise Refused.of(404, "NoSuchAsset", "the definitions have no asset of this id")
         return found
 
-    def asset(self, asset_id: str, ops: int) -> m.AssetDetail:
-        """An asset's page, with so many of its ops."""
-        return self._assets.detail(self._asset(asset_id), self.definitions.by_id, self._states(), ops)
+    def asset(self, asset_id: str, ops: int, op: str) -> m.AssetDetail:
+        """An asset's page, with so many of its ops, or one."""
+        return self._assets.detail(self._asset(asset_id), self.definitions.by_id, self._states(), ops, op)
+
+    def ops_of(self, asset_id: str) -> m.OpStates:
+        """How an asset's ops stand."""
+        return self._assets.ops_of(self._asset(asset_id))
 
     def history(self, asset_id: str, cursor: str, limit: int) -> m.History:
         """An asset's versions."""

@@ -4,15 +4,28 @@ import gzip
 from typing import Any
 
 import msgspec
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+_SMALL = 4_000  # bytes, up to which a body is sent as it is
 
 
 class Json(JSONResponse):
-    """JSON in which what is no number is null. Made at once: large replies are not checked once more."""
+    """JSON in which what is no number is null. Made at once: large replies are not checked once more. They are
+    compressed for whoever takes them so."""
 
     def render(self, content: Any) -> bytes:
         """The body."""
         return msgspec.json.encode(content)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request."""
+        if len(self.body) > _SMALL and "gzip" in Headers(scope=scope).get("accept-encoding", ""):
+            self.body = gzip.compress(self.body, 1)
+            self.headers.update({"Content-Encoding": "gzip", "Vary": "Accept-Encoding"})
+            self.headers["Content-Length"] = str(len(self.body))
+        await super().__call__(scope, receive, send)
 
 
 def packed(body: bytes, kind: str, accepts: str, *, age: str | None = None) -> Response:

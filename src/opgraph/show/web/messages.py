@@ -242,6 +242,17 @@ class AssetOp(Reply):
     disk: int = 0  # bytes of its values that are still kept
 
 
+class OpStates(Reply):
+    """How the ops of an asset stood when they last ran: each list has something of every op, in the same order."""
+
+    key: list[str]  # the step's key
+    status: list[StepStatus | None]  # None: it never ran
+    runs: list[str]
+    run: list[int]  # which of `runs`, or -1
+    n: list[int]  # the step's number there
+    took_us: list[int]  # without waiting for a worker
+
+
 class Disk(Reply):
     """Bytes on disk. Of an asset: its own values in all versions, and what is kept between its ops. Of a run: what it
     takes up in the record, and in files."""
@@ -326,7 +337,9 @@ class DrawnEdges(Reply):
     source: list[int]  # the numbers of boxes
     target: list[int]
     kind: list[str]  # value | order (nothing flows) | map (one value at a time) | collect (all together)
-    label: list[str]
+    label: list[str]  # what flows, in short: "" where that is what the box is named that it begins or ends at
+    said: list[str]  # in full, a line for each value: `rows \u2192 table: list[int]`
+    at: list[int]  # behind which of the line's points its label has room, half-way to the next; -1: nowhere
     until: list[int]
     points: list[int]
 
@@ -497,6 +510,8 @@ class StepDetail(Reply):
     error: Error | None = None
     inputs: list[StepRead] = []
     outputs: list[Output] = []
+    counts: dict[str, int] = {}  # of a fan-out: the steps made of it, by status
+    size: int = 0  # and the bytes that they stored
     config: Any = None
     reused_from: str | None = None
     tags: dict[str, str] = {}

@@ -16,7 +16,8 @@ from msgspec import structs
 from opgraph import __version__
 from opgraph.show.draw.layout import lay_out
 from opgraph.show.draw.letters import BOLD, text_width
-from opgraph.show.draw.model import Box, Drawing, Line, Node, Scene
+from opgraph.show.draw.model import Box, Drawing, Node, Scene
+from opgraph.show.draw.names import name_of, places, stations
 from opgraph.show.web.ids import asset_id
 
 _SMALL = frozenset({"op", "graph", "input", "output"})
@@ -73,8 +74,9 @@ def _compact(drawing: Drawing) -> bytes:
     number = {box.id: i for i, box in enumerate(boxes)}
     points: list[int] = []
     until: list[int] = []
-    for line in lines:
-        points += _stations(line)
+    ways = [stations(line) for line in lines]
+    for way in ways:
+        points += way
         until.append(len(points))
     left, top = [round(box.x) for box in boxes], [round(box.y) for box in boxes]
     return msgspec.json.encode(
@@ -101,7 +103,9 @@ def _compact(drawing: Drawing) -> bytes:
                 "source": [number[line.source] for line in lines],
                 "target": [number[line.target] for line in lines],
                 "kind": [line.kind for line in lines],
-                "label": [line.label for line in lines],
+                "label": [name_of(line.label) for line in lines],
+                "said": [line.said for line in lines],
+                "at": places(lines, ways),
                 "until": until,
                 "points": points,
             },
@@ -112,16 +116,3 @@ def _compact(drawing: Drawing) -> bytes:
 def _title(box: Box) -> str:
     """What is said in full, where it is more than the name that the page has anyway."""
     return "" if box.title == (box.ref or box.label) else box.title
-
-
-def _stations(line: Line) -> list[int]:
-    """Where a line begins and the end of each of its curves: those are level at both ends, bent half-way, so that
-    their control points need not be said. Two stations straight above each other are a turn."""
-    points = line.points
-    found = [round(points[0]), round(points[1])]
-    for i in range(2, len(points), 6):
-        turns = points[i + 4] == points[i - 2]
-        x, y = round(points[i + 4]), round(points[i + 5])
-        if turns or x != found[-2]:
-            found += (x, y)
-    return found

@@ -79,9 +79,20 @@ def drawing(
 
 
 @router.get("/assets/{id}")
-def asset(desk: At, asset_id: Asset, ops: Ops = 100_000) -> m.AssetDetail:
+def asset(
+    desk: At,
+    asset_id: Asset,
+    ops: Ops = 100_000,
+    op: Annotated[m.Word, Query(description="The key of an op: only this one.")] = "",
+) -> m.AssetDetail:
     """One asset, and so many of its ops."""
-    return desk.asset(asset_id, ops)
+    return desk.asset(asset_id, ops, op)
+
+
+@router.get("/assets/{id}/ops", response_model=m.OpStates)
+def ops_of(desk: At, asset_id: Asset) -> Any:
+    """How all its ops stood when they last ran, in short."""
+    return Json(desk.ops_of(asset_id).model_dump())
 
 
 @router.get("/assets/{id}/history")

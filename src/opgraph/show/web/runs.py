@@ -255,7 +255,7 @@ class RunPages:
                 key=fold.key(n),
                 op=step.op,
                 unit=step.unit or run.plan.job,
-                status=_status(phase),
+                status=status_of(phase),
                 decision=step.decision.do.value,
                 why=step.decision.why,
                 reason=step.decision.reason,
@@ -270,6 +270,8 @@ class RunPages:
                     *(self._output(run_id, seq, stored, i) for i, (seq, stored) in enumerate(outputs)),
                     *(self._output(each.run, each.seq, each.stored, i) for i, each in enumerate(kept)),
                 ],
+                counts={p.name.lower(): count for p, count in (fold.members(n) or {}).items()},
+                size=fold.sizes.get(n, 0),
                 config=step.config,
                 reused_from=kept[0].run if kept else None,
                 tags=step.tags,
@@ -361,7 +363,8 @@ def _number(text: str, otherwise: int | None = None) -> int:
     raise Refused.of(400, "BadCursor", "the cursor is not one that was given out")
 
 
-def _status(phase: Phase) -> m.StepStatus:
+def status_of(phase: Phase) -> m.StepStatus:
+    """How a step stands, as the API says it."""
     return phase.name.lower()  # pyright: ignore[reportReturnType] - the names are those of Phase
 
 
@@ -431,7 +434,7 @@ def tree_row(run: Followed, row: Row) -> m.TreeRow:
     failed = next((i for i in branch.steps if fold.phase[i] == Phase.FAILED and i in fold.errors), None)
     return m.TreeRow(
         **shared,
-        status=_status(phase),
+        status=status_of(phase),
         counts=counts,
         expandable=True,
         started=min(started, default=None),
@@ -471,7 +474,7 @@ def _of_step(run: Followed, n: int, template: int) -> dict[str, Any]:
     return {
         "n": n,
         "key": fold.key(n),
-        "status": _status(phase),
+        "status": status_of(phase),
         "decision": step.decision.do.value,
         "reason": step.decision.reason,
         "counts": {p.name.lower(): count for p, count in (members or {}).items()},

@@ -1,0 +1,62 @@
+import { useAsset, useStep } from "../api/queries";
+import type { Preview } from "../api/types";
+import { count, size } from "../logic/format";
+import type { Flow } from "../logic/picture";
+import { counted } from "../logic/tree";
+import { shapeOf } from "../parts/Values";
+
+/** What an op gave when it ran: its outputs of these names, or of a fan-out how many there are. */
+export function StepCame({ run, n, status, flows }: { run: string; n: number; status: string; flows: readonly Flow[] }) {
+  const { data: step } = useStep(run, n, status);
+  if (!step) return <Facts words={["…"]} />;
+  const named = new Set(flows.map((flow) => flow.gives));
+  const own = step.outputs.filter((output) => named.has(output.output));
+  const outputs = own.length ? own : step.outputs;
+  const reused = step.status === "reused" && "reused";
+  const bytes = outputs.reduce((sum, output) => sum + output.size, 0);
+  if (Object.keys(step.counts).length) return <Facts words={[counted(step.counts, true), step.size > 0 && size(step.size), reused]} />;
+  const first = outputs[0];
+  if (!first) return <Facts words={[step.status === "succeeded" ? "no value came" : step.status.replace("succeeded", "done")]} />;
+  if (first.mapping_key !== null) return <Facts words={[`× ${count(outputs.length)}`, size(bytes), reused]} preview={first.preview} />;
+  const known = flows.some((flow) => flow.type === first.type_name);
+  return <Facts words={[!known && first.type_name, shapeOf(first.preview), size(first.size), reused, !first.kept && "cleaned since"]} preview={first.preview} />;
+}
+
+/** The latest value of an asset. */
+export function AssetCame({ id, flows }: { id: string; flows: readonly Flow[] }) {
+  const { data: asset } = useAsset(id, 0);
+  const made = asset?.materialization;
+  if (!made) return <Facts words={[asset ? (asset.kind === "external" ? "made elsewhere" : "never made") : "…"]} />;
+  return <Facts words={[!flows.some((flow) => flow.type === made.type_name) && made.type_name, shapeOf(made.preview), size(made.size)]} preview={made.preview} />;
+}
+
+export function NotRun() {
+  return <Facts words={["it has not run yet"]} />;
+}
+
+const [LINES, COLUMNS, LETTERS] = [3, 4, 160];
+
+function Facts({ words, preview = null }: { words: (string | false | null)[]; preview?: Preview | null }) {
+  return (
+    <div className="came">
+      <div>{words.filter(Boolean).join(" · ")}</div>
+      {preview && <Head preview={preview} />}
+    </div>
+  );
+}
+
+/** The first lines of a value. */
+function Head({ preview }: { preview: Preview }) {
+  const { columns, rows, text } = preview;
+  if (preview.kind === "table" && columns && rows?.length) {
+    return (
+      <table>
+        <thead><tr>{columns.slice(0, COLUMNS).map((name, i) => <th key={i}>{name}</th>)}{columns.length > COLUMNS && <th>…</th>}</tr></thead>
+        <tbody>
+          {rows.slice(0, LINES).map((row, i) => <tr key={i}>{row.slice(0, COLUMNS).map((cell, k) => <td key={k} className="cut">{cell}</td>)}</tr>)}
+        </tbody>
+      </table>
+    );
+  }
+  return text ? <pre>{text.split("\n").slice(0, LINES).join("\n").slice(0, LETTERS)}</pre> : null;
+}

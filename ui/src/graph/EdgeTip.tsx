@@ -38,7 +38,7 @@ export function EdgeTip({ told, scene, view, came }: { told: Pointed; scene: Sce
             <div key={k} className="flow">
               {flow.gives && <><code>{flow.gives}</code> <span className="faint">→</span> </>}
               <code>{flow.takes}</code>
-              {flow.type && <span className="faint">{flow.type}</span>}
+              {flow.type && <span className="faint"> {flow.type}</span>}
             </div>
           ))}
           {KINDS[wire.kind] && <div className="faint">{KINDS[wire.kind]}</div>}

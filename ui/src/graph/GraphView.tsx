@@ -8,7 +8,7 @@ import type { Flow } from "../logic/picture";
 import { type Tone } from "../logic/status";
 import { type Palette, paint, readPalette } from "./paint";
 import { EdgeTip, type Pointed } from "./EdgeTip";
-import { type Wire, leafAt, opener, related, sceneOf, visible, wiresAt, wiresOfNode, within } from "./scene";
+import { type Wire, leafAt, opener, related, sceneOf, turned, visible, wiresAt, wiresOfNode, within } from "./scene";
 
 const MOST_ELEMENTS = 260; // more boxes than this are painted instead
 const LEAST_SCALE = 0.34; // below it words cannot be read
@@ -249,7 +249,7 @@ export function GraphView({ drawing, label, face, tone, title, came, picked, mat
     else if (way) {
       event.preventDefault();
       const from = picked ? scene.byId.get(picked) : undefined;
-      const next = from ? neighbour(from, scene.leaves, way) : (leaves[0] ?? scene.leaves[0] ?? null);
+      const next = from ? (turned(scene, from, way) ?? neighbour(from, scene.leaves, way)) : (leaves[0] ?? scene.leaves[0] ?? null);
       if (!next) return;
       choose(next.id);
       setCamera(showing(camera, next, view));

@@ -1,4 +1,4 @@
-import { type Box, overlap } from "../logic/camera";
+import { type Box, type Direction, overlap } from "../logic/camera";
 import { type Drawing, type PlacedNode, Probe, TURN, trace } from "../logic/picture";
 
 /** A drawing made ready for the screen: what holds what, and each edge's path and bounds. */
@@ -93,6 +93,13 @@ export function wiresAt(scene: Scene, x: number, y: number, reach: number): Wire
 /** The lines of a box: those that come in, then those that go out. */
 export function wiresOfNode(scene: Scene, id: string): Wire[] {
   return [...scene.wires.filter((wire) => wire.target === id), ...scene.wires.filter((wire) => wire.source === id)];
+}
+
+/** Where a chain goes on that turns around into another row, at the end of its row. */
+export function turned(scene: Scene, from: PlacedNode, way: Direction): PlacedNode | null {
+  const ends = way === "right" ? scene.wires.filter((wire) => wire.source === from.id).map((wire) => wire.target) : way === "left" ? scene.wires.filter((wire) => wire.target === from.id).map((wire) => wire.source) : [];
+  const only = ends.length === 1 ? scene.byId.get(ends[0] ?? "") : undefined;
+  return only && !only.open && (way === "right" ? only.x < from.x : only.x > from.x) ? only : null;
 }
 
 /** The ids of everything before and after a node, along the edges. */

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from real_server import Server, events, made_project, until
 
-from opgraph import Instance, RetryPolicy, asset, materialize
+from opgraph import DynamicOut, DynamicOutput, Instance, Out, Output, RetryPolicy, asset, job, materialize, op
 from opgraph.events import RunStatus
 from opgraph.operate import inspect
 from opgraph.operate.project import locate
 from opgraph.record.rows import RunRow
+from opgraph.show.web import messages as m
 from opgraph.show.web.followed import Following
+from opgraph.show.web.runs import count_keys
 
 
 def test_a_run_is_launched_watched_and_shown(server):
@@ -216,6 +218,41 @@ def test_a_try_waits_from_when_it_was_due(tmp_path):
     assert 0.1 <= end - start < run.fold.started[0] - start
     assert due == pytest.approx(end + 0.2)
     assert run.queued(0) == pytest.approx((run.fold.started[0] - due) * 1e6, abs=1)
+
+
+def test_a_skipped_step_of_a_fan_out_is_not_to_run(tmp_path):
+    """What a plan that goes on from a run says of a fan-out: which steps run, are reused, and have nothing to do."""
+
+    @op(out=DynamicOut())
+    def deal():
+        yield from (DynamicOutput(n, str(n)) for n in range(3))
+
+    @op(out=Out(is_required=False))
+    def some(n):
+        if n == 0:
+            raise ValueError(n)
+        if n == 2:
+            yield Output(n)
+
+    @op
+    def noted(n): ...
+
+    @job
+    def work():
+        deal().map(lambda n: noted(some(n)))
+
+    instance = Instance(tmp_path)
+    run = Following(instance.record).run(work.execute_in_process(instance=instance, raise_on_error=False).run_id)
+    shared = {"op": "", "unit": "work", "path": [], "reason": "", "why": "by key"}
+    steps = [
+        m.PlannedStep(n=0, key="deal", decision="reuse", **{**shared, "why": "recorded"}),
+        m.PlannedStep(n=1, key="some", decision="decide", mapped=True, after=[0], **shared),
+        m.PlannedStep(n=2, key="noted", decision="decide", mapped=True, after=[1], **shared),
+    ]
+    plan = m.PlanReply(job="work", selection=[], steps=steps, besides=[], counts={"reuse": 1, "decide": 2})
+    count_keys(plan, run)
+    assert [step.keys for step in plan.steps] == [{}, {"run": 1, "reuse": 2}, {"run": 1, "reuse": 1, "skip": 1}]
+    assert plan.counts == {"run": 2, "reuse": 4, "skip": 1}
 
 
 def test_a_run_that_nobody_began_has_died(tmp_path):

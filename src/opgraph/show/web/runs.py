@@ -387,15 +387,16 @@ def counts_of(run: Followed) -> dict[str, int]:
 
 
 def count_keys(plan: m.PlanReply, run: Followed) -> None:
-    """Count the steps of a fan-out in the plan that goes on from a run: those that did not succeed run, the others are
-    reused. It cannot be told where its generator runs again."""
+    """Count the steps of a fan-out in the plan that goes on from a run: those that succeeded are reused, those that had
+    nothing to do are skipped, the others run. It cannot be told where its generator runs again."""
     then = {step.key: n for n, step in enumerate(run.plan.steps)}
     for step in plan.steps:
         with run.lock:
             members = run.fold.members(then.get(step.key, -1)) if step.why in ("by key", "recorded") else None
         if members and all(plan.steps[n].mapped or plan.steps[n].decision == "reuse" for n in step.after):
             kept = members.get(Phase.SUCCEEDED, 0) + members.get(Phase.REUSED, 0)
-            step.keys = {"run": sum(members.values()) - kept, "reuse": kept}
+            idle = members.get(Phase.SKIPPED, 0)
+            step.keys = {"run": sum(members.values()) - kept - idle, "reuse": kept, **({"skip": idle} if idle else {})}
             for name, more in {"decide": -1, **step.keys}.items():
                 plan.counts[name] = plan.counts.get(name, 0) + more
     plan.counts = {name: count for name, count in plan.counts.items() if count}

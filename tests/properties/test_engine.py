@@ -48,6 +48,7 @@ from opgraph.events import (
     Stored,
     ValueLost,
 )
+from opgraph.run.report.made import Made
 
 RUNS = 20_000 if os.environ.get("OPGRAPH_SOAK") else 1_000
 UNDER_WAY = {Phase.STARTING, Phase.RUNNING, Phase.STOPPING}
@@ -289,6 +290,7 @@ def test_every_run_ends_and_its_log_gives_its_state_again(part):
             shell.run()
             check_end(shell)
             check_replay(shell)
+            check_keys(shell)
         except Exception as error:
             error.add_note(f"seed {seed}")
             raise
@@ -334,6 +336,15 @@ def check_replay(shell: Shell) -> None:
     for fact, seq in shell.log[stop:]:
         advance(copy, fact, seq)
     assert snapshot(copy) == snapshot(shell.state)
+
+
+def check_keys(shell: Shell) -> None:
+    """Which steps were made of what is known without the engine, until something comes for which it is asked."""
+    log = [(seq, fact) for fact, seq in shell.log]
+    made = Made(shell.program.plan, log, lambda: log)
+    assert made.keys == [shell.state.key(i) for i in range(len(shell.state.phases))]
+    assert made.templates == list(shell.state.template)
+    assert list(made.withdrawn) == list(shell.state.withdrawn)
 
 
 # Each needs two or three unlikely things at once: a loss or a restart while another loss is being mended.

@@ -10,6 +10,8 @@ import pytest
 
 from opgraph import Definitions, DynamicOut, DynamicOutput, Instance, graph_asset, op
 from opgraph.operate.execute import materialize, resume
+from opgraph.operate.fold import Fold
+from opgraph.operate.inspect import folded, plan_of
 
 PROGRAMS = 200
 
@@ -168,6 +170,20 @@ def test_a_fan_out_is_a_loop(seed, executor):
     assert materialize(defs, instance=instance, executor=executor).success
     assert not world.ran
     assert defs.load_asset_value("found", instance=instance) == value
+    for row in instance.record.runs():
+        told_at_once_or_one_by_one(instance.record, row.run_id)
+
+
+def told_at_once_or_one_by_one(record: Any, run_id: str) -> None:
+    """Where the steps of a run stand is the same, whether its facts are taken in together or as they come."""
+    plan = plan_of(record, run_id)
+    together, apart = folded(record, run_id, plan), Fold(plan)
+    for seq, fact in record.facts(run_id):
+        apart.add(seq, fact)
+    for name in (each for each in Fold.__slots__ if each != "_made"):
+        assert getattr(together, name) == getattr(apart, name), name
+    for step in range(len(apart.phase)):
+        assert (together.key(step), together.row(step)) == (apart.key(step), apart.row(step))
 
 
 def is_failing(seed: int, rate: int, name: str, text: str) -> bool:

@@ -248,9 +248,7 @@ def run_view(shelf: Shelf, run_id: str, fold: Fold | None = None) -> RunView:
     Raises:
         NoSuchRunError: no run has this id.
     """
-    row = shelf.record.run(run_id)
-    if row is None:
-        raise NoSuchRunError(run_id)
+    row = row_of(shelf.record, run_id)
     plan = decode_plan(row.plan)
     fold = fold or folded(shelf.record, run_id, plan)
     build = _Build(shelf, run_id, plan, fold)
@@ -282,9 +280,8 @@ def run_view(shelf: Shelf, run_id: str, fold: Fold | None = None) -> RunView:
 
 def folded(record: Record, run_id: str, plan: Plan) -> Fold:
     """Where the steps of a recorded run stand."""
-    fold = Fold(plan)
-    for seq, fact in each_fact(record, run_id):
-        fold.add(seq, fact)
+    fold = Fold(plan, lambda: each_fact(record, run_id))
+    fold.add_all(each_fact(record, run_id))
     row = record.run(run_id)
     if row is not None and status_of(record, row) == DIED:
         fold.stop()
@@ -312,10 +309,7 @@ def _made(record: Record, run_id: str, plan: Plan) -> Made | None:
     """The steps that a run made for its fan-outs; None: it has none."""
     if not fans_out(plan):
         return None
-    made = Made(plan)
-    for seq, fact in each_fact(record, run_id):
-        made.add(seq, fact)
-    return made
+    return Made(plan, each_fact(record, run_id), lambda: each_fact(record, run_id))
 
 
 def discarded(record: Record, run_id: str, plan: Plan) -> set[str]:
@@ -330,8 +324,8 @@ def discarded(record: Record, run_id: str, plan: Plan) -> set[str]:
     return found
 
 
-def plan_of(record: Record, run_id: str) -> Plan:
-    """A recorded run's plan.
+def row_of(record: Record, run_id: str) -> RunRow:
+    """A recorded run.
 
     Raises:
         NoSuchRunError: no run has this id.
@@ -339,7 +333,16 @@ def plan_of(record: Record, run_id: str) -> Plan:
     row = record.run(run_id)
     if row is None:
         raise NoSuchRunError(run_id)
-    return decode_plan(row.plan)
+    return row
+
+
+def plan_of(record: Record, run_id: str) -> Plan:
+    """A recorded run's plan.
+
+    Raises:
+        NoSuchRunError: no run has this id.
+    """
+    return decode_plan(row_of(record, run_id).plan)
 
 
 class _Build:

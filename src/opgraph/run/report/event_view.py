@@ -117,7 +117,7 @@ class _View:
 
     def __init__(self, row: RunRow, plan: Plan, facts: Sequence[tuple[int, AnyFact]]) -> None:
         self.row, self.plan, self.facts = row, plan, facts
-        made = Made(plan, facts)
+        made = Made(plan, facts, lambda: facts)
         self.keys, self.templates = made.keys, made.templates
         self.found: list[Event] = []
         self.came: set[tuple[int, str]] = set()  # outputs that can be loaded

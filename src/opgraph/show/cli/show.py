@@ -14,7 +14,8 @@ from opgraph.operate import inspect, lineage
 from opgraph.operate.clean import Disk, disk_of_asset, disk_of_run, size_between
 from opgraph.operate.inspect import NoSuchRunError
 from opgraph.operate.lineage import AssetSummary, OpView
-from opgraph.operate.views import AssetView, LogView, MaterializationView, OutputView, RunView
+from opgraph.operate.views import AssetView, LogView, MaterializationView, OutputView, RunSummary
+from opgraph.plan.model import Plan
 from opgraph.resolve.project import resolve
 from opgraph.run.instance import Instance
 from opgraph.show.cli import ink
@@ -94,34 +95,34 @@ def _run(instance: Instance, what: str) -> str | None:
 def _show_run(chosen: Chosen, instance: Instance, run_id: str, *, logs: bool, everything: bool, as_json: bool) -> None:
     plan = inspect.plan_of(instance.record, run_id)
     fold = inspect.folded(instance.record, run_id, plan)
-    view = inspect.run_view(instance, run_id, fold)
     said = inspect.logs(instance.record, run_id, plan) if logs else []
     if as_json:
         disk = inspect.to_json(disk_of_run(instance, run_id))
-        print_json({**inspect.to_json(view), "disk": disk, **({"logs": inspect.to_json(said)} if logs else {})})
+        view = inspect.to_json(inspect.run_view(instance, run_id, fold))
+        print_json({**view, "disk": disk, **({"logs": inspect.to_json(said)} if logs else {})})
         return
     tree = RunTree(fold)
     now = time.time()
     rows = tree.full(now, split=True) if everything or tree.rows_in_full <= _ROWS else tree.folded(_ROWS, now)
-    lines = [*_run_head(view, disk_of_run(instance, run_id)), [], *rows]
+    run = inspect.summary(instance.record, inspect.row_of(instance.record, run_id))
+    lines = [*_run_head(run, plan, disk_of_run(instance, run_id)), [], *rows]
     lines += unasked(fold, inspect.discarded(instance.record, run_id, plan))
     lines += failed_hooks(fold)
     if rows and tree.rows_in_full > _ROWS and not everything:
         lines += [[(f"finished graphs are folded: `opgraph show {run_id[:8]} --all` shows every op", FAINT)]]
     for block in failures(instance, run_id, fold):
         lines += [[], *block]
-    if view.error is not None:
-        lines += [[], *failed(view.error)]
+    if fold.run_error is not None:
+        lines += [[], *failed(fold.run_error)]
     lines += _said(said)
     lines += [[], [(tally(fold), FAINT)], *renewed(instance, fold)]
-    if view.run.status in ("FAILURE", "CANCELED", inspect.DIED):
+    if run.status in ("FAILURE", "CANCELED", inspect.DIED):
         lines += to_go_on(run_id, chosen.typed, **remaining(fold))
     most = ink.width(200)
     ink.put(ink.cut(line, most) for line in lines)
 
 
-def _run_head(view: RunView, disk: Disk) -> list[Line]:
-    run = view.run
+def _run_head(run: RunSummary, plan: Plan, disk: Disk) -> list[Line]:
     took = ink.seconds(run.took) if run.took is not None else ""
     mark = MARKS.get(run.status, ("·", FAINT))
     rows: list[list[Line]] = [
@@ -133,14 +134,14 @@ def _run_head(view: RunView, disk: Disk) -> list[Line]:
     ]
     if run.job:
         rows.append([[("job", FAINT)], [(run.job, PLAIN)]])
-    if view.selection:
-        rows.append([[("asked for", FAINT)], [(ink.shortened(", ".join(view.selection), 300), PLAIN)]])
+    if plan.selection:
+        rows.append([[("asked for", FAINT)], [(ink.shortened(", ".join(plan.selection), 300), PLAIN)]])
     if run.parent:
         rows.append([[("resumes", FAINT)], [(run.parent, PLAIN)]])
     if run.epoch > 1:
         rows.append([[("taken up", FAINT)], [(f"{times(run.epoch - 1)}, after its process had died", NOTE)]])
     rows.append([[("on disk", FAINT)], [(_disk(disk), PLAIN)]])
-    rows += [[[(what, FAINT)], [(", ".join(names), PLAIN)]] for what, names in view.changes.items() if names]
+    rows += [[[(what, FAINT)], [(", ".join(names), PLAIN)]] for what, names in plan.changes.items() if names]
     rows += [[[("tag", FAINT)], [(f"{key}={value}", PLAIN)]] for key, value in run.tags.items()]
     return [[("run ", FAINT), (run.run_id, STRONG)], *ink.columns(rows)]
 

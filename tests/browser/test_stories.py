@@ -61,7 +61,8 @@ def test_open_in_place(page: Any, served: Any) -> None:
 
 
 def test_keyboard_alone(page: Any, served: Any) -> None:
-    """With keys alone one goes from asset to asset, opens one into its ops, and goes to its page."""
+    """With keys alone one goes from asset to asset, opens one into its ops, is told what flows into them, and goes to
+    its page."""
     page.goto(served.url)
     page.locator(".node").first.wait_for()
     page.locator('.face[tabindex="0"]').focus()
@@ -71,6 +72,8 @@ def test_keyboard_alone(page: Any, served: Any) -> None:
     expect(picked).to_have_count(1)
     page.keyboard.press("o")
     expect(page.locator(".node.op.picked .face")).to_be_focused()
+    page.keyboard.press("e")
+    expect(page.locator(".edge-tip")).to_contain_text("orders → ")
     page.keyboard.press("o")
     expect(page.locator(".node.op")).to_have_count(0)
     expect(page.locator(".node.picked .face")).to_be_focused()
@@ -201,6 +204,10 @@ def test_fail_and_resume(page: Any, served: Any) -> None:
     page.get_by_role("button", name="Graph", exact=True).click()
     failed = page.locator('.node[data-tone="bad"]', has_text="add_up")
     expect(failed).to_be_visible()
+    clean, box = page.locator(".node", has_text="clean").bounding_box(), failed.bounding_box()
+    page.mouse.move((clean["x"] + clean["width"] + box["x"]) / 2, box["y"] + box["height"] / 2)
+    expect(page.locator(".edge-tip")).to_contain_text("clean → add_up")
+    expect(page.locator(".edge-tip")).to_contain_text(re.compile(r"list · .* B"))  # what came of it in this run
     page.get_by_role("button", name="Timetable").click()
     page.set_viewport_size({"width": 500, "height": 900})
     failure.get_by_role("link", name="in the graph").click()

@@ -101,6 +101,9 @@ def test_a_drawing_opens_in_place(client):
         assert each["x"] + each["width"] <= box["x"] + box["width"]
     assert ("asset:orders", "op:revenue.clean") in edges
     assert (reply["edges"]["until"][-1], len(reply["edges"]["until"])) == (len(reply["edges"]["points"]), len(edges))
+    said = dict(zip(edges, reply["edges"]["said"], strict=True))
+    assert said["asset:orders", "op:revenue.clean"].startswith("orders")
+    assert {len(each) for each in reply["edges"].values() if each is not reply["edges"]["points"]} == {len(edges)}
     assert len(drawn(client, query="+revenue")[0]) < len(shut)
 
 

@@ -47,6 +47,12 @@ def test_a_run_is_launched_watched_and_shown(server):
     first = server.get(f"assets/{page['id']}", ops=1)
     assert (first["ops"], first["ops_in_all"]) == (page["ops"][:1], 4)
     assert page["ops"][2]["size"] == 2 * page["ops"][3]["size"]  # of a fan-out, that of all its keys
+    assert server.get(f"assets/{page['id']}", op="revenue.pieces")["ops"] == page["ops"][1:2]
+    short = server.get(f"assets/{page['id']}/ops")
+    assert (short["runs"], short["run"], short["status"]) == ([run["run_id"]], [0] * 4, ["succeeded"] * 4)
+    assert (short["key"], short["n"]) == ([op["key"] for op in page["ops"]], [op["n"] for op in page["ops"]])
+    fan = server.get(f"runs/{run['run_id']}/steps/{rows['revenue.double']['n']}")
+    assert (fan["counts"], fan["size"]) == ({"succeeded": 2}, page["ops"][2]["size"])
 
 
 def test_a_failure_says_the_users_line_first_and_is_resumed(server):

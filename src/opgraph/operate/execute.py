@@ -35,6 +35,7 @@ from opgraph.run.failure import error_info
 from opgraph.run.instance import Instance
 from opgraph.run.report.views import Run
 from opgraph.run.resources import Opened
+from opgraph.run.step.hooks import failures_told
 from opgraph.run.store.lookup import LookUps
 from opgraph.run.store.managers import Managers
 from opgraph.run.store.shelf import Shelf
@@ -376,6 +377,9 @@ def _drive(
     steps = steps if steps is not None else target.bind(plan)
     shelf.managers.ops = {each.step.key: each.op for each in steps}
     timeout = how.get("timeout")
+    listeners = [*how.get("listeners", ())]
+    if any(bound.hooks for bound in steps):
+        listeners.append(failures_told(said, lambda step: driver.state.key(step)))  # noqa: PLW0108 - there is none yet
     driver = Driver(
         plan,
         steps,
@@ -385,7 +389,7 @@ def _drive(
         side,
         said,
         getattr(target, "given", {}),
-        how.get("listeners", ()),
+        listeners,
         look_ups=LookUps(
             instance.record, trouble_with(instance, target.resources, memo=True), _past(plan, target, instance)
         ),

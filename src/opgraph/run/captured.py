@@ -165,14 +165,14 @@ class Captured:
         if self.on_line is not None:
             self.on_line()
 
-    def tell(self, record: logging.LogRecord, step: int) -> None:
-        """Put into a record of which run and step it is."""
-        record.__dict__.update(self.told, step_key=self.key_of(step) if self.key_of and step >= 0 else "")
+    def tell(self, record: logging.LogRecord, step: int, key: str = "") -> None:
+        """Put into a record of which run and step it is; `key`: of a step that has ended."""
+        record.__dict__.update(self.told, step_key=key or (self.key_of(step) if self.key_of and step >= 0 else ""))
 
-    def hand_on(self, record: logging.LogRecord, step: int) -> None:
+    def hand_on(self, record: logging.LogRecord, step: int, key: str = "") -> None:
         """Give what `context.log` said to handlers: the instance's, and those that the program gave to `logging`."""
         record = masked(record)
-        self.tell(record, step)
+        self.tell(record, step, key)
         record.__dict__["opgraph"] = True
         logger = logging.getLogger("opgraph")
         heard = logger.isEnabledFor(record.levelno)

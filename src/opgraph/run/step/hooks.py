@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple, Self
 
@@ -11,11 +11,11 @@ from msgspec import structs
 from opgraph.declare.metadata import facts
 from opgraph.declare.ops.hooks import HookDefinition, HookExecutionResult
 from opgraph.errors import InvariantViolationError, Mistake
-from opgraph.events import HookRan, StepFailed, StepSucceeded
+from opgraph.events import AnyFact, Frame, HookRan, StepFailed, StepSucceeded
 from opgraph.run.call.binding import BoundStep
 from opgraph.run.call.body import Came
 from opgraph.run.call.context import RunSide
-from opgraph.run.captured import StepLog
+from opgraph.run.captured import Captured, StepLog
 from opgraph.run.failure import error_info
 from opgraph.run.mistakes import NotInTests
 from opgraph.run.resources import Resources, Scope
@@ -224,10 +224,29 @@ def _called(hook: HookDefinition, side: RunSide, ended: _Ended) -> HookRan:
         answer = hook.decorated_fn(HookContext(side, ended, hook))
     except BaseException as problem:  # noqa: BLE001 - whatever the user's code raises, Ctrl-C too: the step has ended
         told = error_info(problem, during="hook", about=hook.name)
-    if told is not None:
-        ended.log.error("hook `%s` failed: %s: %s", hook.name, told.kind, told.message)
     skipped = isinstance(answer, HookExecutionResult) and bool(answer.is_skipped)
     return HookRan(hook.name, _now(), told, skipped)
+
+
+def failures_told(said: Captured, key_of: Callable[[int], str]) -> Callable[[int, AnyFact], None]:
+    """A listener that tells who listens to `logging`, or reads the terminal of a program, of hooks that failed. Nothing
+    of it is kept with the step: the fact says it already.
+
+    Args:
+        said: knows who listens.
+        key_of: the key of a step.
+    """
+
+    def listen(_seq: int, fact: AnyFact) -> None:
+        if isinstance(fact, (StepSucceeded, StepFailed)) and said.logs.level <= logging.ERROR:
+            for error in [ran.error for ran in fact.hooks if ran.error is not None]:
+                at = next((frame for frame in reversed(error.frames) if frame.own), Frame("", 0, "", "", own=True))
+                key = key_of(fact.step)
+                text = f"hook `{error.about}` of `{key}` failed: {error.kind}: {error.message}"
+                record = logging.LogRecord("opgraph", logging.ERROR, at.file, at.line, text, (), None, at.function)
+                said.hand_on(record, fact.step, key)
+
+    return listen
 
 
 def build_hook_context(

@@ -954,7 +954,8 @@ def test_a_step_that_does_not_listen_is_killed_where_it_can_be(instance):
 
 
 def test_a_thread_that_does_not_listen_is_left_behind(on_disk):
-    """The step fails in time, what comes after its place goes on, and what it says later is not recorded."""
+    """The step fails in time, with the line where it stands; what comes after its place goes on, and what it says later
+    is not recorded."""
     release = threading.Event()
 
     def body():
@@ -975,7 +976,14 @@ def test_a_thread_that_does_not_listen_is_left_behind(on_disk):
         return {"bad": stuck(), "good": other()}
 
     outcome = run(both, "threads", on_disk)
-    assert [f.error.kind for f in facts(on_disk, outcome, StepFailed)] == ["StepTimedOut"]
+    (fact,) = facts(on_disk, outcome, StepFailed)
+    assert fact.error.kind == "StepTimedOut"
+    at = [frame for frame in fact.error.frames if frame.own][-1]
+    assert (at.file, at.function, at.text) == (
+        __file__,
+        "body",
+        "release.wait(LONG)  # one call into C: no exception arrives",
+    )
     assert len(facts(on_disk, outcome, StepSucceeded)) == 1
 
 

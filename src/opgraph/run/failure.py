@@ -3,12 +3,13 @@
 import linecache
 import os
 import re
+import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from textwrap import dedent
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 import msgspec
@@ -30,6 +31,8 @@ _MOST_INSIDE = 10  # exceptions of a group
 _MOST_TEXT = 16_000  # characters of a message
 _MOST_BYTES = 48_000  # of all of it, with the causes
 _CUTS = ((4_000, 30, 8), (1_000, 10, 4), (200, 4, 1))  # characters, frames and causes that are left where it is more
+
+_Call = tuple[FrameType, int, int]  # with the line, and where in the code
 
 
 def error_info(error: BaseException, *, during: str = "compute", about: str = "", depth: int = 0) -> ErrorInfo:
@@ -75,7 +78,7 @@ def _whole(error: BaseException, during: str, about: str, depth: int) -> ErrorIn
     return ErrorInfo(
         kind=type(error).__name__,
         message=hide(_message(error)),
-        frames=_frames(error.__traceback__),
+        frames=_frames(_raised(error.__traceback__)),
         cause=error_info(cause, during=during, about=about, depth=depth + 1)
         if cause is not None and depth < 8
         else None,
@@ -92,7 +95,7 @@ def _inside(error: BaseException) -> list[str]:
     leaves = list(_leaves(error)) if isinstance(error, BaseExceptionGroup) else []
     found: list[str] = []
     for each in leaves[:_MOST_INSIDE]:
-        frames = _frames(each.__traceback__)
+        frames = _frames(_raised(each.__traceback__))
         at = next((frame for frame in reversed(frames) if frame.own), frames[-1] if frames else None)
         where = f", {at.file}:{at.line} in {at.function}" if at is not None else ""
         found.append(f"inside it {type(each).__name__}: {_message(each)}{where}")
@@ -129,12 +132,13 @@ def writable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
-def _statement(trace: TracebackType, most: int) -> str:
+def _statement(call: _Call, most: int) -> str:
     """The source of what was under way: of a call or statement over several lines so many of them."""
-    code, first = trace.tb_frame.f_code, trace.tb_lineno
-    last = next((end for _, end, _, _ in islice(code.co_positions(), trace.tb_lasti // 2, None)), first) or first
+    frame, first, at = call
+    code = frame.f_code
+    last = next((end for _, end, _, _ in islice(code.co_positions(), at // 2, None)), first) or first
     numbers = range(first, min(last, first + most - 1) + 1)
-    lines = (linecache.getline(code.co_filename, number, trace.tb_frame.f_globals) for number in numbers)
+    lines = (linecache.getline(code.co_filename, number, frame.f_globals) for number in numbers)
     return dedent("".join(lines)).strip()
 
 
@@ -159,15 +163,30 @@ def _is_own(file: str) -> bool:
     return not os.path.realpath(file).startswith(_LIBRARIES) and not file.startswith("<frozen")
 
 
-def _frames(trace: TracebackType | None) -> tuple[Frame, ...]:
-    frames: list[Frame] = []
+def where_is(thread: int) -> tuple[Frame, ...]:
+    """Where a thread stands that makes an attempt, seen from another one; nothing, where it makes none."""
+    frame: FrameType | None = sys._current_frames().get(thread)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - it is documented
+    calls: list[_Call] = []
+    while frame is not None and frame.f_code.co_filename != _ATTEMPT:
+        calls.append((frame, frame.f_lineno, frame.f_lasti))
+        frame = frame.f_back
+    return _frames(reversed(calls)) if frame is not None else ()
+
+
+def _raised(trace: TracebackType | None) -> Iterator[_Call]:
     while trace is not None:
-        code = trace.tb_frame.f_code
+        yield trace.tb_frame, trace.tb_lineno, trace.tb_lasti
+        trace = trace.tb_next
+
+
+def _frames(calls: Iterable[_Call]) -> tuple[Frame, ...]:
+    frames: list[Frame] = []
+    for call in calls:
+        code = call[0].f_code
         file = code.co_filename
         if not file.startswith(_PACKAGE):
             own = _is_own(file)
-            frames.append(Frame(file, trace.tb_lineno, code.co_name, _statement(trace, _LINES if own else 1), own))
-        trace = trace.tb_next
+            frames.append(Frame(file, call[1], code.co_name, _statement(call, _LINES if own else 1), own))
     if len(frames) > _MOST_FRAMES:
         half = _MOST_FRAMES // 2
         gap = Frame("", 0, f"… {len(frames) - _MOST_FRAMES} more …", "", own=False)

@@ -71,6 +71,13 @@ class EventLoop:
         finally:
             self.run(close(), context)
 
+    def thread_of(self, task: "asyncio.Task[Any] | None") -> int | None:
+        """The thread of the loop, if that is at work for a task this very moment."""
+        import asyncio  # see above
+
+        at_work = task is not None and asyncio.current_task(self.in_thread()) is task
+        return self._thread.ident if at_work and self._thread is not None else None
+
     def close(self) -> None:
         """Stop the loop and what is left on it."""
         if self._runner is not None:

@@ -379,7 +379,7 @@ class Driver:
                     self._tell(StepInterrupted(number, attempt, _now(), "cancelled"))
             case Died():
                 if wish is not None and wish.why == "limit":
-                    self._time_is_up(wish)
+                    self._time_is_up(wish, died=report)
                 elif wish is not None and wish.why == "cancel":
                     self._tell(StepInterrupted(number, attempt, _now(), f"cancelled; its worker {report.how}"))
                 else:
@@ -418,10 +418,10 @@ class Driver:
         self.failures[task.step] = with_hooks(fact, task.bound, self._side, error=error)
         self._tell(self.failures[task.step])
 
-    def _time_is_up(self, wish: Wish, cause: ErrorInfo | None = None) -> None:
+    def _time_is_up(self, wish: Wish, cause: ErrorInfo | None = None, died: Died | None = None) -> None:
         error = StepTimedOut(wish.task.bound.step.key, wish.limit, of_run=wish.of_run)
         self._run_timed_out = self._run_timed_out or (wish.of_run and not self._canceled)
-        self._fail(wish.task, error, bare_info(error, cause=cause))
+        self._fail(wish.task, error, bare_info(error, cause=cause, frames=died.frames if died else ()))
         if wish.of_run and self.state.final is None:
             self._end_run_early()
 

@@ -24,7 +24,7 @@ from opgraph.run.executors.protocol import (
     attempt_of,
     is_value_of_fan,
 )
-from opgraph.run.failure import error_info
+from opgraph.run.failure import error_info, where_is
 from opgraph.run.step.attempt import Attempts
 from opgraph.run.stopping import Interruptible
 
@@ -116,7 +116,8 @@ class Threads:
         else:
             self._loop.in_thread().call_soon_threadsafe(self._cancel, key)
         if order is Order.KILL:
-            self._reports.put(Died(step, attempt, "was stuck and is left behind"))
+            at = thread.ident if thread is not None else self._loop.thread_of(self._on_loop.get(key))
+            self._reports.put(Died(step, attempt, "was stuck and is left behind", where_is(at or 0)))
 
     def close(self) -> None:
         """See `Executor.close`."""

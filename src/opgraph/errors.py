@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _PACKAGE = str(Path(__file__).parent)
 _CLI = str(Path(_PACKAGE, "show", "cli"))  # what calls it is nobody's definition
 _STANDARD = str(Path(contextlib.__file__).parent)
-_OURS = (_PACKAGE, "<frozen importlib")  # an import of a name calls us through these
+_OURS = (_PACKAGE, "<frozen ")  # Python itself: an import of a name calls us through it, and `python -m`
 
 
 def shown(value: object, most: int = 40) -> str:

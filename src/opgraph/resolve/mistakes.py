@@ -181,7 +181,7 @@ class OtherResource(Mistake, InvalidDefinitionError):
     expected: type
     given: type
     says = "{who} takes the resource `{key}` as `{expected.__name__}`, and it is of the class `{given.__name__}`"
-    mend = "give a `{expected.__name__}`, or annotate the parameter with a class that both are kinds of"
+    mend = "give one of the class `{expected.__name__}`, or annotate the parameter with a class that both are kinds of"
 
 
 class NotAnIOManager(InvalidDefinitionError):

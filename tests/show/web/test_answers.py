@@ -145,6 +145,8 @@ def test_a_plan_says_what_and_why(client):
     problems = client.post("/api/plan", json=wrong).json()["problems"]
     assert len(problems) == 2
     assert all(each["text"] and each["fix"] for each in problems)
+    (mistyped,) = client.post("/api/plan", json={"selection": 'key:"a//b"'}).json()["problems"]
+    assert (mistyped["kind"], mistyped["file"]) == ("BadAssetKey", "")  # it stands in no file
     job = client.post("/api/plan", json={"job": "greeting"}).json()
     assert [step["key"] for step in job["steps"]] == ["hello"]
 

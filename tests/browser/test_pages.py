@@ -118,14 +118,12 @@ def test_phone(chromium: Any, finished: Any) -> None:
     served, paths = finished
     window = chromium.new_context(viewport={"width": 390, "height": 800}, has_touch=True)
     window.request.get(served.login)
-    wide = []
+    wide, page = [], window.new_page()
     for name, path in paths.items():
-        page = window.new_page()
         page.goto(served.url + path)
         page.locator("main h1, main .node, main .trow").first.wait_for(state="attached")
         if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
             wide.append(name)
-        page.close()
     window.close()
     assert wide == []
 

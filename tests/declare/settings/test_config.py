@@ -275,3 +275,20 @@ def test_what_config_may_be_annotated_with():
             asset(annotated(kind))
     for kind in (Told, Model, Color, int, dict, dict[str, int], list[int], Path, int | None, "Later", Any):
         asset(annotated(kind))
+
+
+def test_fields_of_other_names():
+    """A field that is left out has its default, and one that is given what is given, under whatever name."""
+
+    class Named(Config):
+        place: Path = pydantic.Field(default="here", validation_alias="folder")
+        color: Color = pydantic.Field(
+            default="RED", validation_alias=pydantic.AliasChoices("colour", pydantic.AliasPath("paint", "color"))
+        )
+        note: str | None = pydantic.Field(validation_alias="remark")
+
+    left_out = Named()
+    assert (left_out.place, left_out.color, left_out.note) == (Path("here"), Color.RED, None)
+    assert Named(folder="there").place == Named(place="there").place == Path("there")
+    assert Named(remark="so").note == "so"
+    assert Named(colour=Color.BLUE).color is Named(paint={"color": Color.BLUE}).color is Color.BLUE

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import pydantic
 from pydantic import (
+    AliasChoices,
+    AliasPath,
     BaseModel,
     ConfigDict,
     GetCoreSchemaHandler,
@@ -18,6 +20,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core.core_schema import no_info_wrap_validator_function
 
 from opgraph.declare.settings.env import has_reference
@@ -43,6 +46,14 @@ def _made_of_text(kind: Any) -> bool:
 def _meant(default: Any, kind: Any) -> Any:
     """A member of an enum may be given by its name; pydantic itself makes the others of what stands for them."""
     return kind.__members__.get(default, default) if issubclass(kind, Enum) and isinstance(default, str) else default
+
+
+def _keys(name: str, field: FieldInfo) -> list[str]:
+    """What a field may be given under; first what a value of its own can be given under."""
+    said = field.validation_alias
+    aliases = said.choices if isinstance(said, AliasChoices) else [] if said is None else [said]
+    plain = [each for each in aliases if isinstance(each, str)]
+    return [*plain, name, *(str(each.path[0]) for each in aliases if isinstance(each, AliasPath))]
 
 
 def _written_at() -> Source | None:
@@ -147,12 +158,13 @@ class Config(BaseModel):
         given = cast("Mapping[str, Any]", data)
         left_out: dict[str, Any] = {}
         for name, field in cls.model_fields.items():
-            if name in given or field.alias in given:
+            keys = _keys(name, field)
+            if any(key in given for key in keys):
                 continue
             if field.is_required() and may_be_none(field.annotation):
-                left_out[field.alias or name] = None
+                left_out[keys[0]] = None
             elif _made_of_text(field.annotation) and isinstance(default := cast("object", field.default), (str, dict)):
-                left_out[field.alias or name] = _meant(cast("object", default), field.annotation)
+                left_out[keys[0]] = _meant(cast("object", default), field.annotation)
         return {**given, **left_out} if left_out else given
 
     @classmethod

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from opgraph import AssetMaterialization, Instance
 from opgraph.plan.model import WHY
 from opgraph.show.cli import plan as plan_page
 
@@ -881,6 +882,16 @@ def test_disk_of_small_values(project, opgraph):
     assert data(opgraph("clean", "--json"))["bytes"] == would["bytes"]
     assert before - data(opgraph("show", run_id(opgraph), "--json"))["disk"]["record"] == would["bytes"]
     assert "between its ops" not in opgraph("show", "revenue").stdout
+
+
+def test_what_was_reported(project, opgraph):
+    """What is told of a version that no run made stands in the same columns, and says so."""
+    opgraph("materialize", "-s", 'key:"lake/orders"')
+    with Instance(project / ".opgraph") as instance:
+        instance.report_runless_asset_event(AssetMaterialization("lake/orders", metadata={"rows": 3}))
+    latest = opgraph("show", "lake/orders").stdout.partition("last materialized\n")[2].partition("\n\n")[0].splitlines()
+    assert [line[2:11].strip() for line in latest] == ["when", "run", "value", "rows", "on disk"]
+    assert latest[1] == "  run      none, it was reported"
 
 
 def test_facts_that_are_tables(project, opgraph):

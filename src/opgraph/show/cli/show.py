@@ -198,10 +198,9 @@ def _show_asset(chosen: Chosen, instance: Instance, asset: str, limit: int, *, a
     lines = _asset_head(asset, declared, ops)
     if broken:
         lines += [[], [("! ", NOTE), (f"the definitions cannot be loaded: {broken}", PLAIN)]]
-    lines += [[], *_latest(view)]
+    own = f"{_disk(disk_of_asset(instance, asset))}, all versions"
+    lines += [[], *_latest(view, own + (f"; {ink.size(between)} between its ops" if between else ""))]
     if view.latest is not None:
-        own = f"{_disk(disk_of_asset(instance, asset))}, all versions"
-        lines += ink.columns([_pair("on disk", own + (f"; {ink.size(between)} between its ops" if between else ""))])
         stored = view.latest.stored
         for name, value in stored.metadata.items():
             if (table := tabled(stored.metadata_kinds[name], value)) is not None:
@@ -236,7 +235,7 @@ def _asset_head(asset: str, declared: AssetSummary | None, ops: tuple[OpView, ..
     return [*lines, *ink.columns(rows)]
 
 
-def _latest(view: AssetView) -> list[Line]:
+def _latest(view: AssetView, on_disk: str) -> list[Line]:
     latest = view.latest
     if latest is None:
         return [[("never materialized", FAINT)]]
@@ -260,6 +259,7 @@ def _latest(view: AssetView) -> list[Line]:
         for name, value in stored.metadata.items()
         if tabled(stored.metadata_kinds[name], value) is None
     ]
+    rows.append(_pair("on disk", on_disk))
     return [[("last materialized", FAINT)], *ink.columns(rows)]
 
 

@@ -17,6 +17,7 @@ from opgraph import (
     Out,
     Output,
     RetryPolicy,
+    dask_executor,
     graph,
     graph_asset,
     graph_multi_asset,
@@ -444,7 +445,7 @@ def test_memoized_values_are_reused(executor_name, instance):
 
 
 def test_a_resource_is_made_once_in_each_worker_and_put_away(executor_name, on_disk):
-    """Never used by two processes; what it says when it is put away is logged."""
+    """Never used by two processes; when the run has ended it is put away."""
     log = on_disk.home / "log"
 
     @resource
@@ -462,12 +463,22 @@ def test_a_resource_is_made_once_in_each_worker_and_put_away(executor_name, on_d
         assert context.resources.connection == os.getpid()
         return x
 
+    @op
+    def one():
+        return 1
+
+    @op
+    def total(xs):
+        return sum(xs)
+
     @graph_asset
-    def whole():
-        return letters().map(uses).collect()
+    def whole():  # without a generator: under Dask that has a worker beside the two
+        x = one()
+        return total([uses(x) for _ in range(4)])
 
     defs = Definitions(assets=[whole], resources={"connection": connection})
-    choice = SEVERAL.get(executor_name, executor_name)
+    two_on_dask = dask_executor.configured({"max_concurrent": 2})
+    choice = two_on_dask if executor_name == "dask" else SEVERAL.get(executor_name, executor_name)
     outcome = execute.materialize(defs, instance=on_disk, executor=choice)
     assert outcome.success, outcome.error
     lines = log.read_text().splitlines()

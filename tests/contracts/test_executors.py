@@ -602,8 +602,7 @@ class Database(ConfigurableResource):
 
 
 def test_what_is_said_when_a_resource_is_put_away_is_the_runs(executor_name, on_disk, capfd):
-    """It is kept with the run, not with the step that was the last, and not written to the terminal. (A cluster's
-    workers put away what they have when their run is over.)"""
+    """It is kept with the run, not with the step that was the last, and not written to the terminal."""
 
     @op
     def made(database: Database):
@@ -616,7 +615,7 @@ def test_what_is_said_when_a_resource_is_put_away_is_the_runs(executor_name, on_
     outcome = run(Definitions(assets=[only], resources={"database": Database()}), executor_name, on_disk)
     assert outcome.success, outcome.error
     lines = [(line.step, line.text) for _, line in on_disk.record.logs(outcome.run_id)]
-    assert lines == [(0, "used"), *([(-1, "put away")] if executor_name != "dask" else [])]
+    assert lines == [(0, "used"), (-1, "put away")]
     assert capfd.readouterr().out == ""
 
 

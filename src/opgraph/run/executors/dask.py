@@ -28,7 +28,7 @@ from opgraph.run.executors.protocol import (
     Task,
     attempt_of,
 )
-from opgraph.run.executors.relay import BEAT, close_relay, make_attempt, open_relay, tell_relay
+from opgraph.run.executors.relay import BEAT, GONE, close_relay, make_attempt, open_relay, tell_relay
 from opgraph.run.executors.shipment import shipment_of
 from opgraph.run.executors.threads import ASYNC_KINDS, Threads
 from opgraph.run.executors.wire import Halt, Inbox, More, Ready, Said, packed, tells, to_report
@@ -39,6 +39,7 @@ _LOADING = 10.0  # seconds that a run waits for all workers to have loaded it; t
 _ALONE = 60.0  # seconds that a run waits for a worker when the last one is gone
 _MOST_DROPS = 3  # workers that may vanish under one step before it is to blame
 _MOST_AT_ONCE = 1000  # messages handed over in one go, so that the driver commits now and then
+_TICK = 0.1  # seconds
 _GOODBYE = 10.0  # seconds that the hosts are given to put their resources away
 
 
@@ -189,6 +190,7 @@ class Dask:
             while time.monotonic() < patience and not all(future.done() for future in ending):
                 time.sleep(0.002)
             client.sync(self._say_goodbye)
+            self._hear_the_rest()
             client.unsubscribe_topic("all")
             client.unsubscribe_topic(self._topic)
         if client is not None:
@@ -283,6 +285,18 @@ class Dask:
             came.append(report)
             if type(report) is not Happened:
                 self._forget(key)
+
+    def _hear_the_rest(self) -> None:
+        """What is said when resources are put away, until the processes of the run have ended."""
+        left = {place.address for place in self._places.values() if place.ready}
+        patience = time.monotonic() + _GOODBYE
+        while left and time.monotonic() < patience:
+            with suppress(Empty):
+                heard = self._heard.get(timeout=_TICK)
+                if heard.what == "left" or (heard.what == "data" and heard.data == GONE):
+                    left.discard(heard.address)
+                elif heard.what == "data":
+                    self._take(heard, [])
 
     def _forget(self, key: tuple[int, int]) -> None:
         place = self._places.get(self._of.pop(key, ""))

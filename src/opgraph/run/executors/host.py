@@ -8,6 +8,7 @@ import select
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from opgraph.run.executors.processes import Processes
 from opgraph.run.executors.protocol import Order
@@ -34,6 +35,10 @@ def main(descriptor: int) -> None:
         _serve(line, inbox, rest, attempts, executor)
     finally:
         executor.close()
+        lines = attempts.said.drain()  # what was said when resources were put away
+        if lines:
+            with suppress(OSError):  # the relay is gone
+                line.sendall(packed(Said(lines)))
 
 
 def _first(line: socket.socket, inbox: Inbox) -> list[bytes]:

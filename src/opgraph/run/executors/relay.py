@@ -13,6 +13,7 @@ from typing import Any
 from opgraph.events import ErrorInfo
 from opgraph.run.executors.wire import End, Fell, Gone, Halt, Inbox, Obeyed, Ready, asks, packed, prefixed, tells
 
+GONE = b""  # what is said last: the process has ended
 BEAT = 15.0  # seconds between two signs of life of the driver
 _SILENCE = 90.0  # seconds without one after which a host gives the run up
 _PATIENCE = 120.0  # seconds that a host is given to load the definitions
@@ -120,6 +121,7 @@ class Relay:
                 event.set()
         self._ready.set()
         self._line.close()
+        self._send(GONE)
 
     def _received(self) -> bytes:
         try:

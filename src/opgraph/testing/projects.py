@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from opgraph.declare.assets.assets_definition import AssetsDefinition
 from opgraph.declare.assets.spec import AssetSpec
 from opgraph.declare.project.definitions import Definitions
-from opgraph.errors import InvalidDefinitionError, Source
+from opgraph.errors import InvalidDefinitionError, Source, listed
 from opgraph.keys import AssetKey, CoercibleToAssetKey, near_misses
 from opgraph.resolve.project import resolve
 
@@ -19,10 +19,13 @@ class GivenToNobody(InvalidDefinitionError):
 
     def __init__(self, keys: Iterable[AssetKey], near: Iterable[str]) -> None:
         self.keys, self.near = tuple(keys), tuple(near)
-        named = ", ".join(f"`{key.text}`" for key in self.keys)
+        words = ("values", "are", "them") if len(self.keys) > 1 else ("a value", "is", "it")
         meant = f". Did you mean {' or '.join(f'`{name}`' for name in self.near)}?" if self.near else ""
         super().__init__(
-            f"a value of {named} is given, and nothing that is tested is made of it{meant}",
+            "{} of {named} {} given, and nothing that is to run takes {}".format(
+                *words, named=listed(key.text for key in self.keys)
+            )
+            + meant,
             where=Source.of_caller(),
             fix="give values of assets that others take, and test those others",
         )

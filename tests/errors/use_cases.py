@@ -487,6 +487,17 @@ def asset_value_lost(tmp_path):
         materialize([upstream, downstream], instance=instance, selection="downstream")
 
 
+@case("run.store.missing.OnlyReported")
+def only_reported():
+    @asset
+    def orders():
+        return 3
+
+    with Instance.ephemeral() as instance:
+        instance.report_runless_asset_event(AssetMaterialization("orders"))
+        Definitions([orders]).load_asset_value("orders", instance=instance)
+
+
 @case("run.store.missing.NoStoredValue")
 def no_stored_value():
     @asset

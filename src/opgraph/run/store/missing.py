@@ -23,6 +23,14 @@ class NoStoredValue(Mistake, ValueNotFoundError):
     mend = 'depend on it with `deps=["{asset}"]` instead of an argument, or load what it wrote yourself'
 
 
+class OnlyReported(Mistake, ValueNotFoundError):
+    """An asset that is to be loaded was reported by somebody who stored no value with it, and never made by a run."""
+
+    asset: str
+    says = "asset `{asset}` was reported as materialized, and no run has stored a value of it"
+    mend = "materialize it; if its value is kept elsewhere, name the I/O manager that can load it"
+
+
 class NeverMaterialized(ValueNotFoundError):
     """An asset that is to be loaded was never materialized here."""
 

@@ -16,7 +16,7 @@ from opgraph.run.call.binding import BoundStep
 from opgraph.run.call.body import Came
 from opgraph.run.store.lookup import latest_stored
 from opgraph.run.store.managers import Managers
-from opgraph.run.store.missing import AssetValueLost, NeverMaterialized, NoStoredValue, UnknownAsset
+from opgraph.run.store.missing import AssetValueLost, NeverMaterialized, NoStoredValue, OnlyReported, UnknownAsset
 from opgraph.run.store.preview import glance, is_shown, look
 from opgraph.values.codec import decode
 from opgraph.values.manager import InMemoryIOManager
@@ -200,7 +200,7 @@ class Shelf:
                 if stored.asset is not None:
                     own = self.managers.manager_of(stored.asset)
                     if self.managers.is_own(own):
-                        raise NoStoredValue(stored.asset)
+                        raise (NoStoredValue if stored.output else OnlyReported)(stored.asset)
                     # It knows what was written.
                     return self.managers.load_unrecorded(stored.asset, bound, name, own, attempt)
                 if not stored.io_manager or not self.managers.loads_unstored(stored.io_manager):

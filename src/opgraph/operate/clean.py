@@ -379,15 +379,15 @@ class Between:
     resumable: bool
 
 
-def between_ops(instance: Instance, unit: str, *, runs: int = 100) -> list[Between]:
-    """What is kept between the ops of an asset definition, of its newest runs.
+def between_ops(instance: Instance, unit: str, *, runs: int = 100) -> Iterator[Between]:
+    """What is kept between the ops of an asset definition, of its newest runs, one after another: there can be many.
 
     Args:
         instance: where they are recorded.
         unit: the definition's name.
         runs: how many runs are looked at.
     """
-    return [each for each, _ in _between(instance, unit, runs)]
+    return (each for each, _ in _between(instance, unit, runs))
 
 
 def size_between(instance: Instance, unit: str) -> int:
@@ -403,7 +403,7 @@ def clean_between(instance: Instance, unit: str, *, dry: bool = False, runs: int
         CleaningRefusedError: a plan is being made all the time.
     """
     if dry:
-        return between_ops(instance, unit, runs=runs)
+        return list(between_ops(instance, unit, runs=runs))
     with instance.record.cleaning(_WAIT) as alone:
         if not alone:
             raise CleaningRefusedError

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,7 @@ def test_a_run_is_cancelled(server):
 
 IMPORTED = """
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from opgraph import Definitions, asset
@@ -375,6 +377,19 @@ def test_secrets_are_nowhere(server):
     assert [each for each in files if secret.encode() in each.read_bytes()] == []
 
 
+def test_a_run_is_read_once_for_all_who_ask_for_it(server):
+    """Requests that come together for one run share what was read of it; a small one is kept also where it was asked
+    for in passing, and facts that come later are told by the steps that they are about."""
+    run_id = server.run(selection="+revenue")["run_id"]
+    following = Following(Instance(server.folder / ".opgraph").record)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: following.run(run_id, once=True), range(8)))
+    assert len({id(run) for run in found}) == 1
+    run = found[0]
+    assert run.changed_after(0) == set(range(run.size))
+    assert run.changed_after(run.seq) == set()
+
+
 def test_streams_skip_nothing(server):
     """Three runs at once: each stream ends with the run's last fact, its sequence only rises, and taking it up in the
     middle goes on from there."""
@@ -435,5 +450,6 @@ def test_the_global_stream_is_taken_up_where_it_broke_off(server):
     numbers = [int(number.split("-")[1]) for number, _, _ in received]
     assert numbers[-1] - numbers[0] >= 1
     assert set(numbers) == set(range(numbers[0], numbers[-1] + 1))
+    assert not any(data["rows"] or data["lines"] for _, name, data in received if name == "run")
     listen("ffffffff-7", stop=lambda name, data: name == "reset")
     assert received[-1][1] == "reset"

@@ -128,8 +128,8 @@ function stated(results: { data: OpStates | undefined }[]): Map<string, OpState>
   return found;
 }
 
-export const useHistory = (id: string) =>
-  useQuery({ queryKey: ["history", id], queryFn: ({ signal }) => get<History>(`/assets/${id}/history`, { limit: 100 }, signal) });
+export const useHistory = (id: string, limit = 100) =>
+  useQuery({ queryKey: ["history", id, limit], queryFn: ({ signal }) => get<History>(`/assets/${id}/history`, { limit }, signal) });
 
 export const usePlan = (body: RunRequest | null) =>
   useQuery({

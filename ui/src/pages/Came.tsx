@@ -1,4 +1,4 @@
-import { useAsset, useStep } from "../api/queries";
+import { useHistory, useStep } from "../api/queries";
 import type { Preview } from "../api/types";
 import { count, size } from "../logic/format";
 import type { Flow } from "../logic/picture";
@@ -24,9 +24,9 @@ export function StepCame({ run, n, status, flows }: { run: string; n: number; st
 
 /** The latest value of an asset. */
 export function AssetCame({ id, flows }: { id: string; flows: readonly Flow[] }) {
-  const { data: asset } = useAsset(id, 0);
-  const made = asset?.materialization;
-  if (!made) return <Facts words={[asset ? (asset.kind === "external" ? "made elsewhere" : "never made") : "…"]} />;
+  const { data } = useHistory(id, 1);
+  const made = data?.materializations[0];
+  if (!made) return <Facts words={[data ? "no version of it is known here" : "…"]} />;
   return <Facts words={[!flows.some((flow) => flow.type === made.type_name) && made.type_name, shapeOf(made.preview), size(made.size)]} preview={made.preview} />;
 }
 

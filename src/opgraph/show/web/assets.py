@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from opgraph.operate import inspect
-from opgraph.operate.clean import Between, between_ops, clean_between, disk_of_asset
+from opgraph.operate.clean import between_ops, clean_between, disk_of_asset
 from opgraph.operate.fold import Phase
 from opgraph.record.rows import Materialized
 from opgraph.run.instance import Instance
@@ -58,7 +58,7 @@ class AssetPages:
             ]
         declared = _declared(asset)
         disk = disk_of_asset(self._instance, asset["key"])
-        kept = between_ops(self._instance, asset["unit"]) if asset["unit"] else []
+        kept = self._kept(asset["unit"]) if asset["unit"] else {}
         return m.AssetDetail(
             **{**summary(asset), **states[asset["id"]].model_dump()},
             file=asset["file"],
@@ -70,7 +70,7 @@ class AssetPages:
             ops_in_all=len(declared),
             disk=m.Disk(
                 values=disk.record + disk.files,
-                intermediates=sum(each.size for each in kept),
+                intermediates=sum(kept.values()),
                 record=disk.record,
                 files=disk.files,
             ),
@@ -97,14 +97,24 @@ class AssetPages:
                 break
         return found
 
+    def _kept(self, unit: str) -> dict[str, int]:
+        """By op, the bytes that are kept of what goes between the ops of a definition."""
+        found: dict[str, int] = {}
+        for each in between_ops(self._instance, unit):
+            found[each.node] = found.get(each.node, 0) + each.size
+        return found
+
     def history(self, asset: Json, cursor: str, limit: int) -> m.History:
-        """Its materializations, newest first."""
+        """Its materializations, newest first; of the first one also how it looks."""
         skip = int(cursor) if cursor.isdigit() and len(cursor) < 10 else 0
         if cursor and not skip:
             raise Refused.of(400, "BadCursor", "the cursor is not one that was given out")
         found = self._record.history(asset["key"], skip + limit + 1)[skip:]
         more = str(skip + limit) if len(found) > limit else None
-        return m.History(materializations=[self._shown(each) for each in found[:limit]], cursor=more)
+        return m.History(
+            materializations=[self._shown(each, seen=not skip and not i) for i, each in enumerate(found[:limit])],
+            cursor=more,
+        )
 
     def clean(self, asset: Json, *, dry: bool) -> m.Cleaned:
         """Remove what is kept between its ops, or say what would go."""
@@ -139,17 +149,15 @@ class AssetPages:
         with run.lock:
             return run.fold.key(made.step) if made.step < run.size else ""
 
-    def _ops(self, asset: Json, ops: list[Json], kept: list[Between]) -> list[m.AssetOp]:
+    def _ops(self, asset: Json, ops: list[Json], kept: Mapping[str, int]) -> list[m.AssetOp]:
         rows: dict[str, m.AssetOp] = {op["key"]: m.AssetOp(**op) for op in ops}
         for run in self._runs_of(asset) if rows else ():
             with run.lock:
                 for n, step in enumerate(run.plan.steps):
                     if step.node in rows and run.fold.started[n]:
                         _tell(rows[step.node], run, n)
-        for each in kept:
-            if each.node in rows:
-                rows[each.node].disk += each.size
         for row in rows.values():
+            row.disk = kept.get(row.key, 0)
             row.trend.reverse()
         return list(rows.values())
 
@@ -157,7 +165,7 @@ class AssetPages:
         """The last runs that were asked for the asset, newest first."""
         rows = self._record.runs(limit=500)
         asked = (row.run_id for row in rows if asset["key"] in self._following.head(row.run_id).selection)
-        return map(self._following.run, islice(asked, _TREND))
+        return (self._following.run(run_id, once=nth > 0) for nth, run_id in enumerate(islice(asked, _TREND)))
 
 
 def _declared(asset: Json) -> list[Json]:

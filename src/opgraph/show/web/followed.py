@@ -2,18 +2,22 @@
 
 import threading
 import time
+from array import array
+from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable
 
 import msgspec
 
-from opgraph.events import AnyFact, RunEnded, RunStarted, StepFailed
+from opgraph.events import AnyFact, RunEnded, RunStarted, StepFailed, StepSucceeded
 from opgraph.operate.fold import Branch, Fold, Phase, branches
 from opgraph.operate.inspect import NoSuchRunError, together
 from opgraph.plan.model import Plan, decode_plan, outputs_in
 from opgraph.record.store import Record
 
 _STEPS = 25_000  # in all runs that are kept, but for the one in use
+_AT_ONCE = 200  # appends to the log that are in memory at a time
+_NONE, _ENDED, _ANY = -1, -2, -3  # what facts are about that are about no step
+_LARGE = 2_000  # steps
 _UNUSED = 30.0  # seconds after which a run is forgotten
 
 
@@ -50,6 +54,7 @@ class Followed:
         self.run_id, self.plan = run_id, plan
         self.fold = Fold(plan)
         self.seq = 0
+        self._about = array("i")  # of every fact its number, and the step that it was about
         self.died = False  # its process is gone, and did not say so
         self.tries: dict[int, list[tuple[float, float, float]]] = {}  # failed: start, end, and when the next was due
         self.lock = threading.RLock()
@@ -87,18 +92,35 @@ class Followed:
         with self.lock:
             self.used = time.monotonic()
             driven = self.fold.over or record.alive(self.run_id)  # asked first: what it says until then is all there
-            facts = record.facts(self.run_id, self.seq)
+            facts = record.facts(self.run_id, self.seq, _AT_ONCE)
             if facts and self.died:  # it was taken up again, which begins where it stood when its process died
                 self.fold, self.died, self.tries = Fold(self.plan), False, {}
-                facts = record.facts(self.run_id)
-            for seq, fact in facts:
-                if isinstance(fact, StepFailed):
-                    due = fact.time + (fact.retry_after or 0.0)
-                    self.tries.setdefault(fact.step, []).append((self.fold.started[fact.step], fact.time, due))
-                self.fold.add(seq, fact)
-                self.seq = seq
+                facts = record.facts(self.run_id, 0, _AT_ONCE)
+                del self._about[:]
+            while facts:
+                for seq, fact in facts:
+                    self._add_fact(seq, fact)
+                facts = record.facts(self.run_id, self.seq, _AT_ONCE)
             if self.fold.epoch and not self.fold.over and not driven:
                 self._stop(record)
+
+    def _add_fact(self, seq: int, fact: AnyFact) -> None:
+        if isinstance(fact, StepFailed):
+            due = fact.time + (fact.retry_after or 0.0)
+            self.tries.setdefault(fact.step, []).append((self.fold.started[fact.step], fact.time, due))
+        self.fold.add(seq, fact)
+        self.seq = seq
+        about = getattr(fact, "step", _NONE)
+        if isinstance(fact, StepSucceeded):
+            came = self.fold.outputs.get(about, ())  # of thousands, only how large they are is shown
+            if came and all(stored.asset is None for _, stored in came):
+                self.fold.sizes[about] = sum(stored.size for _, stored in came)
+                del self.fold.outputs[about]
+        elif isinstance(fact, RunEnded):
+            about = _ENDED
+        elif isinstance(fact, RunStarted) and fact.epoch > 1:
+            about = _ANY
+        self._about.extend((seq, about))
 
     def _stop(self, record: Record) -> None:
         """Its process died: what ran went on until it was last heard of."""
@@ -111,18 +133,15 @@ class Followed:
                 fold.ended[step] = max(fold.ended[step], said[-1][1].time)
             fold.ended[fold.row(step)] = max(fold.ended[fold.row(step)], fold.ended[step])
 
-    def changed_by(self, facts: Iterable[tuple[int, AnyFact]]) -> set[int] | None:
-        """The steps that facts were about; None: it may be any of them."""
-        steps: set[int] = set()
-        for _, fact in facts:
-            step = getattr(fact, "step", None)
-            if isinstance(step, int):
-                steps.add(step)
-            elif isinstance(fact, RunEnded):
-                steps |= self.stopped()
-            elif isinstance(fact, RunStarted) and fact.epoch > 1:
-                return None
-        return steps
+    def changed_after(self, seq: int) -> set[int] | None:
+        """The steps that the facts were about that came after one; None: it may be any of them."""
+        begin = bisect_right(self._about[::2], seq)
+        steps = set(self._about[2 * begin + 1 :: 2])
+        if _ANY in steps:
+            return None
+        if _ENDED in steps:
+            steps |= self.stopped()
+        return steps - {_NONE, _ENDED}
 
     def stopped(self) -> set[int]:
         """The steps that may have changed as the run ended."""
@@ -172,9 +191,14 @@ class Following:
         self._runs: OrderedDict[str, Followed] = OrderedDict()
         self._heads: OrderedDict[str, Head] = OrderedDict()
         self._lock = threading.Lock()
+        self._beginning = threading.Lock()
 
-    def run(self, run_id: str) -> Followed:
+    def run(self, run_id: str, *, once: bool = False) -> Followed:
         """A run, as it stands now.
+
+        Args:
+            run_id: the run.
+            once: that it will not be asked for again soon: if it is large, it is not kept.
 
         Raises:
             NoSuchRunError: there is none of this id.
@@ -184,15 +208,25 @@ class Following:
             if found is not None:
                 self._runs.move_to_end(run_id)
         if found is None:
+            found = self._begun(run_id, once=once)
+        found.catch_up(self._record)
+        return found
+
+    def _begun(self, run_id: str, *, once: bool) -> Followed:
+        with self._beginning:  # one at a time: all requests of a page ask for the same run, which may be large
+            with self._lock:
+                found = self._runs.get(run_id)
+            if found is not None:
+                return found
             row = self._record.run(run_id)
             if row is None:
                 raise NoSuchRunError(run_id)
             found = Followed(run_id, decode_plan(row.plan))
-            with self._lock:
-                found = self._runs.setdefault(run_id, found)
-                self._shrink()
-        found.catch_up(self._record)
-        return found
+            if not once or found.size < _LARGE:
+                with self._lock:
+                    self._runs[run_id] = found
+                    self._shrink()
+            return found
 
     def head(self, run_id: str) -> Head:
         """What a run was asked for."""

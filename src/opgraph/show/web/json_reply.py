@@ -4,6 +4,7 @@ import gzip
 from typing import Any
 
 import msgspec
+from pydantic import BaseModel
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -17,7 +18,7 @@ class Json(JSONResponse):
 
     def render(self, content: Any) -> bytes:
         """The body."""
-        return msgspec.json.encode(content)
+        return content.model_dump_json().encode() if isinstance(content, BaseModel) else msgspec.json.encode(content)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""

@@ -43,13 +43,13 @@ class Deltas:
         run: the run.
         seq: the last fact that was told.
         line: the last line.
-        lines: whether lines are told.
+        whole: whether rows and lines are told, and not only how the run stands.
     """
 
     def __init__(
-        self, record: SqliteRecord, pages: RunPages, run: Followed, seq: int, line: int, *, lines: bool
+        self, record: SqliteRecord, pages: RunPages, run: Followed, seq: int, line: int, *, whole: bool
     ) -> None:
-        self._record, self._pages, self._run, self._lines = record, pages, run, lines
+        self._record, self._pages, self._run, self._whole = record, pages, run, whole
         self.seq, self.line = seq, line
         self.status: str = ""
         self._died = False
@@ -63,15 +63,15 @@ class Deltas:
         if row is None:
             return None
         with run.lock:
-            facts = [each for each in record.facts(run.run_id, self.seq) if each[0] <= run.seq]
-            said = record.logs(run.run_id, None, self.line, _LINES + 1) if self._lines else []
+            new = run.seq > self.seq
+            said = record.logs(run.run_id, None, self.line, _LINES + 1) if self._whole else []
             summary = self._pages.summary(row)
             status = summary.status
             died, self._died = run.died and not self._died, run.died
-            if not facts and not said and status == self.status and not died:
+            if not new and not said and status == self.status and not died:
                 return None
-            steps = run.stopped() if died else run.changed_by(facts)
-            rows = self._rows(steps) if facts or died else []
+            steps = run.stopped() if died else run.changed_after(self.seq)
+            rows, lagging = self._rows(steps) if self._whole and (new or died) else ([], False)
             self.seq, self.status = run.seq, status
             self.more = len(said) > _LINES
             said = said[:_LINES]
@@ -82,27 +82,29 @@ class Deltas:
                 seq=run.seq,
                 counts=counts_of(run),
                 total=run.fold.total,
-                rows=rows[:_ROWS],
+                rows=rows,
                 lines=[line_of(run, number, line) for number, line in said],
-                lagging=len(rows) > _ROWS,
+                lagging=lagging,
             )
 
-    def _rows(self, steps: set[int] | None) -> list[m.TreeRow]:
-        """The rows of the steps that changed, and those around them, as they stand now."""
+    def _rows(self, steps: set[int] | None) -> tuple[list[m.TreeRow], bool]:
+        """The rows of the steps that changed, and those around them, as they stand now; whether there are more than are
+        told at once."""
         run = self._run
         planned = len(run.plan.steps)
         if steps is None:
-            return [tree_row(run, row) for row in run.rows]
+            return [tree_row(run, row) for row in run.rows[:_ROWS]], len(run.rows) > _ROWS
         shown: set[int] = set()
         for step in steps:
             template = run.fold.row(step)
             shown.update(run.above[template])
             for i in run.mapped_over.get(template, ()):  # its row changes with what it is mapped over
                 shown.update(run.above[i])
-        made = sorted(step for step in steps if step >= planned)[:_ROWS]
-        return [tree_row(run, run.rows[i]) for i in sorted(shown)] + [
-            member_row(run, n, run.fold.row(n), run.depth[run.fold.row(n)] + 1) for n in made
-        ]
+        made = sorted(step for step in steps if step >= planned)
+        rows = [tree_row(run, run.rows[i]) for i in sorted(shown)[:_ROWS]]
+        templates = ((n, run.fold.row(n)) for n in made[: _ROWS - len(rows)])
+        rows += [member_row(run, n, template, run.depth[template] + 1) for n, template in templates]
+        return rows, len(shown) + len(made) > _ROWS
 
 
 class Hub:
@@ -201,7 +203,7 @@ class Hub:
                     run = self._following.run(row.run_id)
                 except NoSuchRunError:
                     continue
-                deltas = Deltas(self._record, self._pages, run, 0, 0, lines=False)
+                deltas = Deltas(self._record, self._pages, run, 0, 0, whole=False)
                 self._told[row.run_id] = deltas
             delta = deltas.since()
             if delta is not None:
@@ -281,7 +283,7 @@ class Hub:
         if seq > run.seq:
             yield event("reset", "0.0", m.StreamReset(why="the run has no such event"))
             seq = line = 0
-        deltas = Deltas(self._record, self._pages, run, seq, line, lines=True)
+        deltas = Deltas(self._record, self._pages, run, seq, line, whole=True)
         beat = looked = time.monotonic()
         seen, ended = -1, 0.0
         while not self.stopped:

@@ -4,15 +4,17 @@ import ctypes
 import sys
 from typing import Any
 
-_ARENAS = -8  # `M_ARENA_MAX` of <malloc.h>
+_ARENAS, _MAPPED = -8, -3  # `M_ARENA_MAX` and `M_MMAP_THRESHOLD` of <malloc.h>
 _C: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def share_memory() -> None:
     """Let all threads take memory from the same two heaps. By default there are eight for each core, and what one
-    thread gave back to its own no other can use. To be called before there are threads."""
+    thread gave back to its own no other can use. What is large (a plan, a reply) is taken from the system and given
+    back by itself: else it leaves holes. To be called before there are threads."""
     if hasattr(_C, "mallopt"):
         _C.mallopt(_ARENAS, 2)
+        _C.mallopt(_MAPPED, 65_536)
 
 
 def give_back() -> None:

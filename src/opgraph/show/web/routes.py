@@ -92,7 +92,7 @@ def asset(
 @router.get("/assets/{id}/ops", response_model=m.OpStates)
 def ops_of(desk: At, asset_id: Asset) -> Any:
     """How all its ops stood when they last ran, in short."""
-    return Json(desk.ops_of(asset_id).model_dump())
+    return Json(desk.ops_of(asset_id))
 
 
 @router.get("/assets/{id}/history")
@@ -165,7 +165,7 @@ def tree(
     desk: At, run_id: Run, parent: Annotated[str, Query(max_length=2000)] = "", cursor: Cursor = "", limit: Rows = 1000
 ) -> Any:
     """The rows of its tree; with `parent`, the keys of a fan-out."""
-    return Json(desk.tree(run_id, parent, cursor, limit).model_dump())
+    return Json(desk.tree(run_id, parent, cursor, limit))
 
 
 @router.get("/runs/{id}/steps/{n}")
@@ -229,6 +229,6 @@ def run_stream(desk: At, run_id: Run, last: Resumed = "") -> StreamingResponse:
     responses=_stream("RunDelta", "AssetsDelta", "Project", "StreamReset"),
 )
 def stream(desk: At, last: Resumed = "") -> StreamingResponse:
-    """What changes anywhere: events `run` (a `RunDelta`), `assets` (an `AssetsDelta`), `project` (a `Project`) and
-    `reset` (a `StreamReset`)."""
+    """What changes anywhere: events `run` (a `RunDelta` without rows and lines), `assets` (an `AssetsDelta`), `project`
+    (a `Project`) and `reset` (a `StreamReset`)."""
     return desk.stream(last)

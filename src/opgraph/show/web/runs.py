@@ -10,7 +10,6 @@ from opgraph.events import (
     Kept,
     OutputStored,
     Place,
-    RunStarted,
     RunStatus,
     StepFailed,
     StepInterrupted,
@@ -26,6 +25,7 @@ from opgraph.operate.fold import Phase
 from opgraph.operate.target import EVERYTHING
 from opgraph.plan.model import FromAsset, FromCaller, FromCollected, FromDefault, FromMany, FromMapped, FromStep
 from opgraph.record.rows import RunRow
+from opgraph.record.store import each_fact
 from opgraph.run.instance import Instance
 from opgraph.run.store.preview import preview_in
 from opgraph.show.web import messages as m
@@ -176,13 +176,12 @@ class RunPages:
             counts, total, error, seq = counts_of(run), fold.total, fold.run_error, run.seq
         dropped = inspect.discarded(self._record, run_id, plan)
         others = self._record.runs(limit=_SCANNED)
-        pid = driver_of(self._record.facts(run_id))[0] if not row.status.is_final else 0
         return m.RunDetail(
             **summary,
             counts=counts,
             total=total,
             epoch=row.epoch,
-            pid=pid,
+            pid=fold.pid if not row.status.is_final else 0,
             assets=list(plan.selection[:500]),
             besides=[
                 m.Besides(
@@ -244,7 +243,7 @@ class RunPages:
             if n >= run.size:
                 raise Refused.of(404, "NoSuchStep", f"the run has no step {n}")
             template = run.fold.row(n)
-            facts = [(seq, fact) for seq, fact in self._record.facts(run_id) if getattr(fact, "step", None) == n]
+            facts = (each for each in each_fact(self._record, run_id) if getattr(each[1], "step", None) == n)
             attempts, outputs, kept, reads = self._attempts(run, n, facts)
             step, fold = run.plan.steps[template], run.fold
             phase = Phase(fold.phase[n])
@@ -366,12 +365,6 @@ def _number(text: str, otherwise: int | None = None) -> int:
 def status_of(phase: Phase) -> m.StepStatus:
     """How a step stands, as the API says it."""
     return phase.name.lower()  # pyright: ignore[reportReturnType] - the names are those of Phase
-
-
-def driver_of(facts: Iterable[tuple[int, AnyFact]]) -> tuple[int, str]:
-    """The process that drove a run last, and its host; 0: none has said so."""
-    begun = [fact for _, fact in facts if isinstance(fact, RunStarted)]
-    return (begun[-1].pid, begun[-1].host) if begun else (0, "")
 
 
 def path_of(instance: Instance, stored: Stored) -> str:

@@ -49,10 +49,13 @@ def logs(
     needle = search.lower()
     one = step if wanted is not None and len(wanted) == 1 else None
     lines = record.logs(run.run_id, one, line_after, limit * 4 + 1) if set(kinds) - {"event"} else []
-    facts = record.facts(run.run_id, fact_after) if "event" in kinds else []
+    facts = record.facts(run.run_id, fact_after, limit) if "event" in kinds else []
+    cut = bool(facts) and facts[-1][0] < run.seq  # there are more, which may be older than the next line
     found: list[m.LogLine] = []
     i = j = 0
     while len(found) < limit and (i < len(lines) or j < len(facts)):
+        if cut and j == len(facts):
+            break
         if i < len(lines) and (j == len(facts) or lines[i][1].time <= facts[j][1].time):
             line_after, line = lines[i]
             i += 1
@@ -68,7 +71,7 @@ def logs(
             not needle or needle in each.text.lower() or needle in each.step.lower()
         ):
             found.append(each)
-    more = i < len(lines) or j < len(facts) or len(lines) > limit * 4
+    more = cut or i < len(lines) or j < len(facts) or len(lines) > limit * 4
     return m.Logs(lines=found, after=f"{line_after}.{fact_after}", more=more)
 
 

@@ -184,7 +184,7 @@ class Standing:
             row = self._record.run(run_id)
             if row is None or not row.plan:
                 return None
-            run = self._following.run(run_id)
+            run = self._following.run(run_id, once=row.status.is_final)
             with run.lock:
                 found = Digest(run)
             if row.status.is_final:

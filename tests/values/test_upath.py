@@ -100,3 +100,17 @@ def test_urls_without_their_library():
     pytest.importorskip("upath")
     with pytest.raises(NoLibraryForURL, match=r"`nosuch://` URLs is not installed(.|\n)*opgraph\[cloud\]"):
         Texts("nosuch://bucket")
+
+
+@pytest.mark.parametrize("protocol", ["s3", "gs", "abfs", "abfss"])
+def test_no_folder_is_made_in_a_bucket(tmp_path, protocol):
+    """Where there are no folders none is made: that would make a bucket, or a container, of a mistyped name."""
+
+    class InBucket:
+        def __init__(self):
+            self.protocol = protocol
+
+        def mkdir(self, **_):
+            raise PermissionError
+
+    Texts(str(tmp_path)).make_directory(InBucket())

@@ -20,7 +20,8 @@ class NoBasePath(Mistake, InvariantViolationError):
     mend = 'give it one: `{name}(base_path=Path("data"))`'
 
 
-BUCKETS = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}  # no folders; what would make one makes a bucket of a mistyped name
+# Where there are no folders: what would make one makes a bucket of a mistyped name.
+BUCKETS = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}
 
 
 class NoLibraryForURL(InvalidConfigError):

@@ -282,6 +282,30 @@ def test_observations_of_runs_and_of_nobody_come_in_order(tmp_path):
         assert [each.asset_observation.metadata["age"].value for each in oldest] == [1, 2]
 
 
+def test_pages_stay_where_they_are_when_events_come(tmp_path):
+    """Who reads an asset's events page by page sees each once, newest first or oldest first, though more come."""
+    for ascending in (False, True):
+        with Instance(tmp_path / str(ascending)) as instance:
+
+            def tell(number, instance=instance):
+                instance.report_runless_asset_event(AssetMaterialization("planes", metadata={"n": number}))
+                instance.report_runless_asset_event(AssetObservation("planes", metadata={"n": number}))
+
+            for number in range(5):
+                tell(number)
+            for fetched in (instance.fetch_materializations, instance.fetch_observations):
+                seen, cursor, more = [], None, True
+                while more and len(seen) < 20:
+                    page = fetched("planes", 2, cursor, ascending)
+                    seen += [each.asset_materialization or each.asset_observation for each in page]
+                    cursor, more = page.cursor, page.has_more
+                    if len(seen) == 2:
+                        tell(9)
+                numbers = [each.metadata["n"].value for each in seen]
+                first = [0, 1, 2, 3, 4] if ascending else [4, 3, 2, 1, 0]
+                assert [n for n in numbers if n != 9] == first
+
+
 def test_the_code_version_of_the_last_materialization(tmp_path):
     """The version that stood at an asset when it was last made is known, and none where none stood or none was made."""
 

@@ -98,12 +98,20 @@ def _wanted(given: CoercibleToAssetKey | AssetRecordsFilter) -> AssetRecordsFilt
     return given if isinstance(given, AssetRecordsFilter) else AssetRecordsFilter(AssetKey.from_coercible(given))
 
 
-def _page(found: Iterator[T], limit: int, cursor: str | None, told: Callable[[T], EventRecord]) -> EventRecords:
-    """As many as wanted of those after a cursor, which is a number of them."""
-    begin = int(cursor or 0)
-    page = list(islice(found, begin, begin + limit + 1))
-    more = len(page) > limit
-    return EventRecords([told(each) for each in page[:limit]], more, str(begin + min(len(page), limit)))
+def _page(
+    found: Iterator[T], known: int, fits: Callable[[T], bool], limit: int, cursor: str | None, ascending: bool
+) -> tuple[list[T], bool, str]:
+    """As many as wanted of those found, whether there are more, and the cursor: how many are known that are older than
+    the next one of an ascending page, or no newer than that of a descending one, so that what comes moves no page."""
+    older = int(cursor) if cursor else 0 if ascending else known
+    page: list[T] = []
+    for each in islice(found, older if ascending else max(known - older, 0), None):
+        if fits(each):
+            if len(page) == limit:
+                return page, True, str(older)
+            page.append(each)
+        older += 1 if ascending else -1
+    return page, False, str(older)
 
 
 class Instance:
@@ -344,8 +352,9 @@ class Instance:
         """
         wanted = _wanted(records_filter)
         known = self.record.history(wanted.asset_key.text)
-        found = (each for each in (reversed(known) if ascending else known) if wanted.fits(each.time))
-        return _page(found, limit, cursor, self._materialized)
+        found = reversed(known) if ascending else iter(known)
+        page, more, behind = _page(found, len(known), lambda each: wanted.fits(each.time), limit, cursor, ascending)
+        return EventRecords([self._materialized(each) for each in page], more, behind)
 
     def fetch_observations(
         self,
@@ -359,8 +368,9 @@ class Instance:
         Args: see `fetch_materializations`.
         """
         wanted = _wanted(records_filter)
-        found = (each for each in self._observations(wanted.asset_key, ascending) if wanted.fits(each.timestamp))
-        return _page(found, limit, cursor, lambda each: each)
+        known = len(self.record.observed(wanted.asset_key.text))
+        found = self._observations(wanted.asset_key, ascending)
+        return EventRecords(*_page(found, known, lambda each: wanted.fits(each.timestamp), limit, cursor, ascending))
 
     def get_asset_records(self, asset_keys: Sequence[AssetKey] | None = None) -> Sequence[AssetRecord]:
         """What is known of these assets, or of all: of each that has a materialization, the last one."""

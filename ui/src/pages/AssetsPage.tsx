@@ -131,7 +131,7 @@ export function AssetsPage() {
       if (node?.asset) return <AssetCame id={node.asset} flows={flows} />;
       if (!node?.step) return null;
       const op = ops.get(node.step);
-      return op?.run ? <StepCame run={op.run} n={op.n} status={op.status ?? ""} flows={flows} /> : <NotRun />;
+      return op?.run ? <StepCame run={op.run} n={op.n} status={op.status ?? ""} kind={wire.kind} flows={flows} /> : <NotRun />;
     },
     [nodes, ops],
   );

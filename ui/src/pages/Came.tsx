@@ -2,11 +2,12 @@ import { useHistory, useStep } from "../api/queries";
 import type { Preview } from "../api/types";
 import { count, size } from "../logic/format";
 import type { Flow } from "../logic/picture";
+import { look } from "../logic/status";
 import { counted } from "../logic/tree";
 import { shapeOf } from "../parts/Values";
 
 /** What an op gave when it ran: its outputs of these names, or of a fan-out how many there are. */
-export function StepCame({ run, n, status, flows }: { run: string; n: number; status: string; flows: readonly Flow[] }) {
+export function StepCame({ run, n, status, kind, flows }: { run: string; n: number; status: string; kind: string; flows: readonly Flow[] }) {
   const { data: step } = useStep(run, n, status);
   if (!step) return <Facts words={["…"]} />;
   const named = new Set(flows.map((flow) => flow.gives));
@@ -14,9 +15,11 @@ export function StepCame({ run, n, status, flows }: { run: string; n: number; st
   const outputs = own.length ? own : step.outputs;
   const reused = step.status === "reused" && "reused";
   const bytes = outputs.reduce((sum, output) => sum + output.size, 0);
-  if (Object.keys(step.counts).length) return <Facts words={[counted(step.counts, true), step.size > 0 && size(step.size), reused]} />;
+  const many = Object.values(step.counts).reduce((sum, each) => sum + each, 0);
+  if (many > 0) return <Facts words={[`× ${count(many)}`, counted(step.counts, true), step.size > 0 && size(step.size)]} />;
   const first = outputs[0];
-  if (!first) return <Facts words={[step.status === "succeeded" ? "no value came" : step.status.replace("succeeded", "done")]} />;
+  const ended = step.status === "succeeded" || step.status === "reused";
+  if (!first) return <Facts words={[!ended ? look(step.status).word : kind === "value" ? "no value came" : "an empty fan-out", reused]} />;
   if (first.mapping_key !== null) return <Facts words={[`× ${count(outputs.length)}`, size(bytes), reused]} preview={first.preview} />;
   const known = flows.some((flow) => flow.type === first.type_name);
   return <Facts words={[!known && first.type_name, shapeOf(first.preview), size(first.size), reused, !first.kept && "cleaned since"]} preview={first.preview} />;

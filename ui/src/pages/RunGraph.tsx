@@ -60,7 +60,7 @@ export function RunGraph({ run, tree, selected, onPick }: { run: RunDetail; tree
           <>
             <span className="sub">
               <Icon name={icon} />
-              <span className="cut">{row?.mapped ? counted(row.counts) : row ? [row.status === "succeeded" ? "" : word, took].filter(Boolean).join(" · ") || word : "not in this run"}</span>
+              <span className="cut">{row?.mapped ? counted(row.counts) || "no values" : row ? [row.status === "succeeded" ? "" : word, took].filter(Boolean).join(" · ") || word : "not in this run"}</span>
             </span>
           </>
         ),
@@ -71,7 +71,7 @@ export function RunGraph({ run, tree, selected, onPick }: { run: RunDetail; tree
   const came = useCallback(
     (wire: Wire, flows: Flow[]) => {
       const row = rowOf(nodes.get(wire.source));
-      return row && row.n !== null ? <StepCame run={run.run_id} n={row.n} status={row.status} flows={flows} /> : null;
+      return row && row.n !== null ? <StepCame run={run.run_id} n={row.n} status={row.status} kind={wire.kind} flows={flows} /> : null;
     },
     [rowOf, nodes, run.run_id],
   );

@@ -153,7 +153,7 @@ class Arrows:
         """
         if source != target:
             flows = self._flows.setdefault((source, target, kind), {})
-            if takes or gives or what:
+            if kind != "order" and (takes or gives or what):
                 flows[gives, takes, what] = None
 
     def edges(self) -> tuple[Edge, ...]:

@@ -18,6 +18,7 @@ from opgraph.declare.metadata import all_to_wire
 from opgraph.declare.settings.secrets import hide
 from opgraph.errors import Error, Failure
 from opgraph.events import ErrorInfo, Frame
+from opgraph.run.stopping import uncollected
 
 _PACKAGE = str(Path(__file__).parents[1]) + os.sep
 _LIBRARIES = tuple(
@@ -165,7 +166,8 @@ def _is_own(file: str) -> bool:
 
 def where_is(thread: int) -> tuple[Frame, ...]:
     """Where a thread stands that makes an attempt, seen from another one; nothing, where it makes none."""
-    frame: FrameType | None = sys._current_frames().get(thread)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - it is documented
+    with uncollected():
+        frame: FrameType | None = sys._current_frames().get(thread)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - it is documented
     calls: list[_Call] = []
     while frame is not None and frame.f_code.co_filename != _ATTEMPT:
         calls.append((frame, frame.f_lineno, frame.f_lasti))

@@ -1,37 +1,69 @@
 """Ctrl-C, SIGTERM, a closed terminal, cancel requests, time limits: the op is interrupted, the record never is."""
 
+import gc
+import logging
 import os
+import re
 import signal
+import sys
 import threading
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
+from itertools import compress
+from operator import attrgetter, itemgetter
+from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Interruptible:
-    """A thread that runs user code, into which other threads may raise KeyboardInterrupt: at its next bytecode."""
+# Where a thread must not be cut off: between having a lock and having said that it is to be let go (logging, imports),
+# and in the middle of our own work.
+_NOT_HERE = (str(Path(__file__).parents[1]) + os.sep, str(Path(logging.__file__).parent) + os.sep, "<frozen importlib")
+_IN_USER_CODE = re.compile(f"(?!{'|'.join(map(re.escape, _NOT_HERE))})").match
+_OUTSIDE_OF_LOCKS = re.compile(f"(?!{'|'.join(map(re.escape, _NOT_HERE[1:]))})").match
+_PATIENCE = 0.2  # seconds that a thread is given to come back from our own work
 
-    __slots__ = ("_lock", "_sent", "_thread")
+
+class Interruptible:
+    """A thread that runs user code, into which one other thread may raise KeyboardInterrupt: at its next bytecode.
+
+    It holds no lock, because an interruption, or a debugger, may keep it from ever letting that go.
+    """
+
+    __slots__ = ("_looking", "_sent", "_since", "_thread", "wanted")
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._thread = 0  # while it runs user code
-        self._sent = False
+        self.wanted = False  # whether it is to be interrupted, or was
+        self._sent = self._looking = False
+        self._since = 0.0
 
     def enter(self) -> None:
         """User code begins, in this thread."""
-        with self._lock:
-            self._thread = threading.get_ident()
+        self.wanted = False
+        self._thread = threading.get_ident()
 
-    def interrupt(self) -> None:
-        """Interrupt it, unless it is over or was interrupted already."""
-        with self._lock:
-            if self._thread and not self._sent:
-                self._sent = True
-                _raise_in(self._thread, KeyboardInterrupt)
+    def interrupt(self, *, ours_too: bool = False) -> bool:
+        """Interrupt it. False: it stands where it cannot be interrupted, so try again in a moment.
+
+        Args:
+            ours_too: whether it may be in the middle of our own work, if it does not come back from that.
+        """
+        self._looking = True
+        try:
+            thread = self._thread
+            if not thread or self._sent:
+                return True
+            if not self.wanted:
+                self.wanted, self._since = True, time.monotonic()
+            late = ours_too and time.monotonic() > self._since + _PATIENCE
+            self._sent = _raise_in(thread, _OUTSIDE_OF_LOCKS if late else _IN_USER_CODE)
+            return self._sent
+        finally:
+            self._looking = False
 
     def leave(self) -> None:
         """User code is over. An interruption that did not arrive yet arrives here, and does nothing.
@@ -41,20 +73,41 @@ class Interruptible:
         """
         while True:
             try:
-                with self._lock:
-                    sent, self._thread, self._sent = self._sent, 0, False
-                if sent:
+                self._thread = 0
+                while self._looking:
+                    time.sleep(0)
+                if self._sent:
                     for _ in range(100):  # it arrives between two of these
                         pass
+                    self._sent = False
             except KeyboardInterrupt:
                 continue
             return
 
 
-def _raise_in(thread: int, error: type[BaseException]) -> None:
+def _raise_in(thread: int, may_stand: Callable[[str], object]) -> bool:
+    """Raise KeyboardInterrupt in a thread if the file of the code that it is in is one where it may stand."""
     import ctypes  # 10 ms, and most runs interrupt nothing
 
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
+    look: Any = sys._current_frames  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - it is documented
+    files = map(attrgetter("f_code.co_filename"), map(itemgetter(thread), iter(look, None)))
+    threads = compress([ctypes.c_ulong(thread)], map(may_stand, files))
+    errors = [ctypes.py_object(KeyboardInterrupt)]
+    with uncollected():
+        # To look and to raise is one call into C: in between the thread does not move.
+        return next(map(ctypes.pythonapi.PyThreadState_SetAsyncExc, threads, errors), 0) > 0
+
+
+@contextmanager
+def uncollected() -> Generator[None]:
+    """No garbage is collected meanwhile: in the middle of `sys._current_frames` Python 3.11 would wait for itself."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 class Stopping:
@@ -133,7 +186,7 @@ class Stopping:
             self._nudged = True
             signal.pthread_kill(self._thread, signal.SIGINT)
 
-    def _take(self, number: int, _frame: FrameType | None) -> None:
+    def _take(self, number: int, frame: FrameType | None) -> None:
         if self._nudged and number == signal.SIGINT:
             self._nudged = False
         elif self._signalled:
@@ -145,7 +198,8 @@ class Stopping:
             self.asked = self.asked or signal.Signals(number).name
             if _speakers:
                 _speakers[-1](f"stopping{f': waiting for {self.doing} to end' if self.doing else ''}")
-        if self.in_user_code:
+        # Where it cannot be interrupted now, it is nudged in a moment.
+        if self.in_user_code and (frame is None or _OUTSIDE_OF_LOCKS(frame.f_code.co_filename)):
             self.in_user_code = False  # a second signal must not interrupt what the first one began
             raise KeyboardInterrupt(self.asked)
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from contextvars import copy_context
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 ASYNC_KINDS = ("async", "async_generator")
 _TICK = 0.05  # seconds
+_SOON = 0.002  # seconds until what could not be interrupted is tried again
 _MOST_AT_ONCE = 1000  # reports handed over in one go, so that the driver commits now and then
 
 
@@ -58,6 +60,7 @@ class Threads:
         self._places = {WORKERS: most, ASYNC: most_async, HERE: 1}
         self._idle: list[_Thread] = []
         self._threads: dict[tuple[int, int], _Thread] = {}
+        self._not_yet: dict[tuple[int, int], _Thread] = {}  # to be interrupted, where they can be
         self._on_loop: dict[tuple[int, int], asyncio.Task[Ended | Missing | Stopped]] = {}
         self._windows: dict[tuple[int, int], Window] = {}  # of attempts on the loop
         self._under_way: set[tuple[int, int]] = set()
@@ -88,6 +91,9 @@ class Threads:
     def reports(self, timeout: float) -> Sequence[Report]:
         """See `Executor.reports`."""
         came: list[Report] = []
+        if self._not_yet:
+            self._interrupt_the_rest()
+            timeout = min(timeout, _SOON)
         try:
             came.append(self._reports.get(timeout=timeout) if timeout > 0 else self._reports.get_nowait())
             while len(came) < _MOST_AT_ONCE:
@@ -107,29 +113,41 @@ class Threads:
         thread = self._threads.get(key)
         if order is Order.MORE:
             if thread is not None:
-                thread.more.set()
+                thread.more.put(None)
             else:
                 self._loop.in_thread().call_soon_threadsafe(self._open, key)
             return
         if thread is not None:
-            thread.user.interrupt()
+            self._interrupt(key, thread)
         else:
             self._loop.in_thread().call_soon_threadsafe(self._cancel, key)
         if order is Order.KILL:
             at = thread.ident if thread is not None else self._loop.thread_of(self._on_loop.get(key))
             self._reports.put(Died(step, attempt, "was stuck and is left behind", where_is(at or 0)))
 
+    def _interrupt(self, key: tuple[int, int], thread: "_Thread") -> None:
+        if thread.user.interrupt(ours_too=True):
+            self._not_yet.pop(key, None)
+        else:
+            self._not_yet[key] = thread
+
+    def _interrupt_the_rest(self) -> None:
+        for key, thread in list(self._not_yet.items()):
+            self._interrupt(key, thread)
+
     def close(self) -> None:
         """See `Executor.close`."""
         for key, thread in self._threads.items():
             if key in self._under_way:
-                thread.user.interrupt()
+                self._interrupt(key, thread)
             thread.tasks.put(None)
         for thread in self._idle:
             thread.tasks.put(None)
         patience = time.monotonic() + 1.0
         for thread in (*self._idle, *self._threads.values()):
-            thread.join(max(patience - time.monotonic(), 0.0))
+            while thread.is_alive() and (left := patience - time.monotonic()) > 0:
+                thread.join(min(left, _SOON if self._not_yet else left))
+                self._interrupt_the_rest()
         self._loop.close()
 
     def _put(self, report: Report) -> None:
@@ -142,6 +160,7 @@ class Threads:
         if key not in self._under_way:
             return  # the late end of one that was left behind
         self._under_way.discard(key)
+        self._not_yet.pop(key, None)
         thread = self._threads.pop(key, None)
         if thread is None:
             self._on_loop.pop(key, None)
@@ -221,7 +240,7 @@ class _Thread(threading.Thread):
         super().__init__(name="opgraph worker", daemon=True)
         self.tasks: SimpleQueue[Task | None] = SimpleQueue()
         self.user = Interruptible()
-        self.more = threading.Event()
+        self.more: SimpleQueue[None] = SimpleQueue()
         self._make, self._loop, self._put = attempts.make, loop, put
         self._left = self._window = 0
         self.start()
@@ -233,7 +252,7 @@ class _Thread(threading.Thread):
 
     def _attempt(self, task: Task) -> Ended | Missing | Stopped:
         self._left = self._window = task.window
-        self.more.clear()
+        self.more = SimpleQueue()
         try:
             self.user.enter()
             report = self._make(task, self._emit, self._loop)
@@ -247,8 +266,9 @@ class _Thread(threading.Thread):
         self._put(Happened(fact, blob))
         if is_value_of_fan(fact):
             self._left -= 1
-            if self._left <= 0:
-                while not self.more.wait(_TICK):  # an interruption arrives between two of these
-                    pass
-                self.more.clear()
-                self._left += self._window
+            while self._left <= 0:
+                if self.user.wanted:
+                    raise KeyboardInterrupt
+                with suppress(Empty):
+                    self.more.get(timeout=_TICK)
+                    self._left += self._window

@@ -1,11 +1,13 @@
 """What ops say: printed, logged, or by `context.log`."""
 
+import gc
 import logging
 import sys
 import threading
 
 import pytest
 
+from opgraph.run import captured
 from opgraph.run.captured import LINE_LIMIT, Captured, StepLog
 
 
@@ -264,3 +266,37 @@ def test_streams_are_streams(said):
     assert sys.stdout.encoding
     said.leave(token)
     assert [text for _, text in lines(said)][:2] == ["a", "b"]
+
+
+@while_running
+def test_garbage_may_print(said):
+    """What is collected while a line is kept may say something itself."""
+
+    class Loud:
+        def __init__(self):
+            self.me = self
+
+        def __del__(self):
+            print("gone")
+
+    def collect(frame, event, _arg):  # as it may happen at any time
+        if event == "call" and frame.f_code.co_filename == captured.__file__:
+            sys.setprofile(None)
+            Loud()
+            gc.collect()
+            sys.setprofile(collect)
+
+    def work():
+        said.enter(0, 1)
+        sys.setprofile(collect)
+        for _ in range(3):
+            print("here")
+        sys.setprofile(None)
+
+    ran = threading.Thread(target=work, daemon=True)
+    ran.start()
+    ran.join(20)
+    assert not ran.is_alive()
+    text = "".join(text for (text,) in lines(said, "text"))
+    assert text.count("here") == 3
+    assert "gone" in text

@@ -60,7 +60,7 @@ class Captured:
         self.key_of: Callable[[int], str] | None = None  # set by who knows the steps
         self.context_of: Callable[[int, int], Any] | None = None  # set by who runs the steps
         self._limit = limit
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # garbage that is collected while it is held may print
         self._lines: list[LogLine] = []
         self._voices: dict[tuple[int, int], _Voice] = {}
         self.on_line: Callable[[], None] | None = None  # called when something was said
@@ -111,7 +111,7 @@ class Captured:
     def _ripen(self, now: float) -> None:
         """What was printed without the end of its line, and waits for it too long, is a line."""
         with self._lock:
-            for voice in self._voices.values():
+            for voice in list(self._voices.values()):
                 if voice.partial and (now - voice.latest > _QUIET or now - voice.first > _PATIENCE):
                     voice.end_lines(self._lines)
 
@@ -145,7 +145,7 @@ class Captured:
     def renew(self) -> None:
         """In a forked child: what others were about to say, and the locks they held, stayed with the parent."""
         global _lock, _runs  # noqa: PLW0603 - another thread of the parent may have held it
-        _lock, self._lock = threading.Lock(), threading.Lock()
+        _lock, self._lock = threading.Lock(), threading.RLock()
         self._lines, self._voices, self.forward = [], {}, False
         while _installed:
             _installed.pop().remove()

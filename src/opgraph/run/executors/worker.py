@@ -100,7 +100,7 @@ class _Worker:
     def __init__(self, attempts: Attempts, line: socket.socket, page: mmap) -> None:
         self._attempts, self._line, self._page = attempts, line, page
         self._inbox = Inbox()
-        self._lock = threading.Lock()  # of the line
+        self._lock = threading.RLock()  # of the line; garbage that is collected while it is held may print
         self._current = NOBODY
         self._in_user_code = False
         self._parent = os.getppid()

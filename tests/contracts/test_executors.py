@@ -952,6 +952,10 @@ def test_a_step_that_does_not_listen_is_killed_where_it_can_be(instance):
     assert 1.0 <= time.monotonic() - began < 2.5
 
 
+@pytest.mark.skipif(
+    sys.gettrace() is not None and sys.version_info < (3, 12),
+    reason="traced, all threads of Python 3.11 wait until the one that is to be interrupted comes back from C",
+)
 def test_a_thread_that_does_not_listen_is_left_behind(on_disk):
     """The step fails in time, with the line where it stands; what comes after its place goes on, and what it says later
     is not recorded."""

@@ -19,9 +19,14 @@ from typing import Any, Self
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-# Where a thread must not be cut off: between having a lock and having said that it is to be let go (logging, imports),
-# and in the middle of our own work.
-_NOT_HERE = (str(Path(__file__).parents[1]) + os.sep, str(Path(logging.__file__).parent) + os.sep, "<frozen importlib")
+# Where a thread must not be cut off: between having a lock and having said that it is to be let go (logging, imports,
+# and what follows every line of a program: a measurement of coverage, a debugger), and in the middle of our own work.
+_WITH_LOCKS = (logging, *(sys.modules[name] for name in ("coverage", "pydevd") if name in sys.modules))
+_NOT_HERE = (
+    str(Path(__file__).parents[1]) + os.sep,
+    "<frozen importlib",
+    *(str(Path(module.__file__ or "").parent) + os.sep for module in _WITH_LOCKS),
+)
 _IN_USER_CODE = re.compile(f"(?!{'|'.join(map(re.escape, _NOT_HERE))})").match
 _OUTSIDE_OF_LOCKS = re.compile(f"(?!{'|'.join(map(re.escape, _NOT_HERE[1:]))})").match
 _PATIENCE = 0.2  # seconds that a thread is given to come back from our own work

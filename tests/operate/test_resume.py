@@ -17,6 +17,7 @@ from opgraph import (
     Out,
     Output,
     ReexecutionOptions,
+    asset,
     execute_job,
     failure_hook,
     graph,
@@ -29,7 +30,7 @@ from opgraph.errors import ExecutionStepNotFoundError, InvalidSubsetError, RunNo
 from opgraph.events import RunStatus, StepInterrupted, StepReused, StepStarted, StepSucceeded, ValueLost
 from opgraph.operate.api import load_asset_value
 from opgraph.operate.execute import materialize, resume
-from opgraph.operate.inspect import folded
+from opgraph.operate.inspect import asset_view, folded
 from opgraph.operate.planning import plan_resume
 from opgraph.plan.mistakes import NothingToRun, UnknownStep
 from opgraph.plan.model import Do, decode_plan
@@ -820,3 +821,48 @@ def test_going_on_by_options_from_a_run_that_succeeded_is_refused(instance):
     done = execute_job(counted, instance)
     with pytest.raises(NothingToRun, match="nothing left to run"):
         execute_job(counted, instance, reexecution_options=ReexecutionOptions.from_failure(done.run_id))
+
+
+def test_what_a_resumed_run_reused_was_made_from_something_too(instance):
+    """An asset that a resumed run made was made from the versions that its reused ops had read, those of a fan-out
+    too, and from no others: what was made anew since is not among them."""
+
+    @asset
+    def orders():
+        return [1, 2]
+
+    @asset
+    def rates():
+        return 10
+
+    @asset
+    def names():
+        return "ab"
+
+    @op(out=DynamicOut())
+    def each(orders):
+        for n in orders:
+            yield DynamicOutput(n, f"k{n}")
+
+    @op
+    def priced(n, rates):
+        return n * rates
+
+    @op
+    def told(prices, names):
+        act("told")
+        return f"{names}: {sum(prices)}"
+
+    @graph_asset
+    def bill(orders, rates, names):
+        return told(each(orders).map(lambda n: priced(n, rates)).collect(), names)
+
+    defs = Definitions(assets=[orders, rates, names, bill])
+    world["failing"] = {"told"}
+    first = materialize(defs, instance=instance).run_id
+    world["failing"] = set()
+    again = materialize(defs, "names or rates", instance=instance).run_id
+    resume(defs, first, instance=instance)
+    reads = asset_view(instance, "bill").latest.reads
+    assert {read.asset: read.run for read in reads} == {"orders": first, "rates": first, "names": first}
+    assert again not in {read.run for read in reads}

@@ -9,8 +9,9 @@ import msgspec
 from msgspec import Struct
 
 from opgraph.errors import Error, Mistake, RunNotFoundError
-from opgraph.events import Place, Read, RunStarted, RunStatus, StepSucceeded, Stored
+from opgraph.events import Place, RunStarted, RunStatus, Stored
 from opgraph.operate.fold import Branch, Fold, Phase, branches
+from opgraph.operate.made_from import inputs_read
 from opgraph.operate.target import EVERYTHING
 from opgraph.operate.views import (
     AssetView,
@@ -23,7 +24,7 @@ from opgraph.operate.views import (
     RunView,
     StepView,
 )
-from opgraph.plan.model import FromAsset, FromMany, InputSource, Plan, Policy, Step, decode_plan, outputs_in
+from opgraph.plan.model import Plan, Policy, decode_plan
 from opgraph.record.rows import Materialized, RunRow
 from opgraph.record.store import Record, each_fact
 from opgraph.run.report.made import Made, fans_out
@@ -463,7 +464,7 @@ def asset_view(shelf: Shelf, asset: str, *, limit: int = 10) -> AssetView:
         if each.run_id not in plans:
             plans[each.run_id] = plan_of(shelf.record, each.run_id)
         plan = plans[each.run_id]
-        reads = _inputs_read(shelf.record, each, plan) if i == 0 else ()
+        reads = inputs_read(shelf.record, each) if i == 0 else ()
         stored = _output(shelf, each.run_id, each.seq, each.stored)
         if i == 0:
             seen = preview_of(shelf.record, each.run_id, each.seq, each.stored)
@@ -479,47 +480,6 @@ def asset_view(shelf: Shelf, asset: str, *, limit: int = 10) -> AssetView:
             )
         )
     return AssetView(asset=asset, latest=views[0] if views else None, history=tuple(views))
-
-
-def _inputs_read(record: Record, made: Materialized, plan: Plan) -> tuple[Read, ...]:
-    """The version of each asset that went into a materialization, over all ops of its unit that lead to it."""
-    if not plan.steps:
-        return ()  # it was reported outside any run
-    reads: dict[int, tuple[Read, ...]] = {}  # by step; those of steps that were made for a fan-out are under -1
-    for _, fact in each_fact(record, made.run_id):
-        if isinstance(fact, StepSucceeded) and fact.reads:
-            step = fact.step if fact.step < len(plan.steps) else -1
-            reads[step] = fact.reads if step >= 0 else (*reads.get(step, ()), *fact.reads)
-    found: dict[str, Read] = {}
-    seen, todo = {made.step}, [made.step]
-    while todo:
-        step = plan.steps[number := todo.pop()]
-        own = reads.get(number, ())
-        if step.over:
-            taken = {asset for each in step.inputs for asset in _assets_in(plan, each.source)}
-            own = [read for read in reads.get(-1, ()) if read.asset in taken]
-        for read in own:
-            found.setdefault(read.asset, read)
-        for source in upstream_steps(step):
-            if source not in seen and plan.steps[source].unit == plan.steps[made.step].unit:
-                seen.add(source)
-                todo.append(source)
-    return tuple(found[asset] for asset in sorted(found))
-
-
-def _assets_in(plan: Plan, source: InputSource) -> list[str]:
-    """The assets that a source takes, whether they are made in the same run or not."""
-    if isinstance(source, FromAsset):
-        return [source.asset]
-    if isinstance(source, FromMany):
-        return [asset for item in source.items for asset in _assets_in(plan, item)]
-    made = [(plan.steps[each.step], each.output) for each in outputs_in(source)]
-    return [o.asset for step, name in made for o in step.outputs if o.name == name and o.asset is not None]
-
-
-def upstream_steps(step: Step) -> list[int]:
-    """The steps that a step takes values from."""
-    return [output.step for each in step.inputs for output in outputs_in(each.source)]
 
 
 def latest(record: Record, assets: Sequence[str]) -> Mapping[str, Materialized]:

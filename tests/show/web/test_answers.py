@@ -27,7 +27,11 @@ def second(first):
 def third(second):
     return 3
 
-defs = Definitions(assets=[first, second, third])
+@asset(deps=[first])
+def beside():
+    return 4
+
+defs = Definitions(assets=[first, second, third, beside])
 """
 
 
@@ -37,14 +41,14 @@ def states(server):
 
 def test_staleness_says_why(tmp_path):
     """An asset is stale where its code changed, where what it read has a newer version, and below one that is stale;
-    a newer version with the same content makes nothing stale."""
+    a newer version with the same content makes nothing stale, also where it only had to be there."""
     made_project(tmp_path, LINE)
     server = Server(tmp_path).ready()
-    assert states(server) == dict.fromkeys(("first", "second", "third"), ("never", ""))
+    assert states(server) == dict.fromkeys(("first", "second", "third", "beside"), ("never", ""))
     server.run(selection="*")
-    assert states(server) == dict.fromkeys(("first", "second", "third"), ("fresh", ""))
+    assert states(server) == dict.fromkeys(("first", "second", "third", "beside"), ("fresh", ""))
     server.run(selection="first")
-    assert states(server)["second"] == ("fresh", "")
+    assert states(server)["second"] == states(server)["beside"] == ("fresh", "")
     before = server.get("project")["manifest"]
     (tmp_path / "project.py").write_text(LINE.replace("return 1", "return 10"))
     until(lambda: server.get("project")["manifest"] != before)
@@ -52,10 +56,11 @@ def test_staleness_says_why(tmp_path):
         "first": ("stale", "its code has changed"),
         "second": ("stale", "it is made from `first`, which is stale"),
         "third": ("stale", "it is made from `second`, which is stale"),
+        "beside": ("stale", "it is made from `first`, which is stale"),
     }
     server.run(selection="first")
     assert states(server)["first"] == ("fresh", "")
-    assert states(server)["second"] == ("stale", "`first` has a newer version")
+    assert states(server)["second"] == states(server)["beside"] == ("stale", "`first` has a newer version")
     page = server.get(f"assets/{ids(server.get('assets')['assets'])['second']}")
     assert [each["newer_exists"] for each in page["materialization"]["inputs"]] == [True]
     server.close()

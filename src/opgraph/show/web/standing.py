@@ -1,11 +1,11 @@
 """Where each asset stands: never made, fresh, stale and why, failed, or being made.
 
-An asset is stale where its code is not what made it, where one that it is made from has a newer version, or where one
-of those is stale itself.
+An asset is stale where its code is not what made it, where one that it is made from has a newer version with other
+content, or where one of those is stale itself.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ import msgspec
 from opgraph.events import Read, RunStatus
 from opgraph.operate import inspect
 from opgraph.operate.fold import Phase
+from opgraph.operate.made_from import Find, Trace, made_from, traced
 from opgraph.plan.model import Do
 from opgraph.record.rows import Materialized, RunRow
 from opgraph.record.store import Record
@@ -21,6 +22,7 @@ from opgraph.show.web.followed import Followed, Following
 
 _RUNS = 200  # the newest runs, of which it is asked whether they failed or go on
 _DIGESTS = 1_000
+_VERSIONS = 200  # of an asset, among which the one is looked for that was there when another was made
 _DONE = (Phase.SUCCEEDED, Phase.REUSED, Phase.SKIPPED)
 
 Json = dict[str, Any]
@@ -33,27 +35,32 @@ class Digest:
 
     Args:
         run: the run, as it stands.
+        find: gives the traces of runs of which it reused something.
     """
 
     __slots__ = ("code", "reads", "spent")
 
-    def __init__(self, run: Followed) -> None:
+    def __init__(self, run: Followed, find: Find) -> None:
         code: dict[str, dict[str, tuple[str, str]]] = {}  # by unit and node: hash and version
-        self.reads: dict[str, dict[str, Read]] = {}  # by unit and asset
+        self.reads: dict[str, dict[str, list[Read]]] = {}  # by unit and asset
         self.spent: dict[str, float] = {}  # by unit: seconds from the first start to the last end
         fold, began, ended = run.fold, dict[str, float](), dict[str, float]()
+        makers: dict[str, list[int]] = {}
         for i, step in enumerate(run.plan.steps):
             code.setdefault(step.unit, {})[step.node] = (step.code, step.code_version)
+            if any(output.asset is not None for output in step.outputs):
+                makers.setdefault(step.unit, []).append(i)
             if fold.started[i] and fold.ended[i] and step.decision.do is not Do.SKIP:
                 began[step.unit] = min(began.get(step.unit, fold.started[i]), fold.started[i])
                 ended[step.unit] = max(ended.get(step.unit, 0.0), fold.ended[i])
         # Packed, it keeps nothing of the plan, whose memory so can be given back.
         self.code = {unit: msgspec.msgpack.encode(each) for unit, each in code.items()}
         self.spent = {unit: max(ended[unit] - start, 0.0) for unit, start in began.items()}
-        for i, reads in fold.reads.items():
-            into = self.reads.setdefault(run.plan.steps[fold.row(i)].unit, {})
-            for read in reads:
-                into[read.asset] = read
+        known: dict[str, Trace | None] = {run.run_id: traced(fold)}
+        for unit, steps in makers.items():
+            into = self.reads[unit] = {}
+            for read in made_from(find, known, run.run_id, steps):
+                into.setdefault(read.asset, []).append(read)
 
 
 class Standing:
@@ -172,7 +179,7 @@ class Standing:
             now = latest.get(above["key"])
             if now is None or above["kind"] == "external":
                 continue
-            if is_newer(now, reads.get(above["key"]), made):
+            if self._is_newer(now, reads.get(above["key"], ()), made):
                 return f"`{above['key']}` has a newer version"
             if found[other].status == "stale" if other in found else False:
                 return f"it is made from `{above['key']}`, which is stale"
@@ -186,27 +193,38 @@ class Standing:
                 return None
             run = self._following.run(run_id, once=row.status.is_final)
             with run.lock:
-                found = Digest(run)
+                found = Digest(run, self._trace)
             if row.status.is_final:
                 while len(self._digests) >= _DIGESTS:
                     del self._digests[next(iter(self._digests))]
                 self._digests[run_id] = found
         return found
 
+    def _trace(self, run_id: str) -> Trace | None:
+        try:
+            run = self._following.run(run_id, once=True)
+        except inspect.NoSuchRunError:
+            return None
+        with run.lock:
+            return traced(run.fold)
 
-def is_newer(now: Materialized, read: Read | None, made: Materialized) -> bool:
-    """Whether the latest version of an asset is another than the one that went into something.
+    def _is_newer(self, now: Materialized, reads: Sequence[Read], made: Materialized) -> bool:
+        """Whether the latest version of an asset has other content than what went into something.
 
-    Args:
-        now: its latest version.
-        read: what was read; None: it came from the same run, or nothing was read of it.
-        made: what it went into.
-    """
-    if read is not None:
-        if (now.run_id, now.seq) == (read.run, read.seq):
-            return False
-        return not now.stored.data_version or now.stored.data_version != read.data_version
-    return now.run_id != made.run_id and now.time > made.time
+        Args:
+            now: its latest version.
+            reads: the versions that were read; none: it only had to be there.
+            made: what it went into.
+        """
+        version = now.stored.data_version
+        if not reads:
+            if now.run_id == made.run_id or now.time <= made.time:
+                return False
+            earlier = self._record.history(now.asset, _VERSIONS) if version else ()
+            then = next((each for each in earlier if each.time <= made.time), None)
+            return then is None or then.stored.data_version != version
+        others = [read for read in reads if (read.run, read.seq) != (now.run_id, now.seq)]
+        return any(not version or read.data_version != version for read in others)
 
 
 def _code_changed(asset: Json, packed: bytes, sent: str) -> str:

@@ -4,9 +4,9 @@ import { type PlacedNode, trace } from "../logic/picture";
 import type { Tone } from "../logic/status";
 import { type Scene, type Wire, visible } from "./scene";
 
-export type Palette = Record<Tone | "line" | "line-2" | "card" | "ink" | "ink-2" | "ink-3" | "accent" | "sunk" | "paper", string>;
+export type Palette = Record<Tone | "line-2" | "wire" | "fan" | "card" | "ink" | "ink-2" | "ink-3" | "accent" | "sunk" | "paper", string>;
 
-const NAMES = ["ok", "run", "bad", "stale", "reuse", "idle", "line", "line-2", "card", "ink", "ink-2", "ink-3", "accent", "sunk", "paper"] as const;
+const NAMES = ["ok", "run", "bad", "stale", "reuse", "idle", "line-2", "wire", "fan", "card", "ink", "ink-2", "ink-3", "accent", "sunk", "paper"] as const;
 
 /** The sheet's colours as they are just now: a canvas cannot read variables. */
 export function readPalette(beside: HTMLElement): Palette {
@@ -67,7 +67,10 @@ export function paint(canvas: HTMLCanvasElement, scene: Scene, camera: Camera, v
   const { points } = scene.drawing.edges;
   const wires = visible(scene.wires, window_);
   const thin = Math.max(1.25, 0.7 / camera.scale);
-  stroke(pen, points, wires.filter((w) => !isLit(w, ink)), palette["line-2"], thin, camera.scale, ink.lit ? 0.5 : 1);
+  const others = wires.filter((w) => !isLit(w, ink));
+  const faint = ink.lit ? 0.5 : 1;
+  stroke(pen, points, others.filter((w) => !fans(w)), palette.wire, thin, camera.scale, faint);
+  stroke(pen, points, others.filter(fans), palette.fan, thin * 1.3, camera.scale, faint);
   if (ink.lit) stroke(pen, points, wires.filter((w) => isLit(w, ink)), palette.accent, thin * 1.4, camera.scale, 1);
   if (ink.told.length) stroke(pen, points, [...ink.told], palette.accent, thin * 1.8, camera.scale, 1);
   if (camera.scale > NAMED) {
@@ -144,6 +147,11 @@ function name(pen: CanvasRenderingContext2D, wire: Wire, points: readonly number
 
 function isLit(wire: Wire, ink: Ink): boolean {
   return ink.lit !== null && ink.lit.has(wire.source) && ink.lit.has(wire.target);
+}
+
+/** Whether a fan-out begins or ends along it. */
+function fans(wire: Wire): boolean {
+  return wire.kind === "map" || wire.kind === "collect";
 }
 
 function stroke(pen: CanvasRenderingContext2D, points: readonly number[], wires: Wire[], colour: string, width: number, scale: number, alpha: number): void {

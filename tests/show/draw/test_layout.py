@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
+from opgraph.show.draw import abreast
 from opgraph.show.draw.layout import lay_out
 from opgraph.show.draw.letters import text_width
 from opgraph.show.draw.model import Drawing, Edge, Node
@@ -108,6 +109,18 @@ def _check_lines(drawing):
                 assert not inside, (line, box)
 
 
+def _check_rightwards(drawing):
+    boxes = {box.id: box for box in drawing.boxes}
+    for line in drawing.lines:
+        xs = [x for x, _ in _on(line)]
+        assert all(b >= a - NEAR for a, b in zip(xs, xs[1:], strict=False)), line
+        source, target = boxes[line.source], boxes[line.target]
+        assert abs(line.points[0] - source.x - source.width) < NEAR
+        assert source.y <= line.points[1] <= source.y + source.height
+        assert abs(line.points[-2] - target.x) < NEAR
+        assert target.y <= line.points[-1] <= target.y + target.height
+
+
 @given(scenes(circles=True))
 @settings(max_examples=150, deadline=None)
 def test_boxes_have_their_own_place(scene):
@@ -126,16 +139,7 @@ def test_no_line_runs_through_a_box(scene):
 @settings(max_examples=150, deadline=None)
 def test_lines_go_to_the_right(scene):
     """Without circles, a line begins at its source's right side, never goes back, and ends at its target's left."""
-    drawing = lay_out(*scene)
-    boxes = {box.id: box for box in drawing.boxes}
-    for line in drawing.lines:
-        xs = [x for x, _ in _on(line)]
-        assert all(b >= a - NEAR for a, b in zip(xs, xs[1:], strict=False)), line
-        source, target = boxes[line.source], boxes[line.target]
-        assert abs(line.points[0] - source.x - source.width) < NEAR
-        assert source.y <= line.points[1] <= source.y + source.height
-        assert abs(line.points[-2] - target.x) < NEAR
-        assert target.y <= line.points[-1] <= target.y + target.height
+    _check_rightwards(lay_out(*scene))
 
 
 @given(scenes(circles=True))
@@ -172,6 +176,58 @@ def test_a_long_chain_is_folded(inside):
     assert 1 < drawing.width / drawing.height < 5
     assert drawing.width < 2_400
     assert lay_out([_op(each) for each in steps[:20]], [Edge(a, b) for a, b in pairwise(steps[:20])]).height < 70
+
+
+def _beside_one_another(count, box=None):
+    """Chains of three between one start and one end, which a line passes by; what is `side` goes into some of them."""
+    nodes = [_op("start"), _op("side"), *([_op("box")] if box else []), _op("merge", box), _op("end")]
+    edges = [Edge("start", "merge"), Edge("merge", "end"), Edge("start", "end")]
+    for i in range(count):
+        nodes += [_op(f"{step}{i}", box) for step in "abc"]
+        edges += [Edge("start", f"a{i}"), Edge(f"a{i}", f"b{i}"), Edge(f"b{i}", f"c{i}"), Edge(f"c{i}", "merge")]
+        edges += [Edge("side", f"b{i}")] if i % 3 == 0 else []
+    return nodes, edges
+
+
+@pytest.mark.parametrize("box", [None, "box"])
+def test_many_chains_stand_in_columns(box):
+    """Chains below one another, much higher than wide, are put in columns beside one another, also in a box; lines to
+    and from them run above and below the columns, to the right only and through no box."""
+    scene = _beside_one_another(90, box)
+    drawing = lay_out(*scene)
+    _check_boxes(drawing)
+    _check_lines(drawing)
+    _check_rightwards(drawing)
+    assert 1 < drawing.width / drawing.height < 3
+    assert lay_out(*_beside_one_another(10, box)).width < 1_000
+
+
+@pytest.mark.parametrize("groups", [1, 8])
+def test_groups_of_leaves_stand_in_columns(groups):
+    """So do ops of one rank, whichever of a few sources each is from; and what has many sources stays as it was."""
+    nodes, edges = [_op("start"), _op("end")], []
+    for i in range(groups):
+        nodes += [_op(f"g{i}"), *(_op(f"{i}.{k}") for k in range(400 // groups))]
+        edges.append(Edge("start", f"g{i}"))
+        edges += [Edge(*pair) for k in range(400 // groups) for pair in ((f"g{i}", f"{i}.{k}"), (f"{i}.{k}", "end"))]
+    drawing = lay_out(nodes, edges)
+    _check_boxes(drawing)
+    _check_lines(drawing)
+    _check_rightwards(drawing)
+    assert 1 < drawing.width / drawing.height < 3
+
+
+@given(scenes())
+@settings(max_examples=150, deadline=None)
+def test_columns_break_nothing(scene):
+    """What holds for all drawings holds for those in columns, whatever is broken."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"TALL": 60.0, "_NARROW": 0.0, "_LEAST": 20.0, "_GAIN": 1.0}.items():
+            patch.setattr(abreast, name, value)
+        drawing = lay_out(*scene)
+    _check_boxes(drawing)
+    _check_lines(drawing)
+    _check_rightwards(drawing)
 
 
 def test_a_few_very_wide_boxes_are_not_folded_for_ever():

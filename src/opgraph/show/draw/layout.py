@@ -8,6 +8,7 @@ height, the graph outside goes by it. So an edge is a row of pieces, one in each
 
 from collections.abc import Iterable, Sequence
 
+from opgraph.show.draw.abreast import Abreast, place
 from opgraph.show.draw.letters import BOLD, text_width
 from opgraph.show.draw.model import Box, Drawing, Edge, Line, Node
 from opgraph.show.draw.names import room
@@ -242,7 +243,7 @@ class _Layout:
             [number[v] for v in vertices if v in ins],
             [number[v] for v in vertices if v in outs],
         )
-        return vertices, edges, Placed(plane)
+        return vertices, edges, place(plane)
 
     def _shelve(self, level: _Level, parts: "list[_Part]", side: float, above: float) -> float:
         """Puts what does not hang together on shelves; what reaches a border gets one for itself.
@@ -310,7 +311,7 @@ class _Layout:
         return Line(edge.source, edge.target, edge.label, edge.kind, edge.said, tuple(points))
 
 
-_Part = tuple[list[int], list[int], Placed]  # vertices, edges, where they are
+_Part = tuple[list[int], list[int], Placed | Abreast]  # vertices, edges, where they are
 
 
 def _parts(level: _Level, count: int) -> list[tuple[list[int], list[int]]]:

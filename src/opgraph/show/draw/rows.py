@@ -12,7 +12,7 @@ from msgspec import Struct
 from opgraph.show.draw.column import Columns
 
 _LONG, _THIN = 2_400.0, 12.0  # how long a drawing is at least, and how many times its height, that is folded
-_SHAPE, _SHORTEST = 1.9, 1_400.0  # how many times as wide as high it is then, about; the least length of a row
+SHAPE, _SHORTEST = 1.9, 1_400.0  # how many times as wide as high it is then, about; the least length of a row
 _MOST = 16  # edges that turn around together
 _BETWEEN, _STEP, _SWING = 20.0, 9.0, 30.0  # between a row and an edge, between two edges; how far they reach outside
 
@@ -82,7 +82,7 @@ def fold(strip: Strip) -> tuple[float, float, Turns]:
 def _starts(strip: Strip, crossing: Sequence[dict[int, None]]) -> list[int]:
     """The first column of each row: rows are about equally long, and break where few edges cross."""
     begin, end = strip.begin, strip.end
-    long = max(_SHORTEST, (_SHAPE * strip.width * (strip.height + 2 * _BETWEEN)) ** 0.5)
+    long = max(_SHORTEST, (SHAPE * strip.width * (strip.height + 2 * _BETWEEN)) ** 0.5)
     long = strip.width / round(strip.width / long)
     starts, last = [0], len(end) - (2 if strip.last else 1)
     while starts[-1] < last and end[last] - begin[starts[-1]] > 1.15 * long:

@@ -16,7 +16,7 @@ from opgraph.show.draw.ranks import closing, ranks
 from opgraph.show.draw.rows import Strip, Turns, fold
 
 APART, _LANE = 18.0, 13.0  # between two boxes of a column, and beside a lane, in pixels
-_GAP, _WIDEST, _TURN = 46.0, 150.0, 22.0  # between two columns; what a curve needs that goes back
+GAP, WIDEST, _TURN = 46.0, 150.0, 22.0  # between two columns; what a curve needs that goes back
 _SAME = 0.75  # pixels: two heights that are one to the eye
 
 
@@ -71,7 +71,7 @@ class Placed:
         for i in columns.far - self._back:
             u, _, v, _ = plane.edges[i]
             highest[columns.rank[u]] = highest[columns.rank[v] - 1] = self.height
-        least = [_GAP] * count  # so that a name finds room, where its edge is in this gap only
+        least = [GAP] * count  # so that a name finds room, where its edge is in this gap only
         for i, (u, _, v, _) in enumerate(plane.edges):
             r = columns.rank[u]
             if plane.names[i] > least[r] and columns.rank[v] == r + 1:
@@ -86,7 +86,7 @@ class Placed:
         for r in range(count):
             self._begin[r] = at
             self._end[r] = at + wide[r]
-            at += wide[r] + max(least[r], min(_WIDEST, _GAP + highest[r] * 0.16)) + _TURN * ends[r + 1]
+            at += wide[r] + max(least[r], min(WIDEST, GAP + highest[r] * 0.16)) + _TURN * ends[r + 1]
         self.width = self._end[-1] + _TURN * ends[count] if count else 0.0
         self._turns: Turns = {}
         if not self._back and not columns.far:

@@ -1,6 +1,7 @@
 """What ops say: printed, logged, or by `context.log`."""
 
 import gc
+import io
 import logging
 import sys
 import threading
@@ -266,6 +267,28 @@ def test_streams_are_streams(said):
     assert sys.stdout.encoding
     said.leave(token)
     assert [text for _, text in lines(said)][:2] == ["a", "b"]
+
+
+@while_running
+def test_streams_are_text_streams(said):
+    """What stands for stdout and stderr is a text stream of `io` that enters a `with` statement and outlives it; a step
+    that closes it closes nothing."""
+    before = said.enter(0, 1)
+    for stream in (sys.stdout, sys.stderr):
+        assert isinstance(stream, io.TextIOBase)
+        assert stream.writable()
+        assert not stream.readable()
+        with stream as same:
+            assert same is stream
+            print("within", file=same)
+        stream.close()
+        assert not stream.closed
+        print("after", file=stream)
+        with pytest.raises(io.UnsupportedOperation):
+            stream.detach()
+    said.leave(before)
+    print("the program's own")
+    assert lines(said) == [(s, text) for s in ("STDOUT", "STDERR") for text in ("within", "after")]
 
 
 @while_running

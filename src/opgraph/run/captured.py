@@ -5,13 +5,14 @@ variable says which step is speaking, so runs may be nested and steps may share 
 goes on as before. A step that says nothing costs two assignments of that variable.
 """
 
+import io
 import logging
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token
 from dataclasses import replace
 from functools import partial
@@ -346,14 +347,17 @@ _format = logging.Formatter("%(message)s").format
 # -- what passes through us while a run is under way --------------------------------
 
 
-class _Printed:
-    """Stands for `sys.stdout` or `sys.stderr`: what a step prints is its own, the rest goes on."""
+class _Printed(io.TextIOBase):
+    """Stands for `sys.stdout` or `sys.stderr`: what a step prints is its own, the rest goes on.
+
+    No step can close it, nor take it apart: it belongs to all that run.
+    """
 
     def __init__(self, stream: str, original: TextIO) -> None:
         self._stream = stream.upper()
         self.original = original
 
-    def write(self, text: str) -> int:
+    def write(self, text: str, /) -> int:
         speaker = _speaker.get()
         if speaker is None:
             return self.original.write(text)
@@ -363,15 +367,35 @@ class _Printed:
             self.original.write(text)
         return len(text)
 
-    def writelines(self, lines: Iterable[str]) -> None:
-        for line in lines:
-            self.write(line)
-
     def flush(self) -> None:
         self.original.flush()
 
-    def __iter__(self) -> Any:
-        return iter(self.original)
+    def close(self) -> None:
+        with suppress(ValueError):  # the program has closed its own
+            self.flush()
+
+    # What else a text stream has would be that of one that is nowhere.
+
+    def fileno(self) -> int:
+        return self.original.fileno()
+
+    def isatty(self) -> bool:
+        return self.original.isatty()
+
+    def writable(self) -> bool:
+        return True
+
+    @property
+    def encoding(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - it is read only there, too
+        return self.original.encoding
+
+    @property
+    def errors(self) -> str | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.original.errors
+
+    @property
+    def newlines(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.original.newlines
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.original, name)

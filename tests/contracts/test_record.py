@@ -64,6 +64,7 @@ def test_a_run_comes_back_as_it_was_created(record):
     row = RunRow(
         run_id="child", created=5.5, job="nightly", status=RunStatus.QUEUED, parent="p", root="r", plan=b"\x00plan",
         code="abc", tags={"team": "ü"}, who="ana", why="schedule", executor="in_process",
+        asked={"executor": "threads", "settings": {"max_concurrent": 2}, "timeout": 0.5},
     )  # fmt: skip
     record.create(row)
     assert record.run("child") == row

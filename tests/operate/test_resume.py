@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from opgraph import (
     materialize_to_memory,
     op,
 )
+from opgraph.declare.project.executor import ExecutorChoice
 from opgraph.errors import ExecutionStepNotFoundError, InvalidSubsetError, RunNotFoundError
 from opgraph.events import RunStatus, StepInterrupted, StepReused, StepStarted, StepSucceeded, ValueLost
 from opgraph.operate.api import load_asset_value
@@ -109,11 +111,59 @@ def decisions(plan):
     return {step.key.removeprefix("out."): (step.decision.do.value, step.decision.why) for step in plan.steps}
 
 
+def driven(instance, run_id):
+    """Who drove a run, and how many steps at once and how long that was to be."""
+    row = instance.record.run(run_id)
+    return row.executor, dict(row.asked.get("settings", {})), row.asked.get("timeout")
+
+
 def facts(instance, run_id, kind):
     return [fact for _, fact in instance.record.facts(run_id) if isinstance(fact, kind)]
 
 
 # -- from failure ---------------------------------------------------------------------------------
+
+
+def test_a_run_is_driven_as_the_one_it_goes_on_from(instance):
+    """Executor, workers and time limit that a run was given are those of its resume, and of the resume of that, unless
+    others are given; another executor is taken without the workers of the first."""
+
+    @asset
+    def one():
+        act(threading.current_thread() is threading.main_thread())
+        raise ValueError
+
+    defs = Definitions(assets=[one])
+    two = {"max_concurrent": 2}
+    asked = ExecutorChoice("threads", two)
+    first = materialize(defs, instance=instance, executor=asked, timeout=50.0)
+    assert driven(instance, first.run_id) == ("threads", two, 50.0)
+    second = resume(defs, first.run_id, instance=instance)
+    third = resume(defs, second.run_id, instance=instance, executor=ExecutorChoice("", {"max_concurrent": 3}))
+    assert driven(instance, second.run_id) == ("threads", two, 50.0)
+    assert driven(instance, third.run_id) == ("threads", {"max_concurrent": 3}, 50.0)
+    assert ran() == [False, False, False]
+    last = resume(defs, third.run_id, instance=instance, executor="in_process", timeout=60)
+    assert (driven(instance, last.run_id), ran()) == (("in_process", {}, 60), [True])
+
+
+def test_workers_of_a_run_without_an_executor_are_kept(instance):
+    """A run that was only told how many steps run at once is resumed with that many; `resume` may name the executor."""
+    defs, two = chain(), {"max_concurrent": 2}
+    world["failing"] = {"b"}
+    first = materialize(defs, instance=instance, executor=ExecutorChoice("", two), otherwise="threads")
+    second = resume(defs, first.run_id, instance=instance, otherwise="threads")
+    assert driven(instance, second.run_id) == ("threads", two, None)
+    third = resume(defs, second.run_id, instance=instance, executor="threads")
+    assert driven(instance, third.run_id) == ("threads", two, None)
+
+
+def test_what_the_definitions_say_of_the_executor_is_read_again(instance):
+    """A run that was told nothing is resumed by the executor that today's definitions name."""
+    world["failing"] = {"b"}
+    first = materialize(chain(), instance=instance, otherwise="threads")
+    assert driven(instance, first.run_id) == ("threads", {}, None)
+    assert driven(instance, resume(chain(), first.run_id, instance=instance).run_id) == ("in_process", {}, None)
 
 
 def test_from_failure_over_several_generations(instance):

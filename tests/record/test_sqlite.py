@@ -66,7 +66,7 @@ def test_a_newer_schema_is_refused_unharmed(path):
         newer.execute("pragma user_version = 99")
     newer.close()
     before = path.read_bytes()
-    with pytest.raises(NewerSchemaError, match=r"version 99; .* up to 4") as caught:
+    with pytest.raises(NewerSchemaError, match=r"version 99; .* up to 5") as caught:
         SqliteRecord(path)
     assert isinstance(caught.value, RecordError)
     assert path.read_bytes() == before

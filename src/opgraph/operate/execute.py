@@ -191,6 +191,8 @@ def resume(
         memoize: whether ops are memoized of which nobody says it.
         how: executor, listeners and the like; see `Starting`.
 
+    Executor, its settings and time limit are those that were given for the earlier run, unless others are given now.
+
     Raises:
         RunNotFoundError: there is no such run.
         RunHeldError: a living process drives it.
@@ -198,6 +200,7 @@ def resume(
         UnknownStep: a step was named that the plan does not have.
     """
     row = row_of(instance, run_id)
+    how = {**how, **_as_before(row, how)}
     target = target_again(defs, row, instance, policy, config, memoize=memoize)
     if not row.status.is_final:
         writer = instance.record.claim(run_id, pid=os.getpid(), host=os.uname().nodename, now=time.time())
@@ -255,6 +258,7 @@ def enqueue(
     **how: Unpack[Starting],
 ) -> str:
     """Record a new run for another process to take up. Returns its id."""
+    how = {**how, **_as_before(parent, how)} if parent is not None else how
     run_id = new_run_id()
     _record(target, plan, instance, run_id, RunStatus.QUEUED, parent, how)
     if gate is not None:
@@ -282,6 +286,7 @@ def take_up(target: Target, run_id: str, instance: Instance, **how: Unpack[Drivi
                 return RunStatus.FAILURE
             steps = target.bind(then)
             Opened(target.resources, target.resource_config).check(keys_of_running(steps))
+            how = {**how, **_as_before(row, how)}
             status = _drive(target, then, instance, writer, how, resumed="", steps=steps).status
         except Error as error:
             if not instance.record.facts(run_id):
@@ -331,6 +336,7 @@ def _record(
             tags=target.tags,
             created=time.time(),
             executor=choice.name,
+            asked=_asked(how, choice),
             who=how.get("who") or _user(),
             why=how.get("why", ""),
         )
@@ -460,6 +466,31 @@ def executor_of(
     choice = ExecutorChoice(chosen) if isinstance(chosen, str) else chosen
     ignored = choice == in_process_executor and not workers
     return checked_choice(choice if ignored or not settings else choice.configured(settings))
+
+
+def _asked(how: Driving, choice: ExecutorChoice) -> dict[str, Any]:
+    """What was said of how this one run is driven; what the definitions say is read there when it is resumed."""
+    given, timeout = how.get("executor"), how.get("timeout")
+    found: dict[str, Any] = {"timeout": timeout} if timeout is not None else {}
+    if isinstance(given, ExecutorChoice) and not given.name:
+        found["settings"] = dict(given.settings)
+    elif given is not None:
+        found |= {"executor": choice.name, "settings": dict(choice.settings)}
+    return found
+
+
+def _as_before(row: RunRow, how: Driving) -> Driving:
+    """How an earlier run was to be driven, where nothing else is said now. A number of workers is one of the executor
+    that had it."""
+    given, timeout = how.get("executor"), how.get("timeout")
+    now = ExecutorChoice(given) if isinstance(given, str) else given or ExecutorChoice("")
+    if now.make is None and now.name in ("", row.executor):
+        then: Mapping[str, Any] = row.asked.get("settings", {})
+        now = ExecutorChoice(now.name or row.asked.get("executor", ""), {**then, **now.settings})
+    return {
+        "executor": now if now.name or now.settings else None,
+        "timeout": timeout if timeout is not None else row.asked.get("timeout"),
+    }
 
 
 def _limit_of(target: Target) -> float | None:

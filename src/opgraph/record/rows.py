@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from opgraph.events import Kept, RunStatus, Stored
 
@@ -32,6 +32,7 @@ class RunRow:
     who: str = ""
     why: str = ""
     executor: str = ""
+    asked: Mapping[str, Any] = field(default_factory=dict[str, Any])  # how it was to be driven, if anybody said
     cleaned: float | None = None  # when its intermediates were cleaned up
 
 

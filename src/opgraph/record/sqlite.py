@@ -467,6 +467,7 @@ def _create(connection: sqlite3.Connection, row: RunRow) -> int:
             "who": row.who,
             "why": row.why,
             "executor": row.executor,
+            "asked": json.dumps(dict(row.asked)),
         },
     ).lastrowid
     assert number is not None
@@ -485,7 +486,7 @@ def _epoch(connection: sqlite3.Connection, number: int) -> int:
 
 def _run_row(row: tuple[Any, ...]) -> RunRow:
     run_id, created, job, status, parent, root, plan, code, tags, started, ended = row[:11]
-    epoch, who, why, executor, cleaned = row[11:]
+    epoch, who, why, executor, cleaned, asked = row[11:]
     return RunRow(
         run_id=run_id,
         created=created,
@@ -503,6 +504,7 @@ def _run_row(row: tuple[Any, ...]) -> RunRow:
         why=why,
         executor=executor,
         cleaned=cleaned,
+        asked=json.loads(asked),
     )
 
 

@@ -81,10 +81,10 @@ def plan_of(target: Target, row: RunRow | None, instance: Instance, given: Mappi
 
 
 def how(location: Location, given: Mapping[str, Any]) -> Driving:
-    """Who runs it."""
+    """Who runs it, and how long that may take."""
     name, workers = given.get("executor"), given.get("workers")
     chosen = ExecutorChoice(name, {"max_concurrent": workers} if workers else {}) if name else None
-    return {"executor": chosen, "otherwise": location.executor}
+    return {"executor": chosen, "otherwise": location.executor, "timeout": given.get("timeout")}
 
 
 def encoded(message: Any) -> bytes:

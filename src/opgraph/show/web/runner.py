@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def _run(location: Location, instance: Instance, given: Json, run_id: str, begun: execute.OnPlan) -> RunStatus:
-    options: execute.Driving = {"on_plan": begun, "timeout": given.get("timeout"), **how(location, given)}
+    options: execute.Driving = {"on_plan": begun, **how(location, given)}
     if not run_id:  # one whose process died: whether it goes on, or a new one does, is found out with its lease held
         mode = given.get("mode")
         steps: list[str] = given.get("steps") or []

@@ -1,6 +1,8 @@
 -- name: create_run
-insert into runs (epoch, id, job, status, parent, root, code, tags, created, started, ended, who, why, executor)
-values (0, :run_id, :job, :status, :parent, :root, :code, :tags, :created, :started, :ended, :who, :why, :executor)
+insert into runs (epoch, id, job, status, parent, root, code, tags, created, started, ended, who, why, executor, asked)
+values (
+    0, :run_id, :job, :status, :parent, :root, :code, :tags, :created, :started, :ended, :who, :why, :executor, :asked
+)
 
 -- name: create_plan
 insert into plans (run, plan) values (:number, :plan)
@@ -53,12 +55,12 @@ insert into observations (asset, run, seq) values (:asset, :number, :seq)
 
 -- name: run
 select id, created, job, status, parent, root, plan, code, tags, started, ended, epoch, who, why, executor,
-    cleaned
+    cleaned, asked
 from runs join plans on plans.run = runs.number where id = :run_id
 
 -- name: runs
 select id, created, job, status, parent, root, x'', code, tags, started, ended, epoch, who, why, executor,
-    cleaned
+    cleaned, asked
 from runs
 where id <> '' and (:statuses = '[]' or status in (select value from json_each(:statuses)))
     and (:job is null or job = :job)

@@ -4,6 +4,7 @@ Ints and lists by step number, because a run of 10,000 ops is folded while it go
 """
 
 import enum
+from collections import Counter
 from collections.abc import Callable
 from itertools import islice
 
@@ -61,10 +62,10 @@ class Fold:
     """
 
     __slots__ = (
-        "_made", "_members", "_planned",
+        "_first", "_made", "_members", "_planned", "_yielding",
         "attempts", "because", "before", "canceling", "compute", "counts", "dead", "ended", "epoch", "errors", "hooks",
         "kept", "load", "made", "outputs", "over", "phase", "pid", "plan", "reads", "run_ended", "run_error",
-        "run_started", "running", "sizes", "started", "status", "store", "waits", "waits_for", "withdrawn",
+        "run_started", "running", "sizes", "started", "status", "store", "values", "waits", "waits_for", "withdrawn",
     )  # fmt: skip
 
     def __init__(self, plan: Plan, again: Callable[[], Facts] | None = None) -> None:
@@ -89,6 +90,7 @@ class Fold:
         self.kept: dict[int, tuple[Kept, ...]] = {}
         self.outputs: dict[int, list[tuple[int, Stored]]] = {}  # with the number of the fact that announced it
         self.sizes: dict[int, int] = {}  # of mapped steps: bytes that their steps stored
+        self.values = Counter[tuple[int, str]]()  # of mapped steps that fan out in turn, by output: how many came
         self.reads: dict[int, tuple[Read, ...]] = {}
         self.status: RunStatus | None = None  # once it ended
         self.over = False  # nothing is under way
@@ -101,9 +103,13 @@ class Fold:
         self._made = Made(plan, (), again)
         self.withdrawn: set[int] = set()  # steps whose value of a fan-out was; they count as skipped
         self._members: dict[int, list[int]] = {}  # by template: how many of the steps made of it stand where
+        self._first: dict[int, int] = {}  # by template: the first of its steps that failed
+        self._yielding: set[int] = set()  # mapped steps that fan out in turn
         for i, step in enumerate(plan.steps):
             if step.over:
                 self._members[i] = [0] * len(Phase)
+                if any(output.dynamic for output in step.outputs):
+                    self._yielding.add(i)
                 self.counts[Phase.PENDING] -= 1
                 if step.decision.do is Do.SKIP:
                     self.phase[i] = Phase.SKIPPED
@@ -206,8 +212,10 @@ class Fold:
             self.store[row] += self.store[step]
             came = self.outputs.pop(step, ())  # of thousands of steps nobody looks at the values one by one
             self.sizes[row] = self.sizes.get(row, 0) + sum(stored.size for _, stored in came)
+            if row in self._yielding:
+                self.values.update((row, stored.output) for _, stored in came if stored.mapping_key is not None)
         if step in self.errors:
-            self.errors[row], self.waits[row] = self.errors[step], self.waits[step]
+            self._tell_error(row, step)
         if step in self.because:
             self.because[row] = self.because[step]
         if step in self.waits_for:
@@ -216,6 +224,18 @@ class Fold:
             self.waits_for.pop(row, None)
         if step in self.kept:
             self.kept[row] = self.kept[step]
+            if row in self._yielding:
+                values = (kept.stored for kept in self.kept[step])
+                self.values.update((row, stored.output) for stored in values if stored.mapping_key is not None)
+
+    def _tell_error(self, row: int, step: int) -> None:
+        """Of those that failed for good, the first one stands for all; before, whichever failed last."""
+        first = self._first.get(row, step)
+        if self.phase[step] == Phase.FAILED and step <= first:
+            self._first[row] = step
+        elif row in self._first:
+            return
+        self.errors[row], self.waits[row] = self.errors[step], self.waits[step]
 
     def _sum_up_all(self) -> None:
         for template in self._members:
@@ -370,6 +390,8 @@ class Fold:
         self.waits_for.clear()
         for step in [i for i, p in enumerate(self.phase) if p == Phase.RETRYING and i not in self._members]:
             self._to(step, Phase.FAILED if step in self.errors else Phase.INTERRUPTED)
+            if step >= self._planned and step in self.errors:
+                self._tell_error(self.row(step), step)
         self._sum_up_all()
 
 

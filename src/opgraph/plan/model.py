@@ -38,7 +38,14 @@ class Decision(Struct, frozen=True, gc=False, omit_defaults=True):
     def by_key(self) -> bool:
         """Whether it is made for each mapped step apart: it is reused if it succeeded in the parent run on the same
         value and, unless nothing that may run loads them ("recorded"), its values are there."""
-        return self.do is Do.DECIDE and self.why in ("by key", "recorded")
+        return self.do is Do.DECIDE and self.why in ("by key", "recorded", "no values")
+
+    @property
+    def outlook(self) -> Do:
+        """What will be done, where that is certain though it is decided for each mapped step apart."""
+        if not self.by_key or self.why == "by key":
+            return self.do
+        return Do.REUSE if self.why == "recorded" else Do.SKIP
 
     @property
     def reason(self) -> str:
@@ -60,6 +67,7 @@ WHY = {
     "asked": "it was asked for",
     "downstream": "it comes after a step that runs",
     "recorded": "the parent run stored its outputs",
+    "no values": "no value came for it in the parent run",
     "by key": "each of its steps is reused if it succeeded in the parent run on the same value",
     "lost": "a stored output of it is gone",
     "cleaned": "its stored outputs were cleaned up",

@@ -112,6 +112,7 @@ def _replan(plan: Plan, past: Past, trouble: Trouble, asked: dict[int, Decision]
     # The numbers that mean another step than in the earlier plan: mostly few.
     moved = {i for i, pair in enumerate(zip(plan.steps, past.plan.steps, strict=False)) if pair[0].key != pair[1].key}
     unsettled = _unsettled(past)
+    fanned = {key.partition("[")[0] for key in past.steps if "[" in key}  # the templates of which there were steps
     changing: list[bool] = []  # by step: whether it, or one that is made of it, may run
     for i, step in enumerate(plan.steps):
         before, old = past.steps.get(step.key), then.get(step.key)
@@ -132,7 +133,8 @@ def _replan(plan: Plan, past: Past, trouble: Trouble, asked: dict[int, Decision]
             decisions.append(_decide(step, before, changing))
         changing.append(_may_change(step, decisions[i], changing, unsettled))
         if decisions[i].by_key and not changing[i]:
-            decisions[i] = msgspec.structs.replace(decisions[i], why="recorded")
+            why = "recorded" if step.key in fanned else "no values"
+            decisions[i] = msgspec.structs.replace(decisions[i], why=why)
     if only:
         _leave_out_what_follows(plan.steps, decisions, asked.keys())
     run_what_is_lost(plan.steps, decisions, trouble)
@@ -221,12 +223,13 @@ def run_what_is_lost(steps: Sequence[Step], decisions: list[Decision], trouble: 
     """Steps whose values a running step needs and that cannot be had are run again, and so on upstream. What else came
     after them keeps its values: the same code on the same inputs is what made them."""
     for i in range(len(steps) - 1, -1, -1):
-        if decisions[i].do not in (Do.RUN, Do.DECIDE) or decisions[i].why == "recorded":
+        if decisions[i].do not in (Do.RUN, Do.DECIDE) or decisions[i].why in ("recorded", "no values"):
             continue
         for source in (*_loads(steps[i]), *(FromStep(each.step, each.output) for each in steps[i].over)):
             decision = decisions[source.step]
-            if decision.by_key:  # what it stored is looked for now: it may have to run
-                decisions[source.step] = msgspec.structs.replace(decision, why="by key")
+            if decision.by_key:  # what it stored, if anything, is looked for now: it may have to run
+                why = "by key" if decision.why == "recorded" else decision.why
+                decisions[source.step] = msgspec.structs.replace(decision, why=why)
             elif decision.do is not Do.REUSE:
                 if decision.do is Do.SKIP and decision.why == "not asked":
                     decisions[source.step] = Decision(Do.RUN, "needed by", steps[i].key)

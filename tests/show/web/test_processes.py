@@ -1,5 +1,6 @@
 """Runs, definitions and the server are processes of their own: what holds between them."""
 
+import json
 import os
 import signal
 import threading
@@ -10,14 +11,31 @@ from pathlib import Path
 import pytest
 from real_server import Server, events, made_project, until
 
-from opgraph import DynamicOut, DynamicOutput, Instance, Out, Output, RetryPolicy, asset, job, materialize, op
+from opgraph import (
+    Definitions,
+    DynamicOut,
+    DynamicOutput,
+    Instance,
+    Out,
+    Output,
+    RetryPolicy,
+    asset,
+    graph_asset,
+    job,
+    op,
+)
 from opgraph.events import RunStatus
 from opgraph.operate import inspect
+from opgraph.operate.execute import materialize
+from opgraph.operate.planning import plan_resume
 from opgraph.operate.project import locate
 from opgraph.record.rows import RunRow
 from opgraph.show.web import messages as m
+from opgraph.show.web.assets import AssetPages
+from opgraph.show.web.child import planned
 from opgraph.show.web.followed import Following
-from opgraph.show.web.runs import count_keys
+from opgraph.show.web.runs import RunPages, count_keys
+from opgraph.show.web.standing import Standing
 
 
 def test_a_run_is_launched_watched_and_shown(server):
@@ -52,6 +70,9 @@ def test_a_run_is_launched_watched_and_shown(server):
     short = server.get(f"assets/{page['id']}/ops")
     assert (short["runs"], short["run"], short["status"]) == ([run["run_id"]], [0] * 4, ["succeeded"] * 4)
     assert (short["key"], short["n"]) == ([op["key"] for op in page["ops"]], [op["n"] for op in page["ops"]])
+    assert short["counts"] == {"revenue.double": {"succeeded": 2}}
+    lasted = [round((rows[key]["ended"] - rows[key]["started"]) * 1e6) for key in short["key"]]
+    assert short["took_us"] == lasted == [round(op["took"] * 1e6) for op in page["ops"]]  # as on the run's page
     fan = server.get(f"runs/{run['run_id']}/steps/{rows['revenue.double']['n']}")
     assert (fan["counts"], fan["size"]) == ({"succeeded": 2}, page["ops"][2]["size"])
 
@@ -220,7 +241,7 @@ def test_a_try_waits_from_when_it_was_due(tmp_path):
             raise ConnectionError
 
     instance = Instance(tmp_path)
-    run_id = materialize([flaky], instance=instance).run_id
+    run_id = materialize(Definitions(assets=[flaky]), instance=instance).run_id
     run = Following(instance.record).run(run_id)
     ((start, end, due),) = run.tries[0]
     assert 0.1 <= end - start < run.fold.started[0] - start
@@ -261,6 +282,112 @@ def test_a_skipped_step_of_a_fan_out_is_not_to_run(tmp_path):
     count_keys(plan, run)
     assert [step.keys for step in plan.steps] == [{}, {"run": 1, "reuse": 2}, {"run": 1, "reuse": 1, "skip": 1}]
     assert plan.counts == {"run": 2, "reuse": 4, "skip": 1}
+
+
+def test_what_is_told_of_fan_outs(tmp_path):
+    """A nested fan-out is told by its values and not by its steps, with the first ones; one of no values by that there
+    are none, and a plan has nothing to do for it; of its failures the first one is told everywhere."""
+
+    @op(out=DynamicOut())
+    def outer():
+        yield from (DynamicOutput(n, f"k{n}") for n in range(3))
+
+    @op(out=DynamicOut())
+    def inner(n):
+        yield from (DynamicOutput(i, f"i{i}") for i in range(n + 1))
+
+    @op(out=DynamicOut())
+    def none():
+        yield from ()
+
+    @op
+    def work(n):
+        if n:
+            raise ValueError(f"bad {n}")
+
+    @op
+    def idle(n): ...
+
+    @op
+    def total(found, nothing): ...
+
+    @graph_asset
+    def fans():
+        nothing = none().map(idle).collect()
+        return total(outer().map(lambda n: inner(n).map(work).collect()).collect(), nothing)
+
+    instance = Instance(tmp_path)
+    defs = Definitions(assets=[fans])
+    run_id = materialize(defs, instance=instance).run_id
+    following = Following(instance.record)
+    pages, n = RunPages(instance, following), following.run(run_id).plan.index()
+    given = pages.step(run_id, n["fans.inner"])
+    assert (given.came, given.counts) == ({"result": 6}, {"succeeded": 3})
+    assert [each.mapping_key for each in given.outputs] == ["i0", "i0", "i1", "i0", "i1", "i2"]
+    assert pages.step(run_id, n["fans.outer"]).came == {"result": 3}
+    rows = {row.path: row for row in pages.tree(run_id, "", "", 100).rows}
+    assert (rows["fans.work"].message, pages.detail(run_id).failures[0].error.message) == ("ValueError: bad 1", "bad 1")
+
+    keys = [f"fans.{name}" for name in ("none", "idle", "outer", "inner", "work", "total")]
+    asset = {"key": "fans", "unit": "fans", "ops": json.dumps([{"key": key} for key in keys])}
+    found = AssetPages(instance, following).ops_of(asset)
+    assert dict(zip(found.key, found.status, strict=True)) == {
+        **dict.fromkeys(keys[:4], "succeeded"), "fans.work": "failed", "fans.total": "blocked",
+    }  # fmt: skip
+    assert found.counts == {
+        "fans.idle": {}, "fans.inner": {"succeeded": 3}, "fans.work": {"succeeded": 3, "failed": 3},
+    }  # fmt: skip
+
+    plan = planned(plan_resume(defs, run_id, instance=instance), same_run=False)
+    count_keys(plan, following.run(run_id))
+    steps = {step.key: step for step in plan.steps}
+    assert (steps["fans.idle"].decision, steps["fans.idle"].reason) == (
+        "skip", "no value came for it in the parent run",
+    )  # fmt: skip
+    assert steps["fans.work"].keys == {"run": 3, "reuse": 3}
+    plan = planned(plan_resume(defs, run_id, instance=instance, from_step="fans.outer"), same_run=False)
+    count_keys(plan, following.run(run_id))
+    assert [step.keys for step in plan.steps if step.key in ("fans.inner", "fans.work")] == [
+        {"run": 0, "decide": 3}, {"run": 3, "decide": 3},
+    ]  # fmt: skip
+
+
+def test_an_op_that_a_run_has_not_reached_waits(tmp_path):
+    """While a run goes on, its ops are told as it has them: those that it has not come to wait, whatever became of them
+    before, and a fan-out counts as one op of those that are done."""
+
+    @op(out=DynamicOut())
+    def deal():
+        yield from (DynamicOutput(n, f"k{n}") for n in range(4))
+
+    @op
+    def work(n):
+        if n == 2 and told:
+            told.append(look())
+
+    @op
+    def total(found): ...
+
+    @graph_asset
+    def slow():
+        return total(deal().map(work).collect())
+
+    def look():
+        following = Following(Instance(tmp_path).record)
+        ops = [{"key": f"slow.{name}"} for name in ("deal", "work", "total")]
+        asset = {"id": "slow", "key": "slow", "unit": "slow", "kind": "graph", "upstream": [], "ops": json.dumps(ops)}
+        manifest = {"assets": [asset], "units": {}}
+        state = Standing(Instance(tmp_path).record, following).states(manifest)["slow"]
+        return AssetPages(Instance(tmp_path), following).ops_of(asset), state.progress
+
+    told: list[object] = []
+    defs, instance = Definitions(assets=[slow]), Instance(tmp_path)
+    materialize(defs, instance=instance)
+    told.append("the next time")
+    materialize(defs, instance=instance)
+    ops, progress = told[1]
+    assert ops.status == ["running", "running", "pending"]
+    assert (progress.done, progress.running, progress.total) == (0, 2, 3)
 
 
 def test_a_run_that_nobody_began_has_died(tmp_path):

@@ -58,6 +58,7 @@ _OF_SEVERAL = {  # the words of `WHY` behind a number of ops
     "output not stored": "with an output that was not stored",
     "no reuse": "with nothing to be reused",
     "opted out": "never reused",
+    "no values": "for which no value came in the parent run",
     "by key": "reused key by key where the value is the same",
 }
 POLICIES = [policy.value for policy in Policy]
@@ -153,7 +154,7 @@ def headline(plan: Plan, fold: Fold | None = None) -> Line:
     counts = dict.fromkeys(_WORDS, 0)
     for i, step in enumerate(plan.steps):
         if fold is None or fold.phase[i] != Phase.SUCCEEDED:
-            counts[step.decision.do] += 1
+            counts[step.decision.outlook] += 1
     before = 0 if fold is None else fold.counts[Phase.SUCCEEDED]
     parts: Line = [(ink.count(len(plan.steps), "op"), STRONG)]
     assets = ink.count(len(plan.selection), "asset")
@@ -171,11 +172,11 @@ def _rows(branch: Branch, plan: Plan, depth: int, *, fold: bool) -> list[list[Li
         step = plan.steps[branch.step]
         return [
             [
-                [indent, _MARKS[step.decision.do], (f" {branch.name}", _dimmed(style, step.decision.do))],
+                [indent, _MARKS[step.decision.outlook], (f" {branch.name}", _dimmed(style, step.decision.outlook))],
                 _why(step, branch),
             ]
         ]
-    dos = {plan.steps[i].decision.do for i in branch.steps}
+    dos = {plan.steps[i].decision.outlook for i in branch.steps}
     mark = _MARKS[next(do for do in (Do.RUN, Do.DECIDE, Do.REUSE, Do.SKIP) if do in dos)]
     outs = [asset for asset in branch.assets if asset != branch.name]
     arrow = (

@@ -233,6 +233,8 @@ class RunTree:
         members = fold.members(step)
         if members:
             name, detail = f"{name}[…]", self._members(step, members, phase, detail)
+        elif members is not None and phase is Phase.SUCCEEDED:
+            return self._row(depth, phase, f"{name}[…]", style, "", [("no values", FAINT)], now)
         if split and phase is Phase.SUCCEEDED:
             parts = (("load", fold.load[step]), ("compute", fold.compute[step]), ("store", fold.store[step]))
             detail = [

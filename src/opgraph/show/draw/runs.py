@@ -90,7 +90,7 @@ def _unit(plan: Plan, fold: Fold | None, unit: Branch, opened: Container[str], s
 def _step(plan: Plan, fold: Fold | None, number: int, id: str, label: str, kind: str) -> Node:  # noqa: A002 - the same
     step = plan.steps[number]
     told = [step.key, step.decision.reason]
-    detail = step.decision.do.value
+    detail = step.decision.outlook.value
     if fold is not None:
         detail = _passed(fold, number)
         if number in fold.errors:
@@ -109,7 +109,7 @@ def _step(plan: Plan, fold: Fold | None, number: int, id: str, label: str, kind:
 
 
 def _state(plan: Plan, fold: Fold | None, number: int) -> str:
-    return plan.steps[number].decision.do.value if fold is None else Phase(fold.phase[number]).name.lower()
+    return plan.steps[number].decision.outlook.value if fold is None else Phase(fold.phase[number]).name.lower()
 
 
 def _together(states: Sequence[str]) -> str:
@@ -127,6 +127,8 @@ def _passed(fold: Fold, number: int) -> str:
         done, total = members.get(Phase.SUCCEEDED, 0) + members.get(Phase.REUSED, 0), sum(members.values())
         failed = f", {members[Phase.FAILED]:,} failed" if Phase.FAILED in members else ""
         return f"{done:,} of {total:,}{failed}"
+    if members is not None and phase is Phase.SUCCEEDED:
+        return "no values"
     if phase in (Phase.SUCCEEDED, Phase.FAILED):
         took = seconds(fold.ended[number] - fold.started[number])
         return took if phase is Phase.SUCCEEDED else f"failed after {took}"
@@ -143,10 +145,11 @@ def _came(plan: Plan, fold: Fold | None, output: FromStep) -> str:
     found = [stored for stored in (came or kept) if stored.output == output.output]
     members = fold.members(step)
     fans = any(each.name == output.output and each.dynamic for each in plan.steps[step].outputs)
-    many = sum(members.values()) if members is not None else len(found)
+    each_fans = fans and members is not None
+    many = fold.values[step, output.output] if each_fans else sum((members or {}).values()) or len(found)
     words: list[str] = []
     if fold.has_ended(step) and (fans or members is not None):
-        words.append(f"\u00d7 {many:,}" if many else "an empty fan-out")
+        words.append(f"\u00d7 {many:,}" if many else "no values")
     elif found:
         words.append(found[-1].type_name)
     weight = sum(stored.size for stored in found) or fold.sizes.get(step, 0)

@@ -81,17 +81,29 @@ class AssetPages:
         number = {op["key"]: i for i, op in enumerate(_declared(asset))}
         count = len(number)
         found = m.OpStates(
-            key=list(number), status=[None] * count, runs=[], run=[-1] * count, n=[0] * count, took_us=[0] * count
+            key=list(number),
+            status=[None] * count,
+            runs=[],
+            run=[-1] * count,
+            n=[0] * count,
+            started_us=[0] * count,
+            took_us=[0] * count,
+            counts={},
         )
         for run in self._runs_of(asset):
             with run.lock:
                 fold = run.fold
                 for n, step in enumerate(run.plan.steps):
                     i = number.get(step.node)
-                    if i is not None and found.run[i] < 0 and fold.started[n]:
+                    if i is not None and found.run[i] < 0 and _is_told(run, n):
                         found.run[i], found.n[i] = len(found.runs), n
-                        found.status[i] = status_of(Phase(fold.phase[n]))
-                        found.took_us[i] = fold.load[n] + fold.compute[n] + fold.store[n]
+                        found.status[i] = _status(run, n)
+                        if fold.started[n]:
+                            found.started_us[i] = max(round((fold.started[n] - fold.run_started) * 1e6), 0)
+                            found.took_us[i] = round((_took(run, n) or 0) * 1e6)
+                        counts = _counts(run, n)
+                        if counts is not None:
+                            found.counts[step.node] = counts
             found.runs.append(run.run_id)
             if -1 not in found.run:
                 break
@@ -154,7 +166,7 @@ class AssetPages:
         for run in self._runs_of(asset) if rows else ():
             with run.lock:
                 for n, step in enumerate(run.plan.steps):
-                    if step.node in rows and run.fold.started[n]:
+                    if step.node in rows and _is_told(run, n):
                         _tell(rows[step.node], run, n)
         for row in rows.values():
             row.disk = kept.get(row.key, 0)
@@ -174,16 +186,50 @@ def _declared(asset: Json) -> list[Json]:
     return msgspec.json.decode(asset["ops"]) or (alone if asset["unit"] else [])
 
 
+def _is_told(run: Followed, n: int) -> bool:
+    """Whether a run has something to tell of a step: it began, or will while the run goes on, or a failure kept it
+    from that, or it is mapped and no value came. What was reused is told of by the run that made it."""
+    fold, phase = run.fold, Phase(run.fold.phase[n])
+    if phase is Phase.PENDING and not fold.started[n]:
+        return fold.epoch > 0 and not fold.over
+    return fold.started[n] > 0 or phase in (Phase.BLOCKED, Phase.SUCCEEDED)
+
+
+def _status(run: Followed, n: int) -> m.StepStatus:
+    """How a step stands: a fan-out that its run left half done was interrupted."""
+    phase = Phase(run.fold.phase[n])
+    return status_of(Phase.INTERRUPTED if phase is Phase.PENDING and run.fold.over else phase)
+
+
+def _took(run: Followed, n: int) -> float | None:
+    """Seconds from a step's start to its end; None: it has not ended."""
+    fold = run.fold
+    ended = fold.ended[n] if fold.has_ended(n) and fold.started[n] else 0.0
+    return max(ended - fold.started[n], 0.0) if ended else None
+
+
+def _counts(run: Followed, n: int) -> dict[str, int] | None:
+    """The steps made of a mapped one, by status; None: it is not mapped, or it is not known yet how many come."""
+    members = run.fold.members(n)
+    if members is None or (not members and run.fold.phase[n] != Phase.SUCCEEDED):
+        return None
+    counts = {phase.name.lower(): count for phase, count in members.items()}
+    if run.fold.over and "pending" in counts:  # they wait for nothing any more
+        counts["blocked"] = counts.pop("pending") + counts.get("blocked", 0)
+    return counts
+
+
 def _tell(op: m.AssetOp, run: Followed, n: int) -> None:
     fold = run.fold
     if op.run_id is None:
-        op.run_id, op.n, op.at = run.run_id, n, fold.started[n]
-        op.status = status_of(Phase(fold.phase[n]))
+        op.run_id, op.n, op.at = run.run_id, n, fold.started[n] or None
+        op.took, op.counts = _took(run, n), _counts(run, n)
+        op.status = _status(run, n)
         op.times = times_of(run, n)
         op.size = fold.sizes.get(n, 0) + sum(stored.size for _, stored in fold.outputs.get(n, ()))
-    if fold.phase[n] == Phase.SUCCEEDED:
-        spent = fold.load[n] + fold.compute[n] + fold.store[n]
-        op.trend.append(round(spent / 1e6, 6))
+    took = _took(run, n)
+    if fold.phase[n] == Phase.SUCCEEDED and took is not None:
+        op.trend.append(round(took, 6))
 
 
 def summary(asset: Json) -> Json:

@@ -232,7 +232,7 @@ def planned(plan: Plan, *, same_run: bool) -> m.PlanReply:
     """A plan as a reply."""
     counts = {do.value: 0 for do in Do}
     for step in plan.steps:
-        counts[step.decision.do.value] += 1
+        counts[step.decision.outlook.value] += 1
     return m.PlanReply(
         job="" if plan.job == EVERYTHING else plan.job,
         selection=list(plan.selection),
@@ -266,7 +266,7 @@ def _step(plan: Plan, n: int, step: Step) -> m.PlannedStep:
         unit=unit,
         path=[unit, *(inner.split(".") if inner else [])],
         assets=[o.asset for o in step.outputs if o.asset is not None and o.role is Role.SELECTED],
-        decision=step.decision.do.value,
+        decision=step.decision.outlook.value,
         why=step.decision.why,
         reason=step.decision.reason,
         reused_from=step.decision.kept[0].run if step.decision.kept else None,

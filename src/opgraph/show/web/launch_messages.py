@@ -1,10 +1,10 @@
-"""Requests for runs, plans and forms, and what comes back."""
+"""Requests for runs, plans and forms and to stop a run, and what comes back."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from opgraph.show.web.message import Decided, Mistake, Reply, Request, RunId, Text, Word
+from opgraph.show.web.message import Decided, Mistake, Reply, Request, RunId, RunState, Text, Word
 
 
 class RunRequest(Request):
@@ -122,3 +122,14 @@ class Launched(Reply):
     """The run has begun, in a process of its own."""
 
     run_id: str
+
+
+class CancelRequest(Request):
+    """Ask a run to stop: an empty object."""
+
+
+class Canceling(Reply):
+    """A run was asked to stop. `False`: it had ended, or nobody drives it."""
+
+    asked: bool
+    status: RunState

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from opgraph.show.web.launch_messages import (
     Besides,
+    Canceling,
+    CancelRequest,
     FormField,
     FormReply,
     FormRequest,
@@ -43,6 +45,8 @@ __all__ = [  # what is said elsewhere and belongs to the contract too
     "AssetKind",
     "AssetStatus",
     "Besides",
+    "CancelRequest",
+    "Canceling",
     "Decided",
     "Error",
     "FormField",
@@ -122,12 +126,13 @@ class Project(Reply):
 
 
 class Progress(Reply):
-    """How far the run is that makes an asset: ops of its definition."""
+    """How far the run is that makes an asset: ops of its definition, of which a fan-out is one."""
 
     done: int
     failed: int
     running: int = 0
     total: int
+    share: float = 0.0  # of the whole, from 0 to 1: of a fan-out the steps count that are done
 
 
 class LatestRun(Reply):
@@ -237,6 +242,8 @@ class AssetOp(Reply):
     n: int | None = None
     at: float | None = None
     times: Times | None = None
+    took: float | None = None  # seconds from start to end, of a fan-out over all its steps
+    counts: dict[str, int] | None = None  # of a fan-out: the steps made of it by status; none: no value came
     size: int = 0  # bytes of its outputs
     trend: list[float] = []  # seconds, of the last runs, oldest first
     disk: int = 0  # bytes of its values that are still kept
@@ -250,7 +257,9 @@ class OpStates(Reply):
     runs: list[str]
     run: list[int]  # which of `runs`, or -1
     n: list[int]  # the step's number there
-    took_us: list[int]  # without waiting for a worker
+    started_us: list[int]  # from the start of that run
+    took_us: list[int]  # from start to end, of a fan-out over all its steps; 0: it has not ended
+    counts: dict[str, dict[str, int]]  # of fan-outs, by key: the steps made of them by status; none: no value came
 
 
 class Disk(Reply):
@@ -509,7 +518,8 @@ class StepDetail(Reply):
     attempts: list[Attempt] = []
     error: Error | None = None
     inputs: list[StepRead] = []
-    outputs: list[Output] = []
+    outputs: list[Output] = []  # the first ones; of a fan-out those of its first steps
+    came: dict[str, int] = {}  # by dynamic output, how many values came
     counts: dict[str, int] = {}  # of a fan-out: the steps made of it, by status
     size: int = 0  # and the bytes that they stored
     config: Any = None
@@ -538,17 +548,6 @@ class Logs(Reply):
     lines: list[LogLine]
     after: str
     more: bool
-
-
-class CancelRequest(Request):
-    """Ask a run to stop: an empty object."""
-
-
-class Canceling(Reply):
-    """A run was asked to stop. `False`: it had ended, or nobody drives it."""
-
-    asked: bool
-    status: RunState
 
 
 class Lane(Reply):

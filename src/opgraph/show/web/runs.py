@@ -1,7 +1,8 @@
 """What the pages of runs show: the list, a run, its tree, its steps, what they said."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from opgraph.events import (
@@ -35,6 +36,8 @@ from opgraph.show.web.said import first_line
 
 _SHOWN = 20  # assets of a selection, failures of a run
 _PREVIEWS = 20  # of the outputs of one step
+_OUTPUTS = 500  # of one step
+_BY_KEY = ("by key", "recorded", "no values")  # why a mapped step is decided for each mapping key apart
 _SCANNED = 5_000  # runs that one request for a filtered list looks at
 
 
@@ -243,8 +246,15 @@ class RunPages:
             if n >= run.size:
                 raise Refused.of(404, "NoSuchStep", f"the run has no step {n}")
             template = run.fold.row(n)
-            facts = (each for each in each_fact(self._record, run_id) if getattr(each[1], "step", None) == n)
-            attempts, outputs, kept, reads = self._attempts(run, n, facts)
+            if run.fold.members(n) is None:
+                facts = (each for each in each_fact(self._record, run_id) if getattr(each[1], "step", None) == n)
+                attempts, outputs, kept, reads = self._attempts(run, n, facts)
+                came = Counter(stored.output for stored in _values(outputs, kept) if stored.mapping_key is not None)
+                addresses = [(run_id, seq, stored) for seq, stored in outputs[:_OUTPUTS]]
+                addresses += [(each.run, each.seq, each.stored) for each in kept]
+            else:
+                attempts, reads, kept = [], (), run.fold.kept.get(n, ())
+                came, addresses = self._of_members(run, n)
             step, fold = run.plan.steps[template], run.fold
             phase = Phase(fold.phase[n])
             because = fold.because.get(n, (-1, ""))[0]
@@ -255,7 +265,7 @@ class RunPages:
                 op=step.op,
                 unit=step.unit or run.plan.job,
                 status=status_of(phase),
-                decision=step.decision.do.value,
+                decision=step.decision.outlook.value,
                 why=step.decision.why,
                 reason=step.decision.reason,
                 because=fold.key(because) if because >= 0 else "",
@@ -265,10 +275,8 @@ class RunPages:
                 attempts=attempts,
                 error=error_of(error) if error is not None else None,
                 inputs=_inputs(run, template, reads),
-                outputs=[
-                    *(self._output(run_id, seq, stored, i) for i, (seq, stored) in enumerate(outputs)),
-                    *(self._output(each.run, each.seq, each.stored, i) for i, each in enumerate(kept)),
-                ],
+                outputs=[self._output(*each, i) for i, each in enumerate(addresses)],
+                came=dict(came),
                 counts={p.name.lower(): count for p, count in (fold.members(n) or {}).items()},
                 size=fold.sizes.get(n, 0),
                 config=step.config,
@@ -328,7 +336,34 @@ class RunPages:
                     kept = fact.kept
                 case _:
                     pass
-        return made, outputs[:500], kept, reads
+        return made, outputs, kept, reads
+
+    def _of_members(self, run: Followed, template: int) -> tuple[Counter[str], list[tuple[str, int, Stored]]]:
+        """What the steps of a fan-out gave: how many values of each dynamic output, and the first ones."""
+        came = Counter[str]()
+        first: list[tuple[str, int, Stored]] = []
+        under_way: dict[int, list[tuple[str, int, Stored]]] = {}  # of each step, what its attempt stored so far
+        planned, fold = len(run.plan.steps), run.fold
+        for seq, fact in each_fact(self._record, run.run_id):
+            step = getattr(fact, "step", -1)
+            if not planned <= step < run.size or fold.row(step) != template or step in fold.withdrawn:
+                continue
+            match fact:
+                case StepStarted():
+                    under_way[step] = []
+                    continue
+                case OutputStored():
+                    under_way.setdefault(step, []).append((run.run_id, seq, fact.stored))
+                    continue
+                case StepSucceeded():
+                    stored = under_way.pop(step, []) + [(run.run_id, seq, each) for each in fact.outputs]
+                case StepReused():
+                    stored = [(each.run, each.seq, each.stored) for each in fact.kept]
+                case _:
+                    continue
+            came.update(value.output for _, _, value in stored if value.mapping_key is not None)
+            first += stored[: _PREVIEWS - len(first)]
+        return came, first
 
     def _output(self, run_id: str, seq: int, stored: Stored, nth: int) -> m.Output:
         blob = self._record.value(run_id, seq)
@@ -350,6 +385,11 @@ class RunPages:
             metadata=metas(stored.metadata),
             preview=preview(preview_in(stored, blob)) if nth < _PREVIEWS else None,
         )
+
+
+def _values(outputs: Iterable[tuple[int, Stored]], kept: Iterable[Kept]) -> Iterator[Stored]:
+    yield from (stored for _, stored in outputs)
+    yield from (each.stored for each in kept)
 
 
 def _number(text: str, otherwise: int | None = None) -> int:
@@ -381,17 +421,24 @@ def counts_of(run: Followed) -> dict[str, int]:
 
 def count_keys(plan: m.PlanReply, run: Followed) -> None:
     """Count the steps of a fan-out in the plan that goes on from a run: those that succeeded are reused, those that had
-    nothing to do are skipped, the others run. It cannot be told where its generator runs again."""
+    nothing to do are skipped, the others run. Where a generator above runs again, what succeeded is to be decided."""
     then = {step.key: n for n, step in enumerate(run.plan.steps)}
+    anew: set[int] = set()  # steps that run, or are mapped over what does
     for step in plan.steps:
         with run.lock:
-            members = run.fold.members(then.get(step.key, -1)) if step.why in ("by key", "recorded") else None
-        if members and all(plan.steps[n].mapped or plan.steps[n].decision == "reuse" for n in step.after):
-            kept = members.get(Phase.SUCCEEDED, 0) + members.get(Phase.REUSED, 0)
-            idle = members.get(Phase.SKIPPED, 0)
-            step.keys = {"run": sum(members.values()) - kept - idle, "reuse": kept, **({"skip": idle} if idle else {})}
-            for name, more in {"decide": -1, **step.keys}.items():
-                plan.counts[name] = plan.counts.get(name, 0) + more
+            members = run.fold.members(then.get(step.key, -1)) if step.why in _BY_KEY else None
+        again = step.mapped and not anew.isdisjoint(step.after)
+        if again or (members is None and step.decision in ("run", "decide")):
+            anew.add(step.n)
+        if not members:
+            continue
+        kept = members.get(Phase.SUCCEEDED, 0) + members.get(Phase.REUSED, 0)
+        idle = members.get(Phase.SKIPPED, 0)
+        counts = {"decide" if again else "reuse": kept, "skip": idle}
+        left = sum(members.values()) - kept - idle
+        step.keys = {"run": left, **{name: count for name, count in counts.items() if count}}
+        for name, more in ((step.decision, -1), *step.keys.items()):
+            plan.counts[name] = plan.counts.get(name, 0) + more
     plan.counts = {name: count for name, count in plan.counts.items() if count}
 
 
@@ -469,7 +516,7 @@ def _of_step(run: Followed, n: int, template: int) -> dict[str, Any]:
         "n": n,
         "key": fold.key(n),
         "status": status_of(phase),
-        "decision": step.decision.do.value,
+        "decision": step.decision.outlook.value,
         "reason": step.decision.reason,
         "counts": {p.name.lower(): count for p, count in (members or {}).items()},
         "expandable": bool(members),

@@ -245,14 +245,20 @@ def _code_changed(asset: Json, packed: bytes, sent: str) -> str:
 
 
 def _progress(run: Followed, steps: list[int]) -> m.Progress:
-    done = failed = running = total = 0
+    fold = run.fold
+    done = failed = running = 0
+    share = 0.0
     for i in steps:
-        for phase, count in (run.fold.members(i) or {Phase(run.fold.phase[i]): 1}).items():
-            total += count
-            done += count if phase in _DONE else 0
-            failed += count if phase == Phase.FAILED else 0
-            running += count if phase in (Phase.RUNNING, Phase.RETRYING) else 0
-    return m.Progress(done=done, failed=failed, running=running, total=total)
+        phase = Phase(fold.phase[i])
+        done += phase in _DONE
+        failed += phase is Phase.FAILED
+        running += phase in (Phase.RUNNING, Phase.RETRYING)
+        members = fold.members(i)
+        if phase in _DONE or not members:
+            share += phase in _DONE
+        else:
+            share += sum(members.get(each, 0) for each in _DONE) / sum(members.values())
+    return m.Progress(done=done, failed=failed, running=running, total=len(steps), share=share / max(len(steps), 1))
 
 
 class Board:

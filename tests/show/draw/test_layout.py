@@ -217,12 +217,32 @@ def test_groups_of_leaves_stand_in_columns(groups):
     assert 1 < drawing.width / drawing.height < 3
 
 
-@given(scenes())
+@st.composite
+def bundles(draw):
+    """Short chains side by side, of which each begins or ends in any of a few others, which depend on one another."""
+    few = draw(st.integers(1, 4))
+    nodes, edges = [_op("box")], [Edge(f"in{i}", f"in{i + 1}") for i in range(few - 1) if draw(st.booleans())]
+    for side in ("in", "out"):
+        around = draw(st.sampled_from([None, "box"]))
+        nodes += [_op(f"{side}{i}", around) for i in range(few)]
+    for i in range(draw(st.integers(4, 14))):
+        chain = [f"{i}.{k}" for k in range(draw(st.integers(1, 3)))]
+        nodes += [_op(each, "box") for each in chain]
+        edges += [Edge(a, b) for a, b in pairwise(chain)]
+        for k in draw(st.sets(st.integers(0, few - 1), max_size=2)):
+            edges.append(Edge(f"in{k}", draw(st.sampled_from(chain))))
+        for k in draw(st.sets(st.integers(0, few - 1), max_size=2)):
+            edges.append(Edge(draw(st.sampled_from(chain)), f"out{k}"))
+    edges += [Edge("in0", f"out{few - 1}")] if draw(st.booleans()) else []
+    return nodes, edges
+
+
+@given(bundles())
 @settings(max_examples=150, deadline=None)
 def test_columns_break_nothing(scene):
     """What holds for all drawings holds for those in columns, whatever is broken."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"TALL": 60.0, "_NARROW": 0.0, "_LEAST": 20.0, "_GAIN": 1.0}.items():
+        for name, value in {"TALL": 60.0, "_NARROW": 0.0, "_LEAST": 1.0, "SHAPE": 30.0}.items():
             patch.setattr(abreast, name, value)
         drawing = lay_out(*scene)
     _check_boxes(drawing)

@@ -1,5 +1,8 @@
 """Hooks: who calls which, what they see, and that nothing they do changes the run."""
 
+import logging
+import sys
+
 import pytest
 
 from opgraph import (
@@ -17,6 +20,7 @@ from opgraph import (
     InvalidDefinitionError,
     InvalidInvocationError,
     InvariantViolationError,
+    OpExecutionContext,
     Out,
     Output,
     RetryPolicy,
@@ -273,6 +277,36 @@ def test_a_failing_hook_changes_nothing(error, tmp_path, capsys):
         assert [line.text for line in inspect.logs(instance.record, result.run_id, plan)] == ["about to fail"]
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith(f"ERROR hook `bad` of `table` failed: {type(error).__name__}")
+
+
+def test_what_a_hook_says_that_the_driver_calls(tmp_path):
+    """Where an attempt ended without a verdict of its own, what its hooks print and log is kept with the step too;
+    there is no context of an op to be had."""
+
+    @failure_hook
+    def tell(context):
+        print("printed", context.step_key)
+        print("aside", file=sys.stderr)
+        logging.getLogger("mine").warning("logged")
+        with pytest.raises(InvariantViolationError):
+            OpExecutionContext.get()
+        calls.append(("tell", context.step_key))
+
+    @op
+    def gives_up():
+        raise KeyboardInterrupt("by hand")
+
+    @job(hooks={tell})
+    def failing():
+        gives_up()
+
+    defs = Definitions(jobs=[failing])
+    with Instance(tmp_path) as instance:
+        result = defs.resolve_job_def("failing").execute_in_process(instance=instance, raise_on_error=False)
+        plan = inspect.plan_of(instance.record, result.run_id)
+        told = [(line.step, line.attempt, line.text) for line in inspect.logs(instance.record, result.run_id, plan)]
+    assert calls == [("tell", "gives_up")]
+    assert told == [("gives_up", 1, "printed gives_up"), ("gives_up", 1, "aside"), ("gives_up", 1, "logged")]
 
 
 def test_the_other_end():

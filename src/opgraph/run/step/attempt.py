@@ -233,12 +233,12 @@ class Attempts:
 
     # -- contexts ---------------------------------------------------------------------
 
-    def _context_of(self, step: int, attempt: int) -> OpExecutionContext:
-        """The context of a step under way, for who asks for it without a parameter."""
-        if step not in self._contexts:
-            bound = self._bound[step]
+    def _context_of(self, step: int, attempt: int) -> OpExecutionContext | None:
+        """The context of a step under way, for who asks for it without a parameter; None: its attempt is over, or is
+        made elsewhere, and a hook asks."""
+        if step not in self._contexts and (bound := self._bound.get(step)) is not None:
             self._contexts[step] = self._context(bound, attempt, bound.selected)
-        return self._contexts[step]
+        return self._contexts.get(step)
 
     def key_of(self, step: int) -> str:
         """The key of a step under way; empty for another."""

@@ -211,10 +211,14 @@ def with_hooks(
         fact.attempt,
         bound.config.raw if bound.config is not None else None,
     )
+    # Where the attempt ended without a word of its own, the driver calls them, and nobody speaks yet.
+    token = said.enter(bound.number, fact.attempt) if said is not None else None
     ran = [
         _called(hook, side, ended) if hook.after == after else HookRan(hook.name, _now(), skipped=True)
         for hook in bound.hooks
     ]
+    if said is not None and token is not None:
+        said.leave(token)
     return structs.replace(fact, hooks=tuple(ran))
 
 

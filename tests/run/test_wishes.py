@@ -266,11 +266,23 @@ def test_one_mapped_step_can_be_named(instance):
     first = execute.materialize(defs, instance=instance)
     ran.clear()
     assert execute.resume(defs, first.run_id, instance=instance, from_step="flat.parse[y]").success
-    assert "parse y" in ran
-    assert "parse x" not in ran
+    assert ran == ["parse y", "count Y", "merge"]
     ran.clear()
     assert execute.resume(defs, first.run_id, instance=instance, only=["flat.parse[x]"]).success
     assert ran == ["parse x"]
+
+
+def test_a_named_mapped_step_takes_all_of_its_keys_along(instance):
+    """What is mapped further within the key of a step that is run again runs again, though its values are the same."""
+    defs = Definitions(assets=[nested])
+    first = execute.materialize(defs, instance=instance)
+    for step, after in (
+        ("nested.files[x]", ["count X0", "count X1", "file x0", "file x1", "merge", "parse x0", "parse x1"]),
+        ("nested.parse[x][1]", ["count X1", "merge", "parse x1"]),
+    ):
+        ran.clear()
+        assert execute.resume(defs, first.run_id, instance=instance, from_step=step).success
+        assert sorted(ran) == after
 
 
 def test_what_failed_is_resumed_and_what_comes_after_it(instance):

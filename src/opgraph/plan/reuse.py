@@ -39,7 +39,17 @@ def from_failure(plan: Plan, past: Past, trouble: Trouble) -> Plan:
 
 def from_steps(plan: Plan, past: Past, trouble: Trouble, selection: Sequence[str]) -> Plan:
     """The plan with these steps and everything after them run, the rest reused."""
-    return _replan(plan, past, trouble, _asked(plan, past, selection), only=False)
+    asked = _asked(plan, past, selection)
+    for i, names in [(i, decision.detail.split(", ")) for i, decision in asked.items() if decision.by_key]:
+        step = plan.steps[i]
+        within = tuple(name.removeprefix(step.key) for name in names)
+        for after in _walk(plan, {i}, "*", up=False) - asked.keys():  # of what is mapped too, that of the same keys
+            key, over = plan.steps[after].key, plan.steps[after].over
+            same = over[: len(step.over)] == step.over
+            found = [n for n in past.steps if same and n.startswith(f"{key}[") and n[len(key) :].startswith(within)]
+            if found:
+                asked[after] = msgspec.structs.replace(_by_key(past), detail=", ".join(found))
+    return _replan(plan, past, trouble, asked, only=False)
 
 
 def only_steps(plan: Plan, past: Past, trouble: Trouble, selection: Sequence[str]) -> Plan:

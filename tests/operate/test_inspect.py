@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import msgspec
 import pytest
 
+from opgraph import DynamicOut, DynamicOutput, Instance, job, op
 from opgraph.events import (
     CancelRequested,
     ErrorInfo,
@@ -45,6 +46,7 @@ from opgraph.plan.model import (
 )
 from opgraph.record.memory import MemoryRecord
 from opgraph.record.rows import RunRow
+from opgraph.record.store import each_fact
 
 RUN = Decision(Do.RUN, "selected")
 ERROR = ErrorInfo("ValueError", "no", (Frame("/p/ops.py", 3, "clean", "raise ValueError('no')"),))
@@ -378,3 +380,30 @@ def test_a_run_that_has_just_ended_did_not_die(shelf):
     writer.append([RunEnded(2.0, RunStatus.SUCCESS)])
     writer.release()
     assert inspect.status_of(shelf.record, before) == "SUCCESS"
+
+
+def test_a_fan_out_that_was_left_half_done_was_interrupted(tmp_path):
+    """Where a run ends before all steps of a fan-out have begun, it is told as interrupted, and waits for nothing."""
+
+    @op(out=DynamicOut(stream=False))
+    def deal():
+        return [DynamicOutput(n, f"k{n}") for n in range(3)]
+
+    @op
+    def work(n): ...
+
+    @job
+    def dealing():
+        deal().map(work)
+
+    record = Instance(tmp_path).record
+    run_id = dealing.execute_in_process(instance=Instance(tmp_path)).run_id
+    plan = inspect.plan_of(record, run_id)
+    fold, number = Fold(plan), plan.index()["work"]
+    for seq, fact in each_fact(record, run_id):
+        if fold.members(number) == {Phase.PENDING: 2, Phase.SUCCEEDED: 1}:
+            break
+        fold.add(seq, fact)
+    assert fold.phase[number] == Phase.RUNNING
+    fold.stop()
+    assert fold.phase[number] == Phase.INTERRUPTED

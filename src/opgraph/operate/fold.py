@@ -253,7 +253,8 @@ class Fold:
                 return
         if counts[Phase.PENDING] or (sum(counts) and generator not in ENDED):
             begun = counts[Phase.PENDING] < sum(counts)
-            self.phase[template] = Phase.RUNNING if begun and not self.over else Phase.PENDING
+            left = Phase.INTERRUPTED if self.over else Phase.RUNNING
+            self.phase[template] = left if begun else Phase.PENDING
             return
         for phase in (Phase.FAILED, Phase.INTERRUPTED, Phase.BLOCKED, Phase.SUCCEEDED, Phase.REUSED, Phase.SKIPPED):
             if counts[phase]:

@@ -86,7 +86,7 @@ class AssetPages:
             runs=[],
             run=[-1] * count,
             n=[0] * count,
-            started_us=[0] * count,
+            started_us=[-1] * count,
             took_us=[0] * count,
             counts={},
         )
@@ -97,7 +97,7 @@ class AssetPages:
                     i = number.get(step.node)
                     if i is not None and found.run[i] < 0 and _is_told(run, n):
                         found.run[i], found.n[i] = len(found.runs), n
-                        found.status[i] = _status(run, n)
+                        found.status[i] = status_of(Phase(run.fold.phase[n]))
                         if fold.started[n]:
                             found.started_us[i] = max(round((fold.started[n] - fold.run_started) * 1e6), 0)
                             found.took_us[i] = round((_took(run, n) or 0) * 1e6)
@@ -195,12 +195,6 @@ def _is_told(run: Followed, n: int) -> bool:
     return fold.started[n] > 0 or phase in (Phase.BLOCKED, Phase.SUCCEEDED)
 
 
-def _status(run: Followed, n: int) -> m.StepStatus:
-    """How a step stands: a fan-out that its run left half done was interrupted."""
-    phase = Phase(run.fold.phase[n])
-    return status_of(Phase.INTERRUPTED if phase is Phase.PENDING and run.fold.over else phase)
-
-
 def _took(run: Followed, n: int) -> float | None:
     """Seconds from a step's start to its end; None: it has not ended."""
     fold = run.fold
@@ -224,7 +218,7 @@ def _tell(op: m.AssetOp, run: Followed, n: int) -> None:
     if op.run_id is None:
         op.run_id, op.n, op.at = run.run_id, n, fold.started[n] or None
         op.took, op.counts = _took(run, n), _counts(run, n)
-        op.status = _status(run, n)
+        op.status = status_of(Phase(run.fold.phase[n]))
         op.times = times_of(run, n)
         op.size = fold.sizes.get(n, 0) + sum(stored.size for _, stored in fold.outputs.get(n, ()))
     took = _took(run, n)

@@ -257,7 +257,7 @@ class OpStates(Reply):
     runs: list[str]
     run: list[int]  # which of `runs`, or -1
     n: list[int]  # the step's number there
-    started_us: list[int]  # from the start of that run
+    started_us: list[int]  # from the start of that run; -1: it did not start
     took_us: list[int]  # from start to end, of a fan-out over all its steps; 0: it has not ended
     counts: dict[str, dict[str, int]]  # of fan-outs, by key: the steps made of them by status; none: no value came
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from opgraph.show.draw import abreast
+from opgraph.show.draw import abreast, layout
 from opgraph.show.draw.layout import lay_out
 from opgraph.show.draw.letters import text_width
 from opgraph.show.draw.model import Drawing, Edge, Node
@@ -138,8 +138,12 @@ def test_no_line_runs_through_a_box(scene):
 @given(scenes())
 @settings(max_examples=150, deadline=None)
 def test_lines_go_to_the_right(scene):
-    """Without circles, a line begins at its source's right side, never goes back, and ends at its target's left."""
-    _check_rightwards(lay_out(*scene))
+    """Without circles, a line begins at its source's right side, never goes back, and ends at its target's left, if
+    nothing is folded."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layout, "_READ", 0.0)
+        drawing = lay_out(*scene)
+    _check_rightwards(drawing)
 
 
 @given(scenes(circles=True))
@@ -175,7 +179,20 @@ def test_a_long_chain_is_folded(inside):
     _check_lines(drawing)
     assert 1 < drawing.width / drawing.height < 5
     assert drawing.width < 2_400
-    assert lay_out([_op(each) for each in steps[:20]], [Edge(a, b) for a, b in pairwise(steps[:20])]).height < 70
+    assert lay_out([_op(each) for each in steps[:10]], [Edge(a, b) for a, b in pairwise(steps[:10])]).height < 70
+
+
+def test_what_is_long_and_flat_is_folded_where_more_of_it_can_be_read_then():
+    """A chain somewhat longer than a screen is folded in the box that it is in; not, if it is high besides."""
+    steps = [_op(f"step_{i}", "box") for i in range(14)]
+    around = [_op("a"), _op("box"), _op("b")]
+    edges = [Edge(x, y) for x, y in pairwise(["a", *(step.id for step in steps), "b"])]
+    drawing = lay_out([*around, *steps], edges)
+    _check_boxes(drawing)
+    _check_lines(drawing)
+    assert drawing.width < 1_200
+    high = [structs.replace(step, height=500.0) for step in steps]
+    assert lay_out([*around, *high], edges).width > 1_600
 
 
 def _beside_one_another(count, box=None):
@@ -242,6 +259,7 @@ def bundles(draw):
 def test_columns_break_nothing(scene):
     """What holds for all drawings holds for those in columns, whatever is broken."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layout, "_READ", 0.0)
         for name, value in {"TALL": 60.0, "_NARROW": 0.0, "_LEAST": 1.0, "SHAPE": 30.0}.items():
             patch.setattr(abreast, name, value)
         drawing = lay_out(*scene)

@@ -214,6 +214,7 @@ class Abreast:
             plane.whole,
             list(ins.values()),
             list(outs.values()),
+            plane.narrower,
         )
         placed = place(inner, whole=len(parts) == 1)
         placed.stretch(placed.width)
@@ -257,6 +258,7 @@ class Abreast:
                 plane.whole,
                 [number[v] for v in plane.first],
                 [number[v] for v in plane.last],
+                plane.narrower,
             )
         )
         self.x, self.y = [0.0] * len(plane.width), [0.0] * len(plane.width)

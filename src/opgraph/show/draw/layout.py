@@ -21,6 +21,9 @@ LABEL, DETAIL, BADGE = 13.0, 11.0, 10.0  # sizes of letters
 _DOT = 13.0  # what shows a state, before the name
 _OUTSIDE = -1
 _TWICE = 4_000  # vertices and edges of all levels, up to which there is time to lay all out twice
+_READABLE = 600  # vertices and edges, up to which one wants to read a drawing as a whole
+_SCREEN = 1_200.0, 640.0  # room for a drawing, in pixels
+_READ, _BETTER = 0.8, 1.2  # how large a drawing is on it that can be read; how much larger one is that is better
 
 
 class _Level:
@@ -109,6 +112,7 @@ class _Layout:
                 box, number = pieces[-1]
                 names = self.levels[box].names
                 names[number] = max(names.get(number, 0.0), room(edge.label))
+        self.narrower = False
         self.whole = sum(len(each.members) + len(each.edges) for each in self.levels.values())
 
     def _from_outside(self) -> list[int]:
@@ -154,13 +158,28 @@ class _Layout:
         return [*out, *reversed(into)]
 
     def drawing(self) -> Drawing:
+        self._place_all()
+        before = self._scale()
+        if before < _READ and self.whole <= _READABLE:
+            self.narrower = True
+            self._place_all()
+            if self._scale() < _BETTER * before:
+                self.narrower = False
+                self._place_all()
+        return self._gathered()
+
+    def _scale(self) -> float:
+        """How large all of it is on a screen."""
+        outer = self.levels[_OUTSIDE]
+        return min(1.0, _SCREEN[0] / outer.width, _SCREEN[1] / outer.height)
+
+    def _place_all(self) -> None:
         boxes = list(reversed(self.levels))
         for box in boxes:
             self._place(box)
         if self.whole <= _TWICE and self._look_outside():
             for box in boxes:
                 self._place(box)
-        return self._gathered()
 
     def _look_outside(self) -> bool:
         """Tells what is on a border where its edges come from or go to outside. Whether there is any such thing."""
@@ -242,6 +261,7 @@ class _Layout:
             self.whole,
             [number[v] for v in vertices if v in ins],
             [number[v] for v in vertices if v in outs],
+            self.narrower,
         )
         return vertices, edges, place(plane)
 

@@ -12,7 +12,9 @@ from msgspec import Struct
 from opgraph.show.draw.column import Columns
 
 _LONG, _THIN = 2_400.0, 12.0  # how long a drawing is at least, and how many times its height, that is folded
-SHAPE, _SHORTEST = 1.9, 1_400.0  # how many times as wide as high it is then, about; the least length of a row
+_SHORT, _FLAT = 700.0, 3.5  # the same where the whole has to become narrower
+SHAPE = 1.9  # how many times as wide as high it is then, about
+_LEAST, _LEAST_SHORT = 1_400.0, 500.0  # the least length of a row
 _MOST = 16  # edges that turn around together
 _BETWEEN, _STEP, _SWING = 20.0, 9.0, 30.0  # between a row and an edge, between two edges; how far they reach outside
 
@@ -37,6 +39,7 @@ class Strip(Struct, frozen=True):
     y: list[float]  # the middle of each vertex
     width: float
     height: float
+    narrower: bool  # whether it is to become narrower, be it less long and thin than others that are folded
     first: bool  # whether its first column is the border of a box
     last: bool  # whether its last one is
 
@@ -45,7 +48,8 @@ def fold(strip: Strip) -> tuple[float, float, Turns]:
     """Folds a drawing, where it is long and thin and few edges have to turn around. Gives how wide and high it is then,
     and how edges turn around."""
     columns, begin, end, y = strip.columns, strip.begin, strip.end, strip.y
-    if strip.width < max(_LONG, _THIN * strip.height):
+    long, thin = (_SHORT, _FLAT) if strip.narrower else (_LONG, _THIN)
+    if strip.width < max(long, thin * strip.height):
         return strip.width, strip.height, {}
     crossing: list[dict[int, None]] = [{} for _ in columns.layers]
     for u, _, _, _ in columns.edges:
@@ -82,7 +86,7 @@ def fold(strip: Strip) -> tuple[float, float, Turns]:
 def _starts(strip: Strip, crossing: Sequence[dict[int, None]]) -> list[int]:
     """The first column of each row: rows are about equally long, and break where few edges cross."""
     begin, end = strip.begin, strip.end
-    long = max(_SHORTEST, (SHAPE * strip.width * (strip.height + 2 * _BETWEEN)) ** 0.5)
+    long = max(_LEAST_SHORT if strip.narrower else _LEAST, (SHAPE * strip.width * (strip.height + 2 * _BETWEEN)) ** 0.5)
     long = strip.width / round(strip.width / long)
     starts, last = [0], len(end) - (2 if strip.last else 1)
     while starts[-1] < last and end[last] - begin[starts[-1]] > 1.15 * long:

@@ -31,6 +31,7 @@ class Plane(Struct, frozen=True):
     whole: int  # vertices and edges of the whole drawing, of which this may be a part
     first: Sequence[int] = ()  # vertices at the left border
     last: Sequence[int] = ()  # vertices at the right border
+    narrower: bool = False  # whether it is folded already where it is long and flat
 
 
 class Placed:
@@ -91,7 +92,7 @@ class Placed:
         self._turns: Turns = {}
         if not self._back and not columns.far:
             borders = bool(plane.first), bool(plane.last)
-            strip = Strip(columns, self._begin, self._end, y, self.width, self.height, *borders)
+            strip = Strip(columns, self._begin, self._end, y, self.width, self.height, plane.narrower, *borders)
             self.width, self.height, self._turns = fold(strip)
         self.x = [self._begin[columns.rank[v]] for v in range(columns.own)]
 

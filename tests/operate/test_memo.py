@@ -11,6 +11,8 @@ from opgraph import (
     ConfigurableResource,
     DataVersion,
     Definitions,
+    DynamicOut,
+    DynamicOutput,
     EnvVar,
     In,
     IOManager,
@@ -378,7 +380,48 @@ def test_only_reuse(instance):
     go(chain(), instance, reuse="only")
     with pytest.raises(WouldRun) as caught:
         plan(chain({7: "new"}), instance=instance, reuse="only")
-    assert [key for key, _ in caught.value.steps] == [f"total.n{i}" for i in range(7, 11)]
+    assert [key for key, _ in caught.value.steps] == ["total.n7"]
+    assert list(caught.value.perhaps) == [f"total.n{i}" for i in range(8, 11)]
+
+
+def test_only_reuse_tells_of_a_fan_out_in_one_line(instance):
+    """The mapped steps that would run for one reason are told together, those that only may run apart from them."""
+
+    def fanned(edit=""):
+        @op(out=DynamicOut())
+        def some():
+            yield from (DynamicOutput(i, mapping_key=f"k{i}") for i in range(12))
+
+        @op
+        def total(xs):
+            return len(xs)
+
+        scope = {"ran": ran}
+        exec(
+            f"def plus(x):\n    return x + 1{edit} // (x < 6 or 'all' in ran)\n\ndef times(x):\n    return x * 2", scope
+        )
+        plus, times = op(scope["plus"]), op(scope["times"])
+
+        @graph_asset(memoize=True)
+        def all_of():
+            return total(some().map(lambda x: times(plus(x))).collect())
+
+        return Definitions(assets=[all_of])
+
+    def would(edit=""):
+        with pytest.raises(WouldRun) as caught:
+            plan(fanned(edit), instance=instance, reuse="only")
+        return caught.value.steps, caught.value.perhaps
+
+    assert not materialize(fanned(), instance=instance).success
+    new, times = "never run, as far as is remembered", "all_of.times[k{}] and {} more of its keys"
+    never = (("all_of.plus[k6] and 5 more of its keys", new), ("all_of.total", new))
+    assert would() == (never, (times.format(6, 5),))
+    ran.append("all")
+    go(fanned(), instance)
+    go(fanned(), instance, reuse="only")
+    edited = ("all_of.plus", "code changed since its outputs were stored")
+    assert would("0") == ((edited,), (times.format(0, 11), "all_of.total"))
 
 
 class Manager(IOManager):

@@ -122,9 +122,9 @@ def with_memo(
     rows = instance.record.memos([name_of(step) for step in plan.steps if step.memo is not None])
     decided = memoized(plan, rows, memos.versions, trouble_with(instance, resources, memo=True))
     if how.reuse is Reuse.ONLY:
-        would = would_run(decided, LookUps(instance.record, trouble_with(instance, resources, memo=True)))
+        would, perhaps = would_run(decided, LookUps(instance.record, trouble_with(instance, resources, memo=True)))
         if would:
-            raise WouldRun(would)
+            raise WouldRun(would, perhaps)
     return decided
 
 

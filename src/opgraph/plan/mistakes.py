@@ -33,12 +33,15 @@ class UnknownStep(ExecutionStepNotFoundError):
 
 
 class WouldRun(InvalidSubsetError):
-    """Only stored values were to be used, and some steps would run."""
+    """Only stored values were to be used, and some steps would run; perhaps others after them would, too."""
 
-    def __init__(self, steps: Sequence[tuple[str, str]]) -> None:
-        self.steps = tuple(steps)
+    def __init__(self, steps: Sequence[tuple[str, str]], perhaps: Sequence[str] = ()) -> None:
+        self.steps, self.perhaps = tuple(steps), tuple(perhaps)
         lines = [f"{key}: {why}" for key, why in self.steps[:8]]
         lines += [f"and {len(self.steps) - 8} more"] if len(self.steps) > 8 else []
+        if perhaps:
+            more = f" and {len(perhaps) - 8} more" if len(perhaps) > 8 else ""
+            lines.append(f"what comes after them may run, if they make other values: {', '.join(perhaps[:8])}{more}")
         super().__init__(
             "\n  ".join(["only stored values were to be used, and these steps would run:", *lines]),
             fix="leave out `--reuse-only`, or make them memoized (`memoize=True`) and run them once",

@@ -26,7 +26,7 @@ from opgraph import (
 )
 from opgraph.events import RunStatus
 from opgraph.operate import inspect
-from opgraph.operate.execute import materialize
+from opgraph.operate.execute import materialize, resume
 from opgraph.operate.planning import plan_resume
 from opgraph.operate.project import locate
 from opgraph.record.rows import RunRow
@@ -388,6 +388,56 @@ def test_an_op_that_a_run_has_not_reached_waits(tmp_path):
     ops, progress = told[1]
     assert ops.status == ["running", "running", "pending"]
     assert (progress.done, progress.running, progress.total) == (0, 2, 3)
+
+
+def test_what_was_reused_makes_stale_too(tmp_path):
+    """What a resumed run made is stale where its reused ops had read what was made anew before that run began."""
+    numbers, failing = [1], [True]
+
+    @asset
+    def orders():
+        return list(numbers)
+
+    @op
+    def read(orders):
+        return orders
+
+    @op
+    def total(found):
+        if failing:
+            raise ValueError("not yet")
+        return sum(found)
+
+    @graph_asset
+    def bill(orders):
+        return total(read(orders))
+
+    def status():
+        record = Instance(tmp_path).record
+        shared = {"ops": "[]", "upstream": []}
+        assets = [
+            {**shared, "id": "o", "key": "orders", "unit": "orders", "kind": "asset"},
+            {**shared, "id": "b", "key": "bill", "unit": "bill", "kind": "graph", "upstream": ["o"]},
+        ]
+        state = Standing(record, Following(record)).states({"assets": assets, "units": {}})["b"]
+        return state.status, state.why
+
+    defs, instance = Definitions(assets=[orders, bill]), Instance(tmp_path)
+    failed = materialize(defs, instance=instance).run_id
+    failing.clear()
+    materialize(defs, "orders", instance=instance)
+    resume(defs, failed, instance=instance)
+    assert status() == ("fresh", "")
+    numbers.append(2)
+    materialize(defs, "orders", instance=instance)
+    assert status() == ("stale", "`orders` has a newer version")
+    failing.append(True)
+    failed = materialize(defs, instance=instance).run_id
+    failing.clear()
+    numbers.append(3)
+    materialize(defs, "orders", instance=instance)
+    resume(defs, failed, instance=instance)
+    assert status() == ("stale", "`orders` has a newer version")
 
 
 def test_a_run_that_nobody_began_has_died(tmp_path):

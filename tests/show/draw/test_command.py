@@ -79,7 +79,7 @@ def test_draws_to_standard_output(draw):
 
 def test_a_selection_with_its_ops(draw):
     """A selection is drawn alone; `--open` shows ops in place."""
-    assert draw("draw", "revenue", "--open", "revenue")[2] == ["2 ops", "revenue", "one", "parse", "rows"]
+    assert draw("draw", "revenue", "--open", "revenue")[2] == ["2 ops", "revenue", "one", "parse"]
     assert draw("draw", "lake/orders", "--open", "*")[2] == ["lake/orders"]
 
 

@@ -24,7 +24,7 @@ from opgraph.operate.inspect import folded
 from opgraph.resolve.project import Project
 from opgraph.run.instance import Instance
 from opgraph.show.draw.assets import asset_scene, graph_scene
-from opgraph.show.draw.opened import EVERYTHING, Below
+from opgraph.show.draw.opened import EVERYTHING, Arrows, Below
 from opgraph.show.draw.runs import run_scene
 
 
@@ -241,3 +241,21 @@ def test_every_end_of_an_edge_is_there(opened):
     assert len(set(ids)) == len(ids)
     named = {end for e in scene.edges for end in (e.source, e.target)}
     assert named | {node.parent for node in scene.nodes if node.parent} <= set(ids)
+
+
+def test_a_line_is_named_where_its_name_tells_more_than_its_ends():
+    """A named output is named; an input only where its op has others; neither where more than three lines at one box
+    would say the same."""
+    arrows = Arrows()
+    arrows.add("op:a", "op:only", "x", gives="result")
+    arrows.add("op:split", "op:named", "x", gives="complete")
+    arrows.add("op:a", "op:two", "left", gives="result")
+    arrows.add("op:b", "op:two", "right")
+    for i in range(4):
+        arrows.add(f"op:from{i}", "op:many", "xs", gives="result")
+        arrows.add("op:hub", f"op:to{i}", "x", gives="table")
+    arrows.add("op:b", "op:many", "other", gives="result")
+    labels = {(edge.source[3:], edge.target[3:]): edge.label for edge in arrows.edges() if edge.label}
+    assert labels == {
+        ("split", "named"): "complete", ("a", "two"): "left", ("b", "two"): "right", ("b", "many"): "other",
+    }  # fmt: skip

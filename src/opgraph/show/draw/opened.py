@@ -1,6 +1,7 @@
 """Graphs opened in place: the ops of a graph as nodes, those of its nested graphs in boxes, or one node for each that
 is shut."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from itertools import islice
 
@@ -128,6 +129,7 @@ def arrow(kind: str) -> str:
 
 
 _NAMED, _SAID = 2, 8  # values of one edge that are named beside it, and in full
+_SAME = 3  # edges of one node that may carry the same name
 
 
 class Arrows:
@@ -159,18 +161,31 @@ class Arrows:
     def edges(self) -> tuple[Edge, ...]:
         """All of them; where a value flows, that it also orders is not said."""
         valued = {(source, target) for source, target, kind in self._flows if kind != "order"}
-        return tuple(
-            Edge(source, target, _in_short(source, target, flows), kind, _in_full(flows))
-            for (source, target, kind), flows in self._flows.items()
-            if kind != "order" or (source, target) not in valued
-        )
+        inputs: dict[str, set[str]] = {}
+        for (_, target, _), flows in self._flows.items():
+            inputs.setdefault(target, set()).update(takes for _, takes, _ in flows)
+        kept = [key for key in self._flows if key[2] != "order" or key[:2] not in valued]
+        names = [
+            _names(source, target, self._flows[source, target, kind], inputs[target]) for source, target, kind in kept
+        ]
+        same = Counter((end, each) for key, name in zip(kept, names, strict=True) for end in key[:2] for each in name)
+        edges: list[Edge] = []
+        for key, name in zip(kept, names, strict=True):
+            source, target, kind = key
+            few = [each for each in name if same[source, each] <= _SAME and same[target, each] <= _SAME]
+            edges.append(Edge(source, target, _in_short(few), kind, _in_full(self._flows[key])))
+        return tuple(edges)
 
 
-def _in_short(source: str, target: str, flows: Iterable[tuple[str, str, str]]) -> str:
-    """The outputs' names, or the inputs' where an op has one output only; none that stands at the edge's end anyway."""
+def _names(source: str, target: str, flows: Iterable[tuple[str, str, str]], inputs: Collection[str]) -> list[str]:
+    """The outputs' names, or, of ops with one output, the inputs', where there are several; none that stands at the
+    edge's end anyway."""
     ends = {end.rpartition(":")[2].rpartition(".")[2].rpartition("/")[2] for end in (source, target)}
-    each = (takes if gives in ("", "result") else gives for gives, takes, _ in flows)
-    names = list(dict.fromkeys(name for name in each if name and name not in ends))
+    each = (gives if gives not in ("", "result") else takes if len(inputs) > 1 else "" for gives, takes, _ in flows)
+    return list(dict.fromkeys(name for name in each if name and name not in ends))
+
+
+def _in_short(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + (f" +{len(names) - _NAMED}" if len(names) > _NAMED else "")
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -429,6 +430,28 @@ def test_after_kill_9_and_an_edit(tmp_path):
         before = instance.record.run(row.run_id)
         assert (before.status, instance.record.run(outcome.run_id).parent) == (RunStatus.FAILURE, row.run_id)
         assert "the code has changed" in instance.record.facts(row.run_id)[-1][1].error.message
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_after_kill_9_and_an_edit_of_another_module(tmp_path):
+    """A constant that an op reads as `module.NAME` is its code: with another one the run gets a new id."""
+    rates = ModuleType(f"{__name__}.rates")
+
+    def defs(rate):
+        rates.RATE = rate
+
+        @asset
+        def out():
+            act("out")
+            return rates.RATE
+
+        return Definitions(assets=[out])
+
+    for rate, resumed in ((5, "same"), (6, "new")):
+        folder = tmp_path / resumed
+        dead(folder, defs(5), "out")
+        with Instance(folder) as instance:
+            assert resume(defs(rate), instance.record.runs()[0].run_id, instance=instance).resumed == resumed
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")

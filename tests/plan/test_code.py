@@ -1,5 +1,6 @@
 """Hashes of code: what changes them, and what does not."""
 
+import importlib
 import sys
 import types
 
@@ -176,3 +177,204 @@ def test_what_a_function_takes_of_opgraph_is_a_library(monkeypatch):
     monkeypatch.setattr(AssetMaterialization, "file", staticmethod(lambda: None))
     function_hash.cache_clear()
     assert function_hash(made()) == before
+
+
+PROJECT = {
+    "definitions.py": """
+import pkg.settings, pkg.tables as T
+from pkg import settings as D
+from pkg.kinds import Color, Shape, Base, half, both, scale
+import reading
+
+def by_module(): return D.RATE
+def by_text(x): return f"{x:{T.WIDTH}}"
+def by_path(): return pkg.settings.RATE
+def by_parts():
+    def inner(): return reading.SEP
+    return inner()
+def by_closure(module):
+    def inner(): return module.RATE
+    return inner
+closed = by_closure(D)
+def by_enum(): return Color.RED.value
+def by_member(color=Color.RED): return color.value
+def by_shape(): return Shape.ROUND
+def by_partial(): return half(1)
+def by_partial_of_module(): return T.third(1)
+def by_tuple(): return both[0](2)
+def by_default(x, scaled=scale): return scaled(x)
+def by_base(): return Own().size
+class Own(reading.Base):
+    class Inner:
+        DEPTH = 1
+    @functools.cached_property
+    def area(self): return 9
+def local():
+    from pkg.lazy import lazy
+    return lazy()
+def local_module():
+    from pkg import lazy
+    return lazy.LIMIT
+def local_dotted():
+    import pkg.lazy as other
+    return other.Kind.BIG.value
+def local_relative():
+    def inner():
+        from reading import deep as d
+        return d()
+    return inner()
+def local_partial():
+    from pkg.lazy import part
+    return part()
+def local_star():
+    from pkg.lazy import starred
+    return starred()
+def local_text():
+    from pkg.lazy import told
+    return told()
+def local_library():
+    import json, os.path, msgspec
+    from xml.dom import minidom
+    return json.dumps(1), minidom
+""".replace("class Own", "import functools\nclass Own"),
+    "reading.py": """
+SEP = ","
+class Base:
+    size = 4
+def deep():
+    from pkg.lazy import deeper
+    return deeper()
+""",
+    "pkg/__init__.py": "",
+    "pkg/settings.py": 'RATE = 2\n"""Said."""\n',
+    "pkg/tables.py": """
+import functools
+from pkg.kinds import scale
+WIDTH = 12
+third = functools.partial(scale, k=3)
+""",
+    "pkg/kinds.py": """
+import enum, functools
+class Color(enum.Enum):
+    RED = 21
+class Shape(enum.StrEnum):
+    ROUND = "round"
+class Base: pass
+def scale(x, k=1): return x * k * 5
+half = functools.partial(scale, k=0.5)
+both = (scale, half)
+""",
+    "pkg/lazy.py": '''
+"""What is imported late."""
+from .stars import *
+import enum, functools
+LIMIT = 31
+class Kind(enum.Enum):
+    BIG = 32
+def lazy():
+    """Lazy."""
+    return unused and near()
+def near(): return 33
+def deeper():
+    from . import deepest
+    return deepest.GROUND
+part = functools.partial(near, 34)
+unused = 1
+def told():
+    """Told."""
+    return 35
+def not_used(): return 36
+raise AssertionError("was imported")
+''',
+    "pkg/deepest.py": "try:\n    GROUND = 41\nexcept ValueError:\n    GROUND = None\n",
+    "pkg/stars.py": "def starred(): return 51\n",
+}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """The hash of a function of `PROJECT`, with one text of it replaced, as a new process would find it."""
+    made = []
+
+    def of(name, old="", new="", **loaded):
+        made.append(root := tmp_path / f"{len(made)}")
+        for path, text in PROJECT.items():
+            file = root / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text.replace(old, new) if old else text)
+        assert not old or any(old in text for text in PROJECT.values())
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(str(root))
+            for each in [each for each in sys.modules if each.partition(".")[0] in ("pkg", "reading", "definitions")]:
+                del sys.modules[each]
+            definitions = importlib.import_module("definitions")
+            for module, values in loaded.items():
+                other = types.ModuleType(f"pkg.{module}")
+                vars(other).update(values)
+                monkeypatch.setitem(sys.modules, f"pkg.{module}", other)
+                setattr(sys.modules["pkg"], module, other)
+            return function_hash(getattr(definitions, name))
+
+    yield of
+    for each in [each for each in sys.modules if each.partition(".")[0] in ("pkg", "reading", "definitions")]:
+        del sys.modules[each]
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("by_module", "RATE = 2", "RATE = 3"),
+        ("by_text", "WIDTH = 12", "WIDTH = 13"),
+        ("by_path", "RATE = 2", "RATE = 3"),
+        ("by_parts", 'SEP = ","', 'SEP = ";"'),
+        ("closed", "RATE = 2", "RATE = 3"),
+        ("by_enum", "RED = 21", "RED = 22"),
+        ("by_enum", "RED = 21", "RED = 21\n    BLUE = 22"),
+        ("by_member", "RED = 21", "RED = 22"),
+        ("by_shape", '"round"', '"oval"'),
+        ("by_partial", "k=0.5", "k=0.25"),
+        ("by_partial", "x * k * 5", "x * k * 6"),
+        ("by_partial_of_module", "k=3", "k=4"),
+        ("by_partial_of_module", "x * k * 5", "x * k * 6"),
+        ("by_tuple", "x * k * 5", "x * k * 6"),
+        ("by_default", "x * k * 5", "x * k * 6"),
+        ("by_base", "size = 4", "size = 5"),
+        ("by_base", "DEPTH = 1", "DEPTH = 2"),
+        ("by_base", "return 9", "return 10"),
+        ("local", "return 33", "return 34"),
+        ("local", "unused = 1", "unused = 2"),
+        ("local_module", "LIMIT = 31", "LIMIT = 32"),
+        ("local_dotted", "BIG = 32", "BIG = 33"),
+        ("local_relative", "GROUND = 41", "GROUND = 42"),
+        ("local_partial", "near, 34", "near, 35"),
+        ("local_partial", "return 33", "return 34"),
+        ("local_star", "return 51", "return 52"),
+    ],
+)
+def test_what_is_taken_of_other_modules(project, name, old, new):
+    """Constants of modules, enum members, partial functions, and all that a function's own imports lead to count."""
+    assert project(name) != project(name, old, new)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("by_module", "Said.", "Not said."),
+        ("by_module", "WIDTH = 12", "WIDTH = 13"),
+        ("local", '"""Lazy."""', '"""Not lazy."""  # but quick'),
+        ("local", '\n"""What is imported late."""', "\n\n# moved\n"),
+        ("local", "return 36", "return 37"),
+        ("local_text", '    """Told."""\n', ""),
+        ("local_library", "return 33", "return 34"),
+    ],
+)
+def test_what_is_not_taken_of_other_modules(project, name, old, new):
+    """What a function does not name of the modules it imports, their comments and docstrings change nothing."""
+    assert project(name) == project(name, old, new)
+
+
+def test_a_hash_is_the_same_whatever_was_imported(project):
+    """A process that has imported by now what a function imports when it runs finds the same hash; none imports it."""
+    for name in ("local", "local_module", "local_dotted", "by_path"):
+        assert project(name) == project(name, lazy={"LIMIT": 99, "lazy": len})
+    assert "pkg.lazy" not in sys.modules or sys.modules["pkg.lazy"].lazy is len

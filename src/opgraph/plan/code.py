@@ -1,76 +1,56 @@
 """Hashes of code: whether a step would still do what it did when its run began.
 
-A function's hash covers its bytecode, constants and names, its defaults, what it closes over, and the functions and
-classes of the same project that it names, also as `module.name`, to any depth; not line numbers, comments or
-docstrings: moving code about changes nothing. What it cannot see: data, libraries, methods of objects whose class it
-does not name.
+A function's hash covers its bytecode, its defaults, what it closes over, and the constants, functions and classes of
+the same project that it names, also as `module.name`, to any depth, or imports when it runs; not line numbers, comments
+or docstrings: moving code about changes nothing. What it cannot see stands in docs/memoization.md.
 """
 
+import dis
 import functools
 import hashlib
 import sys
-from collections.abc import Callable, Sequence
-from opcode import EXTENDED_ARG, hasconst
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum, EnumType
+from itertools import pairwise
+from opcode import EXTENDED_ARG, hasconst, opmap
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, cast
 
 import msgspec
 
+from opgraph.plan.imported import imported_code
 from opgraph.plan.model import Step
 
 _TAKES_CONSTANT = frozenset(hasconst)
 _HAS_DOCSTRING = 0x4000000  # a flag of code objects from Python 3.14 on
 _PLAIN = (int, float, complex, str, bytes, bool, type(None), type(...))
+_PARTIAL = (functools.partial, functools.partialmethod)
+_SEEN = (*_PLAIN, *_PARTIAL, tuple, frozenset, type, Enum)  # among a class's attributes
+_IMPORT = opmap["IMPORT_NAME"]
+_ATTRIBUTE = ("LOAD_ATTR", "LOAD_METHOD")
+_OF_ALL_MODULES = frozenset(("__file__", "__cached__", "__path__", "__builtins__", *vars(ModuleType(""))))
 
 
 @functools.lru_cache(maxsize=10_000)
 def function_hash(fn: Callable[..., Any]) -> str:
     """32 hexadecimal digits."""
     digest = hashlib.blake2b(digest_size=16)
-    todo: list[Any] = [getattr(fn, "__wrapped__", fn)]
+    first: Any = getattr(fn, "__wrapped__", fn)
+    todo: list[FunctionType | type] = [first] if isinstance(first, (FunctionType, type)) else []
     seen = set[int | CodeType]()
+    if not todo:
+        _add(digest, first, None, todo)
     while todo:
         each = todo.pop()
-        bound: Any = each
-        if isinstance(bound, functools.partial):
-            todo.append(bound.func)
-            _add_value(digest, bound.args)
-            _add_value(digest, tuple(bound.keywords.items()))
         # On another host a function may be there twice, as its step's and as its module's: by its code it is known.
         known = each.__code__ if isinstance(each, FunctionType) and not each.__closure__ else id(each)
         if known in seen:
             continue
         seen.add(known)
-        if isinstance(each, type):
+        if isinstance(each, FunctionType):
+            _add_function(digest, each, todo)
+        else:
             _add_class(digest, each, todo)
-        if not isinstance(each, FunctionType):
-            continue
-        _add_code(digest, each.__code__)
-        _add_value(digest, each.__defaults__)
-        _add_value(digest, tuple((each.__kwdefaults__ or {}).items()))
-        for cell in each.__closure__ or ():
-            try:
-                inside = cell.cell_contents
-            except ValueError:  # not filled yet: the function is defined before the name
-                continue
-            todo += _to_follow(getattr(inside, "__wrapped__", inside))
-            _add_value(digest, inside)
-        names = _names(each.__code__)
-        for name in names:
-            other = each.__globals__.get(name)
-            if isinstance(other, ModuleType):
-                if _same_project(each, other.__name__, getattr(other, "__file__", None)):
-                    todo += [found for found in map(vars(other).get, names) if _is_code(found)]
-                    digest.update(b"|")
-                continue
-            other = getattr(other, "__wrapped__", other)
-            if isinstance(other, (FunctionType, type)):
-                if _same_project(each, other.__module__ or "", _file_of(other)):
-                    todo.append(other)
-                elif not isinstance(other, FunctionType):
-                    digest.update(b"|")
-            else:
-                _add_value(digest, other)
     return digest.hexdigest()
 
 
@@ -79,14 +59,14 @@ def hash_of(steps: Sequence[Step]) -> str:
     return hashlib.blake2b(msgspec.msgpack.encode(steps), digest_size=16).hexdigest()
 
 
-def _same_project(fn: FunctionType, module: str, file: str | None) -> bool:
-    """Whether a module belongs to the project of a function: the same package, or another file or package beside it,
-    unless that is where libraries are installed."""
-    own = fn.__module__ or ""
-    if own.partition(".")[0] == module.partition(".")[0]:
+def _same_project(own: FunctionType | type, module: str, file: str | None) -> bool:
+    """Whether a module belongs to the project of a function or class: the same package, or another file or package
+    beside it or around it, unless that is where libraries are installed."""
+    name = own.__module__ or ""
+    if name.partition(".")[0] == module.partition(".")[0]:
         return True
-    root = _root(own, fn.__code__.co_filename)
-    return root != "" and "site-packages" not in root and root == _root(module, file or "")
+    root, other = _root(name, _file_of(own) or ""), _root(module, file or "")
+    return other != "" and "site-packages" not in root and f"{root}/".startswith(f"{other}/")
 
 
 @functools.lru_cache(maxsize=10_000)
@@ -104,28 +84,111 @@ def _file_of(code: FunctionType | type) -> str | None:
     return getattr(sys.modules.get(code.__module__), "__file__", None)
 
 
-def _is_code(found: object) -> bool:
-    return isinstance(getattr(found, "__wrapped__", found), (FunctionType, type))
+def _add(digest: Any, found: Any, home: FunctionType | type | None, todo: list[FunctionType | type]) -> None:
+    """What a function or class, its home, has under a name. Without a home it is what a function closes over: libraries
+    too, except opgraph."""
+    if isinstance(found, _PLAIN):
+        _add_value(digest, found)
+        return
+    found = getattr(found, "__wrapped__", found)
+    if isinstance(found, (FunctionType, type)):
+        module = found.__module__ or ""
+        if _same_project(home, module, _file_of(found)) if home is not None else not module.startswith("opgraph."):
+            todo.append(found)
+    elif isinstance(found, _PARTIAL):
+        given = cast("Any", found)
+        _add(digest, given.func, home, todo)
+        for each in (*given.args, *[part for item in given.keywords.items() for part in item]):
+            _add(digest, each, home, todo)
+    elif isinstance(found, tuple):
+        for each in cast("tuple[object, ...]", found):
+            _add(digest, each, home, todo)
+    else:
+        _add_value(digest, found)
+        return
+    digest.update(b"|")
 
 
-def _to_follow(inside: Any) -> list[Any]:
-    """What a function closes over, unless it is of opgraph: a library, as among the names of its module."""
-    return [] if _is_code(inside) and (inside.__module__ or "").startswith("opgraph.") else [inside]
+def _add_function(digest: Any, fn: FunctionType, todo: list[FunctionType | type]) -> None:
+    _add_code(digest, fn.__code__)
+    _add(digest, fn.__defaults__, fn, todo)
+    if fn.__kwdefaults__:
+        _add(digest, tuple(fn.__kwdefaults__.items()), fn, todo)
+    names = _names(fn.__code__)
+    for name, cell in zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True):
+        try:
+            inside = cell.cell_contents
+        except ValueError:  # not filled yet: the function is defined before the name
+            continue
+        if isinstance(inside, ModuleType):
+            _add_module(digest, name, inside, fn, names, todo)
+        else:
+            _add(digest, inside, None, todo)
+    for name in names:
+        other = fn.__globals__.get(name)
+        if isinstance(other, ModuleType):
+            _add_module(digest, name, other, fn, names, todo)
+        else:
+            _add(digest, other, fn, todo)
+    if _takes(fn.__code__, _IMPORT):
+        root = _root(fn.__module__ or "", fn.__code__.co_filename)
+        roots = [root, *[each for each in sys.path if each and root.startswith(f"{each}/")]] if root else []
+        for text in imported_code(fn, roots, frozenset(names)):
+            digest.update(text.encode())
 
 
-def _add_class(digest: Any, cls: type, todo: list[Any]) -> None:
-    """A class's methods and plain attributes, and the classes of its project that it extends."""
+def _add_module(
+    digest: Any, known_as: str, module: ModuleType, fn: FunctionType, names: list[str], todo: list[FunctionType | type]
+) -> None:
+    """What a function may take of a module of its project: it has the name, if as that of something else."""
+    if not _same_project(fn, module.__name__, getattr(module, "__file__", None)):
+        return
+    inside = vars(module)
+    for name in names:
+        if name not in inside or name in _OF_ALL_MODULES:
+            continue
+        found = inside[name]
+        if isinstance(found, ModuleType):
+            # A package has a module of its own once anyone imported that: it counts if it is asked for.
+            if _is_taken(fn.__code__, known_as, name):
+                _add_module(digest, name, found, fn, names, todo)
+            continue
+        digest.update(name.encode())
+        _add(digest, found, fn, todo)
+
+
+def _is_taken(code: CodeType, module: str, name: str) -> bool:
+    """Whether `module.name` stands in a function."""
+    steps = [each for each in dis.get_instructions(code) if each.opname != "EXTENDED_ARG"]
+    if any(a.argval == module and b.argval == name and b.opname in _ATTRIBUTE for a, b in pairwise(steps)):
+        return True
+    return any(_is_taken(each, module, name) for each in code.co_consts if isinstance(each, CodeType))
+
+
+def _takes(code: CodeType, operation: int) -> bool:
+    return operation in code.co_code[::2] or any(
+        _takes(each, operation) for each in code.co_consts if isinstance(each, CodeType)
+    )
+
+
+def _add_class(digest: Any, cls: type, todo: list[FunctionType | type]) -> None:
+    """A class's methods, plain attributes and inner classes, its members if it is an enum, and the classes of its
+    project that it extends."""
     for name, value in vars(cls).items():
         inside = getattr(value, "__func__", None) or getattr(value, "fget", None) or value
+        inside = inside.func if isinstance(inside, functools.cached_property) else inside
         inside = getattr(inside, "__wrapped__", inside)
         if isinstance(inside, FunctionType):
             if inside.__code__.co_filename.endswith(".py"):  # not what dataclasses and their like generate
                 todo.append(inside)
-        elif not name.startswith("__") and isinstance(value, (*_PLAIN, tuple, frozenset)):
+        elif not name.startswith("__") and isinstance(value, _SEEN):
             digest.update(name.encode())
-            _add_value(digest, cast("object", value))
-    package = cls.__module__.partition(".")[0]
-    todo += [base for base in cls.__bases__ if base.__module__.partition(".")[0] == package]
+            _add(digest, cast("object", value), cls, todo)
+    if isinstance(cls, EnumType):
+        for member in cast("Mapping[str, Any]", cls.__members__).values():
+            _add(digest, (member.name, member.value), cls, todo)
+    for base in cls.__bases__:
+        _add(digest, base, cls, todo)
 
 
 def _names(code: CodeType) -> list[str]:
@@ -133,7 +196,7 @@ def _names(code: CodeType) -> list[str]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             found += _names(constant)
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _add_code(digest: Any, code: CodeType) -> None:
@@ -159,7 +222,10 @@ def _add_code(digest: Any, code: CodeType) -> None:
 def _add_value(digest: Any, value: object) -> None:
     """Constants by their text. Of everything else only that it is there: a list may be filled while the run goes, and
     an object's text may hold its address."""
-    if isinstance(value, _PLAIN):
+    if isinstance(value, Enum):
+        digest.update(f"{type(value).__qualname__}.{value.name}".encode())
+        _add_value(digest, value.value)
+    elif isinstance(value, _PLAIN):
         digest.update(repr(value).encode())
     elif isinstance(value, tuple):
         for item in cast("tuple[object, ...]", value):

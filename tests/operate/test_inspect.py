@@ -205,6 +205,18 @@ def test_what_a_cancelled_run_left_is_interrupted():
     assert sum(fold.counts) == 4
 
 
+def test_what_waited_for_a_retry_as_the_run_was_cancelled_is_stopped():
+    """A step between two attempts has not failed for good when the run is cancelled: it is stopped, and its error kept;
+    one that fails after the request has failed."""
+    fold = Fold(Plan(job="j", steps=tuple(step(key, key, retry=Retry(1)) for key in "ab")))
+    waits = (StepStarted(0, 1, 1.0), StepFailed(0, 1, 2.0, ERROR), StepStarted(1, 1, 2.0))
+    facts = (RunStarted(1.0, 1), *waits, CancelRequested(3.0), StepFailed(1, 1, 3.5, ERROR))
+    for seq, fact in enumerate((*facts, RunEnded(4.0, RunStatus.CANCELED)), 1):
+        fold.add(seq, fact)
+    assert [Phase(each) for each in fold.phase] == [Phase.INTERRUPTED, Phase.FAILED]
+    assert (fold.errors[0], fold.ended[0], fold.failed()) == (ERROR, 3.0, [1])
+
+
 # -- runs ---------------------------------------------------------------------
 
 

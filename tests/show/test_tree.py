@@ -4,6 +4,7 @@ import pytest
 
 from opgraph import Definitions, DynamicOut, DynamicOutput, Instance, graph_asset, op
 from opgraph.events import (
+    CancelRequested,
     ErrorInfo,
     Kept,
     OutputStored,
@@ -22,6 +23,7 @@ from opgraph.operate.fold import Fold
 from opgraph.operate.planning import plan
 from opgraph.plan.model import Decision, Do, Plan, Retry, Role, Step, StepOutput
 from opgraph.show.cli import ink
+from opgraph.show.cli.plain import PlainLines
 from opgraph.show.cli.tree import RunTree, tally
 
 RUN = Decision(Do.RUN, "selected")
@@ -125,6 +127,24 @@ def test_a_step_that_is_to_be_tried_again_says_so():
     tree.fold.add(3, StepStarted(0, 2, 101.0))
     tree.fold.add(4, StepSucceeded(0, 2, 102.0))
     assert text(tree.full(103.0))[0].split() == ["✓", "a", "1.00", "s", "attempt", "2"]
+
+
+def test_a_step_that_was_stopped_says_what_failed_before(tmp_path, capsys):
+    """Where the run is cancelled between two attempts, the row and the line tell the error, and that it was stopped."""
+    plan = Plan(job="j", steps=(Step("a", "a", "op", (), (), RUN, unit="a", retry=Retry(2)),))
+    tree = ran(plan, 0, running=1)
+    with Instance(tmp_path) as instance:
+        lines = PlainLines(instance.record)
+        lines.on_plan(plan, "aaaa1111")
+    facts = StepStarted(0, 1, 100.0), StepFailed(0, 1, 100.5, ErrorInfo("ValueError", "no")), CancelRequested(101.0)
+    for seq, fact in enumerate(facts, 2):
+        tree.fold.add(seq, fact)
+        lines.listen(seq, fact)
+    assert "stopped after a failed attempt: ValueError: no" in text(tree.full(102.0))[0]
+    told = [line.split()[:2] for line in capsys.readouterr().out.splitlines()]
+    assert told == [["retry", "a"], ["stopped", "a"]]
+    tree.fold.add(9, RunEnded(102.0, RunStatus.CANCELED))
+    assert tally(tree.fold) == "1 stopped"
 
 
 def test_a_reused_or_skipped_step_says_why():

@@ -367,6 +367,9 @@ class Fold:
                 self._to(step, Phase.PENDING)
         elif isinstance(fact, CancelRequested):
             self.canceling = True
+            for step in [i for i, p in enumerate(self.phase) if p == Phase.RETRYING and i not in self._members]:
+                self.ended[step] = fact.time
+                self._to(step, Phase.INTERRUPTED)
         elif isinstance(fact, RunEnded):
             self.status, self.run_ended, self.run_error = fact.status, fact.time, fact.error
             self.stop()

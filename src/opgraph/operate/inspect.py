@@ -400,7 +400,7 @@ class _Build:
             outputs=tuple(_output(self.shelf, run, seq, s) for run, seq, s in stored),
             reads=fold.reads.get(i, ()),
             steps={phase.name.lower(): n for phase, n in (fold.members(i) or {}).items()},
-            error=fold.errors.get(i) if phase in (Phase.FAILED, Phase.RETRYING) else None,
+            error=fold.errors.get(i) if phase in (Phase.FAILED, Phase.RETRYING, Phase.INTERRUPTED) else None,
             hook_errors=tuple(hook for step, hook in fold.hooks if fold.row(step) == i),
         )
 

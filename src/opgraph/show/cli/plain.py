@@ -3,7 +3,7 @@
 import shutil
 import sys
 
-from opgraph.events import AnyFact, StepFailed, StepWaits
+from opgraph.events import AnyFact, CancelRequested, StepFailed, StepWaits
 from opgraph.operate.fold import Fold, Phase
 from opgraph.plan.model import Plan
 from opgraph.record.store import Log
@@ -58,7 +58,14 @@ class PlainLines:
         assert self.tree is not None
         fold = self.tree.fold
         before = fold.status
+        cut = isinstance(fact, CancelRequested)
+        retrying = [i for i in range(len(fold.plan.steps)) if cut and fold.phase[i] == Phase.RETRYING]
         step = fold.add(seq, fact)
+        for each in retrying:
+            if fold.members(each) is None:  # that of a mapped op comes when all its steps have ended
+                self._write("stopped", each)
+        if cut and self._mapped:
+            self._ended_with(-1)
         if self._quiet or step < 0:
             if fold.status is not before and not self._quiet:
                 self._interrupted(fold)

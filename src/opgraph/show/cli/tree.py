@@ -267,17 +267,13 @@ class RunTree:
         """What there is to say of where a step stands."""
         fold, each = self.fold, self.plan.steps[step]
         if phase in (Phase.FAILED, Phase.RETRYING):
-            error = fold.errors.get(step)
-            if error is not None and error.kind == RetryRequested.__name__:
-                error = error.cause or error  # what it asked for is said; why is worth more
-            text = (
-                f"{error.kind}: {error.message}" if error is not None and error.message else error.kind if error else ""
-            )
-            text = text.split("\n", 1)[0]
             wait = fold.waits.get(step, 0.0)
             when = f"again in {ink.seconds(wait)}" if wait else "again"
             again = f"attempt {fold.attempts[step]} failed, trying {when}: " if phase is Phase.RETRYING else ""
-            return [(again, NOTE), (text, BAD)]
+            return [(again, NOTE), (self._error(step), BAD)]
+        if phase is Phase.INTERRUPTED:
+            error = self._error(step)
+            return [(f"stopped after a failed attempt: {error}" if error else "stopped", NOTE)]
         if phase is Phase.BLOCKED:
             because = fold.because[step][0]
             return [(f"needs {self._beside(each.unit, because)}", FAINT)]
@@ -290,8 +286,6 @@ class RunTree:
         if phase is Phase.REUSED:
             kept = fold.kept.get(step, ())
             return [(f"reused from run {kept[0].run[:8]}" if kept else "reused", FAINT)]
-        if phase is Phase.INTERRUPTED:
-            return [("stopped", NOTE)]
         if step in fold.waits_for:
             return [(f"waits for pool {fold.waits_for[step]}", NOTE)]
         if phase is Phase.PENDING and each.decision.do is Do.REUSE:
@@ -299,6 +293,15 @@ class RunTree:
         if phase in (Phase.RUNNING, Phase.SUCCEEDED) and fold.attempts[step] > 1:
             return [(f"attempt {fold.attempts[step]}  ", NOTE)]
         return []
+
+    def _error(self, step: int) -> str:
+        """What the last attempt that failed raised, in a line; empty: none did."""
+        error = self.fold.errors.get(step)
+        if error is None:
+            return ""
+        if error.kind == RetryRequested.__name__:
+            error = error.cause or error  # what it asked for is said; why is worth more
+        return (f"{error.kind}: {error.message}" if error.message else error.kind).split("\n", 1)[0]
 
     def _beside(self, unit: str, step: int) -> str:
         """Another step's name as it is said next to a step of this unit."""

@@ -105,8 +105,9 @@ def _ending(chosen: Chosen, instance: Instance, outcome: RunOutcome, fold: Fold)
     lines: list[Line] = []
     for each in failures(instance, outcome.run_id, fold):
         lines += [[], *each]
-    if outcome.error is not None and not fold.errors:
-        lines += [[], *failed(outcome.error)]
+    error = fold.run_error or (None if fold.errors else outcome.error)
+    if error is not None and not fold.failed():
+        lines += [[], *failed(error)]
     lines += unasked(fold, inspect.discarded(instance.record, outcome.run_id, fold.plan))
     lines += failed_hooks(fold)
     took = ink.seconds(fold.took(0.0)) if fold.run_ended else ""

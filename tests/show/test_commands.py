@@ -884,6 +884,38 @@ def test_disk_of_small_values(project, opgraph):
     assert "between its ops" not in opgraph("show", "revenue").stdout
 
 
+WIDE = """\
+from opgraph import Definitions, asset
+
+@asset
+def wide():
+    {}
+
+defs = Definitions([wide])
+"""
+
+
+def test_a_version_that_was_cleaned_up_takes_up_nothing(project, opgraph):
+    """Of a past version that is gone its asset says so, and not the size that it had."""
+    (project / "pyproject.toml").write_text(
+        '[tool.opgraph]\nfile = "definitions.py"\nretention = {intermediates = 0, versions = 0, memo = 0}\n'
+    )
+    (project / "definitions.py").write_text(WIDE.format("return 'v' * 70_000"))
+    opgraph("materialize")
+    opgraph("materialize")
+    assert opgraph("show", "wide").stdout.rstrip().splitlines()[-1].endswith("70 kB")
+    opgraph("clean")
+    assert opgraph("show", "wide").stdout.rstrip().splitlines()[-1].endswith("cleaned up")
+    assert [each["stored"]["kept"] for each in data(opgraph("show", "wide", "--json"))["history"]] == [True, False]
+
+
+def test_a_long_line_is_shown_whole(project, opgraph):
+    """What an op said is shown as it was kept, however long a line is."""
+    (project / "definitions.py").write_text(WIDE.format("print('x' * 20_000)"))
+    opgraph("materialize")
+    assert "x" * 20_000 + "\n" in opgraph("show", run_id(opgraph), "--logs").stdout
+
+
 def test_what_was_reported(project, opgraph):
     """What is told of a version that no run made stands in the same columns, and says so."""
     opgraph("materialize", "-s", 'key:"lake/orders"')

@@ -30,6 +30,7 @@ from opgraph.record.store import Record, each_fact
 from opgraph.run.report.made import Made, fans_out
 from opgraph.run.step.outputs import discarded_line
 from opgraph.run.store.preview import preview_of
+from opgraph.values.files import FileStore
 
 DIED = "DIED"  # what a run is called that has no final status and that no living process drives
 BEGINS = 180.0  # seconds until a run that was queued must have begun: importing the user's files is part of it
@@ -466,6 +467,8 @@ def asset_view(shelf: Shelf, asset: str, *, limit: int = 10) -> AssetView:
         plan = plans[each.run_id]
         reads = inputs_read(shelf.record, each) if i == 0 else ()
         stored = _output(shelf, each.run_id, each.seq, each.stored)
+        if not _is_kept(shelf, each):
+            stored = msgspec.structs.replace(stored, kept=False)
         if i == 0:
             seen = preview_of(shelf.record, each.run_id, each.seq, each.stored)
             stored = msgspec.structs.replace(stored, preview=seen)
@@ -480,6 +483,13 @@ def asset_view(shelf: Shelf, asset: str, *, limit: int = 10) -> AssetView:
             )
         )
     return AssetView(asset=asset, latest=views[0] if views else None, history=tuple(views))
+
+
+def _is_kept(shelf: Shelf, each: Materialized) -> bool:
+    """Whether what opgraph itself stored seems to be there."""
+    if each.stored.place is Place.FILE:
+        return FileStore(shelf.storage).has(each.stored.location, each.stored.size)
+    return each.stored.place is not Place.INLINE or shelf.record.value(each.run_id, each.seq) is not None
 
 
 def latest(record: Record, assets: Sequence[str]) -> Mapping[str, Materialized]:

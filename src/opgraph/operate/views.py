@@ -41,6 +41,7 @@ class OutputView(Struct, frozen=True, kw_only=True):
     metadata_kinds: dict[str, str]  # by the same names: `int`, `text`, `table`, …
     type_name: str = ""
     preview: Preview | None = None  # of the latest version of an asset
+    kept: bool = True  # of an asset's versions: False where what opgraph stored is no longer there
 
 
 class StepView(Struct, frozen=True, kw_only=True):

@@ -114,12 +114,11 @@ def _show_run(chosen: Chosen, instance: Instance, run_id: str, *, logs: bool, ev
         lines += [[], *block]
     if fold.run_error is not None:
         lines += [[], *failed(fold.run_error)]
-    lines += _said(said)
-    lines += [[], [(tally(fold), FAINT)], *renewed(instance, fold)]
+    ending: list[Line] = [[], [(tally(fold), FAINT)], *renewed(instance, fold)]
     if run.status in ("FAILURE", "CANCELED", inspect.DIED):
-        lines += to_go_on(run_id, chosen.typed, **remaining(fold))
+        ending += to_go_on(run_id, chosen.typed, **remaining(fold))
     most = ink.width(200)
-    ink.put(ink.cut(line, most) for line in lines)
+    ink.put([*(ink.cut(line, most) for line in lines), *_said(said), *(ink.cut(line, most) for line in ending)])
 
 
 def _run_head(run: RunSummary, plan: Plan, disk: Disk) -> list[Line]:
@@ -154,6 +153,7 @@ def _disk(disk: Disk) -> str:
 
 
 def _said(said: list[LogView]) -> list[Line]:
+    """What was said, whole: it was asked for."""
     lines: list[Line] = []
     step = None
     for line in said:
@@ -161,7 +161,7 @@ def _said(said: list[LogView]) -> list[Line]:
             step = line.step
             lines += [[], [(step or "the run", STRONG), (" said", FAINT)]]
         level = "" if line.level in ("STDOUT", "STDERR") else f"{line.level:<8} "
-        lines.append([(f"  {ink.moment(line.time)[11:]}  ", FAINT), (level, NOTE), (ink.shortened(line.text), PLAIN)])
+        lines.append([(f"  {ink.moment(line.time)[11:]}  ", FAINT), (level, NOTE), (line.text, PLAIN)])
     return lines
 
 
@@ -270,8 +270,11 @@ def _pair(name: str, text: str) -> list[Line]:
 def _where(stored: OutputView) -> str:
     shape = " by ".join(f"{n:,}" for n in stored.preview.shape) if stored.preview is not None else ""
     kind = stored.type_name + (f" of {shape}" if shape else "")
-    size = ink.size(stored.size) if stored.size else ""
-    return "".join(f"{said}, " for said in (kind, size) if said) + {
+    size = ink.size(stored.size) if stored.size and stored.kept else ""
+    said = "".join(f"{each}, " for each in (kind, size) if each)
+    if not stored.kept:
+        return f"{said}no longer there"
+    return said + {
         "inline": "in the record",
         "file": stored.path,
         "memory": "was in the memory of its process, gone with it",
@@ -284,7 +287,7 @@ def _past(each: MaterializationView) -> list[Line]:
     return [
         [(f"  {ink.moment(each.time)}", PLAIN)],
         [(f"run {each.run_id[:8]}" if each.run_id else "reported", FAINT)],
-        [(ink.size(each.stored.size) if each.stored.size else "", FAINT)],
+        [((ink.size(each.stored.size) if each.stored.size else "") if each.stored.kept else "cleaned up", FAINT)],
         [("" if each.stored.asked else "not asked for", NOTE)],
     ]
 

@@ -221,6 +221,33 @@ def test_a_run_tells_what_became_of_it():
     assert _edges(shut) == {("unit:orders", "unit:sums")}
 
 
+def test_a_run_counts_the_values_of_a_fan_out():
+    """What flows into a nested fan-out is told by its values, not by the steps that yielded them; a fan-out of none
+    says so."""
+
+    @op(out=DynamicOut())
+    def yields(rows):
+        yield from (DynamicOutput(n, f"k{n}") for n in range(rows))
+
+    @op
+    def nothing():
+        return 0
+
+    @graph_asset
+    def nested(orders):
+        found = split(orders).map(lambda row: yields.alias("inner")(row).map(clean).collect()).collect()
+        return add.alias("both")([found, yields(nothing()).map(clean.alias("idle")).collect()])
+
+    with Instance() as instance:
+        result = materialize([orders, nested], instance=instance, raise_on_error=False)
+        scene = run_scene(result.plan, folded(instance.record, result.run_id, result.plan))
+    said = {(edge.source, edge.target): edge.said for edge in scene.edges}
+    assert "\u00d7 4" in said["op:nested.inner", "op:nested.clean.double"]
+    assert "\u00d7 2" in said["op:nested.split", "op:nested.inner"]
+    assert "no values" in said["op:nested.yields", "op:nested.idle.double"]
+    assert _node(scene, "op:nested.idle.double").detail == "no values"
+
+
 def test_what_a_plan_loads_stands_in_its_group():
     """Assets that a run makes and those that it loads lie in the boxes of their groups; where there is only one group
     there are no boxes."""

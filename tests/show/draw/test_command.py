@@ -104,7 +104,7 @@ def test_a_run(draw, monkeypatch):
     code, _, names = draw("draw", "--run", runs.split('"run_id":"')[1][:8])
     assert code == 0
     assert {"revenue", "one", "parse"} <= set(names)
-    assert any(name.startswith("failed after") for name in names)
+    assert any(name.startswith("failed ·") for name in names)
 
 
 @pytest.mark.parametrize(

@@ -207,10 +207,10 @@ def test_a_run_tells_what_became_of_it():
         result = materialize([orders, sums], instance=instance, raise_on_error=False)
         scene = run_scene(result.plan, folded(instance.record, result.run_id, result.plan))
         shut = run_scene(result.plan, folded(instance.record, result.run_id, result.plan), opened=())
-    assert _node(scene, "op:sums.clean.double").detail == "2 of 2"
+    assert _node(scene, "op:sums.clean.double").detail == "2 done"
     failed = _node(scene, "op:sums.fails")
     assert failed.state == "failed"
-    assert failed.detail.startswith("failed after ")
+    assert failed.detail.startswith("failed · ")
     assert "too little" in failed.title
     assert (_node(scene, "graph:sums.clean").state, _node(scene, "unit:sums").state) == ("succeeded", "failed")
     assert [(node.id, node.parent, node.state) for node in shut.nodes] == [

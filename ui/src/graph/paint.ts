@@ -1,5 +1,5 @@
 import type { Camera } from "../logic/camera";
-import { seen } from "../logic/camera";
+import { type Box, overlap, seen } from "../logic/camera";
 import { type PlacedNode, trace } from "../logic/picture";
 import type { Tone } from "../logic/status";
 import { type Scene, type Wire, visible } from "./scene";
@@ -23,6 +23,7 @@ export function readPalette(beside: HTMLElement): Palette {
 }
 
 const BARE = 0.16; // the scale below which a box is a spot
+const MOST_NAMES = 120; // of boxes that hold others, at once
 const NAMED = 0.55; // the scale from which on the names on lines can be read
 
 export interface Ink {
@@ -66,7 +67,7 @@ export function paint(canvas: HTMLCanvasElement, scene: Scene, camera: Camera, v
   }
   const { points } = scene.drawing.edges;
   const wires = visible(scene.wires, window_);
-  const thin = Math.max(1.25, 0.7 / camera.scale);
+  const thin = thinAt(camera.scale);
   const others = wires.filter((w) => !isLit(w, ink));
   const faint = ink.lit ? 0.5 : 1;
   stroke(pen, points, others.filter((w) => !fans(w)), palette.wire, thin, camera.scale, faint);
@@ -83,28 +84,71 @@ export function paint(canvas: HTMLCanvasElement, scene: Scene, camera: Camera, v
     pen.globalAlpha = 1;
   }
   if (!ink.boxes) return;
-  if (camera.scale < BARE) {
-    dots(pen, visible(scene.leaves, window_), camera.scale, ink);
-    return;
-  }
+  if (camera.scale < BARE) dots(pen, visible(scene.leaves, window_), camera.scale, ink);
+  else cards(pen, visible(scene.leaves, window_), camera.scale, ink);
+  holders(pen, visible(scene.holders, window_), camera, ratio, palette);
+}
+
+/** How thick a line is: never too thin to be seen. */
+function thinAt(scale: number): number {
+  return Math.max(1.25, 0.7 / scale);
+}
+
+/** Boxes as they are, each with its name where that can be guessed at least. */
+function cards(pen: CanvasRenderingContext2D, boxes: readonly PlacedNode[], scale: number, { palette, lit, tone: toneOf }: Ink): void {
   pen.font = "600 13px Inter, system-ui, sans-serif";
   pen.textBaseline = "middle";
-  for (const box of visible(scene.leaves, window_)) {
-    const tone = ink.tone(box.id);
-    pen.globalAlpha = ink.lit !== null && !ink.lit.has(box.id) ? 0.3 : 1;
+  for (const box of boxes) {
+    const tone = toneOf(box.id);
+    pen.globalAlpha = lit !== null && !lit.has(box.id) ? 0.3 : 1;
     pen.fillStyle = palette.card;
     pen.strokeStyle = palette[tone === "idle" ? "line-2" : tone];
-    pen.lineWidth = thin;
-    pen.beginPath();
-    pen.roundRect(box.x, box.y, box.width, box.height, 7);
-    pen.fill();
-    pen.stroke();
-    if (camera.scale > 0.24) {
+    pen.lineWidth = thinAt(scale);
+    // What is run for each value is a stack of cards.
+    for (const shift of box.mapped ? [3, 0] : [0]) {
+      pen.beginPath();
+      pen.roundRect(box.x + shift, box.y + shift, box.width, box.height, 7);
+      pen.fill();
+      pen.stroke();
+    }
+    if (scale > 0.24) {
       pen.fillStyle = palette.ink;
       pen.fillText(box.label, box.x + 10, box.y + box.height / 2, box.width - 20);
     }
   }
   pen.globalAlpha = 1;
+}
+
+/** The names of boxes that hold others, as large as on any other scale: those of outer ones first, where there is room. */
+function holders(pen: CanvasRenderingContext2D, boxes: readonly PlacedNode[], camera: Camera, ratio: number, palette: Palette): void {
+  const taken: Box[] = [];
+  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+  pen.font = "600 11px Inter, system-ui, sans-serif";
+  pen.textBaseline = "middle";
+  pen.strokeStyle = palette.sunk;
+  pen.fillStyle = palette["ink-2"];
+  pen.lineWidth = 4;
+  pen.lineJoin = "round";
+  for (const box of boxes) {
+    const left = Math.max(0, (box.x - camera.x) * camera.scale);
+    const top = Math.max(0, (box.y - camera.y) * camera.scale);
+    const room = Math.min(220, (box.x + box.width - camera.x) * camera.scale - left - 12);
+    if (room < 24 || (box.y + box.height - camera.y) * camera.scale - top < 20 || taken.length > MOST_NAMES) continue;
+    const text = cut(pen, box.label, room);
+    const place = { x: left, y: top, width: pen.measureText(text).width + 12, height: 18 };
+    if (taken.some((other) => overlap(other, place))) continue;
+    taken.push(place);
+    pen.strokeText(text, left + 6, top + 10);
+    pen.fillText(text, left + 6, top + 10);
+  }
+}
+
+/** A text that fits: in the middle an ellipsis, where it must be. */
+function cut(pen: CanvasRenderingContext2D, text: string, room: number): string {
+  for (let keep = text.length, shown = text; ; shown = `${text.slice(0, Math.ceil(keep / 2))}…${text.slice(text.length - Math.floor(keep / 2))}`) {
+    if (keep < 2 || pen.measureText(shown).width <= room) return shown;
+    keep -= 1;
+  }
 }
 
 /** Boxes from afar: spots in the colour of their state, all of one colour at once, and none too small to be seen. */

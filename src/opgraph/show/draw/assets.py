@@ -15,7 +15,7 @@ from opgraph.resolve.project import Project
 from opgraph.resolve.select import select
 from opgraph.resolve.subset import part_of
 from opgraph.show.draw.model import Node, Scene
-from opgraph.show.draw.opened import EVERYTHING, Arrows, Leaf, Opened, arrow, counted, group_node
+from opgraph.show.draw.opened import EVERYTHING, Arrows, Leaf, Opened, arrow, counted, fanned, group_node
 
 
 def asset_scene(
@@ -188,7 +188,6 @@ def _asset(node: AssetNode, box: str | None, *, inside: bool = False) -> Node:
 def op_node(step: FlatStep) -> Node:
     """An op of a graph."""
     name, op = step.path[-1], step.op
-    dynamic = any(out.is_dynamic for out in op.outs.values())
     return Node(
         id=f"op:{step.key}",
         label=name,
@@ -196,7 +195,7 @@ def op_node(step: FlatStep) -> Node:
         ref=step.key,
         detail=op.name if op.name != name else "",
         title=f"{step.key}\n{_first(op.description)}".strip(),
-        badge="fan-out" if dynamic else "",
+        badge=fanned(mapped=bool(step.over), dynamic=any(out.is_dynamic for out in op.outs.values())),
         mapped=bool(step.over),
     )
 

@@ -123,6 +123,11 @@ def counted(number: int, one: str) -> str:
     return f"{number:,} {one}{'' if number == 1 else 's'}"
 
 
+def fanned(*, mapped: bool, dynamic: bool, count: int = 0) -> str:
+    """An op's part in fan-outs: `fan-out` begins one, `\u00d7 30` is run for each value, `\u00d7 n` if not known."""
+    return " \u00b7 ".join([f"\u00d7 {count:,}" if count else "\u00d7 n"] * mapped + ["fan-out"] * dynamic)
+
+
 def arrow(kind: str) -> str:
     """The kind of an edge that takes a fan-out in this way, as a wire's `mapping` says it."""
     return "collect" if "collect" in kind else "map" if kind else "value"

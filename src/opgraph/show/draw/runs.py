@@ -9,8 +9,15 @@ from opgraph.operate.inspect import together
 from opgraph.plan.model import FromAsset, FromCollected, FromMany, FromMapped, FromStep, InputSource, Plan, outputs_in
 from opgraph.show.cli.ink import seconds, size
 from opgraph.show.draw.model import Node, Scene
-from opgraph.show.draw.opened import EVERYTHING, Arrows, Leaf, Opened, counted, group_node
+from opgraph.show.draw.opened import EVERYTHING, Arrows, Leaf, Opened, counted, fanned, group_node
 
+_WORDS = {
+    Phase.PENDING: "waiting",
+    Phase.RETRYING: "to be tried again",
+    Phase.SUCCEEDED: "done",
+    Phase.BLOCKED: "not reached",
+}
+_TOLD = (Phase.FAILED, Phase.SUCCEEDED, Phase.REUSED)  # of a fan-out, where there is little room
 _PHASES = {phase.name.lower(): phase for phase in Phase}
 
 
@@ -90,6 +97,7 @@ def _unit(plan: Plan, fold: Fold | None, unit: Branch, opened: Container[str], s
 def _step(plan: Plan, fold: Fold | None, number: int, id: str, label: str, kind: str) -> Node:  # noqa: A002 - the same
     step = plan.steps[number]
     told = [step.key, step.decision.reason]
+    count = sum((fold.members(number) or {}).values()) if fold is not None else 0
     detail = step.decision.outlook.value
     if fold is not None:
         detail = _passed(fold, number)
@@ -102,7 +110,7 @@ def _step(plan: Plan, fold: Fold | None, number: int, id: str, label: str, kind:
         ref=step.key,
         detail=detail,
         title="\n".join(told),
-        badge="fan-out" if any(output.dynamic for output in step.outputs) else "",
+        badge=fanned(mapped=bool(step.over), dynamic=any(output.dynamic for output in step.outputs), count=count),
         state=_state(plan, fold, number),
         mapped=bool(step.over),
     )
@@ -124,15 +132,19 @@ def _passed(fold: Fold, number: int) -> str:
     phase = Phase(fold.phase[number])
     members = fold.members(number)
     if members:
-        done, total = members.get(Phase.SUCCEEDED, 0) + members.get(Phase.REUSED, 0), sum(members.values())
-        failed = f", {members[Phase.FAILED]:,} failed" if Phase.FAILED in members else ""
-        return f"{done:,} of {total:,}{failed}"
+        told = {each: members[each] for each in _TOLD if members.get(each)} or members
+        return " \u00b7 ".join(f"{many:,} {_word(each)}" for each, many in told.items() if many)
     if members is not None and phase is Phase.SUCCEEDED:
         return "no values"
     if phase in (Phase.SUCCEEDED, Phase.FAILED):
         took = seconds(fold.ended[number] - fold.started[number])
-        return took if phase is Phase.SUCCEEDED else f"failed after {took}"
-    return phase.name.lower()
+        return took if phase is Phase.SUCCEEDED else f"failed \u00b7 {took}"
+    return _word(phase)
+
+
+def _word(phase: Phase) -> str:
+    """As the pages say it, too."""
+    return _WORDS.get(phase, phase.name.lower())
 
 
 def _came(plan: Plan, fold: Fold | None, output: FromStep) -> str:

@@ -916,6 +916,50 @@ def test_a_long_line_is_shown_whole(project, opgraph):
     assert "x" * 20_000 + "\n" in opgraph("show", run_id(opgraph), "--logs").stdout
 
 
+FLAKY = """\
+from opgraph import Definitions, DynamicOut, DynamicOutput, RetryPolicy, graph_asset, op
+seen = {}
+
+@op(out=DynamicOut())
+def some():
+    yield from (DynamicOutput(i, mapping_key=f"k{i}") for i in range(3))
+
+@op(retry_policy=RetryPolicy(max_retries=3))
+def flaky(x):
+    seen[x] = seen.get(x, 0) + 1
+    if seen[x] <= x:
+        raise ValueError(f"flaky {x}")
+    return x
+
+@op
+def total(xs):
+    return sum(xs)
+
+@graph_asset
+def added():
+    return total(some().map(flaky).collect())
+
+defs = Definitions(assets=[added])
+"""
+
+
+@pytest.mark.parametrize("executor", ["in_process", "threads"])
+def test_retries_of_a_fan_out_are_told(project, opgraph, executor):
+    """Each retry of a mapped step is a line with its key; `show` counts the attempts, with `--all` of each step."""
+    (project / "definitions.py").write_text(FLAKY)
+    lines = opgraph("materialize", "--executor", executor).stdout.splitlines()
+    assert (
+        sorted(line.split()[1] for line in lines if line.startswith("retry"))
+        == ["added.flaky[k1]"] + ["added.flaky[k2]"] * 2
+    )
+    assert any(line.endswith("3 steps, up to 3 attempts") for line in lines)
+    run = run_id(opgraph)
+    assert "3 steps, up to 3 attempts" in opgraph("show", run).stdout
+    rows = [line.split() for line in opgraph("show", run, "--all").stdout.splitlines()]
+    told = {row[1]: row[4:6] for row in rows if len(row) > 5 and row[1].startswith("[k")}
+    assert (told["[k1]"], told["[k2]"], told.keys()) == (["attempt", "2"], ["attempt", "3"], {"[k0]", "[k1]", "[k2]"})
+
+
 def test_what_was_reported(project, opgraph):
     """What is told of a version that no run made stands in the same columns, and says so."""
     opgraph("materialize", "-s", 'key:"lake/orders"')

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from collections import Counter
 
 from opgraph.events import AnyFact, CancelRequested, StepFailed, StepWaits
 from opgraph.operate.fold import Fold, Phase
@@ -12,6 +13,7 @@ from opgraph.show.cli.ink import Line
 from opgraph.show.cli.tree import RunTree
 
 _COLUMNS = 120  # of a line where nothing says how wide it may be
+_RETRIES = 20  # of a mapped op's steps that are told in lines of their own
 _WORDS = {
     Phase.SUCCEEDED: "done",
     Phase.FAILED: "FAILED",
@@ -37,6 +39,7 @@ class PlainLines:
         self._stream = sys.stdout  # while a run goes, sys.stdout belongs to its ops
         self.tree: RunTree | None = None
         self._width = 0
+        self._retries = Counter[int]()  # of mapped ops, those that were told
         self._mapped: list[int] = []  # those of which nothing was said yet
         self._most = shutil.get_terminal_size((_COLUMNS, 24)).columns
 
@@ -71,11 +74,20 @@ class PlainLines:
                 self._interrupted(fold)
             return
         phase = Phase(fold.phase[step])
+        if isinstance(fact, StepFailed) and fact.step != step:
+            self._tried(fact.step, step)
         word = "waits" if isinstance(fact, StepWaits) else _WORDS.get(phase)
-        if word is not None and (phase is not Phase.RETRYING or isinstance(fact, StepFailed)):
+        if word is not None and (phase is not Phase.RETRYING or (isinstance(fact, StepFailed) and fact.step == step)):
             self._write(word, step)
         if self._mapped:
             self._ended_with(step)
+
+    def _tried(self, step: int, row: int) -> None:
+        """A step of a mapped op failed, perhaps to be tried again."""
+        assert self.tree is not None
+        if self.tree.fold.phase[step] == Phase.RETRYING and self._retries[row] < _RETRIES:
+            self._retries[row] += 1
+            self._write("retry", step)
 
     def _ended_with(self, step: int) -> None:
         """A mapped op has ended only when its generator has, which may come after the last of its steps."""
@@ -115,7 +127,7 @@ class PlainLines:
         text = ink.clean("".join(part for part, _ in why)).removeprefix(f"{word} ")
         if phase is not Phase.RETRYING and (members := fold.members(step)):
             text = f"{self.tree.fanned(members, step, phase)}  {text}"
-        line = f"{word:<8} {fold.plan.steps[step].key:<{self._width}} {took:>9}  {text}".rstrip()
+        line = f"{word:<8} {fold.key(step):<{self._width}} {took:>9}  {text}".rstrip()
         if phase is Phase.FAILED and len(line) > self._most:  # the whole message comes below
             line = f"{line[: self._most - 1]}…"
         return f"{line}\n"

@@ -49,7 +49,9 @@ class NothingToShowError(Error):
 @click.option("--value", is_flag=True, help="Of an asset: print its value.")
 @click.option("--run", "run", metavar="RUN", help="With --value: the value that this run made.")
 @click.option("--logs", is_flag=True, help="Of a run: also what its ops logged and printed.")
-@click.option("--all", "everything", is_flag=True, help="Of a run: every op, however many there are.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Of a run: every op and every step of a fan-out."
+)
 @click.option(
     "-n", "--limit", type=click.IntRange(1), default=10, show_default=True, help="Of an asset: how many past runs."
 )
@@ -103,7 +105,11 @@ def _show_run(chosen: Chosen, instance: Instance, run_id: str, *, logs: bool, ev
         return
     tree = RunTree(fold)
     now = time.time()
-    rows = tree.full(now, split=True) if everything or tree.rows_in_full <= _ROWS else tree.folded(_ROWS, now)
+    rows = (
+        tree.full(now, split=True, keys=everything)
+        if everything or tree.rows_in_full <= _ROWS
+        else tree.folded(_ROWS, now)
+    )
     run = inspect.summary(instance.record, inspect.row_of(instance.record, run_id))
     lines = [*_run_head(run, plan, disk_of_run(instance, run_id)), [], *rows]
     lines += unasked(fold, inspect.discarded(instance.record, run_id, plan))

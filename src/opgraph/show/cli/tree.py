@@ -66,17 +66,27 @@ class RunTree:
 
     # -- all of it ------------------------------------------------------------
 
-    def full(self, now: float, *, split: bool = False) -> list[Line]:
-        """Every row. `split`: with the times of load, compute and store."""
-        return [row for unit in self.units for row in self._rows(unit, 0, now, split=split)]
+    def full(self, now: float, *, split: bool = False, keys: bool = False) -> list[Line]:
+        """Every row. `split`: with the times of load, compute and store. `keys`: and of each mapped op its steps."""
+        made: dict[int, dict[int, str]] = {}
+        for step in range(len(self.plan.steps), len(self.fold.phase) if keys else 0):
+            row = self.fold.row(step)
+            made.setdefault(row, {})[step] = name = self.fold.key(step).removeprefix(self.plan.steps[row].key)
+            depth = self.plan.steps[row].key.count(".") + 1
+            self.name_width = max(self.name_width, len(name) + 2 * depth)
+        return [row for unit in self.units for row in self._rows(unit, 0, now, made, split=split)]
 
-    def _rows(self, branch: Branch, depth: int, now: float, *, split: bool) -> Iterator[Line]:
+    def _rows(
+        self, branch: Branch, depth: int, now: float, made: Mapping[int, Mapping[int, str]], *, split: bool
+    ) -> Iterator[Line]:
         if branch.is_leaf:
             yield self._leaf(branch.step, branch.name, depth, now, branch.assets, split=split)
+            for step, name in made.get(branch.step, {}).items():
+                yield self._leaf(step, name, depth + 1, now, (), split=split)
             return
         yield self._header(branch, depth, now)
         for child in branch.children.values():
-            yield from self._rows(child, depth + 1, now, split=split)
+            yield from self._rows(child, depth + 1, now, made, split=split)
 
     # -- what fits ------------------------------------------------------------
 
@@ -118,7 +128,7 @@ class RunTree:
             return lines
         inside = _rows_of(unit) - 1
         if inside <= rows:
-            return [*self._rows(unit, 0, now, split=False)]
+            return [*self._rows(unit, 0, now, {}, split=False)]
         running = [step for step in self.fold.running if self.unit_of[step] == u][:rows]
         room = rows - len(running) - 2
         coming = self._next_in(unit, max(running, default=-1), max(min(room // 2, 4), 0))
@@ -261,11 +271,13 @@ class RunTree:
         withdrawn = sum(self.fold.row(each) == step for each in self.fold.withdrawn)
         counts = {_word(each, over=over): members[each] for each in _ORDER if each in members}
         words = [f"{number:,} {word}" for word, number in _told_apart(counts, withdrawn).items()]
-        return ink.count(sum(members.values()), "step") + (f": {', '.join(words)}" if set(members) != {phase} else "")
+        told = f": {', '.join(words)}" if set(members) != {phase} else ""
+        tried = f", up to {self.fold.attempts[step]} attempts" if self.fold.attempts[step] > 1 else ""
+        return f"{ink.count(sum(members.values()), 'step')}{told}{tried}"
 
     def why(self, step: int, phase: Phase) -> Line:
         """What there is to say of where a step stands."""
-        fold, each = self.fold, self.plan.steps[step]
+        fold, each = self.fold, self.plan.steps[self.fold.row(step)]
         if phase in (Phase.FAILED, Phase.RETRYING):
             wait = fold.waits.get(step, 0.0)
             when = f"again in {ink.seconds(wait)}" if wait else "again"
@@ -290,7 +302,7 @@ class RunTree:
             return [(f"waits for pool {fold.waits_for[step]}", NOTE)]
         if phase is Phase.PENDING and each.decision.do is Do.REUSE:
             return [("to be reused", FAINT)]
-        if phase in (Phase.RUNNING, Phase.SUCCEEDED) and fold.attempts[step] > 1:
+        if phase in (Phase.RUNNING, Phase.SUCCEEDED) and fold.attempts[step] > 1 and not fold.members(step):
             return [(f"attempt {fold.attempts[step]}  ", NOTE)]
         return []
 

@@ -378,3 +378,27 @@ def test_a_hash_is_the_same_whatever_was_imported(project):
     for name in ("local", "local_module", "local_dotted", "by_path"):
         assert project(name) == project(name, lazy={"LIMIT": 99, "lazy": len})
     assert "pkg.lazy" not in sys.modules or sys.modules["pkg.lazy"].lazy is len
+
+
+def test_an_installed_project(tmp_path, monkeypatch):
+    """Where the project is installed beside libraries, its own package counts, and a library that an op imports not."""
+    root = tmp_path / "site-packages"
+    monkeypatch.syspath_prepend(str(root))
+    text = """
+def own():
+    from shop.late import one
+    return one()
+def other():
+    from shelf import one
+    return one()
+"""
+    hashes = []
+    for number in (1, 2):
+        for package, name in (("shop", "late"), ("shelf", "__init__")):
+            (root / package).mkdir(parents=True, exist_ok=True)
+            (root / package / f"{name}.py").write_text(f"def one(): return {number}\n")
+        space = {"__name__": "shop.ops", "__package__": "shop"}
+        exec(compile(text, str(root / "shop" / "ops.py"), "exec"), space)
+        hashes.append((function_hash(space["own"]), function_hash(space["other"])))
+    (own, other), (own_after, other_after) = hashes
+    assert (own == own_after, other == other_after) == (False, True)

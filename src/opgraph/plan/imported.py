@@ -7,6 +7,7 @@ import functools
 import importlib.util
 import sys
 from collections.abc import Iterator, Mapping
+from importlib.machinery import ModuleSpec
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
@@ -35,13 +36,17 @@ def imported_code(fn: FunctionType, roots: list[str], names: _Names) -> list[str
     todo = [(each, names) for each in _modules(package, _imports(fn.__code__))]
     seen = set[tuple[str, _Names]]()
     found = set[str]()
+    sources: dict[str, tuple[str, Mapping[str, list[ast.stmt]]] | None] = {}
     while todo:
         module, names = each = todo.pop()
-        if each in seen or (source := _source(module, roots)) is None:
+        if each in seen:
             continue
         seen.add(each)
-        text, package = source
-        bound = _bound(text)
+        if module not in sources:
+            sources[module] = _source(module, roots, (fn.__module__ or "").partition(".")[0])
+        if (source := sources[module]) is None:
+            continue
+        package, bound = source
         for statement in [statement for name in (*names, "*") for statement in bound.get(name, ())]:
             read = _read(statement)
             found.add(f"{module} {read.text}")
@@ -78,19 +83,25 @@ def _modules(package: str, imports: Any) -> Iterator[str]:
             yield module
 
 
-def _source(module: str, roots: list[str]) -> tuple[str, str] | None:
-    """A module's text and package, if it is of the project."""
+def _source(module: str, roots: list[str], own: str) -> tuple[str, Mapping[str, list[ast.stmt]]] | None:
+    """A module's package and statements, if it is of the project."""
     for root in roots:
-        folder = "/".join([root, *module.split(".")[:-1]])
-        specs = (finder.find_spec(module, [folder]) for finder in sys.meta_path)
-        spec = next((each for each in specs if each is not None), None)
+        if "site-packages" in root and module.partition(".")[0] != own:
+            continue  # the project is installed beside the libraries
+        spec = _spec(module, root, tuple(sys.meta_path))
         read = getattr(spec and spec.loader, "get_source", None)
         if spec is not None and read is not None and (spec.origin or "").startswith(f"{root}/"):
             try:
-                return read(module) or "", spec.parent or ""
-            except (ImportError, SyntaxError):  # it cannot be read, also not by who imports it
+                return spec.parent or "", _bound(read(module) or "")
+            except (ImportError, OSError, SyntaxError):  # it cannot be read, also not by who imports it
                 return None
     return None
+
+
+@functools.lru_cache(maxsize=10_000)
+def _spec(module: str, root: str, finders: tuple[Any, ...]) -> ModuleSpec | None:
+    folder = "/".join([root, *module.split(".")[:-1]])
+    return next((found for each in finders if (found := each.find_spec(module, [folder])) is not None), None)
 
 
 @functools.lru_cache(maxsize=1000)

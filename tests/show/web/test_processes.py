@@ -191,11 +191,12 @@ def test_code_that_changed_under_a_server_is_found_out(tmp_path):
 
 
 def test_executors_are_chosen(server):
-    """A run is driven by the executor that was asked for, with as many workers."""
+    """A run is driven by the executor that was asked for, with as many workers; one that goes on from it, too."""
     assert server.get("session")["executors"][:2] == ["in_process", "threads"]
     for executor in ("threads", "processes"):
         run = server.run(selection="+revenue", executor=executor, workers=2, timeout=60)
         assert (run["status"], run["executor"]) == ("SUCCESS", executor)
+        assert server.run(parent=run["run_id"], mode="all")["executor"] == executor  # as before
     assert server.post("runs", {"selection": "orders", "executor": "none"}, 400)["kind"] == "UnknownExecutor"
     assert server.post("plan", {"selection": "orders", "workers": 2}, 400)["kind"] == "WorkersOfNone"
 

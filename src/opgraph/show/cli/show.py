@@ -49,9 +49,7 @@ class NothingToShowError(Error):
 @click.option("--value", is_flag=True, help="Of an asset: print its value.")
 @click.option("--run", "run", metavar="RUN", help="With --value: the value that this run made.")
 @click.option("--logs", is_flag=True, help="Of a run: also what its ops logged and printed.")
-@click.option(
-    "--all", "everything", is_flag=True, help="Of a run: every op and every step of a fan-out."
-)
+@click.option("--all", "everything", is_flag=True, help="Of a run: every op and every step of a fan-out.")
 @click.option(
     "-n", "--limit", type=click.IntRange(1), default=10, show_default=True, help="Of an asset: how many past runs."
 )

@@ -2,10 +2,13 @@
 
 import pytest
 
-from opgraph.events import ErrorInfo, Frame, Meta
+from opgraph.events import CancelRequested, ErrorInfo, Frame, Meta, RunEnded, RunStatus, StepStarted, StepSucceeded
+from opgraph.operate.fold import Fold
 from opgraph.operate.views import LogView
+from opgraph.plan.model import Decision, Do, Plan, Step
 from opgraph.show.cli import ink
-from opgraph.show.cli.failure import failed
+from opgraph.show.cli.failure import failed, to_go_on
+from opgraph.show.cli.watch import remaining
 
 CODE = "def load(path):\n    rows = read(path)\n    return rows\n\ndef read(path):\n    raise OSError('gone')\n"
 
@@ -93,3 +96,21 @@ def test_a_long_or_hostile_message_stays_on_its_lines():
     shown = text(ErrorInfo("E", "\n".join(f"line {i}" for i in range(100)) + "\x1b[2J"))
     assert "more lines" in shown
     assert "\x1b" not in text(ErrorInfo("E", "\x1b[2J wiped \x07"))
+
+
+@pytest.mark.parametrize(
+    ("ended", "line"),
+    [
+        (True, "  Every op had finished; nothing is left to run."),
+        (False, "  What had finished is kept. To go on from there:"),
+    ],
+)
+def test_nothing_to_go_on_with(ended, line):
+    """A run that was cancelled while its last op went on to its end has nothing to resume, and says so; one that died
+    then lacks its end, and has."""
+    fold = Fold(Plan(job="j", steps=(Step("a", "a", "op", (), (), Decision(Do.RUN, "selected"), unit="a"),)))
+    for seq, fact in enumerate((StepStarted(0, 1, 1.0), CancelRequested(1.0), StepSucceeded(0, 1, 2.0)), 1):
+        fold.add(seq, fact)
+    if ended:
+        fold.add(4, RunEnded(2.0, RunStatus.CANCELED))
+    assert ink.paint(to_go_on("aaaa1111", "", **remaining(fold))[0], colour=False) == line

@@ -17,12 +17,15 @@ import pytest
 from opgraph import (
     AssetOut,
     Definitions,
+    DynamicOut,
+    DynamicOutput,
     Failure,
     In,
     IOManager,
     Nothing,
     Out,
     Output,
+    asset,
     graph,
     graph_asset,
     graph_multi_asset,
@@ -43,6 +46,7 @@ from opgraph.events import (
 )
 from opgraph.operate.api import load_asset_value
 from opgraph.operate.execute import materialize, resume
+from opgraph.plan.mistakes import NothingToRun
 from opgraph.record.refusals import UnusableRecordError
 from opgraph.run.instance import Instance
 
@@ -329,6 +333,44 @@ def test_a_signal_that_an_op_swallows(instance):
     outcome = materialize(between(swallows), instance=instance)
     assert (outcome.status, ran()) == (RunStatus.CANCELED, ["before"])
     assert [f.step for f in facts(instance, outcome.run_id, StepSucceeded)] == [0, 1]
+
+
+def test_a_signal_that_the_last_op_swallows(instance):
+    """Where nothing was left to start either, the run ends CANCELED; what the op gave is kept, and nothing is
+    left to resume."""
+
+    @asset
+    def only():
+        return swallows(1)
+
+    defs = Definitions(assets=[only])
+    outcome = materialize(defs, instance=instance)
+    assert (outcome.status, outcome.canceled_by) == (RunStatus.CANCELED, "SIGINT")
+    assert [f.step for f in facts(instance, outcome.run_id, StepSucceeded)] == [0]
+    assert load_asset_value(defs, "only", instance=instance) == 1
+    with pytest.raises(NothingToRun):
+        resume(defs, outcome.run_id, instance=instance)
+
+
+def test_a_signal_that_an_op_of_a_fan_out_swallows(instance):
+    """In a fan-out too nothing starts after it: neither the op's next value nor the generator goes on."""
+
+    @op(out=DynamicOut())
+    def values():
+        for i in range(3):
+            world["ran"].append(f"value {i}")
+            yield DynamicOutput(i, str(i))
+
+    @op
+    def swallowing(x):
+        return swallows(x)
+
+    @graph_asset
+    def table():
+        return values().map(swallowing).collect()
+
+    outcome = materialize(Definitions(assets=[table]), instance=instance)
+    assert (outcome.status, ran()) == (RunStatus.CANCELED, ["value 0"])
 
 
 @pytest.mark.parametrize(

@@ -173,8 +173,8 @@ class Driver:
             UnusableRecordError: the record refused; the run can be resumed.
         """
         with self._stopping as stopping, self._said:
-            self._executor: Executor = open_executor(self._choice, self._attempts, self._emit, stopping, self._look)
-            executor = self._executor
+            executor = open_executor(self._choice, self._attempts, self._emit, stopping, self._look)
+            self._executor: Executor = executor
             self._limits.begin(_clock())  # making a cluster ready is not the run's
             self._places = [executor.places(lane) for lane in range(LANES)]
             if self._pools is not None:
@@ -271,13 +271,14 @@ class Driver:
             limits.set(task, limit, _clock())
         self._stopping.doing = bound.step.key
         report = self._here.make(task)
+        if self._stopping.asked and not self._canceled:  # before its end is told, which may be the run's
+            self._cancel(self._stopping.asked)
         if type(report) is Ended and type(report.fact) is StepSucceeded and not limits.wishes and not self.failures:
             del self._under_way[number]
             if self._slots is not None:
                 self._slots.free(number)
             for stored in report.fact.outputs:
-                if stored.asset is not None:
-                    self._journal.durable = True
+                self._journal.durable |= stored.asset is not None
             self._tell(report.fact, report.blob)
         else:
             self._take(report)
@@ -334,8 +335,7 @@ class Driver:
                 self._time_is_up(wish, fact.error if type(fact) is StepFailed else None)
                 return
             if type(fact) is StepSucceeded:
-                if any(stored.asset is not None for stored in fact.outputs):
-                    self._journal.durable = True
+                self._journal.durable |= any(stored.asset is not None for stored in fact.outputs)
                 self.failures.pop(number, None)
             elif type(fact) is StepFailed:
                 self.failures[number] = fact
@@ -575,9 +575,7 @@ class Driver:
                 planned = command.step < self._planned  # mapped steps are reused from the parent run only
                 current = planned and self.state.program.plan.steps[command.step].decision.why != "recorded"
                 self._answers.append(StepReused(command.step, _now(), command.kept, current))
-                self._journal.durable = self._journal.durable or (
-                    current and any(k.stored.asset is not None for k in command.kept)
-                )
+                self._journal.durable |= current and any(k.stored.asset is not None for k in command.kept)
             case Skip():
                 self._answers.append(
                     StepSkipped(command.step, _now(), command.because, command.output, command.blocked)
@@ -595,6 +593,8 @@ class Driver:
                     self._answers.append(StepInterrupted(command.step, command.attempt, _now(), "cancelled"))
             case End():
                 status, error = command.status, None
+                if self._canceled and status is RunStatus.SUCCESS:  # what was under way came to its own end after all
+                    status = RunStatus.CANCELED
                 if self._run_timed_out:
                     status, error = RunStatus.FAILURE, error_info(RunTimedOut(self._limits.of_run), during="worker")
                 self._answers.append(RunEnded(_now(), status, error))

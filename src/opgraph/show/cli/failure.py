@@ -114,7 +114,9 @@ def excerpt(frame: Frame) -> list[Line]:
     return lines
 
 
-def to_go_on(run_id: str, typed: str, *, kept: int = -1, left: int = 0, above: str = "") -> list[Line]:
+def to_go_on(
+    run_id: str, typed: str, *, kept: int = -1, left: int = 0, above: str = "", over: bool = False
+) -> list[Line]:
     """What to type after a run that did not end well.
 
     Args:
@@ -123,12 +125,15 @@ def to_go_on(run_id: str, typed: str, *, kept: int = -1, left: int = 0, above: s
         kept: how many ops a resume would reuse; -1: not known.
         left: how many it would run.
         above: where an op failed because what it is made from was never made: the selection that makes that too.
+        over: whether the run has an end in its record.
     """
     if above:
         return [
             [("  What it is made from was never made. To make that too:", PLAIN)],
             [(f"  opgraph materialize --select {shlex.quote(above)}{typed}", STRONG)],
         ]
+    if over and kept > 0 and not left:  # cancelled, and what was under way went on to its end
+        return [[("  Every op had finished; nothing is left to run.", PLAIN)]]
     what = "What had finished is kept. To go on from there" if kept else "Nothing had finished. To run it again"
     counts = f" ({ink.count(left, 'op')} to run{f', {kept:,} to reuse' if kept else ''})" if kept >= 0 and left else ""
     return [

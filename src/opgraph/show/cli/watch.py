@@ -171,7 +171,7 @@ def remaining(fold: Fold) -> dict[str, Any]:
     kept = fold.counts[Phase.SUCCEEDED] + fold.counts[Phase.REUSED]
     left = fold.total - kept - fold.counts[Phase.SKIPPED]
     again = _again(fold)
-    return {"kept": kept - again, "left": left + again, "above": _above(fold)}
+    return {"kept": kept - again, "left": left + again, "above": _above(fold), "over": fold.status is not None}
 
 
 def _again(fold: Fold) -> int:

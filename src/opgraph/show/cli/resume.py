@@ -43,8 +43,8 @@ def command(
 
     RUN is an id or the beginning of one; without it, the latest run that failed, was cancelled or died. A run whose
     process died goes on under its own id if the code is unchanged; else a new run takes over what it stored.
-    It is configured as before; `--config` changes parts of that, and the ops concerned run again. So are executor,
-    workers and time limit, where the run was given any.
+    It is configured as before; `--config` changes parts of that, and the ops concerned run again. Executor, workers and
+    time limit are those that the run was given.
     """
     one_of_step_options(from_step, only)
     definitions = chosen.definitions()

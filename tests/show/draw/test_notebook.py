@@ -99,3 +99,12 @@ def test_a_notebook_s_theme_goes_before_that_of_the_system():
     ):
         rules = [each for each in (style[0] + style[2].partition("}\n}")[2]).split("}") if theme in each]
         assert [f"--page: {page}" in each for each in rules] == [True]
+
+
+def test_a_picture_fits_its_cell():
+    """A page may make a picture smaller, down to three fifths of its own width."""
+    page = Definitions(assets=[rows])._repr_html_()
+    width = float(page.partition(' width="')[2].partition('"')[0])
+    least = float(page.partition("min-width:")[2].partition("px")[0])
+    assert "max-width: 100%" in page
+    assert least == round(0.6 * width)

@@ -131,7 +131,8 @@ function holders(pen: CanvasRenderingContext2D, boxes: readonly PlacedNode[], ca
   pen.lineJoin = "round";
   for (const box of boxes) {
     const left = Math.max(0, (box.x - camera.x) * camera.scale);
-    const top = Math.max(0, (box.y - camera.y) * camera.scale);
+    const edge = (box.y - camera.y) * camera.scale;
+    const top = Math.max(0, box.parent === null && edge > 20 ? edge - 19 : edge); // above its border, where nothing else is
     const room = Math.min(220, (box.x + box.width - camera.x) * camera.scale - left - 12);
     if (room < 24 || (box.y + box.height - camera.y) * camera.scale - top < 20 || taken.length > MOST_NAMES) continue;
     const text = cut(pen, box.label, room);

@@ -21,6 +21,7 @@ from opgraph.show.draw.opened import EVERYTHING
 from opgraph.show.draw.runs import run_scene
 from opgraph.show.draw.svg import to_svg
 
+_SMALLEST = 0.6  # of its own size
 _MOST = 400  # ops that are shown in place; assets, before a group is one box
 
 
@@ -63,5 +64,7 @@ def _opened(ops: int) -> Container[str]:
 
 
 def _page(scene: Scene, title: str) -> str:
-    drawn = to_svg(lay_out(scene.nodes, scene.edges), title)
-    return f'<div style="max-height:640px;overflow:auto">{drawn}</div>'
+    """The picture, made smaller where its cell is narrower, as long as it can be read."""
+    drawing = lay_out(scene.nodes, scene.edges)
+    least = round(_SMALLEST * drawing.width)
+    return f'<div class="opgraph-cell">{to_svg(drawing, title, least)}</div>'

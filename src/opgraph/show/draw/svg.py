@@ -26,21 +26,23 @@ _AWAY = 1.0  # from the box
 _POINTED = 1_000  # lines, up to which each is made easy to point at
 
 
-def to_svg(drawing: Drawing, title: str = "") -> str:
+def to_svg(drawing: Drawing, title: str = "", least: int = 0) -> str:
     """The drawing as the text of an SVG file, or for the inside of an HTML page.
 
     Args:
         drawing: what `lay_out` gave.
         title: what the picture is of, for who cannot see it.
+        least: pixels, the width to which a page may make it smaller; 0: as it likes.
     """
     # Lines that only order are dashed: they come first, so that those that carry a value stay whole.
     lines = sorted((line for line in drawing.lines if line.points), key=lambda line: line.kind != "order")
     holders = [box for box in drawing.boxes if box.holds]
     leaves = [box for box in drawing.boxes if not box.holds]
     size = f'width="{_n(drawing.width)}" height="{_n(drawing.height)}"'
+    small = f' style="min-width:{least}px"' if least else ""
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="opgraph" role="img" aria-label="{_safe(title or "a graph")}"',
-        f'{size} viewBox="0 0 {_n(drawing.width)} {_n(drawing.height)}">',
+        f'{size} viewBox="0 0 {_n(drawing.width)} {_n(drawing.height)}"{small}>',
         f"<style>{STYLE}</style>",
         f'<rect class="page" {size} rx="10"/>',
         *map(_holder, holders),

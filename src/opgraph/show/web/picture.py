@@ -63,7 +63,7 @@ def _roomy(nodes: Sequence[Node]) -> Iterator[Node]:
             yield node
         else:
             badge = text_width(node.badge, 11) + 34 if node.badge else 0
-            words = text_width(node.label, 13) * BOLD + badge + (32 if node.mapped and node.opens else 0) + 28
+            words = text_width(node.label, 13) * BOLD + badge + (60 if node.mapped and node.opens else 0) + 28
             least, height = (132, 38) if node.kind in _SMALL else (176, 46)
             yield structs.replace(node, width=min(300, max(least, words)), height=height)
 

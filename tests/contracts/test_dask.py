@@ -203,7 +203,7 @@ def test_a_cluster_that_does_not_answer(tmp_path, monkeypatch):
         with pytest.raises(ClusterNotReached, match="127.0.0.1:1"):
             materialize([one], instance=instance, executor=dask_executor.configured({"address": "tcp://127.0.0.1:1"}))
         (run,) = instance.get_runs()
-        assert execute.resume(Definitions(assets=[one]), run.run_id, instance=instance).success
+        assert execute.resume(Definitions(assets=[one]), run.run_id, instance=instance, executor="in_process").success
 
 
 def test_what_cannot_go_to_another_host(dask_cluster):

@@ -94,7 +94,8 @@ class ClusterNotReached(Mistake, Error):
     says = "the Dask cluster at {address} cannot be used: {why}"
     mend = (
         'start its scheduler and workers, and give the scheduler\'s address: dask_executor.configured({{"address": '
-        '"tcp://host:8786"}}), or DASK_SCHEDULER_ADDRESS; then resume the run'
+        '"tcp://host:8786"}}), or DASK_SCHEDULER_ADDRESS; then resume the run, or do so elsewhere: '
+        "`--executor in_process`"
     )
 
 

@@ -82,7 +82,7 @@ def test_keyboard_alone(page: Any, served: Any) -> None:
 
 
 def test_selection_in_the_search_box(page: Any, served: Any) -> None:
-    """The search box takes the selection language; what cannot be read is explained below it."""
+    """The search box takes the selection language; what cannot be read is explained, and not launched."""
     page.goto(served.url)
     box = page.get_by_role("textbox", name="Search, or a selection")
     page.locator(".node").first.wait_for()
@@ -91,10 +91,23 @@ def test_selection_in_the_search_box(page: Any, served: Any) -> None:
     expect(page.locator(".node")).to_have_count(1)
     box.fill("frob:x and")
     box.press("Enter")
-    expect(page.get_by_role("search").get_by_role("alert")).to_contain_text("frob")
+    expect(page.get_by_role("alert")).to_contain_text("frob")
+    expect(page.get_by_role("link", name="Materialize")).to_have_count(0)
     box.fill("tot")
     box.press("Enter")
     expect(page.locator(".node", has_text="totals")).to_be_visible()
+
+
+def test_an_op_is_searched_for(page: Any, served: Any) -> None:
+    """An op is found by its name, and shown in what it is in, which opens for it."""
+    page.goto(served.url)
+    box = page.get_by_label("Search, or a selection")
+    box.fill("add_")
+    expect(page.get_by_role("button", name="add_up op of totals")).to_be_visible()
+    box.press("Enter")
+    expect(page.locator(".node.picked", has_text="add_up")).to_be_visible()
+    expect(page.get_by_role("complementary", name="Op totals.add_up")).to_contain_text("an op of totals")
+    expect(box).to_have_value("")
 
 
 def test_launch_with_a_setting(page: Any, served: Any) -> None:
@@ -193,8 +206,8 @@ def test_watch_it_live(page: Any, served: Any) -> None:
 
 
 def test_fail_and_resume(page: Any, served: Any) -> None:
-    """The user's exception and line come first, the failing op is lit in the graph, in its middle by one click, and
-    Resume says what it will do."""
+    """The user's exception and line come first, the failing op is lit in the graph, in its middle by one click, also
+    among the assets, with what went wrong beside it; and Resume says what it will do."""
     (served.folder / "broken").touch()
     run_asset(page, served, "%2Btotals")
     failure = page.get_by_role("region", name="What failed")
@@ -207,7 +220,14 @@ def test_fail_and_resume(page: Any, served: Any) -> None:
     clean, box = page.locator(".node", has_text="clean").bounding_box(), failed.bounding_box()
     page.mouse.move((clean["x"] + clean["width"] + box["x"]) / 2, box["y"] + box["height"] / 2)
     expect(page.locator(".edge-tip")).to_contain_text("clean → add_up")
-    expect(page.locator(".edge-tip")).to_contain_text(re.compile(r"list · .* B"))  # what came of it in this run
+    expect(page.locator(".edge-tip")).to_contain_text(re.compile(r"list · 3 items · .* B"))  # what came of it in this run
+    run = page.url
+    page.get_by_role("link", name="Assets").click()
+    page.get_by_role("button", name="2 ops: open totals").click(force=True)
+    page.locator(".title", has_text="totals").get_by_role("button", name="1 failed").click()
+    expect(page.locator(".node.picked", has_text="add_up")).to_be_visible()
+    expect(page.get_by_role("complementary")).to_contain_text("ZeroDivisionError: nothing to divide by")
+    page.goto(run)
     page.get_by_role("button", name="Timetable").click()
     page.set_viewport_size({"width": 500, "height": 900})
     failure.get_by_role("link", name="in the graph").click()

@@ -101,8 +101,12 @@ export interface OpState {
   status: string | null;
   run: string | null;
   n: number;
+  /** In seconds, from the run's start. */
+  started: number;
   /** In seconds. */
   took: number;
+  /** Of a fan-out, how its ops stand. */
+  counts: Record<string, number> | undefined;
 }
 
 /** How the ops of some assets stand, by the key of their steps. */
@@ -121,8 +125,9 @@ function stated(results: { data: OpStates | undefined }[]): Map<string, OpState>
   const found = new Map<string, OpState>();
   for (const { data } of results) {
     data?.key.forEach((key, i) => {
-      const [status, took, n] = [data.status[i] ?? null, data.took_us[i] as number, data.n[i] as number];
-      found.set(key, { key, status, run: data.runs[data.run[i] as number] ?? null, n, took: took / 1e6 });
+      const [started, took] = [(data.started_us[i] as number) / 1e6, (data.took_us[i] as number) / 1e6];
+      const [status, n, run] = [data.status[i] ?? null, data.n[i] as number, data.runs[data.run[i] as number] ?? null];
+      found.set(key, { key, status, run, n, started, took, counts: data.counts[key] });
     });
   }
   return found;

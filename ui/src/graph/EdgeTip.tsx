@@ -15,6 +15,8 @@ export interface Pointed {
   wires: readonly Wire[];
   x: number;
   y: number;
+  /** Which line of a box it is, of how many, as one goes through them. */
+  place?: string;
 }
 
 /** What flows along some lines of one source, beside the pointer. `came` tells what came of it when it last ran. */
@@ -45,6 +47,7 @@ export function EdgeTip({ told, scene, view, came }: { told: Pointed; scene: Sce
         </div>
       ))}
       {told.wires.length > MOST && <div className="faint">and to {plural(told.wires.length - MOST, "other")}</div>}
+      {told.place && <div className="faint">{told.place}</div>}
       {first.kind !== "order" && came(first, flows(first.said))}
     </div>
   );

@@ -1,6 +1,7 @@
 import { type KeyboardEvent, type PointerEvent, type ReactNode, memo, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import type { Drawing, PlacedNode } from "../api/types";
 import { type Camera, type Direction, centred, fitting, holds, neighbour, opening, pan, seen, settled, showing, within as kept, zoom } from "../logic/camera";
+import { count } from "../logic/format";
 import { Icon } from "../parts/icons";
 import { useSize } from "../parts/parts";
 import { useThemeStamp } from "../parts/theme";
@@ -24,6 +25,8 @@ export interface Face {
   body: ReactNode;
   /** `9 ops`, on the button that opens it; null: it does not open. */
   badge?: string | null;
+  /** How many ops were made of it, of a fan-out; without: it is not known yet. */
+  count?: number;
 }
 
 interface Props {
@@ -118,17 +121,38 @@ export function GraphView({ drawing, label, face, tone, title, came, picked, mat
   }, [picked]);
 
   // What is picked stays in view when the panel beside it opens, and the whole if it was.
-  const before = useRef(view.width);
+  const before = useRef(view);
   useEffect(() => {
     const node = picked ? scene.byId.get(picked) : undefined;
-    const was = { ...view, width: before.current };
-    before.current = view.width;
+    const was = before.current;
+    before.current = view;
     setCamera((old) => {
-      if (old && was.width && holds(old, whole, was)) return view.width > was.width ? opening(whole, view) : settled(old, whole, view, node ?? whole);
+      if (old && was.width && holds(old, whole, was)) return view.width > was.width || view.height > was.height ? opening(whole, view) : settled(old, whole, view, node ?? whole);
       return old && node ? showing(old, node, view) : old;
     });
-    // only when the view's width changes: otherwise one may look elsewhere
-  }, [view.width]);
+    // only when the view's size changes: otherwise one may look elsewhere
+  }, [view.width, view.height]);
+
+  // What failed, from left to right, and how much of it is in each box.
+  const bad = useMemo(() => scene.leaves.filter((leaf) => tone(leaf.id) === "bad").sort((a, b) => a.x - b.x || a.y - b.y), [scene, tone]);
+  const badIn = useMemo(() => {
+    const found = new Map<string, PlacedNode[]>();
+    for (const leaf of bad)
+      for (let at = leaf.parent; at !== null; at = scene.byId.get(at)?.parent ?? null) {
+        const list = found.get(at);
+        if (list) list.push(leaf);
+        else found.set(at, [leaf]);
+      }
+    return found;
+  }, [scene, bad]);
+  /** Goes to the next of what failed. */
+  const goTo = (failed: readonly PlacedNode[]) => {
+    const next = failed[(failed.findIndex((leaf) => leaf.id === picked) + 1) % failed.length];
+    if (!next) return;
+    setCamera(centred(next, view));
+    choose(next.id);
+    focusNode(next.id);
+  };
 
   const lit = useMemo(() => matches ?? (picked && scene.byId.has(picked) ? related(scene, picked) : null), [matches, picked, scene]);
   const inView = useMemo(() => (camera ? seen(camera, view) : null), [camera, view]);
@@ -155,11 +179,12 @@ export function GraphView({ drawing, label, face, tone, title, came, picked, mat
   /** Tells of the next line of what is picked. */
   const nextWire = (id: string) => {
     const wires = wiresOfNode(scene, id);
-    const wire = wires[(wires.findIndex((each) => each === told?.wires[0]) + 1) % wires.length];
+    const next = (wires.findIndex((each) => each === told?.wires[0]) + 1) % wires.length;
+    const wire = wires[next];
     const node = scene.byId.get(id);
     if (!wire || !node || !camera) return;
     const x = (node.x + (wire.target === id ? 0 : node.width) - camera.x) * camera.scale;
-    setTold({ wires: [wire], x, y: (node.y + node.height / 2 - camera.y) * camera.scale });
+    setTold({ wires: [wire], x, y: (node.y + node.height / 2 - camera.y) * camera.scale, ...(wires.length > 1 ? { place: `line ${next + 1} of ${wires.length}; E for the next` } : {}) });
   };
 
   const toggle = useCallback(
@@ -245,6 +270,7 @@ export function GraphView({ drawing, label, face, tone, title, came, picked, mat
     if (event.key === "+" || event.key === "=") steer((old) => zoom(old, 1.25, ...middle));
     else if (event.key === "-") steer((old) => zoom(old, 0.8, ...middle));
     else if (event.key === "0") fit();
+    else if (event.key.toLowerCase() === "f") goTo(bad);
     else if (event.key === "Escape") choose(null);
     else if (way) {
       event.preventDefault();
@@ -284,17 +310,20 @@ export function GraphView({ drawing, label, face, tone, title, came, picked, mat
       <canvas ref={canvas} aria-hidden="true" style={{ zIndex: asBoxes ? 0 : 1, pointerEvents: "none" }} />
       {camera && !asBoxes && (
         <>
-          <div className="world" style={{ transform: placed(camera) }}>
+          <div className="world" style={{ transform: placed(camera), ["--grow" as string]: Math.max(1, 0.9 / camera.scale) }}>
             {holders.map((node) => (
               <div
                 key={node.id}
-                className={`boxed ${node.kind}${node.kind === "group" ? "" : " asset-open"}`}
+                className={`boxed ${node.kind}${node.kind === "group" ? "" : " asset-open"}${node.mapped ? " fanned" : ""}`}
                 data-tone={tone(node.id)}
                 style={{ left: node.x, top: node.y, width: node.width, height: node.height }}
               >
-                <button type="button" className="title" aria-expanded="true" onClick={(event) => moved.current < 5 && toggle(node.id, event.detail === 0)}>
-                  {title(node)}
-                </button>
+                <div className="title">
+                  <button type="button" aria-expanded="true" onClick={(event) => moved.current < 5 && toggle(node.id, event.detail === 0)}>
+                    {title(node)}
+                  </button>
+                  {badIn.has(node.id) && <Failed leaves={badIn.get(node.id) ?? []} onGo={goTo} />}
+                </div>
               </div>
             ))}
           </div>
@@ -319,6 +348,7 @@ export function GraphView({ drawing, label, face, tone, title, came, picked, mat
       {told && <EdgeTip told={told} scene={scene} view={view} came={came} />}
       {note && <div className="canvas-note">{note}</div>}
       <div className="zoomers" style={{ zIndex: 3 }}>
+        {bad.length > 0 && <Failed leaves={bad} onGo={goTo} />}
         <button type="button" className="button small bare" aria-label="Zoom in" onClick={() => steer((old) => zoom(old, 1.3, view.width / 2, view.height / 2))}>
           <Icon name="plus" />
         </button>
@@ -337,6 +367,16 @@ function placed(camera: Camera): string {
   return `translate(${-camera.x * camera.scale}px, ${-camera.y * camera.scale}px) scale(${camera.scale})`;
 }
 
+/** How much failed, and the way there. */
+function Failed({ leaves, onGo }: { leaves: readonly PlacedNode[]; onGo: (leaves: readonly PlacedNode[]) => void }) {
+  return (
+    <button type="button" className="button small bare status" data-tone="bad" title="Go to what failed (F)" onClick={() => onGo(leaves)}>
+      <Icon name="cross" />
+      {count(leaves.length)} failed
+    </button>
+  );
+}
+
 interface NodeProps {
   node: PlacedNode;
   face: (node: PlacedNode) => Face;
@@ -350,10 +390,10 @@ interface NodeProps {
 }
 
 const NodeBox = memo(function NodeBox({ node, face, picked, dim, focusable, moved, onPick, onEnter, onToggle }: NodeProps) {
-  const { tone, spoken, className = "", body, badge } = face(node);
+  const { tone, spoken, className = "", body, badge, count: many } = face(node);
   return (
     <div
-      className={`node ${className}${picked ? " picked" : ""}${dim ? " dim" : ""}`}
+      className={`node ${className}${node.mapped ? " fanned" : ""}${picked ? " picked" : ""}${dim ? " dim" : ""}`}
       data-tone={tone}
       style={{ left: node.x, top: node.y, width: node.width, height: node.height }}
       onDoubleClick={() => onEnter(node.id)}
@@ -369,7 +409,8 @@ const NodeBox = memo(function NodeBox({ node, face, picked, dim, focusable, move
       >
         <span className="name" style={badge ? { paddingRight: 30 + 6.2 * badge.length } : undefined}>
           <span className="cut">{node.label}</span>
-          {node.mapped && <span className="tag">× n</span>}
+          {node.mapped && <span className="tag">× {many === undefined ? "n" : count(many)}</span>}
+          {!node.opens && node.badge.endsWith("fan-out") && <span className="tag">fan-out</span>}
         </span>
         {body}
         <span className="unseen">{spoken}</span>

@@ -89,8 +89,9 @@ function kept(window: Window, all: Window): Window {
   return { from, to: from + width };
 }
 
-/** Where a bar's label stands: behind it, before it, or on it, as there is room. */
-export function labelSide(begins: number, ends: number): "after" | "before" | "inside" {
+/** Where a bar's label stands: behind it or before it, as there is room; null where there is none, as its time and what
+ * became of it stand beside its name, too. */
+export function labelSide(begins: number, ends: number): "after" | "before" | null {
   if (ends <= 0.8) return "after";
-  return begins > 0.12 ? "before" : "inside";
+  return begins > 0.12 ? "before" : null;
 }

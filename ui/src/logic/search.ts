@@ -1,4 +1,5 @@
 import type { AssetSummary } from "../api/types";
+import { leaf } from "./format";
 
 type Searched = Pick<AssetSummary, "key" | "group" | "kinds" | "owners" | "description">;
 
@@ -18,4 +19,17 @@ export function matching<T extends Searched>(assets: readonly T[], text: string)
     .filter(({ at }) => at < 9)
     .sort((a, b) => a.at - b.at)
     .map(({ asset }) => asset);
+}
+
+/** The ops, by their keys, that a few letters could mean: those whose name begins so first. */
+export function opsNamed(keys: Iterable<string>, text: string, most: number): string[] {
+  const wanted = text.trim().toLowerCase();
+  if (wanted.length < 2) return [];
+  const [begin, hold]: [string[], string[]] = [[], []];
+  for (const key of keys) {
+    const at = key.includes(".") ? leaf(key).toLowerCase().indexOf(wanted) : -1;
+    if (at >= 0) (at === 0 ? begin : hold).push(key);
+    if (begin.length === most) break;
+  }
+  return [...begin, ...hold].slice(0, most);
 }

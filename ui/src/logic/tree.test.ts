@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { RunDelta, TreeRow } from "../api/types";
-import { NOTHING, above, counted, folded, joined, openAtFirst, shown } from "./tree";
+import { NOTHING, above, counted, fanned, folded, joined, openAtFirst, shares, shown } from "./tree";
 
 function row(id: string, parent: string | null, more: Partial<TreeRow> = {}): TreeRow {
   const bare = { path: id, key: id, assets: [], decision: "run", reason: "", counts: {}, attempts: 0, started: null, ended: null, reused_from: null, because: "", message: "" };
@@ -64,4 +64,14 @@ test("several deltas are one: the last row of each id, every line, the last coun
 
 test("counts say first what went wrong", () => {
   expect(counted({ succeeded: 180, failed: 3, pending: 0, reused: 17 })).toBe("3 failed · 180 done · 17 reused");
+});
+
+test("of a fan-out a box says what failed and what is done, and before anything is, how it stands", () => {
+  expect(fanned("pending", {})).toBe("waiting");
+  expect(fanned("running", { running: 2 })).toBe("running");
+  expect(fanned("running", { running: 1, succeeded: 1200, pending: 3 })).toBe("1,200 done");
+  expect(fanned("failed", { failed: 4, succeeded: 26 })).toBe("4 failed · 26 done");
+  expect(fanned("succeeded", {})).toBe("no values");
+  expect(fanned("blocked", {})).toBe("not reached");
+  expect(shares({ succeeded: 3, pending: 2 }).filter(({ n }) => n > 0)).toEqual([{ tone: "ok", n: 3 }]);
 });

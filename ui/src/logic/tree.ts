@@ -1,4 +1,5 @@
 import type { RunDelta, TreeRow } from "../api/types";
+import { type Tone, look } from "./status";
 
 /** The rows of a run as far as they are known. `below` has a key for each row whose rows were asked for; "" the top. */
 export interface RunTree {
@@ -90,6 +91,29 @@ export function counted(counts: Record<string, number>, over = false): string {
   const words: Record<string, string> = { succeeded: "done", blocked: "not reached", pending: over ? "not begun" : "waiting", retrying: "to be tried again" };
   return order
     .filter((name) => counts[name])
-    .map((name) => `${counts[name]} ${words[name] ?? name}`)
+    .map((name) => `${(counts[name] ?? 0).toLocaleString("en-US")} ${words[name] ?? name}`)
     .join(" · ");
+}
+
+/** How many ops were made of a fan-out so far. */
+export function allOf(counts: Record<string, number>): number {
+  return Object.values(counts).reduce((sum, n) => sum + n, 0);
+}
+
+/** What is said of a fan-out where there is little room: what failed and what is done; before anything is, how it stands. */
+export function fanned(status: string, counts: Record<string, number>): string {
+  const { running: _running, pending: _pending, ...settled } = counts;
+  if (allOf(counts) === 0 && (status === "succeeded" || status === "reused")) return "no values";
+  return counted(settled) || look(status).word;
+}
+
+/** The shares of a bar for the counts of a fan-out or of a run. */
+export function shares(counts: Record<string, number>): { tone: Tone; n: number }[] {
+  return [
+    { tone: "ok", n: counts["succeeded"] ?? 0 },
+    { tone: "reuse", n: counts["reused"] ?? 0 },
+    { tone: "bad", n: counts["failed"] ?? 0 },
+    { tone: "stale", n: (counts["interrupted"] ?? 0) + (counts["retrying"] ?? 0) },
+    { tone: "run", n: counts["running"] ?? 0 },
+  ];
 }

@@ -4,7 +4,7 @@ import { onTheClock, packed } from "./lanes";
 import { chosenLines } from "./logs";
 import { blocks, spans } from "./markdown";
 import { running, summed, tally, units } from "./plan";
-import { matching } from "./search";
+import { matching, opsNamed } from "./search";
 import { series } from "./series";
 import { asBefore, configOf, read, tagsOf } from "./settings";
 import { isOver, look, together } from "./status";
@@ -45,6 +45,13 @@ test("a search finds keys that begin so first, then those that have it in them, 
   const asset = (key: string, group = "default") => ({ key, group, kinds: [], owners: [], description: "" });
   const found = matching([asset("x", "raw"), asset("the_raw"), asset("raw_a"), asset("none")], "RAW");
   expect(found.map((each) => each.key)).toEqual(["raw_a", "the_raw", "x"]);
+});
+
+test("ops are found by their names, those that begin so first; assets are not ops", () => {
+  const keys = ["boom", "sales.raw.unboom", "sales.boom_300", "sales.add"];
+  expect(opsNamed(keys, "Boom", 8)).toEqual(["sales.boom_300", "sales.raw.unboom"]);
+  expect(opsNamed(keys, "boom", 1)).toEqual(["sales.boom_300"]);
+  expect(opsNamed(keys, "b", 8)).toEqual([]);
 });
 
 test("a plan's steps are put together by definition, and its counts are words", () => {

@@ -1,10 +1,12 @@
-import { useAsset } from "../api/queries";
+import { useAsset, useStep } from "../api/queries";
 import type { AssetSummary } from "../api/types";
 import { ago, duration, moment, size, stored } from "../logic/format";
 import { Markdown, Prose } from "../parts/Markdown";
 import { Icon } from "../parts/icons";
 import { Status } from "../parts/parts";
 import { Link, at } from "../parts/router";
+import { fanned } from "../logic/tree";
+import { ErrorBox } from "./Failure";
 import { Sparkline, TimesBar } from "../parts/plots";
 
 function Close({ onClose }: { onClose: () => void }) {
@@ -110,6 +112,7 @@ export function AssetSide({ asset, all, now, onClose }: { asset: AssetSummary; a
 export function OpSide({ opKey, asset, onClose }: { opKey: string; asset: AssetSummary | undefined; onClose: () => void }) {
   const { data } = useAsset(asset?.id ?? "", 1, opKey);
   const op = data?.ops[0];
+  const error = useStep(op?.run_id ?? "", op?.status === "failed" ? op.n : null, "error").data?.error;
   return (
     <aside className="side" aria-label={`Op ${opKey}`}>
       <div className="row">
@@ -125,8 +128,9 @@ export function OpSide({ opKey, asset, onClose }: { opKey: string; asset: AssetS
       )}
       {op?.status ? (
         <>
-          <Status of={op.status} />
-          {op.times && <TimesBar times={op.times} />}
+          <Status of={op.status} word={op.counts ? fanned(op.status, op.counts) : undefined} />
+          {error && <section className="failure"><ErrorBox error={error} /></section>}
+          {op.times && Object.values(op.times).some(Boolean) && <TimesBar times={op.times} />}
           <dl className="facts">
             <dt>Stored</dt>
             <dd>{stored(op)}</dd>

@@ -32,12 +32,11 @@ export function AssetsList({ assets, typed, now }: { assets: AssetSummary[]; typ
               </span>
               {asset.progress && asset.status === "running" && (
                 <Meter
-                  total={asset.progress.total}
+                  total={1}
                   label={`${asset.progress.done} of ${asset.progress.total} ops`}
                   shares={[
-                    { tone: "ok", n: asset.progress.done },
-                    { tone: "bad", n: asset.progress.failed },
-                    { tone: "run", n: asset.progress.running },
+                    { tone: "bad", n: asset.progress.failed / asset.progress.total },
+                    { tone: "ok", n: asset.progress.share },
                   ]}
                 />
               )}

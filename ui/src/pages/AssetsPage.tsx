@@ -1,18 +1,24 @@
-import { type FormEvent, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useCallback, useEffect, useMemo, useState } from "react";
 import { type OpState, useAssets, useDrawing, useOpStates, useProject } from "../api/queries";
 import type { AssetSummary, PlacedNode } from "../api/types";
 import { type Face, GraphView } from "../graph/GraphView";
 import type { Wire } from "../graph/scene";
 import { ago, duration, plural } from "../logic/format";
 import type { Flow } from "../logic/picture";
-import { matching } from "../logic/search";
+import { matching, opsNamed } from "../logic/search";
 import { type Tone, look, together } from "../logic/status";
+import { allOf } from "../logic/tree";
 import { Icon } from "../parts/icons";
-import { Command, Empty, Loading, Meter, Problem, Status, useNow } from "../parts/parts";
+import { Empty, Loading, Meter, Problem, Status, useNow } from "../parts/parts";
 import { Link, at, useParam, useRouter } from "../parts/router";
 import { AssetsList } from "./AssetsList";
-import { AssetCame, NotRun, StepCame } from "./Came";
+import { AssetCame, NotRun, ReadCame, StepCame } from "./Came";
 import { AssetSide, OpSide } from "./AssetSide";
+import { NoAssets } from "./NoAssets";
+import { type Stand, opFace } from "./OpFace";
+import { SearchBox } from "./SearchBox";
+
+const NEVER: Stand = { status: null, took: null };
 
 export function AssetsPage() {
   const [query, setQuery] = useParam("q");
@@ -20,6 +26,7 @@ export function AssetsPage() {
   const [view, setView] = useParam("view", "graph");
   const [picked, setPicked] = useState<string | null>(null);
   const [typed, setTyped] = useState(query);
+  const [sought, setSought] = useState<string | null>(null);
   const { go } = useRouter();
   const project = useProject();
   const [folded, setFolded] = useParam("fold");
@@ -36,14 +43,18 @@ export function AssetsPage() {
     const wanted = new Set(open.map((id) => byId.get(id)?.unit).filter((unit) => unit !== undefined));
     return [...byId.values()].filter((a) => wanted.has(a.unit)).map((a) => a.id);
   }, [open, byId]);
-  const ops = useOpStates(shownOpen.slice(0, 40));
+  const error = assets.error ?? drawing.error;
+  const searched = typed === query && !(error && query) ? "" : typed;
+  const backed = useMemo(() => (all.data?.assets ?? []).filter((a) => a.graph_backed), [all.data]);
+  const ops = useOpStates((searched.trim().length > 1 ? backed.map((a) => a.id) : shownOpen).slice(0, 40));
+  const found = useMemo(() => opsNamed(ops.keys(), searched, 8), [ops, searched]);
 
   const nodes = useMemo(() => new Map((drawing.data?.nodes ?? []).map((n) => [n.id, n])), [drawing.data]);
   const tone = useCallback(
     (id: string): Tone => {
       const node = nodes.get(id);
       if (!node) return "idle";
-      const status = node.kind === "graph" && !node.open ? inside(node.id, ops) : node.step ? ops.get(node.step)?.status : node.asset ? byId.get(node.asset)?.status : null;
+      const status = node.kind === "graph" && !node.open ? inside(node, ops).status : node.step ? ops.get(node.step)?.status : node.asset ? byId.get(node.asset)?.status : null;
       return status ? look(status).tone : "idle";
     },
     [nodes, ops, byId],
@@ -51,27 +62,19 @@ export function AssetsPage() {
   const matches = useMemo(() => {
     if (typed === query || typed.trim().length < 2 || !drawing.data) return null;
     const wanted = new Set(matching([...byId.values()], typed).map((a) => a.id));
+    for (const a of byId.values()) if (found.some((key) => key.startsWith(`${a.unit}.`))) wanted.add(a.id);
     return new Set(drawing.data.nodes.filter((n) => (n.asset !== null && wanted.has(n.asset)) || n.label.includes(typed.trim())).map((n) => n.id));
-  }, [typed, query, byId, drawing.data]);
+  }, [typed, query, byId, found, drawing.data]);
 
   const minute = Math.floor(now / 15);
   const face = useCallback((node: PlacedNode): Face => {
     const asset = node.asset ? byId.get(node.asset) : undefined;
-    if (node.step) return opFace(node, ops.get(node.step));
+    if (node.step) return { ...opFace(ops.get(node.step) ?? NEVER, "never ran"), className: "op" };
     if (asset && (node.kind === "asset" || node.kind === "external")) return assetFace(node, asset, Date.now() / 1000);
-    const status = node.kind === "graph" ? inside(node.id, ops) : null;
-    return {
-      tone: status ? look(status).tone : "idle",
-      spoken: [node.kind, node.badge, status && look(status).word].filter(Boolean).join(", "),
-      className: node.kind,
-      badge: node.opens ? node.badge : null,
-      body: (
-        <span className="sub">
-          {status && <Icon name={look(status).icon} />}
-          {node.detail || (status ? look(status).word : node.kind)}
-        </span>
-      ),
-    };
+    const badge = node.opens ? node.badge : null;
+    if (node.kind === "graph") return { ...opFace(inside(node, ops), "never ran"), className: "graph", badge };
+    const body = <span className="sub">{node.detail || node.kind}</span>;
+    return { tone: "idle", spoken: [node.kind, node.badge].filter(Boolean).join(", "), className: node.kind, badge, body };
   }, [byId, ops, minute]);
 
   const toggle = useCallback(
@@ -110,6 +113,21 @@ export function AssetsPage() {
     [nodes, ops, assetOf, go],
   );
 
+  /** Opens what an op is in, and goes to it. */
+  const reveal = (key: string) => {
+    const asset = backed.find((a) => key.startsWith(`${a.unit}.`));
+    if (!asset) return;
+    const names = key.slice(asset.unit.length + 1).split(".").slice(0, -1);
+    const graphs = names.map((_, i) => `graph:${[asset.unit, ...names.slice(0, i + 1)].join(".")}`);
+    setTyped(byId.has(asset.id) ? query : "");
+    if (!byId.has(asset.id) || error) setQuery("");
+    setView("graph");
+    setFolded("");
+    setOpened([...new Set([...open, asset.id, ...graphs])].join(","));
+    setSought(`op:${key}`);
+    setPicked(`op:${key}`);
+  };
+
   const title = useCallback(
     (node: PlacedNode) => {
       const asset = node.asset ? byId.get(node.asset) : undefined;
@@ -118,7 +136,8 @@ export function AssetsPage() {
           <Icon name="down" />
           <span className="cut">{node.label}</span>
           {node.badge && <span className="faint">{node.badge}</span>}
-          {asset && <Status of={asset.status} word={asset.progress ? `${asset.progress.done} of ${asset.progress.total}` : undefined} />}
+          {asset?.progress && <span className="faint">{asset.progress.done} of {asset.progress.total} done</span>}
+          {asset && asset.status !== "failed" && <Status of={asset.status} />}
         </>
       );
     },
@@ -129,14 +148,14 @@ export function AssetsPage() {
     (wire: Wire, flows: Flow[]) => {
       const node = nodes.get(wire.source);
       if (node?.asset) return <AssetCame id={node.asset} flows={flows} />;
-      if (!node?.step) return null;
-      const op = ops.get(node.step);
-      return op?.run ? <StepCame run={op.run} n={op.n} status={op.status ?? ""} kind={wire.kind} flows={flows} /> : <NotRun />;
+      const [Came, step] = node?.step ? [StepCame, node.step] : [ReadCame, nodes.get(wire.target)?.step];
+      if (!step) return null;
+      const op = ops.get(step);
+      return op?.run ? <Came run={op.run} n={op.n} status={op.status ?? ""} kind={wire.kind} flows={flows} /> : <NotRun />;
     },
     [nodes, ops],
   );
 
-  const backed = useMemo(() => [...byId.values()].filter((a) => a.graph_backed), [byId]);
   const pickedNode = picked ? nodes.get(picked) : undefined;
   const pickedAsset = assetOf(pickedNode);
   // What was answered while the definitions were still loading is asked for again.
@@ -155,7 +174,7 @@ export function AssetsPage() {
     <>
       <h1 className="unseen">Assets</h1>
       <div className="assets-tools">
-        <SearchBox typed={typed} onType={setTyped} applied={query} onApply={setQuery} assets={all.data?.assets ?? []} error={assets.error ?? drawing.error} />
+        <SearchBox typed={typed} onType={setTyped} onApply={setQuery} assets={all.data?.assets ?? []} ops={found} onOp={reveal} wrong={Boolean(error && query && typed === query)} />
         <span className="quiet hide-narrow">
           {assets.data && (query ? `${assets.data.assets.length} of ${plural(assets.data.total, "asset")}` : plural(assets.data.total, "asset"))}
         </span>
@@ -164,7 +183,7 @@ export function AssetsPage() {
           <button
             type="button"
             className="button bare"
-            onClick={() => setOpened(open.length ? "" : backed.slice(0, 200).map((a) => a.id).join(","))}
+            onClick={() => setOpened(open.length ? "" : backed.filter((a) => byId.has(a.id)).slice(0, 200).map((a) => a.id).join(","))}
           >
             {open.length ? "Close all" : "Open all"}
           </button>
@@ -172,7 +191,7 @@ export function AssetsPage() {
         <button type="button" className="button" aria-pressed={view === "list"} onClick={() => setView(view === "list" ? "graph" : "list")}>
           List
         </button>
-        {assets.data?.total !== 0 && project.data?.status !== "broken" && <Link to={at.launch(selection)} className="button main-action">
+        {assets.data?.total !== 0 && project.data?.status !== "broken" && !(error && query) && <Link to={at.launch(selection)} className="button main-action">
           <Icon name="play" />
           {selection ? (
             <>
@@ -188,6 +207,19 @@ export function AssetsPage() {
           <NoAssets />
         ) : assets.data?.total === 0 ? (
           project.data?.status === "broken" ? <Empty title="Nothing could be loaded">The reason is above.</Empty> : <Loading what="the definitions" />
+        ) : error ? (
+          query ? (
+            <Empty title="This selection means nothing here">
+              <pre role="alert" style={{ textAlign: "left" }}>{error instanceof Error ? error.message : String(error)}</pre>
+              <button type="button" className="button" onClick={() => setQuery("")}>
+                Show all assets
+              </button>
+            </Empty>
+          ) : (
+            <div className="page">
+              <Problem error={error} />
+            </div>
+          )
         ) : view === "list" ? (
           assets.data ? <AssetsList assets={assets.data.assets} typed={typed === query ? "" : typed} now={now} /> : <Loading what="assets" />
         ) : drawing.data ? (
@@ -199,24 +231,12 @@ export function AssetsPage() {
             title={title}
             came={came}
             picked={picked}
-            first={[...nodes.values()].find((n) => n.open && (n.asset === open[0] || n.id === `unit:${byId.get(open[0] ?? "")?.unit}`))?.id ?? null}
+            first={sought && nodes.has(sought) ? sought : [...nodes.values()].find((n) => n.open && (n.asset === open[0] || n.id === `unit:${byId.get(open[0] ?? "")?.unit}`))?.id ?? null}
             matches={matches}
             onPick={setPicked}
             onEnter={enter}
             onToggle={toggle}
           />
-        ) : drawing.error || assets.error ? (
-          query ? (
-            <Empty title="This selection means nothing here">
-              <button type="button" className="button" onClick={() => setQuery("")}>
-                Show all assets
-              </button>
-            </Empty>
-          ) : (
-            <div className="page">
-              <Problem error={drawing.error ?? assets.error} />
-            </div>
-          )
         ) : (
           <Loading what="the graph" />
         )}
@@ -262,12 +282,11 @@ function assetFace(node: PlacedNode, asset: AssetSummary, now: number): Face {
         </span>
         {progress && asset.status === "running" && (
           <Meter
-            total={progress.total}
+            total={1}
             label={`${progress.done} of ${progress.total} ops done`}
             shares={[
-              { tone: "ok", n: progress.done },
-              { tone: "bad", n: progress.failed },
-              { tone: "run", n: progress.running },
+              { tone: "bad", n: progress.failed / progress.total },
+              { tone: "ok", n: progress.share },
             ]}
           />
         )}
@@ -276,102 +295,22 @@ function assetFace(node: PlacedNode, asset: AssetSummary, now: number): Face {
   };
 }
 
-function opFace(node: PlacedNode, op: OpState | undefined): Face {
-  const status = op?.status ?? null;
-  const { tone, icon, word } = look(status ?? "never");
-  const took = op && status !== "reused" && status !== "running" ? duration(op.took) : "";
-  return {
-    tone,
-    spoken: ["op", status ? word : "never ran", took].filter(Boolean).join(", "),
-    className: "op",
-    body: (
-      <>
-        {node.height > 34 && (
-          <span className="sub">
-            <Icon name={icon} />
-            <span className="cut">{status ? [status === "succeeded" ? "" : word, took].filter(Boolean).join(" · ") || word : "never ran"}</span>
-          </span>
-        )}
-      </>
-    ),
-  };
+/** How the ops of a graph stand that is shown as one node, `graph:revenue.clean`: together, and from first to last. Of one
+ * that is a fan-out, for how many values all of it is done. */
+function inside(node: PlacedNode, ops: Map<string, OpState>): Stand {
+  const prefix = `${node.id.slice(node.id.indexOf(":") + 1)}.`;
+  const own = [...ops.values()].filter((op) => op.key.startsWith(prefix));
+  const status = together(own.map((op) => op.status));
+  const ran = own.filter((op) => op.took > 0);
+  const took = new Set(ran.map((op) => op.run)).size === 1 ? Math.max(...ran.map((op) => op.started + op.took)) - Math.min(...ran.map((op) => op.started)) : null;
+  const of = own.map((op) => op.counts).filter((counts) => counts !== undefined);
+  return { status, took, counts: node.mapped && of[0] ? throughout(of, status === "succeeded") : undefined };
 }
 
-/** How the ops of a graph stand that is shown as one node, `graph:revenue.clean`. */
-function inside(id: string, ops: Map<string, OpState>): string | null {
-  const prefix = `${id.slice(id.indexOf(":") + 1)}.`;
-  return together([...ops.values()].filter((op) => op.key.startsWith(prefix)).map((op) => op.status));
+/** For how many of its values the ops of a fan-out are all done, and for how many one failed. */
+function throughout(of: Record<string, number>[], over: boolean): Record<string, number> {
+  const all = Math.max(...of.map(allOf));
+  const failed = Math.min(all, of.reduce((sum, counts) => sum + (counts["failed"] ?? 0), 0));
+  const done = over ? all : Math.min(all - failed, ...of.map((counts) => (counts["succeeded"] ?? 0) + (counts["reused"] ?? 0)));
+  return { failed, succeeded: done, pending: all - failed - done };
 }
-
-interface SearchProps {
-  typed: string;
-  onType: (text: string) => void;
-  applied: string;
-  onApply: (text: string) => void;
-  assets: AssetSummary[];
-  error: unknown;
-}
-
-function SearchBox({ typed, onType, applied, onApply, assets, error }: SearchProps) {
-  const input = useRef<HTMLInputElement>(null);
-  useEffect(() => {
-    const slash = (event: KeyboardEvent) => {
-      const target = event.target as HTMLElement;
-      if (event.key !== "/" || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName)) return;
-      event.preventDefault();
-      input.current?.focus();
-    };
-    window.addEventListener("keydown", slash);
-    return () => window.removeEventListener("keydown", slash);
-  }, []);
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    const text = typed.trim();
-    const found = matching(assets, text);
-    const isPlain = /^[\w/. -]+$/.test(text) && !/\b(and|or|not)\b/.test(text);
-    const exact = assets.some((a) => a.key === text);
-    onApply(isPlain && !exact && found.length > 0 && found.length <= 50 ? found.map((a) => `key:"${a.key}"`).join(" or ") : text);
-  };
-  const wrong = error !== null && error !== undefined && typed === applied && applied !== "";
-  return (
-    <form className="searchbox" role="search" onSubmit={submit}>
-      <Icon name="search" />
-      <input
-        ref={input}
-        className="field"
-        type="text"
-        list="selections"
-        value={typed}
-        placeholder="Search, or select: +totals, group:raw, kind:csv …"
-        aria-label="Search, or a selection"
-        aria-invalid={wrong}
-        spellCheck={false}
-        autoComplete="off"
-        onChange={(event) => {
-          onType(event.target.value);
-          if (event.target.value === "") onApply("");
-        }}
-        onKeyDown={(event) => event.key === "Escape" && (onType(""), onApply(""))}
-      />
-      {wrong && (
-        <div className="problem" role="alert">
-          <pre>{error instanceof Error ? error.message : String(error)}</pre>
-        </div>
-      )}
-    </form>
-  );
-}
-
-function NoAssets() {
-  return (
-    <Empty title="There are no assets in this file yet">
-      <p>An asset is a function with a name. Add one, save the file, and it appears here.</p>
-      <pre className="card" style={{ textAlign: "left", padding: "10px 14px" }}>
-        {"from opgraph import Definitions, asset\n\n\n@asset\ndef orders():\n    return [1, 2, 3]\n\n\ndefs = Definitions(assets=[orders])"}
-      </pre>
-      <p>Or let a starting point be written:</p>
-      <Command text="opgraph init" />
-    </Empty>
-  );
-}
-

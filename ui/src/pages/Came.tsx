@@ -1,28 +1,37 @@
 import { useHistory, useStep } from "../api/queries";
 import type { Preview } from "../api/types";
-import { count, size } from "../logic/format";
+import { plural, size } from "../logic/format";
 import type { Flow } from "../logic/picture";
 import { look } from "../logic/status";
-import { counted } from "../logic/tree";
+import { allOf, counted } from "../logic/tree";
 import { shapeOf } from "../parts/Values";
 
 /** What an op gave when it ran: its outputs of these names, or of a fan-out how many there are. */
-export function StepCame({ run, n, status, kind, flows }: { run: string; n: number; status: string; kind: string; flows: readonly Flow[] }) {
+export function StepCame({ run, n, status, kind, flows }: { run: string; n: number; status: string; kind: string; flows: readonly Pick<Flow, "gives" | "type">[] }) {
   const { data: step } = useStep(run, n, status);
   if (!step) return <Facts words={["…"]} />;
   const named = new Set(flows.map((flow) => flow.gives));
   const own = step.outputs.filter((output) => named.has(output.output));
   const outputs = own.length ? own : step.outputs;
-  const reused = step.status === "reused" && "reused";
-  const bytes = outputs.reduce((sum, output) => sum + output.size, 0);
-  const many = Object.values(step.counts).reduce((sum, each) => sum + each, 0);
-  if (many > 0) return <Facts words={[`× ${count(many)}`, counted(step.counts, true), step.size > 0 && size(step.size)]} />;
   const first = outputs[0];
+  const reused = step.status === "reused" && "reused";
+  const values = flows.reduce((sum, flow) => sum + (step.came[flow.gives] ?? 0), 0) || allOf(step.counts);
+  const fan = allOf(step.counts) > 0 && counted(step.counts, true);
+  if (values > 0) return <Facts words={[plural(values, "value"), fan, step.size > 0 && size(step.size), reused]} preview={first?.preview ?? null} />;
   const ended = step.status === "succeeded" || step.status === "reused";
-  if (!first) return <Facts words={[!ended ? look(step.status).word : kind === "value" ? "no value came" : "an empty fan-out", reused]} />;
-  if (first.mapping_key !== null) return <Facts words={[`× ${count(outputs.length)}`, size(bytes), reused]} preview={first.preview} />;
+  if (!first) return <Facts words={[!ended ? look(step.status).word : kind === "value" ? "no value came" : "no values", reused]} />;
   const known = flows.some((flow) => flow.type === first.type_name);
   return <Facts words={[!known && first.type_name, shapeOf(first.preview), size(first.size), reused, !first.kept && "cleaned since"]} preview={first.preview} />;
+}
+
+/** What an op read that came out of a shut graph: told by the op of the graph that gave it. */
+export function ReadCame({ run, n, status, kind, flows }: { run: string; n: number; status: string; kind: string; flows: readonly Flow[] }) {
+  const { data: step } = useStep(run, n, status);
+  const read = step?.inputs.filter((each) => each.n !== null && flows.some((flow) => flow.takes === each.input)) ?? [];
+  const by = read[0]?.n ?? null;
+  if (by === null) return step ? null : <Facts words={["…"]} />;
+  const given = read.filter((each) => each.n === by).map((each) => ({ gives: each.output, type: flows.find((flow) => flow.takes === each.input)?.type ?? "" }));
+  return <StepCame run={run} n={by} status={status} kind={kind} flows={given} />;
 }
 
 /** The latest value of an asset. */

@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useState } from "react";
 import { ApiError, post } from "../api/client";
-import { useForm, usePlan, useProject, useRun, useSession } from "../api/queries";
+import { useAssets, useForm, usePlan, useProject, useRun, useSession } from "../api/queries";
 import type { FormField, Launched, PlanReply, PlannedStep, RunRequest } from "../api/types";
 import { plural, short } from "../logic/format";
 import { summed, tally, units } from "../logic/plan";
@@ -11,6 +11,7 @@ import { Prose } from "../parts/Markdown";
 import { Empty, Loading, Notice, Problem } from "../parts/parts";
 import { Link, at, useParam, useRouter } from "../parts/router";
 import { ConfigFields } from "./ConfigFields";
+import { NoAssets } from "./NoAssets";
 
 type Mode = NonNullable<RunRequest["mode"]>;
 const MODES: Record<Mode, string> = {
@@ -30,6 +31,7 @@ export function LaunchPage() {
   const steps = useMemo(() => (place.query.get("steps") ?? "").split("\n").filter(Boolean), [place.query]);
   const session = useSession();
   const project = useProject();
+  const assets = useAssets("");
   const earlier = useRun(parent ?? "");
   const [text, setText] = useState(select);
   const [typed, setTyped] = useState<ReadonlyMap<string, string>>(new Map());
@@ -105,6 +107,7 @@ export function LaunchPage() {
   };
 
   const jobs = project.data?.jobs ?? [];
+  if (!parent && !job && jobs.length === 0 && project.data?.status === "ready" && assets.data?.total === 0) return <><h1 className="unseen">Launch</h1><NoAssets /></>;
   const entry: Entry = { typed, wrong, unset: parent ? "as before" : "default", onType: (path, value) => setTyped((old) => new Map(old).set(path, value)) };
   return (
     <div className="page">
@@ -192,11 +195,11 @@ export function LaunchPage() {
         <aside className="card sticky" aria-label="How to run it">
           <div className="inside form">
             {refused !== null && <Problem error={refused} />}
-            <button type="button" className="button main-action" disabled={!ready || launching || counts?.total === 0} onClick={() => void launch()}>
+            <div className="go"><button type="button" className="button main-action" disabled={!ready || launching || counts?.total === 0} onClick={() => void launch()}>
               <Icon name={parent ? "resume" : "play"} />
               {launching ? "Starting …" : parent && mode !== "all" ? "Resume" : "Run"}
               {counts && <small>{wrong.size > 0 || told.some((each) => each.kind === "MissingKey") ? "needs settings" : told.length > 0 ? "cannot run" : counts.text}</small>}
-            </button>
+            </button></div>
             {plan.data?.same_run && <p className="hint">It goes on under its own id: its process died, and the code is unchanged.</p>}
             <label>
               Executor

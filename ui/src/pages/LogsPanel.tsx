@@ -5,10 +5,18 @@ import type { LogLine, TreeRow } from "../api/types";
 import { clock, leaf, plural } from "../logic/format";
 import { chosenLines } from "../logic/logs";
 
+interface Props {
+  run: string;
+  lines: LogLine[];
+  step: TreeRow | null;
+  live: boolean;
+  events: boolean;
+  onEvents: (shown: boolean) => void;
+}
+
 /** What the ops said, as they say it. The engine's own events are behind a switch. */
-export function LogsPanel({ run, lines, step, live }: { run: string; lines: LogLine[]; step: TreeRow | null; live: boolean }) {
+export function LogsPanel({ run, lines, step, live, events, onEvents }: Props) {
   const [search, setSearch] = useState("");
-  const [events, setEvents] = useState(false);
   const [own, setOwn] = useState(true);
   const scroller = useRef<HTMLDivElement>(null);
   const atEnd = useRef(true);
@@ -30,7 +38,7 @@ export function LogsPanel({ run, lines, step, live }: { run: string; lines: LogL
       <div className="logtools">
         <input className="field" type="search" placeholder="Search the lines" aria-label="Search the lines" value={search} onChange={(event) => setSearch(event.target.value)} />
         <label className="row" style={{ gap: 5 }}>
-          <input type="checkbox" checked={events} onChange={(event) => setEvents(event.target.checked)} />
+          <input type="checkbox" checked={events} onChange={(event) => onEvents(event.target.checked)} />
           engine events
         </label>
         {step && (

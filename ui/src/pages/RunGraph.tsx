@@ -3,13 +3,13 @@ import { useAssets, useDrawing } from "../api/queries";
 import type { PlacedNode, RunDetail, TreeRow } from "../api/types";
 import { type Face, GraphView } from "../graph/GraphView";
 import type { Wire } from "../graph/scene";
-import { duration } from "../logic/format";
 import type { Flow } from "../logic/picture";
 import { type Tone, look } from "../logic/status";
-import { type RunTree, counted } from "../logic/tree";
+import type { RunTree } from "../logic/tree";
 import { Icon } from "../parts/icons";
 import { Loading, Problem } from "../parts/parts";
-import { StepCame } from "./Came";
+import { ReadCame, StepCame } from "./Came";
+import { opFace } from "./OpFace";
 
 /** The graph of what a run makes, opened into its ops, each as it stands in this run. */
 export function RunGraph({ run, tree, selected, onPick }: { run: RunDetail; tree: RunTree; selected: string | null; onPick: (n: number | null) => void }) {
@@ -49,29 +49,20 @@ export function RunGraph({ run, tree, selected, onPick }: { run: RunDetail; tree
   const face = useCallback(
     (node: PlacedNode): Face => {
       const row = rowOf(node);
-      const { tone: colour, icon, word } = look(row?.status ?? "skip");
-      const took = row && row.started !== null && row.ended !== null ? duration(row.ended - row.started) : "";
+      const took = row && row.started !== null && row.ended !== null ? row.ended - row.started : null;
       return {
-        tone: colour,
-        spoken: [row ? word : "not in this run", took].filter(Boolean).join(", "),
+        ...opFace({ status: row?.status ?? null, took, counts: row?.mapped ? row.counts : undefined }, "not in this run"),
         badge: node.opens && !node.open ? node.badge : null,
         className: `${node.step ? "op" : node.kind}${row ? "" : " dim"}`,
-        body: (
-          <>
-            <span className="sub">
-              <Icon name={icon} />
-              <span className="cut">{row?.mapped ? counted(row.counts) || "no values" : row ? [row.status === "succeeded" ? "" : word, took].filter(Boolean).join(" · ") || word : "not in this run"}</span>
-            </span>
-          </>
-        ),
       };
     },
     [rowOf],
   );
   const came = useCallback(
     (wire: Wire, flows: Flow[]) => {
-      const row = rowOf(nodes.get(wire.source));
-      return row && row.n !== null ? <StepCame run={run.run_id} n={row.n} status={row.status} kind={wire.kind} flows={flows} /> : null;
+      const source = nodes.get(wire.source);
+      const [Came, row] = source?.kind === "graph" ? [ReadCame, rowOf(nodes.get(wire.target))] : [StepCame, rowOf(source)];
+      return row && row.n !== null ? <Came run={run.run_id} n={row.n} status={row.status} kind={wire.kind} flows={flows} /> : null;
     },
     [rowOf, nodes, run.run_id],
   );

@@ -1,11 +1,11 @@
-import { useCallback, useEffect, useMemo, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { post } from "../api/client";
 import { useLiveRun, usePlan, useRun, useStep } from "../api/queries";
 import type { Launched, RunDetail, RunRequest } from "../api/types";
 import { ago, duration, moment, plural, short } from "../logic/format";
 import { running as runs, summed } from "../logic/plan";
 import { isOver } from "../logic/status";
-import { above, counted, openAtFirst, shown } from "../logic/tree";
+import { above, counted, openAtFirst, shares, shown } from "../logic/tree";
 import { Icon } from "../parts/icons";
 import { Empty, Loading, Meter, Notice, Problem, Status, Tabs, useNow } from "../parts/parts";
 import { Prose } from "../parts/Markdown";
@@ -18,6 +18,7 @@ import { StepPanel } from "./StepPanel";
 import { useWhat } from "./RunsPage";
 import { Timetable } from "./Timetable";
 
+const NARROW = "(max-width: 860px)"; // where what is told of an op stands below the fold
 const BAD = new Set(["FAILURE", "CANCELED", "DIED"]);
 
 export function RunPage({ id }: { id: string }) {
@@ -26,9 +27,14 @@ export function RunPage({ id }: { id: string }) {
   const [step, setStep] = useParam("step");
   const [view, setView] = useParam("view", "table");
   const [tab, setTab] = useState("logs");
+  const bottom = useRef<HTMLElement>(null);
   useEffect(() => setTab(step ? "step" : "logs"), [step]);
+  useEffect(() => {
+    if (step && tab === "step" && matchMedia(NARROW).matches) bottom.current?.scrollIntoView({ behavior: "smooth", block: "end" });
+  }, [step, tab]);
   const [open, setOpen] = useState<ReadonlySet<string> | null>(null);
   const [height, setHeight] = useState(36);
+  const [events, setEvents] = useState(false);
   const [others, setOthers] = useState<ReadonlySet<string>>(new Set());
   const running = run !== undefined && !isOver(run.status);
   const now = useNow(running);
@@ -85,6 +91,7 @@ export function RunPage({ id }: { id: string }) {
   if (error) return <div className="page"><Problem error={error} /><p><Link to={at.runs()}>All runs</Link></p></div>;
   if (!run) return <Loading what="the run" />;
   const chosen = selected?.key ? [selected.key, ...[...others].filter((key) => key !== selected.key)] : [];
+  const silent = tab === "logs" && live.lines.length === 0 && !events; // then it takes no room from what there is to see
   const tabs = [
     { id: "logs", label: "Logs" },
     { id: "step", label: selected ? <>Op <code>{selected.key}</code></> : "Op" },
@@ -100,16 +107,10 @@ export function RunPage({ id }: { id: string }) {
         <Meter
           total={run.total}
           label={counted(run.counts)}
-          shares={[
-            { tone: "ok", n: run.counts["succeeded"] ?? 0 },
-            { tone: "reuse", n: run.counts["reused"] ?? 0 },
-            { tone: "bad", n: run.counts["failed"] ?? 0 },
-            { tone: "stale", n: (run.counts["interrupted"] ?? 0) + (run.counts["retrying"] ?? 0) },
-            { tone: "run", n: run.counts["running"] ?? 0 },
-          ]}
+          shares={shares(run.counts)}
         />
         <span className="quiet cut" aria-live="polite">{counted(run.counts, !running)}</span>
-        {live.loading && <span className="faint">loading {plural(live.tree.rows.size, "row")} …</span>}
+        {live.loading && <span className="faint cut">loading {plural(live.tree.rows.size, "row")} …</span>}
       </div>
       {live.error !== null && <div style={{ padding: 12 }}><Problem error={live.error} /></div>}
       {view === "graph" ? (
@@ -119,11 +120,11 @@ export function RunPage({ id }: { id: string }) {
       ) : (
         <Timetable rows={rows} open={opened} run={run} now={now} selected={selected?.id ?? null} marked={others} onToggle={toggle} onPick={pick} />
       )}
-      <Splitter height={height} onChange={setHeight} />
-      <section className="bottom" aria-label="Logs and details" style={{ height: `${height}%` }}>
+      {!silent && <Splitter height={height} onChange={setHeight} />}
+      <section ref={bottom} className={`bottom${silent ? " silent" : ""}`} aria-label="Logs and details" style={silent ? {} : { height: `${height}%` }}>
         <Tabs tabs={tabs} current={tab} onChange={setTab} label="Logs or one op" />
         {tab === "logs" ? (
-          <LogsPanel run={id} lines={live.lines} step={selected} live={running} />
+          <LogsPanel run={id} lines={live.lines} step={selected} live={running} events={events} onEvents={setEvents} />
         ) : selected && selected.n !== null ? (
           <StepPanel run={run} row={selected} now={now} />
         ) : (

@@ -1,10 +1,10 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, memo, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { RunDetail, TreeRow } from "../api/types";
-import { duration, plural } from "../logic/format";
+import { count, duration, plural } from "../logic/format";
 import { labelSide, type Window, moved, pieces, ticks, zoomed } from "../logic/gantt";
 import { isOver, look } from "../logic/status";
-import { counted } from "../logic/tree";
+import { allOf, counted, fanned, shares } from "../logic/tree";
 import { Icon } from "../parts/icons";
 import { TimesLegend } from "../parts/plots";
 import { useSize } from "../parts/parts";
@@ -181,7 +181,7 @@ const Row = memo(function Row({ row, index, top, open, selected, current, from, 
     (event: { ctrlKey: boolean; metaKey: boolean }) => (row.n !== null && !row.mapped ? onPick(row.n, event.ctrlKey || event.metaKey) : onToggle(row.id)),
     [row, onPick, onToggle],
   );
-  const words = row.mapped ? counted(row.counts) : row.status === "reused" || row.status === "skipped" || row.status === "blocked" ? word : "";
+  const words = row.mapped ? counted(row.counts) || fanned(row.status, row.counts) : row.status === "reused" || row.status === "skipped" || row.status === "blocked" ? word : "";
   return (
     <div
       id={`row-${row.id}`}
@@ -217,12 +217,12 @@ const Row = memo(function Row({ row, index, top, open, selected, current, from, 
           <span className="unseen">{word}</span>
         </span>
         <span className="label cut">{row.name}</span>
-        {row.mapped && <span className="tag hide-narrow">× {Object.values(row.counts).reduce((a, b) => a + b, 0) || "n"}</span>}
+        {row.mapped && <span className="tag hide-narrow">× {allOf(row.counts) ? count(allOf(row.counts)) : row.ended === null ? "n" : 0}</span>}
         {row.attempts > 1 && <span className="tag stale hide-narrow">{row.attempts} tries</span>}
-        <span className="took">{took || words}</span>
+        <span className="took">{row.mapped && row.started !== null ? <><span className="hide-narrow">{words} · </span>{took}</> : took || words}</span>
       </div>
       <div className="lane" role="gridcell">
-        <Bars row={row} from={from} to={to} now={now} words={row.mapped ? [words, row.message].filter(Boolean).join(" · ") : row.message || (row.because && `needs ${row.because}`) || (row.status === "reused" ? row.reason : "")} />
+        <Bars row={row} from={from} to={to} now={now} words={row.mapped ? row.message : row.message || (row.because && `needs ${row.because}`) || (row.status === "reused" ? row.reason : "")} />
       </div>
     </div>
   );
@@ -231,7 +231,6 @@ const Row = memo(function Row({ row, index, top, open, selected, current, from, 
 const LABEL = {
   after: (_: number, right: number) => ({ left: `${100 * right}%`, maxWidth: `${100 * (1 - right)}%` }),
   before: (begins: number) => ({ right: `${100 * (1 - begins)}%`, maxWidth: `${100 * begins}%` }),
-  inside: () => ({ right: 0, maxWidth: "100%" }),
 };
 
 function Bars({ row, from, to, now, words }: { row: TreeRow; from: number; to: number; now: number; words: string }) {
@@ -243,24 +242,14 @@ function Bars({ row, from, to, now, words }: { row: TreeRow; from: number; to: n
   const label = [row.mapped || (row.status === "failed" && !row.expandable) ? words : "", row.expandable ? "" : duration(end - row.started)].filter(Boolean).join(" · ");
   const begins = Math.min(left - row.times.queue_us / 1e6 / (to - from), ...row.tries.map(([start]) => at(start)));
   const side = labelSide(begins, right);
-  const text = label ? <span className={`barlabel ${side}`} style={LABEL[side](begins, right)}>{label}</span> : null;
+  const text = label && side ? <span className={`barlabel ${side}`} style={LABEL[side](begins, right)}>{label}</span> : null;
   if (row.expandable) {
-    const counts = row.counts;
-    const total = Math.max(1, Object.values(counts).reduce((a, b) => a + b, 0));
-    const shares = (
-      [
-        ["ok", counts["succeeded"]],
-        ["reuse", counts["reused"]],
-        ["bad", counts["failed"]],
-        ["run", counts["running"]],
-      ] as const
-    ).filter(([, n]) => n);
+    const { reused: _reused, ...ran } = row.counts; // what was reused took none of the time
+    const total = Math.max(1, allOf(ran));
     return (
       <>
         <span className="span" style={{ left: `${100 * left}%`, width: `${100 * Math.max(right - left, 0.002)}%` }}>
-          {shares.map(([tone, n]) => (
-            <i key={tone} data-tone={tone} style={{ width: `${(100 * (n ?? 0)) / total}%` }} />
-          ))}
+          {shares(ran).map(({ tone, n }) => n > 0 && <i key={tone} data-tone={tone} style={{ height: `${(100 * n) / total}%` }} />)}
         </span>
         {text}
       </>

@@ -1,12 +1,16 @@
 import { useEffect, useRef } from "react";
 import type { Meta, Preview } from "../api/types";
-import { figure, moment } from "../logic/format";
+import { count, figure, moment, plural } from "../logic/format";
 import { Away } from "./Away";
 import { Markdown } from "./Markdown";
 
-/** The shape of a table or array: `336,776 × 19`. */
+/** How much a value is: `20 items`, `30 rows × 3 columns`, of an array its dimensions. */
 export function shapeOf(preview: Preview | null): string {
-  return (preview?.shape ?? []).map((n) => n.toLocaleString("en-US")).join(" × ");
+  const [first, second, ...more] = preview?.shape ?? [];
+  if (first === undefined) return "";
+  if (second === undefined) return plural(first, preview?.kind === "table" ? "row" : "item");
+  if (preview?.kind === "table" && more.length === 0) return `${plural(first, "row")} × ${plural(second, "column")}`;
+  return [first, second, ...more].map(count).join(" × ");
 }
 
 /** What a stored value looks like. */

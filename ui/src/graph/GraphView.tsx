@@ -318,8 +318,8 @@ export function GraphView({ drawing, label, face, tone, title, came, picked, mat
                 data-tone={tone(node.id)}
                 style={{ left: node.x, top: node.y, width: node.width, height: node.height }}
               >
-                <div className="title">
-                  <button type="button" aria-expanded="true" onClick={(event) => moved.current < 5 && toggle(node.id, event.detail === 0)}>
+                <div className="title" onClick={(event) => moved.current < 5 && toggle(node.id, event.detail === 0)}>
+                  <button type="button" aria-expanded="true">
                     {title(node)}
                   </button>
                   {badIn.has(node.id) && <Failed leaves={badIn.get(node.id) ?? []} onGo={goTo} />}
@@ -370,7 +370,7 @@ function placed(camera: Camera): string {
 /** How much failed, and the way there. */
 function Failed({ leaves, onGo }: { leaves: readonly PlacedNode[]; onGo: (leaves: readonly PlacedNode[]) => void }) {
   return (
-    <button type="button" className="button small bare status" data-tone="bad" title="Go to what failed (F)" onClick={() => onGo(leaves)}>
+    <button type="button" className="button small bare status" data-tone="bad" title="Go to what failed (F)" onClick={(event) => (event.stopPropagation(), onGo(leaves))}>
       <Icon name="cross" />
       {count(leaves.length)} failed
     </button>

@@ -16,8 +16,9 @@ export function StepCame({ run, n, status, kind, flows }: { run: string; n: numb
   const first = outputs[0];
   const reused = step.status === "reused" && "reused";
   const values = flows.reduce((sum, flow) => sum + (step.came[flow.gives] ?? 0), 0) || allOf(step.counts);
-  const fan = allOf(step.counts) > 0 && counted(step.counts, true);
-  if (values > 0) return <Facts words={[plural(values, "value"), fan, step.size > 0 && size(step.size), reused]} preview={first?.preview ?? null} />;
+  const { succeeded: done = 0, ...others } = step.counts;
+  const fates = allOf(others) > 0 && counted(values === done + allOf(others) ? step.counts : others, true);
+  if (values > 0) return <Facts words={[plural(values, "value"), fates, step.size > 0 && size(step.size), reused, first?.preview && "the first:"]} preview={first?.preview ?? null} />;
   const ended = step.status === "succeeded" || step.status === "reused";
   if (!first) return <Facts words={[!ended ? look(step.status).word : kind === "value" ? "no value came" : "no values", reused]} />;
   const known = flows.some((flow) => flow.type === first.type_name);
@@ -48,7 +49,7 @@ export function NotRun() {
 
 const [LINES, COLUMNS, LETTERS] = [3, 4, 160];
 
-function Facts({ words, preview = null }: { words: (string | false | null)[]; preview?: Preview | null }) {
+function Facts({ words, preview = null }: { words: (string | false | null | undefined)[]; preview?: Preview | null }) {
   return (
     <div className="came">
       <div>{words.filter(Boolean).join(" · ")}</div>

@@ -220,7 +220,9 @@ def test_fail_and_resume(page: Any, served: Any) -> None:
     clean, box = page.locator(".node", has_text="clean").bounding_box(), failed.bounding_box()
     page.mouse.move((clean["x"] + clean["width"] + box["x"]) / 2, box["y"] + box["height"] / 2)
     expect(page.locator(".edge-tip")).to_contain_text("clean → add_up")
-    expect(page.locator(".edge-tip")).to_contain_text(re.compile(r"list · 3 items · .* B"))  # what came of it in this run
+    expect(page.locator(".edge-tip")).to_contain_text(
+        re.compile(r"list · 3 items · .* B")
+    )  # what came of it in this run
     run = page.url
     page.get_by_role("link", name="Assets").click()
     page.get_by_role("button", name="2 ops: open totals").click(force=True)

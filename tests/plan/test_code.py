@@ -402,3 +402,63 @@ def other():
         hashes.append((function_hash(space["own"]), function_hash(space["other"])))
     (own, other), (own_after, other_after) = hashes
     assert (own == own_after, other == other_after) == (False, True)
+
+
+def test_a_library_that_is_closed_over(monkeypatch, tmp_path):
+    """Of a library's class that an op closes over only the name counts, however large the library; what a library's
+    decorator wraps counts, also of a project that is installed beside it."""
+    root = tmp_path / "site-packages"
+
+    def space(module, text):
+        made = types.ModuleType(module)
+        monkeypatch.setitem(sys.modules, module, made)
+        made.__file__ = str(root / f"{module}.py")
+        exec(compile(text, made.__file__, "exec"), made.__dict__)
+        return made
+
+    wrapper = space("tries", "def tried(fn):\n    def inner(): return fn()\n    return inner")
+    hashes = []
+    for number in (1, 2):
+        frames = space("frames", f"class Frame:\n    def rows(self): return {number}")
+        shop = space("shop", f"def work(): return {number}")
+        hashes.append((function_hash(closing_over(frames.Frame)), function_hash(wrapper.tried(shop.work))))
+    (frame, work), (frame_after, work_after) = hashes
+    assert (frame == frame_after, work == work_after) == (True, False)
+    assert frame != function_hash(closing_over(space("frames", "class Other: pass").Other))
+
+
+def closing_over(found):
+    def body():
+        return found
+
+    return body
+
+
+def test_what_is_imported_is_read_once(tmp_path, monkeypatch):
+    """Modules that import one another from within their functions, in every way, are hashed at once."""
+    many = range(40)
+    for number in many:
+        lines = [f"def f{number}(x):"]
+        lines += [
+            f"    from knot.m{other} import f{other}, name{other}, {', '.join(f'n{i}' for i in range(9))}"
+            for other in many
+        ]
+        lines += [f"    return f{(number + 1) % 40}(x).name{number}", *[f"n{i} = {i}" for i in range(9)]]
+        lines += [f"from knot import m{other} as name{other}" for other in many]
+        (tmp_path / "knot").mkdir(exist_ok=True)
+        (tmp_path / "knot" / f"m{number}.py").write_text("\n".join(lines))
+    (tmp_path / "knot" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def hashed():
+        made = {"__name__": "steps"}
+        exec(
+            compile("def work():\n    from knot.m0 import f0\n    return f0(1)", str(tmp_path / "steps.py"), "exec"),
+            made,
+        )
+        return function_hash(made["work"])
+
+    before = hashed()
+    last = tmp_path / "knot" / "m39.py"
+    last.write_text(last.read_text().replace("n8 = 8", "n8 = 80"))
+    assert hashed() != before

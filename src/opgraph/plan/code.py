@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import msgspec
 
-from opgraph.plan.imported import imported_code
+from opgraph.plan.imported import imported_code, names_in
 from opgraph.plan.model import Step
 
 _TAKES_CONSTANT = frozenset(hasconst)
@@ -26,6 +26,7 @@ _HAS_DOCSTRING = 0x4000000  # a flag of code objects from Python 3.14 on
 _PLAIN = (int, float, complex, str, bytes, bool, type(None), type(...))
 _PARTIAL = (functools.partial, functools.partialmethod)
 _SEEN = (*_PLAIN, *_PARTIAL, tuple, frozenset, type, Enum)  # among a class's attributes
+_LIBRARIES = sys.stdlib_module_names - {"__main__"} | {__name__.partition(".")[0]}
 _IMPORT = opmap["IMPORT_NAME"]
 _ATTRIBUTE = ("LOAD_ATTR", "LOAD_METHOD")
 _OF_ALL_MODULES = frozenset(("__file__", "__cached__", "__path__", "__builtins__", *vars(ModuleType(""))))
@@ -38,8 +39,9 @@ def function_hash(fn: Callable[..., Any]) -> str:
     first: Any = getattr(fn, "__wrapped__", fn)
     todo: list[FunctionType | type] = [first] if isinstance(first, (FunctionType, type)) else []
     seen = set[int | CodeType]()
+    importing: dict[str, list[FunctionType]] = {}
     if not todo:
-        _add(digest, first, None, todo)
+        _add(digest, first, function_hash.__wrapped__, todo, closed=True)  # of no project
     while todo:
         each = todo.pop()
         # On another host a function may be there twice, as its step's and as its module's: by its code it is known.
@@ -49,8 +51,14 @@ def function_hash(fn: Callable[..., Any]) -> str:
         seen.add(known)
         if isinstance(each, FunctionType):
             _add_function(digest, each, todo)
+            if _takes(each.__code__, _IMPORT):
+                importing.setdefault(_root(each.__module__ or "", each.__code__.co_filename), []).append(each)
         else:
             _add_class(digest, each, todo)
+    for root, functions in importing.items():
+        roots = [root, *[each for each in sys.path if each and root.startswith(f"{each}/")]] if root else []
+        for text in imported_code(functions, roots):
+            digest.update(text.encode())
     return digest.hexdigest()
 
 
@@ -69,6 +77,13 @@ def _same_project(own: FunctionType | type, module: str, file: str | None) -> bo
     return other != "" and "site-packages" not in root and f"{root}/".startswith(f"{other}/")
 
 
+def _is_library(code: FunctionType | type) -> bool:
+    """Whether a function or class is Python's own, opgraph's, or installed."""
+    file = _file_of(code) or ""
+    package = (code.__module__ or "").partition(".")[0]
+    return package in _LIBRARIES or "site-packages" in file or "dist-packages" in file
+
+
 @functools.lru_cache(maxsize=10_000)
 def _root(module: str, file: str) -> str:
     """The folder from which a module is imported; empty where it is not known."""
@@ -84,25 +99,28 @@ def _file_of(code: FunctionType | type) -> str | None:
     return getattr(sys.modules.get(code.__module__), "__file__", None)
 
 
-def _add(digest: Any, found: Any, home: FunctionType | type | None, todo: list[FunctionType | type]) -> None:
-    """What a function or class, its home, has under a name. Without a home it is what a function closes over: libraries
-    too, except opgraph."""
+def _add(
+    digest: Any, found: Any, home: FunctionType | type, todo: list[FunctionType | type], *, closed: bool = False
+) -> None:
+    """What a function or class, its home, has under a name, or closes over."""
     if isinstance(found, _PLAIN):
         _add_value(digest, found)
         return
     found = getattr(found, "__wrapped__", found)
     if isinstance(found, (FunctionType, type)):
-        module = found.__module__ or ""
-        if _same_project(home, module, _file_of(found)) if home is not None else not module.startswith("opgraph."):
+        # A library's decorator closes over what it decorates, and that may be of an installed project.
+        open_to = closed and (not _is_library(found) or (isinstance(found, FunctionType) and _is_library(home)))
+        if open_to or _same_project(home, found.__module__ or "", _file_of(found)):
             todo.append(found)
+        elif closed:
+            digest.update(f"{found.__module__}.{found.__qualname__}".encode())
     elif isinstance(found, _PARTIAL):
         given = cast("Any", found)
-        _add(digest, given.func, home, todo)
-        for each in (*given.args, *[part for item in given.keywords.items() for part in item]):
-            _add(digest, each, home, todo)
+        for each in (given.func, *given.args, *[part for item in given.keywords.items() for part in item]):
+            _add(digest, each, home, todo, closed=closed)
     elif isinstance(found, tuple):
         for each in cast("tuple[object, ...]", found):
-            _add(digest, each, home, todo)
+            _add(digest, each, home, todo, closed=closed)
     else:
         _add_value(digest, found)
         return
@@ -114,7 +132,7 @@ def _add_function(digest: Any, fn: FunctionType, todo: list[FunctionType | type]
     _add(digest, fn.__defaults__, fn, todo)
     if fn.__kwdefaults__:
         _add(digest, tuple(fn.__kwdefaults__.items()), fn, todo)
-    names = _names(fn.__code__)
+    names = names_in(fn.__code__)
     for name, cell in zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True):
         try:
             inside = cell.cell_contents
@@ -123,18 +141,13 @@ def _add_function(digest: Any, fn: FunctionType, todo: list[FunctionType | type]
         if isinstance(inside, ModuleType):
             _add_module(digest, name, inside, fn, names, todo)
         else:
-            _add(digest, inside, None, todo)
+            _add(digest, inside, fn, todo, closed=True)
     for name in names:
         other = fn.__globals__.get(name)
         if isinstance(other, ModuleType):
             _add_module(digest, name, other, fn, names, todo)
         else:
             _add(digest, other, fn, todo)
-    if _takes(fn.__code__, _IMPORT):
-        root = _root(fn.__module__ or "", fn.__code__.co_filename)
-        roots = [root, *[each for each in sys.path if each and root.startswith(f"{each}/")]] if root else []
-        for text in imported_code(fn, roots, frozenset(names)):
-            digest.update(text.encode())
 
 
 def _add_module(
@@ -189,14 +202,6 @@ def _add_class(digest: Any, cls: type, todo: list[FunctionType | type]) -> None:
             _add(digest, (member.name, member.value), cls, todo)
     for base in cls.__bases__:
         _add(digest, base, cls, todo)
-
-
-def _names(code: CodeType) -> list[str]:
-    found = list(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            found += _names(constant)
-    return list(dict.fromkeys(found))
 
 
 def _add_code(digest: Any, code: CodeType) -> None:

@@ -6,7 +6,7 @@ import dis
 import functools
 import importlib.util
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.machinery import ModuleSpec
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
@@ -23,38 +23,51 @@ class _Read(NamedTuple):
     imports: tuple[tuple[int, str, tuple[str, ...]], ...]
 
 
-def imported_code(fn: FunctionType, roots: list[str], names: _Names) -> list[str]:
-    """The statements of the project's modules that the import statements in a function lead to, sorted: what binds the
-    names that the function has, and, to any depth, what binds the names in those.
+def imported_code(functions: Iterable[FunctionType], roots: list[str]) -> list[str]:
+    """The statements of the project's modules that the import statements in functions lead to, sorted: what binds, in
+    the modules that are reached, the names that the functions have, attributes too, and, to any depth, what binds the
+    names in those. Each statement is read once.
 
     Args:
-        fn: the function.
-        roots: the folders from which its project's modules are imported.
-        names: all names in it, attributes too.
+        functions: the functions, all of one project.
+        roots: the folders from which its modules are imported.
     """
-    package = fn.__globals__.get("__package__") or ""
-    todo = [(each, names) for each in _modules(package, _imports(fn.__code__))]
-    seen = set[tuple[str, _Names]]()
-    found = set[str]()
-    sources: dict[str, tuple[str, Mapping[str, list[ast.stmt]]] | None] = {}
-    while todo:
-        module, names = each = todo.pop()
-        if each in seen:
-            continue
-        seen.add(each)
-        if module not in sources:
-            sources[module] = _source(module, roots, (fn.__module__ or "").partition(".")[0])
-        if (source := sources[module]) is None:
-            continue
-        package, bound = source
-        for statement in [statement for name in (*names, "*") for statement in bound.get(name, ())]:
+    names, modules, own = ["*"], list[str](), ""
+    for fn in functions:
+        own = (fn.__module__ or "").partition(".")[0]
+        names += names_in(fn.__code__)
+        modules += _modules(fn.__globals__.get("__package__") or "", _imports(fn.__code__))
+    wanted, reached, found = set[str](), set[str](), set[str]()
+    binding: dict[str, list[tuple[str, str, ast.stmt]]] = {}  # by name, in all modules that are reached
+    while names or modules:
+        statements: list[tuple[str, str, ast.stmt]] = []
+        if names:
+            if (name := names.pop()) not in wanted:
+                wanted.add(name)
+                statements = binding.get(name, [])
+        elif (module := modules.pop()) not in reached:
+            reached.add(module)
+            package, bound = _source(module, roots, own)
+            for name, those in bound.items():
+                here = [(module, package, each) for each in those]
+                binding.setdefault(name, []).extend(here)
+                statements += here if name in wanted else ()
+        for module, package, statement in statements:
             read = _read(statement)
-            found.add(f"{module} {read.text}")
-            wanted = read.names if isinstance(statement, _DEFINITIONS) else read.names | names
-            if not isinstance(statement, (ast.Import, ast.ImportFrom)):
-                todo.append((module, read.names))
-            todo += [(each, wanted) for each in _modules(package, read.imports)]
+            if (text := f"{module} {read.text}") not in found:
+                found.add(text)
+                names += read.names
+                modules += _modules(package, read.imports)
     return sorted(found)
+
+
+def names_in(code: CodeType) -> list[str]:
+    """The names of globals, attributes and imports in a function and the functions within it."""
+    found = list(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            found += names_in(constant)
+    return list(dict.fromkeys(found))
 
 
 def _imports(code: CodeType) -> Iterator[tuple[int, str, tuple[str, ...]]]:
@@ -83,9 +96,10 @@ def _modules(package: str, imports: Any) -> Iterator[str]:
             yield module
 
 
-def _source(module: str, roots: list[str], own: str) -> tuple[str, Mapping[str, list[ast.stmt]]] | None:
-    """A module's package and statements, if it is of the project."""
-    for root in roots:
+def _source(module: str, roots: list[str], own: str) -> tuple[str, Mapping[str, list[ast.stmt]]]:
+    """A module's package and statements by the names that they bind; none, unless it is of the project. opgraph is a
+    library wherever it lies."""
+    for root in roots if module.partition(".")[0] != __name__.partition(".")[0] else ():
         if "site-packages" in root and module.partition(".")[0] != own:
             continue  # the project is installed beside the libraries
         spec = _spec(module, root, tuple(sys.meta_path))
@@ -94,8 +108,8 @@ def _source(module: str, roots: list[str], own: str) -> tuple[str, Mapping[str, 
             try:
                 return spec.parent or "", _bound(read(module) or "")
             except (ImportError, OSError, SyntaxError):  # it cannot be read, also not by who imports it
-                return None
-    return None
+                break
+    return "", {}
 
 
 @functools.lru_cache(maxsize=10_000)

@@ -24,9 +24,11 @@ def _repeats(item):
 @pytest.fixture(scope="session")
 def dask_cluster():
     """A Dask cluster of one worker process with two threads, where the executor `dask` looks for one."""
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with (
+        # It would silence the handlers that pytest put there, for as long as it lives.
         distributed.LocalCluster(
-            n_workers=1, threads_per_worker=2, dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL
+            n_workers=1, threads_per_worker=2, dashboard_address="127.0.0.1:0", silence_logs=False
         ) as cluster,
         dask.config.set({"scheduler-address": cluster.scheduler_address}),
     ):

@@ -29,6 +29,7 @@ from opgraph import (
     executor,
     graph_asset,
     graph_multi_asset,
+    in_process_executor,
     job,
     materialize,
     mem_io_manager,
@@ -42,6 +43,7 @@ from opgraph.events import (
     CancelRequested,
     OutputStored,
     RunEnded,
+    RunStarted,
     RunStatus,
     StepFailed,
     StepInterrupted,
@@ -53,9 +55,11 @@ from opgraph.events import (
 from opgraph.operate import execute
 from opgraph.operate.cancel import RunCanceledError, RunIsOver, cancel
 from opgraph.operate.execute import resume
+from opgraph.run.executors import processes
 from opgraph.run.executors.mistakes import (
     BadExecutorSetting,
     NotSharedBetweenProcesses,
+    NotShippable,
     StepTimedOut,
     UnknownExecutor,
     WorkerDied,
@@ -1007,17 +1011,87 @@ def test_the_limit_of_a_run(executor_name, on_disk):
         return slow(first())
 
     defs = Definitions(assets=[whole])
-    outcome = run(defs, executor_name, on_disk, timeout=0.7)
-    assert seconds_of_steps(on_disk, outcome) < 3
+    limit = 4 if executor_name == "spawned" else 0.7  # what a new worker needs to be there is the run's
+    outcome = run(defs, executor_name, on_disk, timeout=limit)
+    assert seconds_of_steps(on_disk, outcome) < limit + 2.3
     assert outcome.status is RunStatus.FAILURE
     assert error(outcome).kind == "StepTimedOut"
-    assert "the run's limit of 0.7 s" in error(outcome).message
+    assert f"the run's limit of {limit} s" in error(outcome).message
     (ended,) = facts(on_disk, outcome, RunEnded)
     assert ended.error.kind == "RunTimedOut"
     flag.touch()
     again = resume(defs, outcome.run_id, instance=on_disk, executor=chosen(executor_name))
     assert again.success
     assert len(facts(on_disk, again, StepStarted)) == 1
+
+
+class Sleeper:
+    """What unpickles this, a new worker, sleeps."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    def __reduce__(self):
+        return awake, (self.seconds,)
+
+
+def awake(seconds):
+    time.sleep(seconds)
+    return Sleeper(seconds)
+
+
+def of_a_slow_load(seconds, **options):
+    """An asset whose new workers take so long to load it."""
+    sleeper = Sleeper(seconds)
+
+    def body():
+        return sleeper is not None
+
+    return one(body, **options)
+
+
+def test_the_limit_of_a_run_holds_while_workers_start(on_disk):
+    """A run whose workers do not get ready in its time has failed then, and no step of it began."""
+    outcome = run(of_a_slow_load(LONG), "spawned", on_disk, timeout=0.5)
+    (ended,) = facts(on_disk, outcome, RunEnded)
+    assert ended.error.kind == "RunTimedOut"
+    assert ended.time - facts(on_disk, outcome, RunStarted)[0].time < 0.5 + SLACK
+    assert not facts(on_disk, outcome, StepStarted)
+
+
+def test_a_run_is_cancelled_while_workers_start(on_disk):
+    """It is seen to have started, and a request to cancel it ends it at once."""
+
+    def cancel_it():
+        while not (runs := list(on_disk.get_run_ids())) or not on_disk.record.facts(runs[0]):
+            time.sleep(0.05)
+        cancel(on_disk, runs[0])
+
+    began = time.monotonic()
+    threading.Thread(target=cancel_it, daemon=True).start()
+    outcome = run(of_a_slow_load(LONG), "spawned", on_disk)
+    assert outcome.status is RunStatus.CANCELED
+    assert time.monotonic() - began < 2 + SLACK
+
+
+def test_the_time_of_a_step_begins_when_its_worker_is_there(on_disk, monkeypatch):
+    """Its limit does not count what a new worker takes to load the definitions."""
+    monkeypatch.setattr(processes, "_LOADING", 0.0)
+    outcome = run(of_a_slow_load(2, tags={"opgraph/timeout": 1}), "spawned", on_disk)
+    assert outcome.success
+    assert seconds_of_steps(on_disk, outcome) > 1.5
+
+
+def test_a_worker_that_does_not_get_ready_is_killed(on_disk, monkeypatch):
+    """It counts as one that cannot load the definitions: the run has failed for that, and can be resumed."""
+    defs = Definitions(assets=[of_a_slow_load(LONG)])
+    monkeypatch.setattr(processes, "_PATIENCE", 0.5)
+    with pytest.raises(NotShippable, match=r"had not loaded them after 0\.5 s"):
+        run(defs, "spawned", on_disk)
+    (run_id,) = on_disk.get_run_ids()
+    (ended,) = [fact for _, fact in on_disk.record.facts(run_id) if isinstance(fact, RunEnded)]
+    assert (ended.status, ended.error.kind) == (RunStatus.FAILURE, "NotShippable")
+    assert resume(defs, run_id, instance=on_disk, executor=in_process_executor).success
 
 
 def test_the_limit_of_a_job(on_disk):

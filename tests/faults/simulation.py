@@ -44,7 +44,19 @@ from opgraph.run.call.context import RunSide
 from opgraph.run.captured import Captured
 from opgraph.run.driving import driver as driving
 from opgraph.run.driving.driver import Driver
-from opgraph.run.executors.protocol import LANES, Died, Dropped, Ended, Happened, Missing, Order, Report, Stopped, Task
+from opgraph.run.executors.protocol import (
+    LANES,
+    Begun,
+    Died,
+    Dropped,
+    Ended,
+    Happened,
+    Missing,
+    Order,
+    Report,
+    Stopped,
+    Task,
+)
 from opgraph.run.step.retries import judged
 
 RUN = "run"
@@ -92,7 +104,7 @@ class Attempt:
 class Hands:
     """An executor that makes attempts of nothing; see `Executor`."""
 
-    apart = True
+    apart = ready = True
 
     def __init__(self, world: "World") -> None:
         self.world, self.random = world, world.random
@@ -107,7 +119,7 @@ class Hands:
     def places(self, lane: int) -> int:
         return self.room[lane] if lane < self.lanes else 0
 
-    def start(self, task: Task) -> None:
+    def start(self, task: Task) -> bool:
         world = self.world
         assert task.step not in self.under, "one attempt at a time"
         assert (task.step, task.attempt) in world.recorded_starts(), "a start is recorded before it happens"
@@ -119,6 +131,10 @@ class Hands:
         for found in task.taken.found:
             assert found.kept is None or found.kept.run != RUN or found.kept.seq <= len(world.facts()), "recorded"
         self.under[task.step] = Attempt(task, world.clock.now + self.duration(), world.yields(task))
+        begun = self.random.random() < 0.9
+        if not begun:  # its worker is being made
+            self.late.append(Begun(task.step, task.attempt))
+        return begun
 
     def duration(self) -> float:
         return self.random.choice([0.0, 0.01, 0.5, 1.0, 3.0, 30.0]) * self.random.random()

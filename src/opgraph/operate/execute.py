@@ -11,8 +11,8 @@ from typing import Any, TypedDict, Unpack
 from opgraph.declare.project.definitions import Definitions
 from opgraph.declare.project.executor import ExecutorChoice, in_process_executor
 from opgraph.declare.settings.run_config import is_tree
-from opgraph.errors import Error
-from opgraph.events import ErrorInfo, RunEnded, RunStarted, RunStatus
+from opgraph.errors import Error, RecordError
+from opgraph.events import ErrorInfo, RunEnded, RunStarted, RunStatus, StepStarted
 from opgraph.operate.clean import after_a_run
 from opgraph.operate.memo import Reuse
 from opgraph.operate.planning import past_of, policy_in, replan, row_of, target_again, target_of, trouble_in
@@ -410,6 +410,10 @@ def _drive(
     try:
         status = driver.drive()
         driver.notes.write()
+    except Error as error:
+        if not isinstance(error, RecordError) and not _has_begun(instance, writer.run_id):
+            _end_at_once(writer, error_info(error, during="setup"), said)
+        raise
     finally:
         instance.forget_cancel(writer.run_id)
         with said.of_the_run():
@@ -519,6 +523,10 @@ def _why_not(then: Plan, today: Plan, named: Sequence[str], policy: str | Policy
 def _give_up(writer: Writer, why: str) -> None:
     """End a run whose process died and that cannot go on as it was planned: a new run goes on from it."""
     _end_at_once(writer, ErrorInfo("ProcessDied", f"the process of the run died, and {why}", during="worker"))
+
+
+def _has_begun(instance: Instance, run_id: str) -> bool:
+    return any(isinstance(fact, StepStarted) for _, fact in instance.record.facts(run_id))
 
 
 def _end_at_once(writer: Writer, error: ErrorInfo, said: Captured | None = None) -> None:

@@ -15,21 +15,7 @@ from typing import Any
 import msgspec
 
 from opgraph.declare.project.executor import ExecutorChoice, in_process_executor
-from opgraph.engine import (
-    Command,
-    Delay,
-    End,
-    LookUp,
-    Phase,
-    Reuse,
-    Skip,
-    Start,
-    State,
-    Stop,
-    advance,
-    can_be_made_again,
-    new,
-)
+from opgraph.engine import Command, Phase, Start, State, advance, can_be_made_again, commands, new
 from opgraph.engine import program as programs
 from opgraph.engine.retry import failures
 from opgraph.errors import RecordError
@@ -56,6 +42,7 @@ from opgraph.record.store import Pools, Writer
 from opgraph.run.call.binding import BoundStep
 from opgraph.run.call.context import RunSide
 from opgraph.run.captured import Captured
+from opgraph.run.driving.delays import Delays
 from opgraph.run.driving.journal import Journal, Listener
 from opgraph.run.driving.limits import NEVER, Limits, Wish, is_late
 from opgraph.run.driving.pools import POLL, Slots
@@ -66,6 +53,7 @@ from opgraph.run.executors.in_process import InProcess
 from opgraph.run.executors.mistakes import RunTimedOut, StepTimedOut, WorkerDied
 from opgraph.run.executors.protocol import (
     LANES,
+    Begun,
     Died,
     Dropped,
     Ended,
@@ -147,7 +135,7 @@ class Driver:
                 self._notes.see(fact)
         self._journal = Journal(writer, said, self._notes, listeners)
         self._queue: Queue  # the steps to start
-        self._delayed: list[tuple[float, int]] = []
+        self._delayed = Delays()
         self._answers: deque[AnyFact] = deque()
         self._next = writer.next_seq
         self._here: InProcess  # the executor, where it is this one
@@ -175,7 +163,7 @@ class Driver:
         with self._stopping as stopping, self._said:
             executor = open_executor(self._choice, self._attempts, self._emit, stopping, self._look)
             self._executor: Executor = executor
-            self._limits.begin(_clock())  # making a cluster ready is not the run's
+            self._limits.begin(_clock())  # to connect to a cluster is not the run's
             self._places = [executor.places(lane) for lane in range(LANES)]
             if self._pools is not None:
                 self._slots = Slots(self._pools, self.state.program.plan.steps, nests=not executor.apart)
@@ -183,6 +171,8 @@ class Driver:
             try:
                 self._tell(RunStarted(_now(), self._writer.epoch, os.getpid(), socket.gethostname()))
                 state = self.state
+                if not executor.ready:
+                    self._get_ready()
                 if isinstance(executor, InProcess):
                     self._here = executor
                     self._drive_here(stopping)
@@ -211,6 +201,13 @@ class Driver:
                     self._slots.close()
         assert self.state.final is not None
         return self.state.final
+
+    def _get_ready(self) -> None:
+        """Wait for the executor's workers, as long as the run may go on."""
+        self._journal.commit()
+        while not (self._executor.ready or self._stopping.asked or self._is_over_time()):
+            self._executor.reports(self._limits.patience(_TICK, _clock()))
+            self._look()
 
     # -- steps ------------------------------------------------------------------------
 
@@ -285,9 +282,9 @@ class Driver:
 
     def _begin(self, task: Task) -> None:
         self._under_way[task.step], self._stopping.doing = task, task.bound.step.key
-        self._executor.start(task)  # its time begins when it is there
+        there = self._executor.start(task)
         if task.limit is not None:
-            self._limits.set(task, task.limit, _clock())
+            self._limits.begun(task, _clock(), there=there)
 
     def _let_generators_go_on(self) -> None:
         """Those that wait, where few mapped steps are left to start and there is a place for the generator."""
@@ -350,6 +347,9 @@ class Driver:
                     self._journal.durable = self._journal.durable or fact.stored.asset is not None
                     if self._executor.apart and is_value_of_fan(fact):
                         self._count(fact.step)
+        elif isinstance(report, Begun):
+            if self._is_current(report.step, report.attempt):
+                self._limits.begun(self._under_way[report.step], _clock())
         else:
             self._take_odd(report)
 
@@ -430,6 +430,13 @@ class Driver:
             self._run_timed_out = True
             self._cancel(f"the run's limit of {self._limits.of_run:g} s")
 
+    def _is_over_time(self) -> bool:
+        """Whether the run's time is up; if so, it ends."""
+        over = _clock() >= self._limits.run_due
+        if over:
+            self._end_run_early()
+        return over
+
     def _is_current(self, number: int, attempt: int) -> bool:
         task = self._under_way.get(number)
         return task is not None and task.attempt == attempt
@@ -457,13 +464,12 @@ class Driver:
         for number, pool in self._slots.late() if self._slots is not None else ():
             if self.state.phases[number] == Phase.STARTING:
                 self._tell(StepWaits(number, wall, pool))
-        while self._delayed and self._delayed[0][0] <= wall:
-            _, number = heapq.heappop(self._delayed)
+        while (number := self._delayed.next(wall)) is not None:
             self._tell(RetryDue(number, wall))
         for task, order in self._limits.orders(now):
             self._executor.order(task.step, task.attempt, order)
         if self._delayed:
-            self._limits.wake(now + (self._delayed[0][0] - wall))
+            self._limits.wake(now + (self._delayed.soonest - wall))
 
     def _stop(self, task: Task) -> None:
         """The engine wants an attempt stopped: the run is being cancelled."""
@@ -478,25 +484,19 @@ class Driver:
         self._journal.keep_lines()
 
     def _wait(self, stopping: Stopping) -> None:
-        due, number = self._delayed[0]
-        while (left := due - _now()) > 0:
+        """Nothing is under way, and what could be waits for its next attempt."""
+        while (number := self._delayed.next(_now())) is None:
             self._look()
-            if stopping.asked:
+            if stopping.asked or self._is_over_time():
                 return
-            if _clock() >= self._limits.run_due:
-                self._end_run_early()
-                return
-            time.sleep(min(left, _TICK))
-        heapq.heappop(self._delayed)
+            time.sleep(min(max(self._delayed.soonest - _now(), 0.0), _TICK))
         self._tell(RetryDue(number, _now()))
 
     def _wait_for_slots(self) -> None:
         """Nothing is under way, and what could be has to wait for a pool."""
         self._watch_the_clock(_clock())
         self._journal.commit()
-        if _clock() >= self._limits.run_due:
-            self._end_run_early()
-        elif not self._stopping.asked:
+        if not (self._is_over_time() or self._stopping.asked):
             time.sleep(POLL)
 
     # -- facts and commands -----------------------------------------------------------
@@ -571,27 +571,27 @@ class Driver:
         match command:
             case Start():
                 self._queue.add(command.step)
-            case Reuse():
+            case commands.Reuse():
                 planned = command.step < self._planned  # mapped steps are reused from the parent run only
                 current = planned and self.state.program.plan.steps[command.step].decision.why != "recorded"
                 self._answers.append(StepReused(command.step, _now(), command.kept, current))
                 self._journal.durable |= current and any(k.stored.asset is not None for k in command.kept)
-            case Skip():
+            case commands.Skip():
                 self._answers.append(
                     StepSkipped(command.step, _now(), command.because, command.output, command.blocked)
                 )
-            case LookUp():
+            case commands.LookUp():
                 self._answers.append(self._look_ups.answer(self._sources, command.step))
-            case Delay():
-                heapq.heappush(self._delayed, (_now() + command.seconds, command.step))
+            case commands.Delay():
+                self._delayed.add(command.step, _now() + command.seconds)
                 self._limits.wake(_clock() + command.seconds)
-            case Stop():
+            case commands.Stop():
                 task = self._under_way.get(command.step)
                 if task is not None:
                     self._stop(task)
                 else:  # told to start, and not begun
                     self._answers.append(StepInterrupted(command.step, command.attempt, _now(), "cancelled"))
-            case End():
+            case commands.End():
                 status, error = command.status, None
                 if self._canceled and status is RunStatus.SUCCESS:  # what was under way came to its own end after all
                     status = RunStatus.CANCELED

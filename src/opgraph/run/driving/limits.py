@@ -68,6 +68,14 @@ class Limits:
         left = max(self.run_due - now, 0.0)
         return left if limit is None else min(limit, left)
 
+    def begun(self, task: Task, now: float, *, there: bool = True) -> None:
+        """An attempt begins. Its own time does so once its worker is `there`; the run's goes on meanwhile."""
+        if task.step in self.wishes and self.wishes[task.step].why:
+            return  # it was told to stop before it had begun
+        limit = self.seconds_for(task.bound.step.timeout if there else None, now)
+        if limit is not None:
+            self.set(task, limit, now)
+
     def set(self, task: Task, limit: float, now: float) -> None:
         """An attempt begins that may take so many seconds."""
         due = now + limit

@@ -20,6 +20,7 @@ from opgraph.run.executors.protocol import (
     ASYNC,
     HERE,
     WORKERS,
+    Begun,
     Died,
     Dropped,
     Happened,
@@ -82,7 +83,7 @@ class Dask:
         NotSharedBetweenProcesses: values are to be kept in memory.
     """
 
-    apart = True
+    apart = ready = True
 
     def __init__(
         self, attempts: Attempts, run_id: str, *, address: str, most: int, most_async: int, threads: int
@@ -134,13 +135,13 @@ class Dask:
         """See `Executor.places`."""
         return {WORKERS: self._most, ASYNC: self._most_async, HERE: 1}[lane]
 
-    def start(self, task: Task) -> None:
+    def start(self, task: Task) -> bool:
         """See `Executor.start`. It goes on its way with the others that begin now, in the next call of `reports`."""
         if task.bound.step.executor:
             assert self._here is not None
-            self._here.start(task)
-        else:
-            self._waiting.append(task)
+            return self._here.start(task)
+        self._waiting.append(task)
+        return False
 
     def reports(self, timeout: float) -> Sequence[Report]:
         """See `Executor.reports`."""
@@ -283,7 +284,7 @@ class Dask:
             if self._of.get(key) != heard.address:
                 continue
             came.append(report)
-            if type(report) is not Happened:
+            if type(report) is not Happened and type(report) is not Begun:
                 self._forget(key)
 
     def _hear_the_rest(self) -> None:

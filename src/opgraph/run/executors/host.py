@@ -13,7 +13,7 @@ from contextlib import suppress
 from opgraph.run.executors.processes import Processes
 from opgraph.run.executors.protocol import Order
 from opgraph.run.executors.shipment import load
-from opgraph.run.executors.wire import Ask, Halt, Inbox, More, Ready, Said, asks, of_report, packed
+from opgraph.run.executors.wire import Ask, Began, Halt, Inbox, More, Ready, Said, asks, of_report, packed
 from opgraph.run.step.attempt import Attempts
 
 _TICK = 0.05  # seconds
@@ -54,7 +54,7 @@ def _serve(
 ) -> None:
     while True:
         for message in messages:
-            _do(message, attempts, executor)
+            _do(line, message, attempts, executor)
         readable, _, _ = select.select([line, executor], [], [], _TICK)
         answer = b"".join(packed(of_report(report)) for report in executor.reports(0))
         lines = attempts.said.drain()
@@ -68,12 +68,13 @@ def _serve(
             messages = list(inbox.add(data))
 
 
-def _do(message: bytes, attempts: Attempts, executor: Processes) -> None:
+def _do(line: socket.socket, message: bytes, attempts: Attempts, executor: Processes) -> None:
     order = asks(message)
     if isinstance(order, Ask):
         attempts.shelf.lent = {(run, seq): blob for run, seq, blob in order.lent}
         attempts.shelf.known = order.known
-        executor.start(order.task(attempts.steps))
+        if executor.start(order.task(attempts.steps)) and order.timed:
+            line.sendall(packed(Began(order.step, order.attempt)))
     elif isinstance(order, More):
         executor.order(order.step, order.attempt, Order.MORE)
     else:

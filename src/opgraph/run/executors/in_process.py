@@ -21,7 +21,7 @@ class InProcess:
     which keeps what the step said and notices a request to cancel, and it interrupts a step whose time is up.
     """
 
-    apart = False
+    apart, ready = False, True
 
     def __init__(self, attempts: Attempts, emit: Emit, stopping: Stopping, look: Callable[[], None]) -> None:
         self._make, self._emit, self._stopping, self._look = attempts.make, emit, stopping, look
@@ -40,9 +40,10 @@ class InProcess:
         """See `Executor.places`."""
         return 1 if lane == 0 else 0
 
-    def start(self, task: Task) -> None:
+    def start(self, task: Task) -> bool:
         """See `Executor.start`."""
         self._task = task
+        return True
 
     def reports(self, timeout: float) -> Sequence[Report]:
         """See `Executor.reports`: this is where the attempt is made."""

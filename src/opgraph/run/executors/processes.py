@@ -17,7 +17,7 @@ from typing import Any
 
 from opgraph.declare.settings import secrets
 from opgraph.errors import Source
-from opgraph.events import Frame, Kept, Place
+from opgraph.events import ErrorInfo, Frame, Kept, Place
 from opgraph.plan.model import FromAsset, FromMany
 from opgraph.run.executors import fresh
 from opgraph.run.executors.forking import fork, may_fork
@@ -26,11 +26,13 @@ from opgraph.run.executors.protocol import (
     ASYNC,
     HERE,
     WORKERS,
+    Begun,
     Died,
     Dropped,
     Happened,
     Order,
     Report,
+    Stopped,
     Task,
     attempt_of,
 )
@@ -44,6 +46,7 @@ from opgraph.run.store.shelf import Shelf
 
 _MOST_LENT = 4_000_000  # bytes that go with a task; a worker reads the rest itself
 _LOADING = 10.0  # seconds that a run waits for its first workers to have loaded the definitions; then it begins
+_PATIENCE = 120.0  # seconds that a worker is given to load them
 _GOODBYE = 10.0  # seconds that idle workers are given to put their resources away and leave
 _ROLL_CALL = 0.1  # seconds between two looks whether all are alive: a socket may be held open by a worker's child
 
@@ -73,7 +76,7 @@ class Processes:
         attempts.shelf.share()
         self._attempts = attempts
         self._method, self._shipment, self._closing = method, b"", False
-        self._came: list[Report] = []  # while a task was started
+        self.ready, self._patience = True, 0.0  # until when the first workers may load
         forks = self._is_to_fork()
         if forks:
             c_library()
@@ -99,13 +102,7 @@ class Processes:
                 self._idle.append(self._hire())
             if ASYNC in kinds:
                 self._loop = self._hire(several=True)
-            try:
-                patience = time.monotonic() + _LOADING
-                while not all(each.ready for each in self._workers) and time.monotonic() < patience:
-                    self._came = [*self.reports(_ROLL_CALL)]
-            except NotShippable:
-                self.close()
-                raise
+            self.ready, self._patience = False, time.monotonic() + _LOADING
 
     def fileno(self) -> int:
         """A descriptor that can be read when there may be reports, for who waits for something else as well."""
@@ -125,13 +122,12 @@ class Processes:
         """See `Executor.places`."""
         return {WORKERS: self._most, ASYNC: self._most_async, HERE: 1}[lane]
 
-    def start(self, task: Task) -> None:
-        """See `Executor.start`."""
+    def start(self, task: Task) -> bool:
+        """See `Executor.start`. What its worker is sent waits until that is ready."""
         lane = self.lane(task.step, task.template)
         if lane == HERE:
             assert self._here is not None
-            self._here.start(task)
-            return
+            return self._here.start(task)
         if lane == ASYNC:
             if self._loop is None:
                 self._loop = self._hire(several=True)
@@ -145,19 +141,17 @@ class Processes:
         worker.busy[key] = None
         self._of[key] = worker
         self._send(worker, packed(ask(task, self._attempts.shelf, most=_MOST_LENT)))
-        came: list[Report] = []
-        while task.limit is not None and not worker.ready and not worker.closed:  # its time begins when it can
-            came += self.reports(_ROLL_CALL)
-        self._came += came
+        return worker.ready
 
     def reports(self, timeout: float) -> Sequence[Report]:
         """See `Executor.reports`."""
-        came, self._came = self._came, []
+        came: list[Report] = []
         now = time.monotonic()
         if now - self._called > _ROLL_CALL:
             self._called = now
-            for worker in [each for each in self._workers if each.is_dead()]:
+            for worker in [each for each in self._workers if each.is_dead() or each.is_stuck(now)]:
                 self._bury(worker, came)
+        self.ready = self.ready or now > self._patience or all(each.ready for each in self._workers)
         if self._here is not None:
             came += self._here.reports(0)
         for event, mask in self._selector.select(0 if came else timeout):
@@ -186,15 +180,14 @@ class Processes:
                 self._here.order(step, attempt, order)
         elif order is Order.MORE:
             self._send(worker, packed(More(step, attempt)))
-        elif order is Order.KILL:
+        elif order is Order.KILL or not worker.ready:
             worker.victim = key
             worker.kill()
         elif worker is self._loop:
             self._send(worker, packed(Halt(step, attempt)))
         else:
             ATTEMPT.pack_into(worker.page, TO_STOP, step, attempt)
-            if worker.ready:  # else it looks there before it begins
-                os.kill(worker.pid, signal.SIGINT)
+            os.kill(worker.pid, signal.SIGINT)
 
     def close(self) -> None:
         """See `Executor.close`. Workers put their resources away; what takes too long is killed."""
@@ -314,6 +307,7 @@ class Processes:
                 continue
             if isinstance(told, Ready):
                 worker.ready, worker.refused = not told.refused, ", ".join([told.refused, *told.changed])
+                came += [Begun(*key) for key in worker.busy if worker.ready]
                 continue
             report = to_report(told)
             came.append(report)
@@ -358,7 +352,9 @@ class Processes:
         for key in left:
             self._of.pop(key, None)
             self._attempts.said.finish(*key)
-            if len(left) == 1 or key == worker.victim:
+            if not worker.ready:
+                came.append(Stopped(*key, ErrorInfo("KeyboardInterrupt", "told to stop before it had begun")))
+            elif len(left) == 1 or key == worker.victim:
                 came.append(Died(*key, how, frames))
             else:
                 came.append(Dropped(*key, f"its worker {how}"))
@@ -430,6 +426,7 @@ def ask(task: Task, shelf: Shelf, *, most: int | None) -> Ask:
         task.taken,
         [(run, seq, blob) for (run, seq), blob in lent.items()],
         known,
+        task.limit is not None,
     )
 
 
@@ -437,8 +434,8 @@ class _Worker:
     """The driver's side of a worker."""
 
     __slots__ = (
-        "busy", "closed", "decoders", "fresh", "inbox", "line", "page", "pid", "pipes", "ready", "reaped", "refused",
-        "status", "story", "unsent", "victim",
+        "busy", "closed", "decoders", "due", "fresh", "inbox", "line", "page", "pid", "pipes", "ready", "reaped",
+        "refused", "status", "story", "unsent", "victim",
     )  # fmt: skip
 
     def __init__(
@@ -453,6 +450,7 @@ class _Worker:
         self.pid, self.line, self.page, self.pipes = pid, line, page, pipes
         self.fresh = fresh  # as Python's library knows it, where it was not forked
         self.ready, self.refused = fresh is None, ""  # whether it has the definitions, or why it cannot have them
+        self.due = time.monotonic() + _PATIENCE  # when it must have them
         self.story = story
         self.inbox = Inbox()
         self.busy: dict[tuple[int, int], None] = {}
@@ -490,6 +488,13 @@ class _Worker:
             except ChildProcessError:
                 return True
             return found is not None
+        return True
+
+    def is_stuck(self, now: float) -> bool:
+        """Whether it took too long to load the definitions."""
+        if self.ready or now < self.due:
+            return False
+        self.refused = f"it had not loaded them after {_PATIENCE:g} s"
         return True
 
     def kill(self) -> None:

@@ -54,6 +54,13 @@ class Order(Enum):
 # -- reports ------------------------------------------------------------------------
 
 
+class Begun(Struct, frozen=True):
+    """An attempt that waited for its worker to be there has begun, and with it its time."""
+
+    step: int
+    attempt: int
+
+
 class Happened(Struct, frozen=True):
     """A fact on the way: an output that was stored, an asset that was reported. `blob` are its inline bytes."""
 
@@ -107,7 +114,7 @@ class Dropped(Struct, frozen=True):
     why: str
 
 
-Report: TypeAlias = Happened | Ended | Missing | Stopped | Died | Dropped
+Report: TypeAlias = Begun | Happened | Ended | Missing | Stopped | Died | Dropped
 Emit: TypeAlias = Callable[[AnyFact, bytes | None], None]
 
 
@@ -116,9 +123,11 @@ class Executor(Protocol):
 
     Attributes:
         apart: whether attempts are made elsewhere than in the driver's thread, so that tasks must bring what they take.
+        ready: whether the run should begin; else `reports` is to be called until it should.
     """
 
     apart: bool
+    ready: bool
 
     def lane(self, step: int, template: int) -> int:
         """Which of the executor's queues a step waits in (0, 1, …): steps of one lane compete for the same places."""
@@ -128,8 +137,8 @@ class Executor(Protocol):
         """How many attempts it makes at once, in one of its lanes. The driver counts them."""
         ...
 
-    def start(self, task: Task) -> None:
-        """Make an attempt, whose start is recorded. There is a place for it."""
+    def start(self, task: Task) -> bool:
+        """Make an attempt, whose start is recorded. There is a place for it. False: `Begun` will be reported."""
         ...
 
     def reports(self, timeout: float) -> Sequence[Report]:

@@ -48,7 +48,7 @@ class Threads:
         wake: called when a report is there, where the driver waits for something else as well.
     """
 
-    apart = True
+    apart = ready = True
 
     def __init__(
         self, attempts: Attempts, *, most: int, most_async: int, wake: Callable[[], None] | None = None
@@ -77,16 +77,17 @@ class Threads:
         """See `Executor.places`."""
         return self._places[lane]
 
-    def start(self, task: Task) -> None:
+    def start(self, task: Task) -> bool:
         """See `Executor.start`."""
         key = (task.step, task.attempt)
         self._under_way.add(key)
         if task.bound.op.body.kind in ASYNC_KINDS:
             self._loop.in_thread().call_soon_threadsafe(self._start_on_loop, task)
-            return
+            return True
         thread = self._idle.pop() if self._idle else _Thread(self._attempts, self._loop, self._put)
         self._threads[key] = thread
         thread.tasks.put(task)
+        return True
 
     def reports(self, timeout: float) -> Sequence[Report]:
         """See `Executor.reports`."""

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from opgraph.events import AnyFact, ErrorInfo, Frame, Kept, LogLine, StepFailed, StepSucceeded
 from opgraph.run.call.binding import BoundStep
-from opgraph.run.executors.protocol import Died, Dropped, Ended, Happened, Missing, Report, Stopped, Task
+from opgraph.run.executors.protocol import Begun, Died, Dropped, Ended, Happened, Missing, Report, Stopped, Task
 from opgraph.run.store.sources import Taken
 
 LENGTH = struct.Struct("<I")
@@ -18,7 +18,7 @@ LENGTH = struct.Struct("<I")
 
 class Ask(Struct, frozen=True, array_like=True, tag=1):
     """Make an attempt: a task, in which the step of the plan and a key stand for the step with its code. Beside it:
-    bytes that the driver has at hand, and the latest versions of assets to load."""
+    bytes that the driver has at hand, the latest versions of assets to load, and whether the driver awaits `Began`."""
 
     step: int
     attempt: int
@@ -30,6 +30,7 @@ class Ask(Struct, frozen=True, array_like=True, tag=1):
     taken: Taken | None
     lent: list[tuple[str, int, bytes]]
     known: dict[str, Kept | None]
+    timed: bool
 
     def task(self, steps: Sequence[BoundStep]) -> Task:
         """As the attempt wants it. The driver watches the clock."""
@@ -114,8 +115,15 @@ class Ready(Struct, frozen=True, array_like=True, tag=7):
     changed: list[str] = []
 
 
+class Began(Struct, frozen=True, array_like=True, tag=8):
+    """See `Begun`; a host tells it of those that were `timed`."""
+
+    step: int
+    attempt: int
+
+
 ToWorker: TypeAlias = Ask | Halt | More
-ToDriver: TypeAlias = Said | OnTheWay | End | Gone | Obeyed | Fell | Ready
+ToDriver: TypeAlias = Said | OnTheWay | End | Gone | Obeyed | Fell | Ready | Began
 _encode = msgspec.msgpack.Encoder().encode
 _to_worker: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)
 _to_driver: msgspec.msgpack.Decoder[ToDriver] = msgspec.msgpack.Decoder(ToDriver)
@@ -161,6 +169,8 @@ def of_report(report: Report) -> ToDriver:
         return End(report.fact, report.blob, _pickled(report.error))
     if type(report) is Happened:
         return OnTheWay(report.fact, report.blob)
+    if type(report) is Begun:
+        return Began(report.step, report.attempt)
     if type(report) is Missing:
         cause = _pickled(report.cause)
         return Gone(report.step, report.attempt, report.maker, report.output, report.error, cause, report.mapping_key)
@@ -172,7 +182,7 @@ def of_report(report: Report) -> ToDriver:
     return Fell(report.step, report.attempt, report.why, blamed=False)
 
 
-def to_report(message: OnTheWay | End | Gone | Obeyed | Fell | Ready) -> Report:
+def to_report(message: OnTheWay | End | Gone | Obeyed | Fell | Ready | Began) -> Report:
     """A message as a report."""
     match message:
         case End():
@@ -186,6 +196,8 @@ def to_report(message: OnTheWay | End | Gone | Obeyed | Fell | Ready) -> Report:
             )
         case Obeyed():
             return Stopped(message.step, message.attempt, message.error)
+        case Began():
+            return Begun(message.step, message.attempt)
         case Ready():
             raise TypeError("that a host is ready is no report")
         case Fell():

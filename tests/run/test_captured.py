@@ -306,7 +306,7 @@ def test_garbage_may_print(said):
         if event == "call" and frame.f_code.co_filename == captured.__file__:
             sys.setprofile(None)
             Loud()
-            gc.collect()
+            gc.collect(0)
             sys.setprofile(collect)
 
     def work():

@@ -246,7 +246,8 @@ GOLDEN = {
   fix: give it a name such as `no_good`""",
     positional_rest: """op `it` takes `*args`, and an input needs a name
   at <file>
-  fix: give each input a parameter, or one parameter that takes a list: a list of outputs can be wired to it""",
+  fix: give each input a parameter, or one parameter that takes a list: a list of outputs can be wired to it; in a decorator, \
+put functools.wraps on the function that takes `*args, **kwargs`""",
     wrong_context: """op `it` annotates its context as `AssetExecutionContext`, which only a function that is an asset gets
   at <file>
   fix: annotate it as `OpExecutionContext`""",

@@ -123,18 +123,29 @@ work = make(1, plus)
     assert hashed(growing) == hashed(growing.replace("append(0)", "append(1)"))
 
 
-def test_decorators_are_looked_through(hashed):
-    """Of a wrapped function the user's own counts."""
+def test_decorators(hashed):
+    """Of a wrapped function the user's own counts, and every decorator of the project on the way to it."""
     text = """
 import functools
 def log(fn):
     @functools.wraps(fn)
     def inner(*a): return fn(*a)
     return inner
+def times(n):
+    def wrap(fn):
+        @functools.wraps(fn)
+        def inner(*a): return fn(*a) * n
+        return inner
+    return wrap
 @log
-def work(x): return x
+@times(2)
+def work(x): return near(x)
+@times(3)
+def near(x): return x
 """
-    assert hashed(text) != hashed(text.replace("return x\n", "return -x\n"))
+    edits = [("return x\n", "return -x\n"), ("fn(*a)\n", "-fn(*a)\n"), ("* n", "+ n"), ("(2)", "(4)"), ("(3)", "(5)")]
+    found = {hashed(text), *[hashed(text.replace(old, new)) for old, new in edits]}
+    assert len(found) == 6
 
 
 def test_many_constants(hashed):

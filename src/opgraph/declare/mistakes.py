@@ -252,7 +252,10 @@ class PositionalRest(Mistake, InvalidDefinitionError):
 
     owner: str
     says = "{owner} takes `*args`, and an input needs a name"
-    mend = "give each input a parameter, or one parameter that takes a list: a list of outputs can be wired to it"
+    mend = (
+        "give each input a parameter, or one parameter that takes a list: a list of outputs can be wired to it; in a "
+        "decorator, put functools.wraps on the function that takes `*args, **kwargs`"
+    )
 
 
 class WrongContext(Mistake, InvalidDefinitionError):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, EnumType
 from itertools import pairwise
 from opcode import EXTENDED_ARG, hasconst, opmap
-from types import CodeType, FunctionType, ModuleType
+from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, cast
 
 import msgspec
@@ -36,17 +36,16 @@ _OF_ALL_MODULES = frozenset(("__file__", "__cached__", "__path__", "__builtins__
 def function_hash(fn: Callable[..., Any]) -> str:
     """32 hexadecimal digits."""
     digest = hashlib.blake2b(digest_size=16)
-    first: Any = getattr(fn, "__wrapped__", fn)
-    todo: list[FunctionType | type] = [first] if isinstance(first, (FunctionType, type)) else []
-    seen = set[int | CodeType]()
+    layers = _layers(fn)
+    # Of what a library's decorator made only what it decorates counts; a library's own function is taken as it is.
+    todo = [each for each in layers if each is layers[-1] or not _is_library(each)]
+    seen = set[object]()
     importing: dict[str, list[FunctionType]] = {}
     if not todo:
-        _add(digest, first, function_hash.__wrapped__, todo, closed=True)  # of no project
+        _add(digest, fn, function_hash.__wrapped__, todo, closed=True)  # of no project
     while todo:
         each = todo.pop()
-        # On another host a function may be there twice, as its step's and as its module's: by its code it is known.
-        known = each.__code__ if isinstance(each, FunctionType) and not each.__closure__ else id(each)
-        if known in seen:
+        if (known := _known(each)) in seen:
             continue
         seen.add(known)
         if isinstance(each, FunctionType):
@@ -62,6 +61,22 @@ def function_hash(fn: Callable[..., Any]) -> str:
     return digest.hexdigest()
 
 
+def _known(code: FunctionType | type) -> object:
+    """By what it is known that a function or class was met before. On another host a function may be there twice, as
+    its step's and as its module's: it is known by its code, and by that of the functions it closes over."""
+    if not isinstance(code, FunctionType):
+        return id(code)
+    inside = [_inside(cell) for cell in code.__closure__ or ()]
+    return code.__code__, *[each.__code__ if isinstance(each, FunctionType) else id(each) for each in inside]
+
+
+def _inside(cell: CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not filled yet: the function is defined before the name
+        return None
+
+
 def hash_of(steps: Sequence[Step]) -> str:
     """The hash of all that a run does: its steps, how they are wired, and the code of each."""
     return hashlib.blake2b(msgspec.msgpack.encode(steps), digest_size=16).hexdigest()
@@ -75,6 +90,16 @@ def _same_project(own: FunctionType | type, module: str, file: str | None) -> bo
         return True
     root, other = _root(name, _file_of(own) or ""), _root(module, file or "")
     return other != "" and "site-packages" not in root and f"{root}/".startswith(f"{other}/")
+
+
+def _layers(found: Any) -> list[FunctionType | type]:
+    """A function or class, or what a decorator made of it, and all that it wraps."""
+    layers: list[FunctionType | type] = []
+    inside = found if isinstance(found, (FunctionType, type)) else getattr(found, "__wrapped__", None)
+    while isinstance(inside, (FunctionType, type)) and inside not in layers:
+        layers.append(inside)
+        inside = getattr(inside, "__wrapped__", None)
+    return layers
 
 
 def _is_library(code: FunctionType | type) -> bool:
@@ -106,14 +131,14 @@ def _add(
     if isinstance(found, _PLAIN):
         _add_value(digest, found)
         return
-    found = getattr(found, "__wrapped__", found)
-    if isinstance(found, (FunctionType, type)):
-        # A library's decorator closes over what it decorates, and that may be of an installed project.
-        open_to = closed and (not _is_library(found) or (isinstance(found, FunctionType) and _is_library(home)))
-        if open_to or _same_project(home, found.__module__ or "", _file_of(found)):
-            todo.append(found)
-        elif closed:
-            digest.update(f"{found.__module__}.{found.__qualname__}".encode())
+    if layers := _layers(found):
+        for each in layers:
+            # A library's decorator closes over what it decorates, and that may be of an installed project.
+            open_to = closed and (not _is_library(each) or (isinstance(each, FunctionType) and _is_library(home)))
+            if open_to or _same_project(home, each.__module__ or "", _file_of(each)):
+                todo.append(each)
+            elif closed:
+                digest.update(f"{each.__module__}.{each.__qualname__}".encode())
     elif isinstance(found, _PARTIAL):
         given = cast("Any", found)
         for each in (given.func, *given.args, *[part for item in given.keywords.items() for part in item]):
@@ -134,10 +159,7 @@ def _add_function(digest: Any, fn: FunctionType, todo: list[FunctionType | type]
         _add(digest, tuple(fn.__kwdefaults__.items()), fn, todo)
     names = names_in(fn.__code__)
     for name, cell in zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True):
-        try:
-            inside = cell.cell_contents
-        except ValueError:  # not filled yet: the function is defined before the name
-            continue
+        inside = _inside(cell)
         if isinstance(inside, ModuleType):
             _add_module(digest, name, inside, fn, names, todo)
         else:
@@ -190,10 +212,9 @@ def _add_class(digest: Any, cls: type, todo: list[FunctionType | type]) -> None:
     for name, value in vars(cls).items():
         inside = getattr(value, "__func__", None) or getattr(value, "fget", None) or value
         inside = inside.func if isinstance(inside, functools.cached_property) else inside
-        inside = getattr(inside, "__wrapped__", inside)
-        if isinstance(inside, FunctionType):
-            if inside.__code__.co_filename.endswith(".py"):  # not what dataclasses and their like generate
-                todo.append(inside)
+        layers = [each for each in _layers(inside) if isinstance(each, FunctionType)]
+        if layers:  # not what dataclasses and their like generate
+            todo += [each for each in layers if each.__code__.co_filename.endswith(".py")]
         elif not name.startswith("__") and isinstance(value, _SEEN):
             digest.update(name.encode())
             _add(digest, cast("object", value), cls, todo)

@@ -29,7 +29,7 @@ class Body(Frozen):
     )  # fmt: skip
 
     fn: Callable[..., Any]  # what is called
-    inner: Callable[..., Any]  # the function, where `fn` is a partial of it; else the same
+    inner: Callable[..., Any]  # the function, where `fn` is a partial of it or a decorator's; else the same
     code: CodeType
     all_params: tuple[str, ...]  # every named parameter, the context and `config` too
     kind: str  # sync | async | generator | async_generator
@@ -47,6 +47,8 @@ class Body(Frozen):
 
     def __init__(self, fn: Callable[..., Any]) -> None:
         inner, args, keywords = _unwrapped(fn)
+        outer = getattr(inner, "__code__", None)
+        inner = _decorated(inner)
         code = getattr(inner, "__code__", None)
         if not isinstance(code, CodeType):
             raise NotAFunction(fn, where=Source.of_caller())
@@ -71,7 +73,7 @@ class Body(Frozen):
             inner=inner,
             code=code,
             all_params=(*positional, *keyword_only),
-            kind=_kind(flags),
+            kind=_kind((outer or code).co_flags),
             takes_context=takes_context,
             context_kind=_context_kind(annotations.get(positional[0])) if takes_context else "",
             params=tuple(name for name in values if name != "config" and name not in resources),
@@ -119,6 +121,18 @@ def _unwrapped(fn: Callable[..., Any]) -> tuple[Callable[..., Any], tuple[Any, .
     if isinstance(fn, partial):
         return fn.func, fn.args, fn.keywords
     return fn, (), {}
+
+
+def _decorated(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """The function that says what a decorator's takes: one made with `functools.wraps` that hands on `*args` and
+    `**kwargs` takes what its `__wrapped__` takes, as `inspect.signature` says too."""
+    flags = _VAR_POSITIONAL | _VAR_KEYWORDS
+    while (code := getattr(fn, "__code__", None)) is not None and code.co_flags & flags == flags:
+        wrapped = getattr(fn, "__wrapped__", None)
+        if wrapped is None:
+            break
+        fn = wrapped
+    return fn
 
 
 def _kind(flags: int) -> str:

@@ -7,6 +7,7 @@ from opgraph.declare.labels import MEMOIZE
 from opgraph.declare.project.definitions import Definitions
 from opgraph.declare.sweep import unswept
 from opgraph.errors import InvalidSubsetError, UnknownRun
+from opgraph.events import RunStatus
 from opgraph.operate.memo import Memoizing, Reuse, with_memo_of_all
 from opgraph.operate.stored import trouble_with
 from opgraph.operate.target import EVERYTHING, Selection, Target, asset_target, job_target
@@ -211,13 +212,14 @@ def replan(
 
 
 def what_failed(today: Plan, past: Past, trouble: Trouble, row: RunRow) -> Plan:
-    """Today's plan with what an earlier run made reused, and the rest run.
+    """Today's plan with what an earlier run made reused, and the rest run. One that was cancelled, or had no time left,
+    while its last step ended may have made everything: its resume says so by succeeding.
 
     Raises:
-        NothingToRun: it made everything.
+        NothingToRun: it made everything, and succeeded.
     """
     made = from_failure(today, past, trouble)
-    if not any(step.decision.do is Do.RUN for step in made.steps):
+    if row.status is RunStatus.SUCCESS and not any(step.decision.do is Do.RUN for step in made.steps):
         raise NothingToRun(row.run_id, row.status.value)
     return made
 

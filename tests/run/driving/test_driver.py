@@ -46,7 +46,6 @@ from opgraph.events import (
 )
 from opgraph.operate.api import load_asset_value
 from opgraph.operate.execute import materialize, resume
-from opgraph.plan.mistakes import NothingToRun
 from opgraph.record.refusals import UnusableRecordError
 from opgraph.run.instance import Instance
 
@@ -336,8 +335,8 @@ def test_a_signal_that_an_op_swallows(instance):
 
 
 def test_a_signal_that_the_last_op_swallows(instance):
-    """Where nothing was left to start either, the run ends CANCELED; what the op gave is kept, and nothing is
-    left to resume."""
+    """Where nothing was left to start either, the run ends CANCELED; what the op gave is kept, and a resume succeeds
+    with it: no step runs."""
 
     @asset
     def only():
@@ -348,8 +347,9 @@ def test_a_signal_that_the_last_op_swallows(instance):
     assert (outcome.status, outcome.canceled_by) == (RunStatus.CANCELED, "SIGINT")
     assert [f.step for f in facts(instance, outcome.run_id, StepSucceeded)] == [0]
     assert load_asset_value(defs, "only", instance=instance) == 1
-    with pytest.raises(NothingToRun):
-        resume(defs, outcome.run_id, instance=instance)
+    again = resume(defs, outcome.run_id, instance=instance)
+    assert again.success
+    assert not facts(instance, again.run_id, StepStarted)
 
 
 def test_a_signal_that_an_op_of_a_fan_out_swallows(instance):

@@ -46,7 +46,7 @@ from opgraph.run.store.shelf import Shelf
 
 _MOST_LENT = 4_000_000  # bytes that go with a task; a worker reads the rest itself
 _LOADING = 10.0  # seconds that a run waits for its first workers to have loaded the definitions; then it begins
-_PATIENCE = 120.0  # seconds that a worker is given to load them
+_PATIENCE = 600.0  # seconds that a worker is given to load them
 _GOODBYE = 10.0  # seconds that idle workers are given to put their resources away and leave
 _ROLL_CALL = 0.1  # seconds between two looks whether all are alive: a socket may be held open by a worker's child
 

@@ -195,6 +195,18 @@ def test_what_is_long_and_flat_is_folded_where_more_of_it_can_be_read_then():
     assert lay_out([*around, *high], edges).width > 1_600
 
 
+def test_a_few_columns_stay_a_strip():
+    """Four wide groups, and a strip that many lines would have to run back in, are not folded: a look takes them in."""
+    nodes = [_op(each) for each in "abcd"] + [structs.replace(_op(f"{each}.", each), width=400.0) for each in "abcd"]
+    strip = lay_out(nodes, [Edge(x, y) for x, y in pairwise(["a.", "b.", "c.", "d."])])
+    _check_rightwards(strip)
+    assert strip.width > 1_700
+    chains = [[_op(f"{row}{i}") for i in range(14)] for row in "xyz"]
+    edges = [Edge(x.id, y.id) for row in chains for x, y in pairwise(row)]
+    edges += [Edge("x0", "y3"), Edge("y0", "z3")]
+    _check_rightwards(lay_out([op for row in chains for op in row], edges))
+
+
 def _beside_one_another(count, box=None):
     """Chains of three between one start and one end, which a line passes by; what is `side` goes into some of them."""
     nodes = [_op("start"), _op("side"), *([_op("box")] if box else []), _op("merge", box), _op("end")]

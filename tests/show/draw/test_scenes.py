@@ -272,10 +272,13 @@ def test_every_end_of_an_edge_is_there(opened):
 
 def test_a_line_is_named_where_its_name_tells_more_than_its_ends():
     """A named output is named; an input only where its op has others; neither where more than three lines at one box
-    would say the same."""
+    would say the same, nor where the name stands on a box around an end. Names that find no room are counted."""
     arrows = Arrows()
     arrows.add("op:a", "op:only", "x", gives="result")
     arrows.add("op:split", "op:named", "x", gives="complete")
+    for output in ("complete", "incomplete"):
+        arrows.add("op:split", "op:both", output, gives=output)
+    arrows.add("op:graph.last", "op:two", "graph", gives="result")
     arrows.add("op:a", "op:two", "left", gives="result")
     arrows.add("op:b", "op:two", "right")
     for i in range(4):
@@ -284,5 +287,6 @@ def test_a_line_is_named_where_its_name_tells_more_than_its_ends():
     arrows.add("op:b", "op:many", "other", gives="result")
     labels = {(edge.source[3:], edge.target[3:]): edge.label for edge in arrows.edges() if edge.label}
     assert labels == {
-        ("split", "named"): "complete", ("a", "two"): "left", ("b", "two"): "right", ("b", "many"): "other",
+        ("split", "named"): "complete", ("split", "both"): "2 values",
+        ("a", "two"): "left", ("b", "two"): "right", ("b", "many"): "other",
     }  # fmt: skip

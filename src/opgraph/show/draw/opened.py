@@ -1,6 +1,7 @@
 """Graphs opened in place: the ops of a graph as nodes, those of its nested graphs in boxes, or one node for each that
 is shut."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from itertools import islice
@@ -8,6 +9,7 @@ from itertools import islice
 from msgspec import Struct, structs
 
 from opgraph.show.draw.model import Edge, Node
+from opgraph.show.draw.names import name_of
 
 
 class Everything:
@@ -133,7 +135,7 @@ def arrow(kind: str) -> str:
     return "collect" if "collect" in kind else "map" if kind else "value"
 
 
-_NAMED, _SAID = 2, 8  # values of one edge that are named beside it, and in full
+_SAID = 8  # values of one edge that are named in full
 _SAME = 3  # edges of one node that may carry the same name
 
 
@@ -184,14 +186,17 @@ class Arrows:
 
 def _names(source: str, target: str, flows: Iterable[tuple[str, str, str]], inputs: Collection[str]) -> list[str]:
     """The outputs' names, or, of ops with one output, the inputs', where there are several; none that stands at the
-    edge's end anyway."""
-    ends = {end.rpartition(":")[2].rpartition(".")[2].rpartition("/")[2] for end in (source, target)}
+    edge's end anyway, as the end's name or on a box around it."""
+    one, other = ([*filter(None, re.split(r"[./]", end.partition(":")[2]))] for end in (source, target))
+    ends = {*one[-1:], *other[-1:], *({*one} ^ {*other})}
     each = (gives if gives not in ("", "result") else takes if len(inputs) > 1 else "" for gives, takes, _ in flows)
     return list(dict.fromkeys(name for name in each if name and name not in ends))
 
 
 def _in_short(names: Sequence[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (f" +{len(names) - _NAMED}" if len(names) > _NAMED else "")
+    """The names, or, where they would have to be cut, how many values flow."""
+    all_of_them = ", ".join(names)
+    return all_of_them if len(names) < 2 or name_of(all_of_them) == all_of_them else f"{len(names)} values"
 
 
 def _in_full(flows: Collection[tuple[str, str, str]]) -> str:

@@ -16,6 +16,7 @@ _SHORT, _FLAT = 700.0, 3.5  # the same where the whole has to become narrower
 SHAPE = 1.9  # how many times as wide as high it is then, about
 _LEAST, _LEAST_SHORT = 1_400.0, 500.0  # the least length of a row
 _MOST = 16  # edges that turn around together
+_FEW, _MOST_SHORT = 6, 2  # columns and such edges: a few steps in a strip are seen at a glance, what runs back is not
 _BETWEEN, _STEP, _SWING = 20.0, 9.0, 30.0  # between a row and an edge, between two edges; how far they reach outside
 
 
@@ -49,14 +50,15 @@ def fold(strip: Strip) -> tuple[float, float, Turns]:
     and how edges turn around."""
     columns, begin, end, y = strip.columns, strip.begin, strip.end, strip.y
     long, thin = (_SHORT, _FLAT) if strip.narrower else (_LONG, _THIN)
-    if strip.width < max(long, thin * strip.height):
+    few = _FEW + strip.first + strip.last
+    if strip.width < max(long, thin * strip.height) or (strip.narrower and len(columns.layers) < few):
         return strip.width, strip.height, {}
     crossing: list[dict[int, None]] = [{} for _ in columns.layers]
     for u, _, _, _ in columns.edges:
         crossing[columns.rank[u]][u] = None
     starts = _starts(strip, crossing)
     most = max((len(crossing[r - 1]) for r in starts[1:]), default=0)
-    if not 0 < most <= _MOST:
+    if not 0 < most <= (_MOST_SHORT if strip.narrower else _MOST):
         return strip.width, strip.height, {}
     turns: Turns = {}
     across = _SWING + _STEP * (most - 1)

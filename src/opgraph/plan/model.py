@@ -33,6 +33,7 @@ class Decision(Struct, frozen=True, gc=False, omit_defaults=True):
     detail: str = ""
     kept: tuple[Kept, ...] = ()  # for REUSE: the values, one for each needed output that was yielded
     fingerprint: str = ""  # for DECIDE: everything but the inputs' data versions; for REUSE by memoization: all of it
+    counts: tuple[tuple[str, int], ...] = ()  # by key, where the parent run had any: how many `run`, are `reuse`d, ...
 
     @property
     def by_key(self) -> bool:
@@ -48,9 +49,19 @@ class Decision(Struct, frozen=True, gc=False, omit_defaults=True):
         return Do.REUSE if self.why == "recorded" else Do.SKIP
 
     @property
+    def tally(self) -> list[tuple[Do, int]]:
+        """What will be done with how many steps: of a fan-out that is gone on with, with each of its own."""
+        return [(Do(do), count) for do, count in self.counts] or [(self.outlook, 1)]
+
+    @property
     def reason(self) -> str:
         """The reason as a sentence's part."""
         words = WHY.get(self.why, self.why)
+        if self.by_key and self.detail:
+            keys = [f"[{name.partition('[')[2]}" for name in self.detail.split(", ")]
+            more = f" and {len(keys) - 5:,} more" if len(keys) > 5 else ""
+            were = "was" if len(keys) == 1 else "were"
+            return f"{', '.join(keys[:5])}{more} {were} asked for"
         if "{}" in words:
             return words.format(self.detail)
         return f"{words}: {self.detail}" if self.detail else words
@@ -301,6 +312,14 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     groups: dict[str, str] = {}  # of the assets asked for and loaded that are in a group of their own: by key, its name
     version: int = VERSION
 
+    def counts(self) -> dict[Do, int]:
+        """How many steps run, are reused, skipped or to be decided, those of fan-outs too where they are known."""
+        found = dict.fromkeys(Do, 0)
+        for step in self.steps:
+            for do, count in step.decision.tally:
+                found[do] += count
+        return {do: count for do, count in found.items() if count}
+
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON-like data, as `opgraph plan --json` prints it: steps by key instead of by number."""
         return {
@@ -328,6 +347,7 @@ class Plan(Struct, frozen=True, omit_defaults=True):
             "decision": decision.do.value,
             "why": decision.why,
             "detail": decision.detail,
+            "counts": dict(decision.counts),
             "reason": decision.reason,
             "kept": [{"run": k.run, "output": k.stored.output} for k in decision.kept],
             "inputs": {each.name: self._source_json(each.source) for each in step.inputs},

@@ -34,7 +34,7 @@ Trouble = Callable[[Kept], str]  # "" where the value can be loaded, else a word
 
 def from_failure(plan: Plan, past: Past, trouble: Trouble) -> Plan:
     """The plan with every step reused that succeeded in the earlier run."""
-    return _replan(plan, past, trouble, {}, only=False)
+    return _counted(_replan(plan, past, trouble, {}, only=False), past, trouble)
 
 
 def from_steps(plan: Plan, past: Past, trouble: Trouble, selection: Sequence[str]) -> Plan:
@@ -49,7 +49,7 @@ def from_steps(plan: Plan, past: Past, trouble: Trouble, selection: Sequence[str
             found = [n for n in past.steps if same and n.startswith(f"{key}[") and n[len(key) :].startswith(within)]
             if found:
                 asked[after] = msgspec.structs.replace(_by_key(past), detail=", ".join(found))
-    return _replan(plan, past, trouble, asked, only=False)
+    return _counted(_replan(plan, past, trouble, asked, only=False), past, trouble)
 
 
 def only_steps(plan: Plan, past: Past, trouble: Trouble, selection: Sequence[str]) -> Plan:
@@ -62,7 +62,7 @@ def only_steps(plan: Plan, past: Past, trouble: Trouble, selection: Sequence[str
         kept = [k for k in step.decision.kept if k.stored.output != source.output or k.stored.mapping_key in keys]
         decision = msgspec.structs.replace(step.decision, kept=tuple(kept))
         steps[source.step] = msgspec.structs.replace(step, decision=decision)
-    return msgspec.structs.replace(made, steps=tuple(steps))
+    return _counted(msgspec.structs.replace(made, steps=tuple(steps)), past, trouble)
 
 
 def _asked(plan: Plan, past: Past, selection: Sequence[str]) -> dict[int, Decision]:
@@ -155,6 +155,41 @@ def _replan(plan: Plan, past: Past, trouble: Trouble, asked: dict[int, Decision]
 def _by_key(past: Past) -> Decision:
     """For each mapped step apart: it is reused if it succeeded and the values that it takes are still the same."""
     return Decision(Do.DECIDE, "by key", fingerprint=f"run {past.run_id}")
+
+
+def _counted(plan: Plan, past: Past, trouble: Trouble) -> Plan:
+    """The plan with what becomes of the mapped steps that the earlier run had, where that is decided for each apart:
+    those that were asked for run, what succeeded is reused, what had nothing to do is skipped, the others run. Where a
+    generator above runs again, what succeeded is still to be decided."""
+    members: dict[str, list[tuple[str, PastStep]]] = {}
+    for key, each in past.steps.items():
+        if "[" in key:
+            members.setdefault(key.partition("[")[0], []).append((key, each))
+    steps = list(plan.steps)
+    anew: set[int] = set()  # steps that run, or are mapped over what does
+    for i, step in enumerate(steps):
+        found = members.get(step.key, []) if step.decision.by_key else []
+        again = bool(step.over) and any(source.step in anew for source in upstream(step))
+        if again or (not found and step.decision.outlook in (Do.RUN, Do.DECIDE)):
+            anew.add(i)
+        if not found:
+            continue
+        counts = {Do.RUN.value: 0}
+        asked = set(step.decision.detail.split(", "))
+        outermost = steps[step.over[0].step].decision
+        taken = {kept.stored.mapping_key for kept in outermost.kept} if outermost.do is Do.REUSE else None
+        for key, each in found:
+            if taken is not None and key.split("[")[1].removesuffix("]") not in taken:
+                continue
+            do = Do.SKIP if each.ending == "skipped" else Do.RUN
+            if key not in asked and (kept := kept_for(step, each)) is not None:
+                lost = step.decision.why == "by key" and any(trouble(one) for one in kept)
+                do = Do.RUN if lost else Do.DECIDE if again else Do.REUSE
+            counts[do.value] = counts.get(do.value, 0) + 1
+        steps[i] = msgspec.structs.replace(
+            step, decision=msgspec.structs.replace(step.decision, counts=tuple(counts.items()))
+        )
+    return msgspec.structs.replace(plan, steps=tuple(steps))
 
 
 def _unsettled(past: Past) -> set[str]:

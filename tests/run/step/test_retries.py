@@ -35,7 +35,8 @@ from opgraph import (
 )
 from opgraph.declare.retry import jittered
 from opgraph.events import RetryDue, StepFailed, StepStarted
-from opgraph.operate import execute, inspect
+from opgraph.operate import execute, inspect, planning
+from opgraph.plan.model import Do
 from opgraph.show.cli.tree import RunTree, tally
 
 said: list[str] = []
@@ -501,6 +502,25 @@ def test_mapped_steps_are_run_again_by_key(selection, expected):
         again = ReexecutionOptions(first.run_id, selection)
         assert execute_job(mapped, instance=instance, reexecution_options=again).success
         assert said == expected
+
+
+@pytest.mark.parametrize(
+    ("named", "counts", "reason"),
+    [
+        ({"from_step": "twice[1]"}, [{}, {"run": 1, "reuse": 2}, {"run": 1, "reuse": 2}], "[1] was asked for"),
+        ({"only": ["twice[0]", "twice[2]"]}, [{}, {"run": 2}, {}], "[0], [2] were asked for"),
+    ],
+)
+def test_the_plan_of_mapped_steps_by_key_is_what_runs(named, counts, reason):
+    """A plan that goes on from some keys of a fan-out counts what runs and what is reused, as the run then does."""
+    with Instance.ephemeral() as instance:
+        first = execute_job(mapped, instance=instance)
+        plan = planning.plan_resume(Definitions(jobs=[mapped]), first.run_id, instance=instance, **named)
+        assert [dict(step.decision.counts) for step in plan.steps] == counts
+        assert plan.steps[1].decision.reason == reason
+        said.clear()
+        execute.resume(Definitions(jobs=[mapped]), first.run_id, instance=instance, **named)
+        assert len(said) == plan.counts()[Do.RUN]
 
 
 def test_a_key_that_was_not_there():

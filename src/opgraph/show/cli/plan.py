@@ -154,9 +154,11 @@ def headline(plan: Plan, fold: Fold | None = None) -> Line:
     counts = dict.fromkeys(_WORDS, 0)
     for i, step in enumerate(plan.steps):
         if fold is None or fold.phase[i] != Phase.SUCCEEDED:
-            counts[step.decision.outlook] += 1
+            for do, number in step.decision.tally:
+                counts[do] += number
     before = 0 if fold is None else fold.counts[Phase.SUCCEEDED]
-    parts: Line = [(ink.count(len(plan.steps), "op"), STRONG)]
+    total = max(len(plan.steps), sum(counts.values()))  # of a fan-out that is gone on with each op counts
+    parts: Line = [(ink.count(total, "op"), STRONG)]
     assets = ink.count(len(plan.selection), "asset")
     parts += [(f" for {assets}", PLAIN)] if plan.selection else [(f" of job {plan.job}", PLAIN)]
     for do, number in counts.items():
@@ -170,14 +172,9 @@ def _rows(branch: Branch, plan: Plan, depth: int, *, fold: bool) -> list[list[Li
     style = STRONG if depth == 0 else PLAIN
     if branch.is_leaf:
         step = plan.steps[branch.step]
-        return [
-            [
-                [indent, _MARKS[step.decision.outlook], (f" {branch.name}", _dimmed(style, step.decision.outlook))],
-                _why(step, branch),
-            ]
-        ]
-    dos = {plan.steps[i].decision.outlook for i in branch.steps}
-    mark = _MARKS[next(do for do in (Do.RUN, Do.DECIDE, Do.REUSE, Do.SKIP) if do in dos)]
+        do = _foremost(step.decision)
+        return [[[indent, _MARKS[do], (f" {branch.name}", _dimmed(style, do))], _why(step, branch)]]
+    mark = _MARKS[_foremost(*(plan.steps[i].decision for i in branch.steps))]
     outs = [asset for asset in branch.assets if asset != branch.name]
     arrow = (
         f"  → {', '.join(outs[:4])}{f' and {len(outs) - 4} more' if len(outs) > 4 else ''}"
@@ -193,6 +190,12 @@ def _rows(branch: Branch, plan: Plan, depth: int, *, fold: bool) -> list[list[Li
     for child in branch.children.values():
         rows += _rows(child, plan, depth + 1, fold=fold)
     return rows
+
+
+def _foremost(*decisions: Decision) -> Do:
+    """What a mark tells of several ops: that one of them runs, before anything else."""
+    dos = {do for each in decisions for do, count in each.tally if count}
+    return next(do for do in (Do.RUN, Do.DECIDE, Do.REUSE, Do.SKIP) if do in dos)
 
 
 def _together(reasons: Mapping[str, int]) -> str:
@@ -225,6 +228,9 @@ def _why(step: Step, branch: Branch) -> Line:
         return [(f"stored by run {decision.kept[0].run[:8]}", FAINT)]
     if decision.do is Do.REUSE and decision.why == "same":
         return [("unchanged" + (f", stored by run {decision.kept[0].run[:8]}" if decision.kept else ""), FAINT)]
+    if decision.counts:
+        counts = ", ".join(f"{number:,} {_WORDS[do]}" for do, number in decision.tally if number)
+        return [(f"{counts}: {reason(decision)}", FAINT)]
     return [(reason(decision), FAINT)]
 
 

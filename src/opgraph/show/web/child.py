@@ -22,7 +22,7 @@ from opgraph.operate import execute, lineage
 from opgraph.operate.project import Location, load, locate, make_home
 from opgraph.operate.target import EVERYTHING
 from opgraph.plan.code import function_hash
-from opgraph.plan.model import Do, Plan, Role, Step, decode_plan, outputs_in
+from opgraph.plan.model import Plan, Role, Step, decode_plan, outputs_in
 from opgraph.resolve.project import Project, resolve
 from opgraph.resolve.select import select
 from opgraph.run.instance import Instance
@@ -230,9 +230,6 @@ def _without_steps(given: Json, problems: list[m.Mistake]) -> Json:
 
 def planned(plan: Plan, *, same_run: bool) -> m.PlanReply:
     """A plan as a reply."""
-    counts = {do.value: 0 for do in Do}
-    for step in plan.steps:
-        counts[step.decision.outlook.value] += 1
     return m.PlanReply(
         job="" if plan.job == EVERYTHING else plan.job,
         selection=list(plan.selection),
@@ -249,7 +246,7 @@ def planned(plan: Plan, *, same_run: bool) -> m.PlanReply:
             for each in plan.besides
         ],
         missing=list(plan.missing),
-        counts={name: count for name, count in counts.items() if count},
+        counts={do.value: count for do, count in plan.counts().items()},
         changes={kind: list(names) for kind, names in plan.changes.items()},
         parent=plan.parent,
         same_run=same_run,
@@ -271,6 +268,7 @@ def _step(plan: Plan, n: int, step: Step) -> m.PlannedStep:
         reason=step.decision.reason,
         reused_from=step.decision.kept[0].run if step.decision.kept else None,
         mapped=bool(step.over),
+        keys=dict(step.decision.counts),
         config=step.config,
         after=sorted({output.step for each in step.inputs for output in outputs_in(each.source)}),
     )

@@ -26,7 +26,7 @@ from opgraph.show.web.followed import Following
 from opgraph.show.web.launcher import Launcher
 from opgraph.show.web.live import Hub
 from opgraph.show.web.reports import Refused, problem_of
-from opgraph.show.web.runs import RunPages, count_keys
+from opgraph.show.web.runs import RunPages
 from opgraph.show.web.said import logs
 from opgraph.show.web.standing import Board, Standing
 
@@ -166,10 +166,7 @@ class Desk:
     def plan(self, body: m.RunRequest) -> m.PlanReply:
         """What a run would do."""
         given = self._checked(body)
-        plan = m.PlanReply.model_validate(self.definitions.ask("plan", **given))
-        if body.parent is not None:
-            count_keys(plan, self._following.run(body.parent))
-        return plan
+        return m.PlanReply.model_validate(self.definitions.ask("plan", **given))
 
     def form(self, body: m.FormRequest) -> m.FormReply:
         """The settings of a selection."""

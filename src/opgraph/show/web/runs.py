@@ -37,7 +37,6 @@ from opgraph.show.web.said import first_line
 _SHOWN = 20  # assets of a selection, failures of a run
 _PREVIEWS = 20  # of the outputs of one step
 _OUTPUTS = 500  # of one step
-_BY_KEY = ("by key", "recorded", "no values")  # why a mapped step is decided for each mapping key apart
 _SCANNED = 5_000  # runs that one request for a filtered list looks at
 
 
@@ -417,29 +416,6 @@ def path_of(instance: Instance, stored: Stored) -> str:
 def counts_of(run: Followed) -> dict[str, int]:
     """How many steps of a run stand where."""
     return {phase.name.lower(): run.fold.counts[phase] for phase in Phase if run.fold.counts[phase]}
-
-
-def count_keys(plan: m.PlanReply, run: Followed) -> None:
-    """Count the steps of a fan-out in the plan that goes on from a run: those that succeeded are reused, those that had
-    nothing to do are skipped, the others run. Where a generator above runs again, what succeeded is to be decided."""
-    then = {step.key: n for n, step in enumerate(run.plan.steps)}
-    anew: set[int] = set()  # steps that run, or are mapped over what does
-    for step in plan.steps:
-        with run.lock:
-            members = run.fold.members(then.get(step.key, -1)) if step.why in _BY_KEY else None
-        again = step.mapped and not anew.isdisjoint(step.after)
-        if again or (members is None and step.decision in ("run", "decide")):
-            anew.add(step.n)
-        if not members:
-            continue
-        kept = members.get(Phase.SUCCEEDED, 0) + members.get(Phase.REUSED, 0)
-        idle = members.get(Phase.SKIPPED, 0)
-        counts = {"decide" if again else "reuse": kept, "skip": idle}
-        left = sum(members.values()) - kept - idle
-        step.keys = {"run": left, **{name: count for name, count in counts.items() if count}}
-        for name, more in ((step.decision, -1), *step.keys.items()):
-            plan.counts[name] = plan.counts.get(name, 0) + more
-    plan.counts = {name: count for name, count in plan.counts.items() if count}
 
 
 def times_of(run: Followed, n: int) -> m.Times:

@@ -256,6 +256,23 @@ def test_an_exception_in_the_file_shows_the_users_lines_last_first(project, tmp_
     assert "opgraph/operate" not in text
 
 
+def test_an_exception_of_a_library_is_told_at_the_users_line(project, tmp_path):
+    """What a library raises is told at the user's line that called it; the library's own lines come after, as such."""
+    project("reads_json.py", "import json\n\njson.loads('{no json')\n")
+    project("definitions.py", "import reads_json\n")
+    with pytest.raises(mistakes.DefinitionsFailedError) as caught:
+        load(find(tmp_path))
+    error = caught.value
+    assert error.where == (str(tmp_path / "reads_json.py"), 3)
+    assert [frame.file.rpartition("/")[2] for frame in error.frames if frame.own] == ["definitions.py", "reads_json.py"]
+    assert not error.frames[-1].own
+    lines = str(error).splitlines()
+    assert lines[1].endswith("reads_json.py:3 in <module>")
+    assert "raised in raw_decode" in lines[3]
+    assert "definitions.py:1" in lines[4]
+    assert len(lines) == 7
+
+
 @pytest.mark.parametrize("code", ["raise SystemExit(3)", "import sys; sys.exit()", "1/0", "raise KeyError"])
 def test_whatever_the_file_raises_is_one_message(project, tmp_path, code):
     """Even an exit in the user's file is reported as its error."""

@@ -9,7 +9,6 @@ import os
 import re
 import sys
 import tomllib
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,6 @@ from opgraph.declare.project.job import AssetJob, JobDefinition
 from opgraph.declare.settings.told import told_by
 from opgraph.declare.sweep import unswept
 from opgraph.errors import Error, InvalidDefinitionError, together
-from opgraph.events import Frame
 from opgraph.operate.project_mistakes import (
     BadSettingError,
     BrokenSettingsError,
@@ -43,6 +41,7 @@ from opgraph.operate.project_mistakes import (
 from opgraph.resolve.mistakes import UnusedOp
 from opgraph.resolve.project import Project, refuse
 from opgraph.run.executors.names import NAMES
+from opgraph.run.failure import error_info
 from opgraph.run.report.retention import DEFAULTS, Retention
 
 T = TypeVar("T")
@@ -64,7 +63,7 @@ _CHOICES = {
 }
 _HOME = ".opgraph"
 _NAMES = re.compile(r"`[^`]+`")  # what an error's sentence is about
-_PACKAGE = str(Path(__file__).parent.parent)
+_IMPORTING = ("<frozen importlib", importlib.__file__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,7 +321,8 @@ def _run(users: Callable[[], T]) -> T:
     except (Exception, SystemExit) as problem:
         if isinstance(said := told_by(problem), Error):
             raise said from None
-        raise DefinitionsFailedError(problem, user_frames(problem)) from problem
+        frames = [each for each in error_info(problem).frames if not each.file.startswith(_IMPORTING)]
+        raise DefinitionsFailedError(problem, frames) from problem
 
 
 def _import_file(path: Path) -> ModuleType:
@@ -358,18 +358,6 @@ def _import_module(project: Location) -> ModuleType:
         if all(part.isidentifier() for part in name.split(".")):
             raise
         raise DefinitionsModuleMissingError(name, project.said, project.root) from None
-
-
-def user_frames(problem: BaseException) -> list[Frame]:
-    """The lines of a traceback that are not opgraph's and not the import system's, outermost first; without those of
-    installed packages at its end, which are no place to correct anything."""
-    found = [
-        Frame(line.filename, line.lineno or 0, line.name, (line.line or "").strip())
-        for line in traceback.extract_tb(problem.__traceback__)
-        if not line.filename.startswith((_PACKAGE, "<frozen importlib", importlib.__file__))
-    ]
-    users = [place for place, frame in enumerate(found, 1) if "site-packages" not in Path(frame.file).parts]
-    return found[: users[-1]] if users else found
 
 
 def _pick(module: ModuleType, project: Location) -> Definitions | LazyDefinitions:

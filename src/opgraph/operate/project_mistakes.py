@@ -89,12 +89,14 @@ class DefinitionsSyntaxError(InvalidDefinitionError):
 
 
 class DefinitionsFailedError(InvalidDefinitionError):
-    """The user's file raised an exception while it was imported. `frames` has the user's lines, outermost first."""
+    """The user's file raised an exception while it was imported. `frames` has the lines of the traceback, outermost
+    first, without opgraph's and the import system's."""
 
     def __init__(self, problem: BaseException, frames: Sequence[Frame]) -> None:
         self.problem = problem
         self.frames = tuple(frames)
-        last = frames[-1] if frames else None
+        self._own = [frame for frame in frames if frame.own] or self.frames
+        last = self._own[-1] if self._own else None
         super().__init__(
             f"{type(problem).__name__}: {problem}",
             where=Source(last.file, last.line) if last else None,
@@ -103,9 +105,12 @@ class DefinitionsFailedError(InvalidDefinitionError):
 
     def __str__(self) -> str:
         lines = [self.what]
-        for frame in reversed(self.frames):
+        for frame in reversed(self._own):
             lines.append(f"  at {frame.file}:{frame.line} in {frame.function}")
             lines += [f"       {line}" for line in frame.text.splitlines()]
+            inner = self.frames[-1]
+            if frame is self._own[-1] is not inner:
+                lines.append(f"       raised in {inner.function}, {inner.file}:{inner.line}")
         return "\n".join([*lines, f"  fix: {self.fix}"])
 
 

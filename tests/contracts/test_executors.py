@@ -1050,16 +1050,20 @@ def of_a_slow_load(seconds, **options):
     return one(body, **options)
 
 
-def test_the_limit_of_a_run_holds_while_workers_start(on_disk):
+@pytest.mark.parametrize("made", ["spawned", "dask"])
+@pytest.mark.usefixtures("dask_cluster")
+def test_the_limit_of_a_run_holds_while_workers_start(on_disk, made):
     """A run whose workers do not get ready in its time has failed then, and no step of it began."""
-    outcome = run(of_a_slow_load(LONG), "spawned", on_disk, timeout=0.5)
+    outcome = run(of_a_slow_load(LONG), made, on_disk, timeout=0.5)
     (ended,) = facts(on_disk, outcome, RunEnded)
     assert ended.error.kind == "RunTimedOut"
     assert ended.time - facts(on_disk, outcome, RunStarted)[0].time < 0.5 + SLACK
     assert not facts(on_disk, outcome, StepStarted)
 
 
-def test_a_run_is_cancelled_while_workers_start(on_disk):
+@pytest.mark.parametrize("made", ["spawned", "dask"])
+@pytest.mark.usefixtures("dask_cluster")
+def test_a_run_is_cancelled_while_workers_start(on_disk, made):
     """It is seen to have started, and a request to cancel it ends it at once."""
 
     def cancel_it():
@@ -1069,8 +1073,9 @@ def test_a_run_is_cancelled_while_workers_start(on_disk):
 
     began = time.monotonic()
     threading.Thread(target=cancel_it, daemon=True).start()
-    outcome = run(of_a_slow_load(LONG), "spawned", on_disk)
+    outcome = run(of_a_slow_load(LONG), made, on_disk)
     assert outcome.status is RunStatus.CANCELED
+    assert not facts(on_disk, outcome, StepStarted)
     assert time.monotonic() - began < 2 + SLACK
 
 

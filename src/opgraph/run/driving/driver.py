@@ -163,8 +163,7 @@ class Driver:
         with self._stopping as stopping, self._said:
             executor = open_executor(self._choice, self._attempts, self._emit, stopping, self._look)
             self._executor: Executor = executor
-            self._limits.begin(_clock())  # to connect to a cluster is not the run's
-            self._places = [executor.places(lane) for lane in range(LANES)]
+            self._limits.begin(_clock())
             if self._pools is not None:
                 self._slots = Slots(self._pools, self.state.program.plan.steps, nests=not executor.apart)
             self._queue = Queue(self.state, executor, self._slots)
@@ -173,6 +172,7 @@ class Driver:
                 state = self.state
                 if not executor.ready:
                     self._get_ready()
+                self._places = [executor.places(lane) for lane in range(LANES)]
                 if isinstance(executor, InProcess):
                     self._here = executor
                     self._drive_here(stopping)

@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import os
+import threading
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -37,6 +39,8 @@ from opgraph.run.step.attempt import Attempts
 
 _PATIENCE = 10.0  # seconds in which a scheduler must answer, and a first worker be there
 _LOADING = 10.0  # seconds that a run waits for all workers to have loaded it; then those that have begin
+_MOST_LOADING = 600.0  # seconds in which one must have
+_LETTING_GO = 1.0  # seconds that the end of a run waits for a connection that is being made
 _ALONE = 60.0  # seconds that a run waits for a worker when the last one is gone
 _MOST_DROPS = 3  # workers that may vanish under one step before it is to blame
 _MOST_AT_ONCE = 1000  # messages handed over in one go, so that the driver commits now and then
@@ -56,7 +60,7 @@ class _Place(Struct):
 
 
 class _Heard(Struct, frozen=True):
-    """What the client's event loop has to say: `what` is found, data, left, unfit, gone or over."""
+    """What the client's event loop has to say: `what` is connected, found, data, left, unfit, gone or over."""
 
     what: str
     address: str
@@ -78,12 +82,12 @@ class Dask:
         threads: of a cluster in this process.
 
     Raises:
-        ClusterNotReached: nobody answers at the address, or there are no workers.
+        ClusterNotReached: nobody answers at the address, or there are no workers; from `reports`.
         NotShippable: the definitions hold something that cannot go to another process.
         NotSharedBetweenProcesses: values are to be kept in memory.
     """
 
-    apart = ready = True
+    apart = True
 
     def __init__(
         self, attempts: Attempts, run_id: str, *, address: str, most: int, most_async: int, threads: int
@@ -107,19 +111,15 @@ class Dask:
         self._here: Threads | None = None
         self._cluster: Any = None  # distributed has no types
         self._client: Any = None
+        self._address, self._shipment = address or "a cluster in this process", shipment
+        self._most, self._most_async = most, most_async
+        self.ready, self._connected_at, self._closing = False, 0.0, False
         self._witness.touch()
-        try:
-            self._cluster, self._client = _connected(address, threads)
-            self._address = address or "a cluster in this process"
-            self._shipment = shipment
-            self._topic: str = self._client.id  # the scheduler forgets what was said there when the client leaves
-            found = self._first_workers()
-        except BaseException:
-            self.close()
-            raise
-        self._most, self._most_async = most or found, most_async
         if any(bound.step.executor for bound in attempts.steps):
             self._here = Threads(attempts, most=1, most_async=1)
+        _library()  # in this thread
+        self._connecting: Future[int] = Future()  # how many threads the cluster has
+        threading.Thread(target=self._connect, args=[address, threads], name="opgraph dask", daemon=True).start()
 
     # -- what the driver calls --------------------------------------------------------
 
@@ -154,9 +154,14 @@ class Dask:
                 self._hear(self._heard.get_nowait(), came)
         except Empty:
             pass
+        if not self._connected_at:
+            return came
         if self._client.status != "running":
             raise ClusterLost(self._address, "its scheduler does not answer any more")
-        if self._waiting and not any(place.ready for place in self._places.values()):
+        loaded = [place.ready for place in self._places.values()]
+        if not self.ready:
+            self._get_ready(loaded)
+        if not any(loaded) and (self._waiting or not loaded):
             self._alone_since = self._alone_since or time.monotonic()
             if time.monotonic() - self._alone_since > _ALONE:
                 raise ClusterLost(self._address, f"it has had no worker for {_ALONE:g} s")
@@ -181,8 +186,16 @@ class Dask:
 
     def close(self) -> None:
         """See `Executor.close`. The processes of the run put their resources away, and leave."""
+        self._closing = True
         if self._here is not None:
             self._here.close()
+        if wait([self._connecting], _LETTING_GO).done:
+            self._leave()
+        else:  # then
+            self._connecting.add_done_callback(lambda _: self._leave())
+        self._witness.unlink(missing_ok=True)
+
+    def _leave(self) -> None:
         client = self._client
         if client is not None and client.status == "running":
             self._send()
@@ -202,7 +215,6 @@ class Dask:
             log.setLevel(logging.CRITICAL)
             self._cluster.close(timeout=_GOODBYE)
             log.setLevel(level)
-        self._witness.unlink(missing_ok=True)
 
     # -- tasks ------------------------------------------------------------------------
 
@@ -247,6 +259,10 @@ class Dask:
         match heard.what:
             case "data":
                 self._take(heard, came)
+            case "connected":
+                found = self._connecting.result()  # raises what it met
+                self._most = self._most or found
+                self._connected_at = time.monotonic()
             case "found":
                 self._places[heard.address] = _Place(heard.address, heard.data, Inbox(), set())
             case "left":
@@ -321,25 +337,33 @@ class Dask:
             self._drop(key, f"Dask worker {address} is gone", came)
         del self._places[address]
 
-    # -- on the client's event loop -----------------------------------------------------
+    # -- getting ready ------------------------------------------------------------------
 
-    def _first_workers(self) -> int:
-        """How many threads the cluster has; they are being made ready."""
-        client = self._client
-        client.subscribe_topic(self._topic, self._data_came)
-        client.subscribe_topic("all", self._cluster_changed)
-        patience = time.monotonic() + _PATIENCE
-        while not (threads := client.sync(self._make_ready)):
-            if time.monotonic() > patience:
-                raise ClusterNotReached(self._address, f"it has no workers after {_PATIENCE:g} s")
-            time.sleep(0.1)
-        patience = time.monotonic() + _LOADING
-        while not (self._places and all(place.ready for place in self._places.values())):
-            if time.monotonic() > patience and any(place.ready for place in self._places.values()):
-                break
-            with suppress(Empty):
-                self._hear(self._heard.get(timeout=0.1), [])
-        return threads
+    def _connect(self, address: str, threads: int) -> None:
+        """In a thread of its own: what takes long is neither the run's nor its end's to wait for."""
+        try:
+            self._cluster, client = _connected(address, threads)
+            self._client, self._topic = client, str(client.id)  # the scheduler forgets the topic when the client leaves
+            client.subscribe_topic(self._topic, self._data_came)
+            client.subscribe_topic("all", self._cluster_changed)
+            patience = time.monotonic() + _PATIENCE
+            while not (found := client.sync(self._make_ready)) and not self._closing:
+                if time.monotonic() > patience:
+                    raise ClusterNotReached(self._address, f"it has no workers after {_PATIENCE:g} s")
+                time.sleep(_TICK)
+            self._connecting.set_result(found)
+        except BaseException as error:  # noqa: BLE001 - it is raised by `reports`
+            self._connecting.set_exception(error)
+        self._heard.put(_Heard("connected", ""))
+
+    def _get_ready(self, loaded: list[bool]) -> None:
+        """The run should begin when all workers have loaded it, or some and the others take long."""
+        taken = time.monotonic() - self._connected_at
+        self.ready = any(loaded) and (all(loaded) or taken > _LOADING)
+        if not any(loaded) and taken > _MOST_LOADING and loaded:
+            raise HostUnfit(next(iter(self._places)), f"it had not loaded the definitions after {_MOST_LOADING:g} s")
+
+    # -- on the client's event loop -----------------------------------------------------
 
     def _data_came(self, event: tuple[float, Any]) -> None:
         if not isinstance(event[1], dict):  # what the scheduler itself says of the client is a dict
@@ -392,13 +416,17 @@ class Dask:
             self._heard.put(_Heard("over", address, why, key))
 
 
-def _connected(address: str, threads: int) -> tuple[Any, Any]:
-    """A cluster, if it was started here, and a client."""
-    import dask  # its libraries are an extra
+def _library() -> tuple[Any, Any]:
+    """Of the extra, without types."""
+    import dask
     import distributed
 
-    library: Any = distributed  # it has no types
-    settings: Any = dask.config  # pyright: ignore[reportPrivateImportUsage] - it is how Dask is configured
+    return distributed, dask.config  # pyright: ignore[reportPrivateImportUsage] - it is how Dask is configured
+
+
+def _connected(address: str, threads: int) -> tuple[Any, Any]:
+    """A cluster, if it was started here, and a client."""
+    library, settings = _library()
     address = address or str(settings.get("scheduler-address", None) or "")
     if not address:
         cluster = library.LocalCluster(

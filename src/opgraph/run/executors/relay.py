@@ -1,6 +1,8 @@
 """In a worker of a Dask cluster: hands tasks to the run's own process on this host, and its messages to the driver."""
 
+import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -16,7 +18,7 @@ from opgraph.run.executors.wire import End, Fell, Gone, Halt, Inbox, Obeyed, Rea
 GONE = b""  # what is said last: the process has ended
 BEAT = 15.0  # seconds between two signs of life of the driver
 _SILENCE = 90.0  # seconds without one after which a host gives the run up
-_PATIENCE = 120.0  # seconds that a host is given to load the definitions
+_PATIENCE = 600.0  # seconds that a host is given to load the definitions
 
 
 class Relay:
@@ -78,6 +80,9 @@ class Relay:
 
     def close(self) -> None:
         """The run is over: the process puts its resources away and leaves."""
+        if not self._ready.is_set():
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)  # nothing of the run is in it yet
         with suppress(OSError):  # it is gone
             self._line.shutdown(socket.SHUT_WR)
 

@@ -7,7 +7,7 @@ import types
 import msgspec
 import pytest
 
-from opgraph.plan.code import function_hash, hash_of
+from opgraph.plan.code import function_hash, hash_of, imported_hash
 from opgraph.plan.model import Decision, Do, FromStep, Step, StepInput
 
 BODY = '''
@@ -186,7 +186,6 @@ def test_what_a_function_takes_of_opgraph_is_a_library(monkeypatch):
 
     before = function_hash(made())
     monkeypatch.setattr(AssetMaterialization, "file", staticmethod(lambda: None))
-    function_hash.cache_clear()
     assert function_hash(made()) == before
 
 
@@ -473,3 +472,184 @@ def test_what_is_imported_is_read_once(tmp_path, monkeypatch):
     last = tmp_path / "knot" / "m39.py"
     last.write_text(last.read_text().replace("n8 = 8", "n8 = 80"))
     assert hashed() != before
+
+
+def test_alike_functions_of_two_modules(monkeypatch):
+    """Functions of the same text are told apart: each has its module's constants, its defaults, what it closes over."""
+
+    def hashed(us, eu, first=2, second=3):
+        for name, rate in (("us", us), ("eu", eu)):
+            made = types.ModuleType(f"shop.{name}")
+            exec(compile(f"RATE = {rate}\ndef price(x): return x * RATE", "price.py", "exec"), made.__dict__)
+            monkeypatch.setitem(sys.modules, made.__name__, made)
+        space = {"__name__": "shop.ops", "us": sys.modules["shop.us"], "eu": sys.modules["shop.eu"]}
+        text = f"""
+def make(n):
+    def by(x, n=n): return x * n
+    return by
+two, three = make({first}), make({second})
+def work(x): return us.price(x) + eu.price(x) + two(x) + three(x)
+"""
+        exec(compile(text, "ops.py", "exec"), space)
+        return function_hash(space["work"])
+
+    assert len({hashed(2, 2), hashed(2, 20), hashed(20, 2), hashed(2, 2, first=4), hashed(2, 2, 3, 2)}) == 5
+
+
+CLASSES = """
+import dataclasses, functools, typing
+import pydantic
+class Meta(type):
+    def __call__(cls): return 1
+class Made(metaclass=Meta): pass
+class Field:
+    def __get__(self, home, cls): return 2
+class Model(pydantic.BaseModel):
+    size: int = 3
+class Pair(typing.NamedTuple):
+    left: int = 4
+@dataclasses.dataclass
+class Data:
+    rows: list = dataclasses.field(default_factory=lambda: [5])
+class Plain:
+    field = Field()
+    @property
+    def rate(self): return 6
+    @rate.setter
+    def rate(self, value): self.other = value * 7
+    def upper(self): return "a"
+    def lower(self): return "b"
+@functools.singledispatch
+def text(x): return "x"
+@text.register
+def _(x: int): return "int"
+class Helper:
+    def run(self): return 8
+helper = Helper()
+def work(): return Made(), Model(), Pair(), Data(), Plain(), text(1), helper.run()
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("return 1", "return 10"), ("return 2", "return 20"), ("= 3", "= 30"), ("= 4", "= 40"), ("[5]", "[50]"),
+        ("return 6", "return 60"), ("* 7", "* 70"), ("return 8", "return 80"), ('"int"', '"integer"'),
+        ("size: int", "size: str"),
+        ('upper(self): return "a"\n    def lower', 'lower(self): return "a"\n    def upper'),
+    ],
+)  # fmt: skip
+def test_all_of_a_class(hashed, monkeypatch, old, new):
+    """Fields with their types and defaults, properties, descriptors, metaclasses, which method has which name; the
+    class of an object; what `singledispatch` may choose."""
+    monkeypatch.setitem(sys.modules, "one_package.steps", types.ModuleType("one_package.steps"))
+    assert old in CLASSES
+    assert hashed(CLASSES.replace(old, new)) != hashed(CLASSES)
+    assert hashed(CLASSES) == hashed(CLASSES)
+
+
+GIVEN = """
+import datetime, decimal, functools, re
+DAY = datetime.date(2020, 1, 1)
+RATE = decimal.Decimal("1.5")
+FORM = re.compile("a+")
+def fac(spec, seen):
+    def body():
+        seen.append(DAY)
+        out = []
+        for each in spec["columns"]:
+            out.append((each, RATE, FORM))
+        return out
+    return body
+def pick(x, cols=["a"]): return x[cols[0]]
+both = functools.partial(pick, cols=["b", {"c": 1}])
+body = fac({"columns": ["d"]}, [])
+def work(x): return body(), pick(x), both(x)
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("2020", "2021"), ("1.5", "1.6"), ("a+", "b+"), ('["a"]', '["z"]'), ('"b",', '"y",'), ('"c": 1', '"c": 2'),
+        ('["d"]', '["x"]'),
+    ],
+)  # fmt: skip
+def test_what_functions_are_given(hashed, old, new):
+    """Dates, decimals and patterns are constants; lists and dicts count where a function closes over them, as defaults,
+    and in a partial: they say what the function does."""
+    assert old in GIVEN
+    assert hashed(GIVEN.replace(old, new)) != hashed(GIVEN)
+
+
+def test_what_a_function_fills(hashed):
+    """A list that a function itself fills is no part of its code, nor a number that it counts up."""
+    assert hashed(GIVEN) == hashed(GIVEN.replace(", [])", ", [1, 2])"))
+    text = """
+def make(seen, table):
+    count = 0
+    def work(x):
+        nonlocal count
+        global total
+        total = count = count + 1
+        table["n"] = x
+        table[x] += 1
+        return seen.append(x)
+    return work
+total = 0
+work = make([], {})
+"""
+    assert hashed(text) == hashed(text.replace("([], {})", "([1], {2: 3})").replace("count = 0", "count = 9"))
+    assert hashed(text) == hashed(text.replace("total = 0", "total = 5"))
+
+
+def test_a_name_that_means_something_else_now():
+    """In a notebook a helper or a constant is defined again: who names it has another hash then, and the first one when
+    the first is back."""
+    space = {"__name__": "__main__"}
+    exec("K = 1\ndef helper(x): return x\ndef work(x): return helper(x) + K", space)
+    work = space["work"]
+    hashes = [function_hash(work)]
+    for cell in ("def helper(x): return x * 2", "K = 1000", "K = 1\ndef helper(x): return x"):
+        exec(cell, space)
+        hashes.append(function_hash(work))
+    work.__code__ = (lambda x: x).__code__  # as some tools that reload code do
+    hashes.append(function_hash(work))
+    assert len(set(hashes)) == 4
+    assert hashes[0] == hashes[3]
+
+
+def test_the_code_alone(hashed):
+    """Without values, the hash is the same in a process that set its constants to the time or a folder of its own."""
+    text = "import time\nBEGAN = 1\ndef work(x, to=5): return BEGAN + x"
+    spaces = []
+    for each in (text, text.replace("= 1", "= 2").replace("to=5", "to=6"), text.replace("+ x", "- x")):
+        space = {"__name__": "some.steps"}
+        exec(compile(each, "steps.py", "exec"), space)
+        spaces.append(function_hash(space["work"], values=False))
+    assert spaces[0] == spaces[1] != spaces[2]
+
+
+def test_files_that_change(project, tmp_path):
+    """What functions import when they run is looked up anew each time."""
+    space = {"__name__": "steps"}
+    late = tmp_path / "latest.py"
+    exec(
+        compile(
+            "def work():\n    from latest import one\n    return one()\ndef no(): return 1",
+            str(tmp_path / "steps.py"),
+            "exec",
+        ),
+        space,
+    )
+    sys.path.insert(0, str(tmp_path))
+    try:
+        seen = []
+        for number in (1, 2, 1):
+            late.write_text(f"def one(): return {number}\n")
+            seen.append((function_hash(space["work"]), imported_hash(space["work"])))
+    finally:
+        sys.path.remove(str(tmp_path))
+    assert seen[0] == seen[2] != seen[1]
+    assert seen[0][1] != seen[1][1]
+    assert imported_hash(space["no"]) == ""

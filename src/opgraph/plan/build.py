@@ -15,7 +15,7 @@ import msgspec
 from opgraph.declare.ops.op import OpDefinition
 from opgraph.errors import InvalidDefinitionError, InvalidSubsetError, together
 from opgraph.keys import AssetKey
-from opgraph.plan.code import function_hash, hash_of
+from opgraph.plan.code import Hashes, hash_of
 from opgraph.plan.fans import over, streams, taken
 from opgraph.plan.limits import limits_of, pools_of
 from opgraph.plan.mistakes import UnselectedAssetsRefused
@@ -71,7 +71,7 @@ def plan_assets(
             certain to come. Several reasons come together in one.
     """
     laid = _laid.get(graph)
-    if laid is None or laid.selected != selected:
+    if laid is None or laid.selected != selected or not laid.codes.hold():
         laid = _laid[graph] = _lay_out(graph, selected)
     steps, wanted = laid.steps, laid.wanted
     have = recorded(sorted(wanted)) if wanted else frozenset[str]()
@@ -102,6 +102,7 @@ class _Laid:
     wanted: AbstractSet[str]  # assets to be loaded
     code: str
     groups: dict[str, str]
+    codes: Hashes
 
 
 # What was asked of a graph last: who asks for the same again runs it again.
@@ -128,7 +129,7 @@ def _lay_out(graph: AssetGraph, selected: AbstractSet[AssetKey]) -> _Laid:
     steps = layout.steps()
     shown = {*selected, *map(AssetKey, layout.wanted)}
     groups = {key.text: group for key in sorted(shown) if (group := graph.nodes[key].group) != "default"}
-    return _Laid(frozenset(selected), tuple(steps), layout.wanted, hash_of(steps), groups)
+    return _Laid(frozenset(selected), tuple(steps), layout.wanted, hash_of(steps), groups, layout.codes)
 
 
 @dataclass(slots=True)
@@ -191,6 +192,7 @@ class _Layout:
                     step, output = each.part.unit.at[key]
                     self.makers[key] = FromStep(each.at[step], output)
         self.wanted: set[str] = set()  # assets to be loaded
+        self.codes = Hashes()
         self.inputs: list[tuple[StepInput, ...]] = []
         self.after: list[tuple[FromStep, ...]] = []
         added = self._added_order()
@@ -356,7 +358,7 @@ class _Layout:
                     unit=unit.name,
                     subset=is_subset,
                     code_version=flat.op.code_version or "",
-                    code=function_hash(flat.op.body.fn),
+                    code=self.codes[flat.op.body.fn],
                     timeout=timeout,
                     executor=executor,
                     pools=pools_of(flat, definition.pool),

@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 
 from opgraph.declare.assets.spec import AssetSpec
 from opgraph.declare.ops.op import OpDefinition
-from opgraph.plan.code import function_hash, hash_of
+from opgraph.plan.code import Hashes, hash_of
 from opgraph.plan.fans import over, streams, taken
 from opgraph.plan.limits import limits_of, pools_of
 from opgraph.plan.model import (
@@ -45,6 +45,7 @@ def plan_graph(flat: Flat, *, job: str, chosen: AbstractSet[str] | None = None) 
     place = {number: i for i, number in enumerate(running)}
     steps: list[Step] = []
     known: dict[int, tuple[StepOutput, ...]] = {}  # by op
+    codes = Hashes()
     decision = Decision(Do.RUN, "job")
     for number in running:
         step = flat.steps[number]
@@ -75,7 +76,7 @@ def plan_graph(flat: Flat, *, job: str, chosen: AbstractSet[str] | None = None) 
                 over=over(step, place) if all(each.step in place for each in step.over) else (),
                 unit=job,
                 code_version=step.op.code_version or "",
-                code=function_hash(step.op.body.fn),
+                code=codes[step.op.body.fn],
                 tags=dict(step.op.tags),
                 timeout=timeout,
                 executor=executor,

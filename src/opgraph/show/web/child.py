@@ -21,7 +21,7 @@ from opgraph.errors import Error
 from opgraph.operate import execute, lineage
 from opgraph.operate.project import Location, load, locate, make_home
 from opgraph.operate.target import EVERYTHING
-from opgraph.plan.code import function_hash
+from opgraph.plan.code import Hashes
 from opgraph.plan.model import Plan, Role, Step, decode_plan, outputs_in
 from opgraph.resolve.project import Project, resolve
 from opgraph.resolve.select import select
@@ -123,10 +123,11 @@ class Definitions:
                 }
             )
         mapped: set[str] = set()
+        codes = Hashes()
         for unit in graph.units:
             steps = unit.flat.steps
             units[unit.name] = {
-                step.key: (function_hash(step.op.body.fn), step.op.code_version or "") for step in steps
+                step.key: (codes[step.op.body.fn], step.op.code_version or "") for step in steps
             }
             mapped.update(step.key for step in steps if step.over)
         for op in (op for asset in assets for op in asset["ops"]):

@@ -226,7 +226,7 @@ def test_fail_and_resume(page: Any, served: Any) -> None:
     run = page.url
     page.get_by_role("link", name="Assets").click()
     page.get_by_role("button", name="2 ops: open totals").click(force=True)
-    page.locator(".title", has_text="totals").get_by_role("button", name="1 failed").click()
+    page.locator(".title", has_text="totals").get_by_role("button", name="1 op failed").click()
     expect(page.locator(".node.picked", has_text="add_up")).to_be_visible()
     expect(page.get_by_role("complementary")).to_contain_text("ZeroDivisionError: nothing to divide by")
     page.goto(run)

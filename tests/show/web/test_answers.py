@@ -93,7 +93,8 @@ def drawn(client, **params):
 
 
 def test_a_drawing_opens_in_place(client):
-    """An opened asset has its ops inside its box, with the keys of their steps; a folded group is one node."""
+    """An opened asset has its ops inside its box, with the keys of their steps; a folded group is one node; `*` opens
+    all there is, nested graphs too."""
     shut, _, _ = drawn(client)
     revenue = next(box for box in shut if box["label"] == "revenue")
     assert (revenue["opens"], [box for box in shut if box["parent"] == shut.index(revenue)]) == (1, [])
@@ -106,6 +107,9 @@ def test_a_drawing_opens_in_place(client):
         assert each["x"] + each["width"] <= box["x"] + box["width"]
     assert ("asset:orders", "op:revenue.clean") in edges
     assert (reply["edges"]["until"][-1], len(reply["edges"]["until"])) == (len(reply["edges"]["points"]), len(edges))
+    everything, _, _ = drawn(client, open="*")
+    assert {each["id"] for each in opened} <= {each["id"] for each in everything}
+    assert not any(each["opens"] for i, each in enumerate(everything) if i not in {box["parent"] for box in everything})
     said = dict(zip(edges, reply["edges"]["said"], strict=True))
     assert said["asset:orders", "op:revenue.clean"].startswith("orders")
     assert {len(each) for each in reply["edges"].values() if each is not reply["edges"]["points"]} == {len(edges)}

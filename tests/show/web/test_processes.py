@@ -114,7 +114,8 @@ def test_a_run_is_taken_up_from_a_step_alone_or_anew(server):
 
 
 def test_a_run_is_cancelled(server):
-    """Cancelling ends a run as CANCELED; a run that has ended can't be cancelled. What it had not come to waited."""
+    """Cancelling ends a run as CANCELED, and its assets say so; a run that has ended can't be cancelled. What it had
+    not come to waited."""
     run = server.post("runs", {"selection": "slow or dies"}, 202)["run_id"]
     until((server.folder / "began").exists)
     found = {each["key"]: (each["status"], each["progress"]) for each in server.get("assets")["assets"]}
@@ -124,6 +125,8 @@ def test_a_run_is_cancelled(server):
     assert server.post(f"runs/{run}/cancel", {}, 200) == {"asked": True, "status": "CANCELING"}
     assert server.ended(run)["status"] == "CANCELED"
     assert server.post(f"runs/{run}/cancel", {}, 200)["asked"] is False
+    found = {each["key"]: (each["status"], each["run_id"]) for each in server.get("assets")["assets"]}
+    assert found["slow"] == found["dies"] == ("canceled", run)
 
 
 IMPORTED = """

@@ -1,7 +1,7 @@
 import { type KeyboardEvent, type PointerEvent, type ReactNode, memo, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import type { Drawing, PlacedNode } from "../api/types";
 import { type Camera, type Direction, centred, fitting, holds, neighbour, opening, pan, seen, settled, showing, within as kept, zoom } from "../logic/camera";
-import { count } from "../logic/format";
+import { count, plural } from "../logic/format";
 import { Icon } from "../parts/icons";
 import { useSize } from "../parts/parts";
 import { useThemeStamp } from "../parts/theme";
@@ -35,6 +35,8 @@ interface Props {
   /** How a node looks; must change when what it shows changes. */
   face: (node: PlacedNode) => Face;
   tone: (id: string) => Tone;
+  /** Everything in it was opened at once: one looks at the whole, unless no word of it could be read then. */
+  whole?: boolean;
   /** The node to begin at when the whole is too large to read; one that is not open comes into the middle. */
   first?: string | null;
   title: (node: PlacedNode) => ReactNode;
@@ -49,7 +51,7 @@ interface Props {
 }
 
 /** A drawing that one can move about in: only what is in view is drawn, as elements when they can be read. */
-export function GraphView({ drawing, label, face, tone, title, came, picked, matches = null, first: firstId = null, onPick, onEnter, onToggle, note }: Props) {
+export function GraphView({ drawing, label, face, tone, title, came, picked, matches = null, whole: overall = false, first: firstId = null, onPick, onEnter, onToggle, note }: Props) {
   const scene = useMemo(() => sceneOf(drawing), [drawing]);
   const [sized, view] = useSize<HTMLDivElement>();
   const host = useRef<HTMLDivElement | null>(null);
@@ -100,7 +102,7 @@ export function GraphView({ drawing, label, face, tone, title, came, picked, mat
       const first = (firstId && scene.byId.get(firstId)) || null;
       const inside = first?.open ? scene.leaves.filter((leaf) => within(scene, leaf, first.id)) : first ? [first] : scene.leaves;
       const start = inside.reduce<PlacedNode | null>((best, leaf) => (best && best.x <= leaf.x ? best : leaf), null);
-      setCamera(first && !first.open && fitting(whole, view).scale < PLAIN ? centred(first, view) : opening(whole, view, first, start));
+      setCamera(first && !first.open && fitting(whole, view).scale < PLAIN ? centred(first, view) : opening(whole, view, first, start, overall ? LEAST_SCALE : undefined));
     }
     shown.current = drawing;
     if (before?.byKey && now) {
@@ -110,7 +112,7 @@ export function GraphView({ drawing, label, face, tone, title, came, picked, mat
       choose(next.id);
       focusNode(next.id);
     }
-  }, [drawing, whole, scene, view, camera, firstId, choose, focusNode]);
+  }, [drawing, whole, scene, view, camera, firstId, overall, choose, focusNode]);
 
   // What was picked elsewhere comes into the middle, unless it can be read where it is.
   useEffect(() => {
@@ -367,12 +369,13 @@ function placed(camera: Camera): string {
   return `translate(${-camera.x * camera.scale}px, ${-camera.y * camera.scale}px) scale(${camera.scale})`;
 }
 
-/** How much failed, and the way there. */
+/** How much failed of what is shown, and the way there. */
 function Failed({ leaves, onGo }: { leaves: readonly PlacedNode[]; onGo: (leaves: readonly PlacedNode[]) => void }) {
+  const kinds = new Set(leaves.map((leaf) => leaf.kind));
   return (
     <button type="button" className="button small bare status" data-tone="bad" title="Go to what failed (F)" onClick={(event) => (event.stopPropagation(), onGo(leaves))}>
       <Icon name="cross" />
-      {count(leaves.length)} failed
+      {kinds.size === 1 ? plural(leaves.length, [...kinds][0] ?? "") : count(leaves.length)} failed
     </button>
   );
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { type Drawing, unpacked } from "../logic/picture";
-import { sceneOf, turned, wiresAt, wiresOfNode } from "./scene";
+import { related, sceneOf, turned, wiresAt, wiresOfNode } from "./scene";
 
 /** Boxes a, b beside each other, and c, to which the chain turns around, in the row below. */
 function drawing(): Drawing {
@@ -29,6 +29,14 @@ test("the nearest line within reach is pointed at, with those of the same source
 
 test("of a box the lines that come in are told before those that go out", () => {
   expect(wiresOfNode(sceneOf(drawing()), "op:b").map((wire) => wire.target)).toEqual(["op:b", "op:c"]);
+});
+
+test("to an open box belongs what lies in it, and what comes before and after that", () => {
+  const boxed = drawing();
+  boxed.nodes.push({ ...(boxed.nodes[0] as never as object), id: "asset:box", parent: null, open: true } as never);
+  boxed.nodes[1] = { ...boxed.nodes[1], parent: "asset:box" } as never;
+  boxed.nodes.push({ ...(boxed.nodes[0] as never as object), id: "op:other" } as never);
+  expect([...related(sceneOf(boxed), "asset:box")].sort()).toEqual(["asset:box", "op:a", "op:b", "op:c"]);
 });
 
 test("at the end of its row a chain goes on in the next, and back; elsewhere keys go by what is seen", () => {

@@ -102,9 +102,10 @@ export function turned(scene: Scene, from: PlacedNode, way: Direction): PlacedNo
   return only && !only.open && (way === "right" ? only.x < from.x : only.x > from.x) ? only : null;
 }
 
-/** The ids of everything before and after a node, along the edges. */
+/** The ids of a node, of what lies in it, and of everything before and after those, along the edges. */
 export function related(scene: Scene, id: string): Set<string> {
-  const found = new Set([id]);
+  const own = scene.drawing.nodes.filter((node) => node.id === id || within(scene, node, id)).map((node) => node.id);
+  const found = new Set(own);
   for (const [from, to] of [["source", "target"], ["target", "source"]] as const) {
     const next = new Map<string, string[]>();
     for (const edge of scene.wires) {
@@ -112,8 +113,8 @@ export function related(scene: Scene, id: string): Set<string> {
       if (list) list.push(edge[to]);
       else next.set(edge[from], [edge[to]]);
     }
-    const seen = new Set([id]);
-    const stack = [id];
+    const seen = new Set(own);
+    const stack = [...own];
     for (let at = stack.pop(); at !== undefined; at = stack.pop()) {
       for (const other of next.get(at) ?? []) {
         if (!seen.has(other)) {

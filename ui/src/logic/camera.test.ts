@@ -22,6 +22,12 @@ test("a drawing too large to read begins at its left, or at the box that was ask
   expect(camera.scale).toBeGreaterThan(0.6);
 });
 
+test("what was opened all at once is seen whole, though smaller than is easy to read", () => {
+  const content = { x: 0, y: 0, width: 2200, height: 330 };
+  expect(holds(opening(content, view), content, view)).toBe(false);
+  expect(holds(opening(content, view, null, null, 0.34), content, view)).toBe(true);
+});
+
 test("of a box higher than the view the part is seen where it begins, without what is beyond its ends", () => {
   const tall = { x: 0, y: 0, width: 80_000, height: 4000 };
   const begin = (y: number) => seen(opening(tall, view, tall, { x: 100, y, width: 100, height: 40 }), view, 0);

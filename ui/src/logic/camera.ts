@@ -41,11 +41,11 @@ export function centred(box: Box, view: { width: number; height: number }): Came
   return { x: box.x + (box.width - view.width) / 2, y: box.y + (box.height - view.height) / 2, scale: 1 };
 }
 
-/** The first look at a drawing: all of it if it can be read so, else its beginning, or that of the box `first`, at a size
- * to read. Of what is higher than the view, the part around `start` is seen. */
-export function opening(content: Box, view: { width: number; height: number }, first: Box | null = null, start: Box | null = null): Camera {
+/** The first look at a drawing: all of it if it is no smaller than `least` then, else its beginning, or that of the box
+ * `first`, at a size to read. Of what is higher than the view, the part around `start` is seen. */
+export function opening(content: Box, view: { width: number; height: number }, first: Box | null = null, start: Box | null = null, least = READABLE): Camera {
   const all = fitting(content, view);
-  if (all.scale >= READABLE) return all;
+  if (all.scale >= least) return all;
   const scale = Math.max(READABLE, Math.min(0.8, (view.height - 56) / Math.max(content.height, 1)));
   const at = first ?? content;
   const left = first ? Math.max(0, (view.width / scale - first.width) / 2 - 28 / scale) : 0; // a box is seen in the middle

@@ -21,6 +21,11 @@ export function matching<T extends Searched>(assets: readonly T[], text: string)
     .map(({ asset }) => asset);
 }
 
+/** Whether a text is a few letters that are looked for, and no selection. */
+export function isPlain(text: string): boolean {
+  return /^[\w/. -]+$/.test(text.trim()) && !/\b(and|or|not)\b/.test(text);
+}
+
 /** The ops, by their keys, that a few letters could mean: those whose name begins so first. */
 export function opsNamed(keys: Iterable<string>, text: string, most: number): string[] {
   const wanted = text.trim().toLowerCase();

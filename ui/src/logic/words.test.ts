@@ -4,7 +4,7 @@ import { onTheClock, packed } from "./lanes";
 import { chosenLines } from "./logs";
 import { blocks, spans } from "./markdown";
 import { running, summed, tally, units } from "./plan";
-import { matching, opsNamed } from "./search";
+import { isPlain, matching, opsNamed } from "./search";
 import { series } from "./series";
 import { asBefore, configOf, read, tagsOf } from "./settings";
 import { isOver, look, together } from "./status";
@@ -45,6 +45,11 @@ test("a search finds keys that begin so first, then those that have it in them, 
   const asset = (key: string, group = "default") => ({ key, group, kinds: [], owners: [], description: "" });
   const found = matching([asset("x", "raw"), asset("the_raw"), asset("raw_a"), asset("none")], "RAW");
   expect(found.map((each) => each.key)).toEqual(["raw_a", "the_raw", "x"]);
+});
+
+test("a few letters are looked for while one types; a selection is not", () => {
+  expect(["raw", "raw/orders", "the orders", "a-b"].map(isPlain)).toEqual([true, true, true, true]);
+  expect(["group:raw", "+totals", "a or b", "not a", "*"].map(isPlain)).toEqual([false, false, false, false, false]);
 });
 
 test("ops are found by their names, those that begin so first; assets are not ops", () => {

@@ -6,6 +6,7 @@ import type { AssetDetail, AssetOp, Cleaned, Materialization, Neighbour } from "
 import { ago, duration, moment, plural, short, size, stored } from "../logic/format";
 import { BYTES, series } from "../logic/series";
 import { look } from "../logic/status";
+import { CANCELED, RUN_OF } from "./AssetSide";
 import { File } from "../parts/File";
 import { Markdown, Prose } from "../parts/Markdown";
 import { Icon } from "../parts/icons";
@@ -21,7 +22,6 @@ export function AssetPage({ id }: { id: string }) {
   const now = useNow(asset?.status === "running");
   if (error) return <div className="page"><Problem error={error} /><p><Link to={at.assets()}>All assets</Link></p></div>;
   if (!asset) return <Loading what="the asset" />;
-  const running = asset.status === "running" || asset.status === "pending";
   const tabs = [
     { id: "value", label: "Latest value" },
     { id: "history", label: "History" },
@@ -48,9 +48,9 @@ export function AssetPage({ id }: { id: string }) {
         </div>
         {asset.kind !== "external" && (
           <div className="actions">
-            {asset.run_id && (running || asset.status === "failed") && (
+            {asset.run_id && (
               <Link to={at.run(asset.run_id)} className={`button${asset.status === "failed" ? " main-action" : ""}`}>
-                {running ? "Watch the run" : "See what failed"}
+                {RUN_OF[asset.status] ?? CANCELED}
               </Link>
             )}
             <Link to={at.launch(`+${asset.key}`)} className="button">With upstream</Link>

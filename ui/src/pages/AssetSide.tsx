@@ -9,6 +9,10 @@ import { fanned } from "../logic/tree";
 import { ErrorBox } from "./Failure";
 import { Sparkline, TimesBar } from "../parts/plots";
 
+/** What leads to the run that last had an asset to make, where that did not end well. Of one that was made before, it was canceled. */
+export const RUN_OF: Record<string, string> = { pending: "Watch the run", running: "Watch the run", failed: "See what failed", canceled: "See the canceled run" };
+export const CANCELED = "The last run was canceled";
+
 function Close({ onClose }: { onClose: () => void }) {
   return (
     <button type="button" className="button small bare" aria-label="Close" onClick={onClose} style={{ marginLeft: "auto" }}>
@@ -94,9 +98,9 @@ export function AssetSide({ asset, all, now, onClose }: { asset: AssetSummary; a
         <Link to={at.asset(asset.id)} className="button">
           Open
         </Link>
-        {asset.run_id && ["pending", "running", "failed"].includes(asset.status) && (
+        {asset.run_id && (
           <Link to={at.run(asset.run_id)} className="button">
-            {asset.status === "failed" ? "See what failed" : "Watch the run"}
+            {RUN_OF[asset.status] ?? CANCELED}
           </Link>
         )}
         {asset.kind !== "external" && (

@@ -5,7 +5,7 @@ import { type Face, GraphView } from "../graph/GraphView";
 import type { Wire } from "../graph/scene";
 import { ago, duration, plural } from "../logic/format";
 import type { Flow } from "../logic/picture";
-import { matching, opsNamed } from "../logic/search";
+import { isPlain, matching, opsNamed } from "../logic/search";
 import { type Tone, look, together } from "../logic/status";
 import { allOf } from "../logic/tree";
 import { Icon } from "../parts/icons";
@@ -39,10 +39,12 @@ export function AssetsPage() {
   useEffect(() => setTyped(query), [query]);
 
   const byId = useMemo(() => new Map((assets.data?.assets ?? []).map((a) => [a.id, a])), [assets.data]);
+  const everything = open.includes("*");
   const shownOpen = useMemo(() => {
+    if (everything) return [...byId.values()].filter((a) => a.graph_backed).map((a) => a.id);
     const wanted = new Set(open.map((id) => byId.get(id)?.unit).filter((unit) => unit !== undefined));
     return [...byId.values()].filter((a) => wanted.has(a.unit)).map((a) => a.id);
-  }, [open, byId]);
+  }, [open, everything, byId]);
   const error = assets.error ?? drawing.error;
   const searched = typed === query && !(error && query) ? "" : typed;
   const backed = useMemo(() => (all.data?.assets ?? []).filter((a) => a.graph_backed), [all.data]);
@@ -60,7 +62,7 @@ export function AssetsPage() {
     [nodes, ops, byId],
   );
   const matches = useMemo(() => {
-    if (typed === query || typed.trim().length < 2 || !drawing.data) return null;
+    if (typed === query || typed.trim().length < 2 || !isPlain(typed) || !drawing.data) return null;
     const wanted = new Set(matching([...byId.values()], typed).map((a) => a.id));
     for (const a of byId.values()) if (found.some((key) => key.startsWith(`${a.unit}.`))) wanted.add(a.id);
     return new Set(drawing.data.nodes.filter((n) => (n.asset !== null && wanted.has(n.asset)) || n.label.includes(typed.trim())).map((n) => n.id));
@@ -89,9 +91,11 @@ export function AssetsPage() {
       // Assets of one graph are opened together, in a box that is named for the graph.
       const unit = node.open ? (node.asset ? byId.get(node.asset)?.unit : id.startsWith("unit:") ? id.slice(5) : undefined) : undefined;
       const same = (each: string) => each === name || (unit !== undefined && byId.get(each)?.unit === unit);
-      setOpened((node.open ? open.filter((each) => !same(each)) : [...open, name]).join(","));
+      const all = [...nodes.values()].filter((n) => n.open && n.kind !== "group");
+      const now = everything ? all.flatMap((n) => n.asset ?? (n.id.startsWith("unit:") ? [...byId.values()].filter((a) => a.unit === n.id.slice(5)).map((a) => a.id) : n.id)) : open;
+      setOpened((node.open ? now.filter((each) => !same(each)) : [...now, name]).join(","));
     },
-    [nodes, open, fold, byId, setOpened, setFolded],
+    [nodes, open, everything, fold, byId, setOpened, setFolded],
   );
   const assetOf = useCallback(
     (node: PlacedNode | undefined): AssetSummary | undefined => {
@@ -123,7 +127,7 @@ export function AssetsPage() {
     if (!byId.has(asset.id) || error) setQuery("");
     setView("graph");
     setFolded("");
-    setOpened([...new Set([...open, asset.id, ...graphs])].join(","));
+    setOpened(everything ? "*" : [...new Set([...open, asset.id, ...graphs])].join(","));
     setSought(`op:${key}`);
     setPicked(`op:${key}`);
   };
@@ -167,6 +171,7 @@ export function AssetsPage() {
     void drawing.refetch();
     // one try for each manifest
   }, [late, manifest]);
+  const unmatched = query !== "" && !error && assets.data?.assets.length === 0;
   const nothing = assets.data?.total === 0 && !late;
   const selection = pickedAsset && !pickedNode?.step ? pickedAsset.key : query;
 
@@ -183,7 +188,7 @@ export function AssetsPage() {
           <button
             type="button"
             className="button bare"
-            onClick={() => setOpened(open.length ? "" : backed.filter((a) => byId.has(a.id)).slice(0, 200).map((a) => a.id).join(","))}
+            onClick={() => setOpened(open.length ? "" : "*")}
           >
             {open.length ? "Close all" : "Open all"}
           </button>
@@ -191,7 +196,7 @@ export function AssetsPage() {
         <button type="button" className="button" aria-pressed={view === "list"} onClick={() => setView(view === "list" ? "graph" : "list")}>
           List
         </button>
-        {assets.data?.total !== 0 && project.data?.status !== "broken" && !(error && query) && <Link to={at.launch(selection)} className="button main-action">
+        {assets.data?.total !== 0 && project.data?.status !== "broken" && !(error && query) && !unmatched && <Link to={at.launch(selection)} className="button main-action">
           <Icon name="play" />
           {selection ? (
             <>
@@ -220,8 +225,15 @@ export function AssetsPage() {
               <Problem error={error} />
             </div>
           )
+        ) : unmatched ? (
+          <Empty title="No asset matches">
+            <p>There is none that <code>{query}</code> means.</p>
+            <button type="button" className="button" onClick={() => setQuery("")}>
+              Show all assets
+            </button>
+          </Empty>
         ) : view === "list" ? (
-          assets.data ? <AssetsList assets={assets.data.assets} typed={typed === query ? "" : typed} now={now} /> : <Loading what="assets" />
+          assets.data ? <AssetsList assets={assets.data.assets} typed={typed !== query && isPlain(typed) ? typed : ""} now={now} /> : <Loading what="assets" />
         ) : drawing.data ? (
           <GraphView
             drawing={drawing.data}
@@ -231,6 +243,7 @@ export function AssetsPage() {
             title={title}
             came={came}
             picked={picked}
+            whole={everything}
             first={sought && nodes.has(sought) ? sought : [...nodes.values()].find((n) => n.open && (n.asset === open[0] || n.id === `unit:${byId.get(open[0] ?? "")?.unit}`))?.id ?? null}
             matches={matches}
             onPick={setPicked}

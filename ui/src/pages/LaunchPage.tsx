@@ -186,7 +186,7 @@ export function LaunchPage() {
             <PlanView plan={whole} fields={fields.filter((field) => !field.required)} {...entry} />
           ) : plan.data && told.length === 0 ? (
             <Empty title="There is nothing to run">Nothing that is selected needs it.</Empty>
-          ) : plan.isFetching || form.isFetching ? (
+          ) : told.length === 0 && !plan.error && (plan.isFetching || form.isFetching) ? (
             <Loading what="the plan" />
           ) : (
             <FieldsOf title="Settings" fields={fields.filter((field) => !field.required)} {...entry} />

@@ -1,7 +1,7 @@
 import { type FormEvent, useEffect, useRef } from "react";
 import type { AssetSummary } from "../api/types";
 import { leaf } from "../logic/format";
-import { matching } from "../logic/search";
+import { isPlain, matching } from "../logic/search";
 import { Icon } from "../parts/icons";
 
 interface SearchProps {
@@ -32,10 +32,9 @@ export function SearchBox({ typed, onType, onApply, assets, ops, onOp, wrong }: 
     event.preventDefault();
     const text = typed.trim();
     const found = matching(assets, text);
-    const isPlain = /^[\w/. -]+$/.test(text) && !/\b(and|or|not)\b/.test(text);
     const exact = assets.some((a) => a.key === text);
     if (found.length === 0 && ops[0]) onOp(ops[0]);
-    else onApply(isPlain && !exact && found.length > 0 && found.length <= 50 ? found.map((a) => `key:"${a.key}"`).join(" or ") : text);
+    else onApply(isPlain(text) && !exact && found.length > 0 && found.length <= 50 ? found.map((a) => `key:"${a.key}"`).join(" or ") : text);
   };
   return (
     <form className="searchbox" role="search" onSubmit={submit}>

@@ -61,7 +61,7 @@ export interface Point {
   run: string;
 }
 
-/** A number over time. A point is a version of an asset; pointing at it names its run. */
+/** A number from version to version, evenly spaced: versions come in bursts. A point is a version of an asset; pointing at it names its run. */
 export function Plot({ points, label, now, onOpen, read = figure }: { points: Point[]; label: string; now: number; read?: (value: number) => string; onOpen: (run: string) => void }) {
   const [sized, { width }] = useSize<HTMLDivElement>();
   const [at, setAt] = useState<number | null>(null);
@@ -84,7 +84,6 @@ export function Plot({ points, label, now, onOpen, read = figure }: { points: Po
   const x = (i: number) => pad.left + (points.length === 1 ? inner / 2 : (inner * i) / (points.length - 1));
   const y = (v: number) => pad.top + (height - pad.top - pad.bottom) * (1 - (v - scale.low) / (scale.high - scale.low));
   const chosen = at === null ? undefined : points[at];
-  const first = points[0];
   const last = points.at(-1);
   return (
     <div ref={sized}>
@@ -113,8 +112,8 @@ export function Plot({ points, label, now, onOpen, read = figure }: { points: Po
         {points.map((p, i) => (
           <circle key={p.run} cx={x(i)} cy={y(p.value)} r={i === at ? 4 : 2.4} fill="var(--compute)" />
         ))}
-        {first && <text x={pad.left} y={height - 5}>{moment(first.at, now)}</text>}
-        {last && points.length > 1 && <text x={width - pad.right} y={height - 5} textAnchor="end">{moment(last.at, now)}</text>}
+        {points.length > 1 && <text x={pad.left} y={height - 5}>oldest version</text>}
+        {points.length > 1 && <text x={width - pad.right} y={height - 5} textAnchor="end">newest</text>}
       </svg>
       <p className="faint" style={{ fontSize: 12, minHeight: 18 }}>
         {chosen ? `${read(chosen.value)} · ${moment(chosen.at, now)} · run ${chosen.run.slice(0, 8)}` : ""}

@@ -30,7 +30,8 @@ def asset_scene(
     Args:
         graph: all assets.
         keys: those to show; None: all.
-        opened: the ids of assets and graphs (`asset:totals`, `graph:totals.clean`) whose ops are shown in place.
+        opened: the ids of assets and graphs (`asset:totals`, `graph:totals.clean`) whose ops are shown in place; `*`:
+            of all.
         folded: the ids of groups (`group:raw`) of which one node is shown instead of their assets.
     """
     return _Assets(graph, keys, opened, folded).scene
@@ -44,7 +45,7 @@ class _Assets:
         opened: Container[str],
         folded: Container[str],
     ) -> None:
-        self._graph, self._opened = graph, opened
+        self._graph, self._opened = graph, EVERYTHING if "*" in opened else opened
         wanted = None if keys is None else frozenset(keys)
         self._keys = [key for key in graph.in_order() if wanted is None or key in wanted]
         self._wanted = frozenset(self._keys)

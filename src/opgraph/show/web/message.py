@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-AssetStatus: TypeAlias = Literal["never", "fresh", "stale", "failed", "pending", "running", "external"]
+AssetStatus: TypeAlias = Literal["never", "fresh", "stale", "failed", "canceled", "pending", "running", "external"]
 StepStatus: TypeAlias = Literal[
     "pending", "running", "retrying", "succeeded", "failed", "skipped", "blocked", "reused", "interrupted"
 ]

@@ -1,4 +1,4 @@
-"""Where each asset stands: never made, fresh, stale and why, failed, or being made.
+"""Where each asset stands: never made, fresh, stale and why, failed, canceled, or being made.
 
 An asset is stale where its code is not what made it, where one that it is made from has a newer version with other
 content, or where one of those is stale itself.
@@ -109,8 +109,10 @@ class Standing:
             told = self._under_way(asset, going)
             if told is not None:
                 status, why, progress = told
-                state.status, state.why, state.run_id, state.progress = status, why, going.run_id, progress
-                return state
+                state.run_id = going.run_id
+                if status != "canceled" or made is None:  # what there was before is as good as it was
+                    state.status, state.why, state.progress = status, why, progress
+                    return state
         if made is None:
             return state
         state.why = self._stale(asset, made, units, by_id, latest, found)
@@ -156,6 +158,8 @@ class Standing:
                 return "failed", "the process of its run died", _progress(run, steps)
             if status == RunStatus.FAILURE.value and fold.run_error is not None:
                 return "failed", f"{fold.run_error.kind}: {fold.run_error.message}"[:500], None
+            if status == RunStatus.CANCELED.value and not all(fold.phase[i] in _DONE for i in steps):
+                return "canceled", "its run was canceled before it was made", None
         return None
 
     def _stale(

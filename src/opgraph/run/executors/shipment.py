@@ -54,6 +54,8 @@ class Shipment(Struct, frozen=True, array_like=True):
         storage: the folder of values.
         witness: a file in it, which proves that the host sees the same folder.
         secrets: text that must not be kept.
+        codes: the hashes of the steps' functions, without values: a constant may be another in each process, as one
+            that is set to the time or to a folder of the process's own.
     """
 
     version: str
@@ -63,6 +65,7 @@ class Shipment(Struct, frozen=True, array_like=True):
     storage: str
     witness: str
     secrets: Sequence[str]
+    codes: list[str]
 
 
 def python_version() -> str:
@@ -81,7 +84,7 @@ def shipment_of(attempts: Attempts, storage: str, witness: str, secrets: Sequenc
     except Exception as error:
         raise NotShippable(*_to_blame(attempts), error) from error
     path = [each for each in sys.path if each]
-    shipment = Shipment(python_version(), path, _modules(), data, storage, witness, secrets)
+    shipment = Shipment(python_version(), path, _modules(), data, storage, witness, secrets, _codes(attempts))
     return msgspec.msgpack.encode(shipment)
 
 
@@ -105,8 +108,16 @@ def load(data: bytes) -> Attempts | Ready:
         where = next((f" ({each.file}:{each.line})" for each in reversed(info.frames) if each.own), "")
         return Ready(f"{info.kind}: {info.message}{where}")
     attempts.said.key_of = attempts.key_of
-    changed = {bound.op.name for bound in attempts.steps if function_hash(bound.op.body.fn) != bound.step.code}
+    codes = zip(attempts.steps, _codes(attempts), shipment.codes, strict=True)
+    changed = {bound.op.name for bound, here, there in codes if here != there}
     return Ready("its code is another", sorted(changed)) if changed else attempts
+
+
+def _codes(attempts: Attempts) -> list[str]:
+    found = {bound.op.body.fn: "" for bound in attempts.steps}
+    for fn in found:
+        found[fn] = function_hash(fn, values=False)
+    return [found[bound.op.body.fn] for bound in attempts.steps]
 
 
 # -- pickling -----------------------------------------------------------------------

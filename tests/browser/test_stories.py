@@ -205,6 +205,23 @@ def test_watch_it_live(page: Any, served: Any) -> None:
     (served.folder / "go").unlink()
 
 
+def test_the_end_is_heard_before_the_rows_are_told(page: Any, served: Any) -> None:
+    """What is asked of a run while it ends may say that it is over before its stream tells its last rows: these are
+    shown all the same."""
+
+    def over_already(route: Any) -> None:
+        reply = route.fetch()
+        route.fulfill(response=reply, json=reply.json() | {"status": "SUCCESS"})
+
+    page.route(re.compile(r"/api/runs/[^/]+$"), over_already)
+    run_asset(page, served, "%2Bpatient")
+    expect(page.locator(".runhead .status")).to_have_text("succeeded")
+    expect(page.locator('.trow[data-tone="run"]', has_text="wait_for_it")).to_be_visible()
+    (served.folder / "go").touch()
+    expect(page.locator('.trow[data-tone="ok"]', has_text="wait_for_it")).to_be_visible()
+    (served.folder / "go").unlink()
+
+
 def test_fail_and_resume(page: Any, served: Any) -> None:
     """The user's exception and line come first, the failing op is lit in the graph, in its middle by one click, also
     among the assets, with what went wrong beside it; and Resume says what it will do."""

@@ -33,6 +33,7 @@ from opgraph.record.rows import RunRow
 from opgraph.show.web.assets import AssetPages
 from opgraph.show.web.child import planned
 from opgraph.show.web.followed import Following
+from opgraph.show.web.live import Deltas
 from opgraph.show.web.runs import RunPages
 from opgraph.show.web.standing import Standing
 
@@ -595,6 +596,47 @@ def test_streams_skip_nothing(server):
         keys = {row["path"] for row in data["rows"]}
         assert "orders" not in keys
         assert "revenue.total" in keys
+
+
+def test_a_stream_begins_after_what_is_known(server):
+    """A page that fetched the rows and lines of a run asks for what came since: of one that is over, its end alone."""
+    run = server.run(selection="+revenue")["run_id"]
+    known = server.get(f"runs/{run}/tree")["seq"]
+    with server.client.stream("GET", f"/api/runs/{run}/stream?after={known}.0") as reply:
+        name, _, data = next(events(reply))
+    assert (name, data["run"]["status"], data["seq"], data["rows"]) == ("run", "SUCCESS", known, [])
+    assert server.client.get(f"/api/runs/{run}/stream?after=x").status_code == 400
+
+
+def test_with_the_end_of_a_run_all_that_came_before_it_is_told(tmp_path):
+    """A run that ends just as somebody looks at it: who is told of its end is told how every step ended."""
+    go = threading.Event()
+
+    @asset
+    def held():
+        go.wait(10)
+
+    instance = Instance(tmp_path)
+    running = threading.Thread(target=materialize, args=(Definitions(assets=[held]),), kwargs={"instance": instance})
+    running.start()
+    until(lambda: [row for row in instance.record.runs() if row.status is RunStatus.STARTED])
+
+    class Ends:
+        """The record, in which the run ends when its row is asked for."""
+
+        def run(self, run_id):
+            go.set()
+            running.join(10)
+            return instance.record.run(run_id)
+
+        def __getattr__(self, name):
+            return getattr(instance.record, name)
+
+    following = Following(instance.record)
+    run = following.run(instance.record.runs()[0].run_id)
+    deltas = Deltas(Ends(), RunPages(instance, following), run, run.seq, 0, whole=True)
+    told = deltas.since()
+    assert (told.run.status, [row.status for row in told.rows]) == ("SUCCESS", ["succeeded"])
 
 
 def test_the_global_stream_is_taken_up_where_it_broke_off(server):

@@ -157,6 +157,7 @@ export const useForm = (body: FormRequest | null) =>
 export interface RunFilters {
   status: string;
   asset: string;
+  job: string;
   by: string;
 }
 
@@ -248,38 +249,43 @@ export interface LiveRun {
   openBelow: (id: string) => Promise<void>;
 }
 
-async function pages(run: string, parent: string, each: (page: Tree) => void, signal: AbortSignal): Promise<void> {
-  let cursor: string | null = null;
-  do {
+/** Every page of the rows below one. Returns how many facts were known when the first was asked for. */
+async function pages(run: string, parent: string, each: (page: Tree) => void, signal: AbortSignal): Promise<number> {
+  const first = await get<Tree>(`/runs/${run}/tree`, { parent, limit: 1000 }, signal);
+  each(first);
+  for (let { cursor } = first; cursor !== null; ) {
     const page: Tree = await get<Tree>(`/runs/${run}/tree`, { parent, cursor, limit: 1000 }, signal);
     each(page);
-    cursor = page.cursor;
-  } while (cursor !== null);
+    ({ cursor } = page);
+  }
+  return first.seq;
 }
 
-/** A run's rows and lines, kept true by its stream until it is over. */
-export function useLiveRun(run: string, detail: RunDetail | undefined): LiveRun {
+/**
+ * A run's rows and lines, kept true by its stream. That goes on from what was fetched until it has told of the run's end,
+ * whatever is known of that by then, so that no row is left as it stood before.
+ */
+export function useLiveRun(run: string, known: boolean): LiveRun {
   const client = useQueryClient();
   const [tree, setTree] = useState<RunTree>(NOTHING);
   const [lines, setLines] = useState<LogLine[]>([]);
   const [loading, setLoading] = useState(true);
   const [error, setError] = useState<unknown>(null);
   const [round, setRound] = useState(0);
+  const [from, setFrom] = useState<string | null>(null); // where the stream begins; null: there is none
   const [queue] = useState<RunDelta[]>([]);
+  const opened = useRef(new Set<string>());
 
   useEffect(() => {
     const stop = new AbortController();
     const fetchAll = async () => {
       let fresh = NOTHING;
-      await pages(
-        run,
-        "",
-        (page) => {
-          fresh = folded(fresh, page.rows, "");
-          setTree(fresh);
-        },
-        stop.signal,
-      );
+      const take = (below: string) => (page: Tree) => {
+        fresh = folded(fresh, page.rows, below);
+        setTree(fresh);
+      };
+      const seq = await pages(run, "", take(""), stop.signal);
+      for (const id of opened.current) await pages(run, id, take(id), stop.signal);
       setLoading(false);
       let after = "";
       let all: LogLine[] = [];
@@ -290,9 +296,11 @@ export function useLiveRun(run: string, detail: RunDetail | undefined): LiveRun 
         more = page.more;
         after = page.after;
       }
+      setFrom(`${seq}.${after.split(".")[0]}`);
     };
     setLoading(true);
     setError(null);
+    setFrom(null);
     fetchAll().catch((problem: unknown) => {
       if (stop.signal.aborted) return;
       setError(problem);
@@ -312,15 +320,16 @@ export function useLiveRun(run: string, detail: RunDetail | undefined): LiveRun 
         return fresh.length ? [...old, ...fresh].slice(-MOST_LINES) : old;
       });
     }
+    const before = client.getQueryData<RunDetail>(["run", run]);
     client.setQueryData<RunDetail>(["run", run], (old) => old && { ...old, ...delta.run, counts: delta.counts, total: delta.total, seq: delta.seq });
+    const over = isOver(delta.run.status);
     if (delta.lagging) setRound((n) => n + 1);
-    const failed = delta.counts["failed"] ?? 0;
-    if (isOver(delta.run.status) || failed) void client.invalidateQueries({ queryKey: ["run", run] });
-    if (isOver(delta.run.status)) void client.invalidateQueries({ queryKey: ["asset"] });
+    else if (over) setFrom(null);
+    if (over && before && !isOver(before.status)) void client.invalidateQueries({ queryKey: ["asset"] });
+    if (before && (before.status !== delta.run.status || before.counts["failed"] !== delta.counts["failed"])) void client.invalidateQueries({ queryKey: ["run", run] });
   };
 
-  const live = detail !== undefined && !isOver(detail.status);
-  useStream(live && !loading ? `/api/runs/${run}/stream` : null, {
+  useStream(from === null || !known ? null : `/api/runs/${run}/stream?after=${from}`, {
     run: (delta: RunDelta) => {
       queue.push(delta);
       if (queue.length === 1) window.setTimeout(take, 60);
@@ -333,6 +342,7 @@ export function useLiveRun(run: string, detail: RunDetail | undefined): LiveRun 
 
   const openBelow = async (id: string) => {
     if (tree.below.has(id)) return;
+    opened.current.add(id);
     setTree((old) => folded(old, [], id));
     await pages(run, id, (page) => setTree((old) => folded(old, page.rows, id)), new AbortController().signal);
   };

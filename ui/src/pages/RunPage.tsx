@@ -23,7 +23,7 @@ const BAD = new Set(["FAILURE", "CANCELED", "DIED"]);
 
 export function RunPage({ id }: { id: string }) {
   const { data: run, error } = useRun(id);
-  const live = useLiveRun(id, run);
+  const live = useLiveRun(id, run !== undefined);
   const [step, setStep] = useParam("step");
   const [view, setView] = useParam("view", "table");
   const [tab, setTab] = useState("logs");

@@ -58,14 +58,14 @@ class Deltas:
     def since(self) -> m.RunDelta | None:
         """What is new; None: nothing."""
         run, record = self._run, self._record
-        run.catch_up(record)
         row = record.run(run.run_id)
         if row is None:
             return None
+        summary = self._pages.summary(row)  # asked first: with the end of a run all that came before it is told
+        run.catch_up(record)
         with run.lock:
             new = run.seq > self.seq
             said = record.logs(run.run_id, None, self.line, _LINES + 1) if self._whole else []
-            summary = self._pages.summary(row)
             status = summary.status
             died, self._died = run.died and not self._died, run.died
             if not new and not said and status == self.status and not died:
@@ -276,10 +276,16 @@ class Hub:
                 yield b": still here\n\n"
             await asyncio.sleep(_LOOK)
 
-    async def one(self, run: Followed, last: str) -> AsyncGenerator[bytes]:
-        """The stream of one run, from after an event that was received; from the beginning of its log otherwise."""
+    def one(self, run: Followed, last: str) -> AsyncGenerator[bytes]:
+        """The stream of one run, from after an event that was received; from the beginning of its log otherwise.
+
+        Raises:
+            Refused: there is no such event.
+        """
+        return self._one(run, *cursor_of(last))
+
+    async def _one(self, run: Followed, seq: int, line: int) -> AsyncGenerator[bytes]:
         yield b"retry: 1000\n\n"
-        seq, line = cursor_of(last)
         if seq > run.seq:
             yield event("reset", "0.0", m.StreamReset(why="the run has no such event"))
             seq = line = 0

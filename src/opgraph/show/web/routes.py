@@ -136,12 +136,13 @@ def runs(
     desk: At,
     status: Annotated[list[m.RunState], Query(max_length=20)] = [],  # noqa: B006 - FastAPI's way
     asset: Annotated[m.AssetId | None, Query()] = None,
+    job: Annotated[str, Query(max_length=200)] = "",
     by: Annotated[str, Query(max_length=200)] = "",
     cursor: Cursor = "",
     limit: Limit = 50,
 ) -> m.Runs:
     """The runs, the newest first."""
-    return desk.runs(status=status, asset=asset, by=by, cursor=cursor, limit=limit)
+    return desk.runs(status=status, asset=asset, job=job, by=by, cursor=cursor, limit=limit)
 
 
 @router.get("/timeline")
@@ -218,9 +219,10 @@ def _stream(*events: str) -> dict[int | str, dict[str, Any]]:
 
 
 @router.get("/runs/{id}/stream", response_class=StreamingResponse, responses=_stream("RunDelta", "StreamReset"))
-def run_stream(desk: At, run_id: Run, last: Resumed = "") -> StreamingResponse:
-    """What changes in a run: events `run` (a `RunDelta`) and `reset`. Ends some time after the run has."""
-    return desk.run_stream(run_id, last)
+def run_stream(desk: At, run_id: Run, last: Resumed = "", after: Cursor = "") -> StreamingResponse:
+    """What changes in a run: events `run` (a `RunDelta`) and `reset`. Ends some time after the run has. Where no event
+    of it was received yet it begins `after` the `seq` and the last line that are known: `12.3`."""
+    return desk.run_stream(run_id, last or after)
 
 
 @router.get(

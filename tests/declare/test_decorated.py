@@ -6,19 +6,25 @@ import functools
 import pytest
 
 from opgraph import (
+    AssetOut,
     Config,
     DynamicOut,
     DynamicOutput,
     Instance,
     asset,
     build_op_context,
+    failure_hook,
+    graph,
     graph_asset,
+    job,
     materialize,
+    multi_asset,
     multiprocess_executor,
     op,
     threads_executor,
 )
-from opgraph.declare.mistakes import PositionalRest
+from opgraph.declare.mistakes import PositionalRest, collecting
+from opgraph.declare.ops.hooks import HookParameters
 
 calls = []
 
@@ -151,3 +157,129 @@ def test_a_decorator_with_parameters_of_its_own():
 
     assert list(kept.ins) == ["rows", "limit"]
     assert kept([1, 2]) == [1]
+
+
+def by_name(fn):
+    @functools.wraps(fn)
+    def inner(**kwargs):
+        return fn(**kwargs)
+
+    return inner
+
+
+def with_context(fn):
+    @functools.wraps(fn)
+    def inner(context, **kwargs):
+        calls.append(context.op_def.name)
+        return fn(context, **kwargs)
+
+    return inner
+
+
+def without_context(fn):
+    """What takes the context for itself."""
+
+    @functools.wraps(fn)
+    def inner(context, *args, at_most=1000, **kwargs):
+        return min(at_most, fn(*args, **kwargs))
+
+    return inner
+
+
+@op
+@with_context
+def plus(context, x, y=2):
+    return x + y + (context.run_id == "")
+
+
+@pytest.mark.parametrize("decorator", [by_name, with_context, lambda fn: counted(by_name(with_context(fn)))])
+def test_a_decorator_that_hands_on_names(decorator):
+    """One that takes `**kwargs` takes what the function takes, which has its context in any case."""
+
+    @asset
+    @decorator
+    def made(context, config: By, base: int) -> int:
+        return base * config.factor + (context.run_id == "")
+
+    @multi_asset(outs={"one": AssetOut(), "two": AssetOut()})
+    @decorator
+    def both(context, made):
+        return made, made * 2
+
+    assert materialize([base, made, both]).asset_value("two") == 12
+
+
+def test_a_decorator_that_takes_the_context_for_itself():
+    """The function has none; what the decorator has defaults for is its own."""
+
+    @asset
+    @without_context
+    def made(base):
+        return base
+
+    assert list(made.op.ins) == ["base"]
+    assert materialize([base, made]).asset_value("made") == 2
+
+
+@op
+def start():
+    return 5
+
+
+def test_graphs_jobs_and_hooks_under_decorators():
+    """They take what their functions take."""
+    told = []
+
+    @graph
+    @by_name
+    def sum_of(x):
+        return plus(x)
+
+    @failure_hook
+    @counted
+    def tell(context):
+        told.append(context.step_key)
+
+    @op
+    @by_name
+    def fails(x):
+        raise ValueError(x)
+
+    @job(hooks={tell})
+    @by_name
+    def sums():
+        fails(sum_of(start()))
+
+    sums.execute_in_process(raise_on_error=False)
+    assert told == ["fails"]
+    assert plus(build_op_context(), 1) == plus(build_op_context(), x=1, y=2)
+
+
+def test_a_hook_whose_decorator_takes_no_context():
+    """A hook is called with its context alone, by place: the mistake says whose function has no place for it."""
+    with pytest.raises(HookParameters, match="decorator"):
+
+        @failure_hook
+        @by_name
+        def tell(context):
+            pass
+
+
+def test_a_mistake_of_a_decorator_is_said_once():
+    """Where an op's inputs are not known, what it is called with is not complained of too."""
+
+    def careless(fn):
+        def inner(*args, **kwargs):
+            return fn(*args, **kwargs)
+
+        return inner
+
+    with collecting() as found:
+        unclear = op(name="unclear")(careless(lambda x: x))
+
+        @graph
+        def whole():
+            return unclear(x=start())
+
+        graph(name="other")(lambda: unclear(start()))
+    assert [type(each) for each in found] == [PositionalRest]

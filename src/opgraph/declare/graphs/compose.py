@@ -412,12 +412,16 @@ def call(
     where = Source.of_caller()
     name = composition.add(definition, alias, said, where)
     ins = list(definition.ins)
-    if len(args) > len(ins):
+    body = getattr(definition, "body", None)
+    is_unclear = body is not None and body.var_positional  # which was said where it is declared
+    if len(args) > len(ins) and not is_unclear:
         report(TooManyArguments(name, len(args), ins, where=where))
     wires: dict[str, Wire] = {}
     given = dict(zip(ins, args, strict=False))
     for key, value in kwargs.items():
         if key not in definition.ins:
+            if is_unclear:
+                continue
             report(UnknownInput(name, key, ins, where=where))
             meant = near_misses(key, [each for each in ins if each not in given and each not in kwargs])
             if meant:  # go on as if it were written rightly, so that one slip is one mistake

@@ -24,8 +24,8 @@ class Body(Frozen):
     """What there is to know of a decorated function."""
 
     __slots__ = (
-        "all_params", "code", "config", "context_kind", "defaults", "fn", "inner", "keyword_only", "kind", "params",
-        "raw_annotations", "resources", "source", "takes_context", "var_keywords", "var_positional",
+        "all_params", "code", "config", "context_kind", "defaults", "fn", "inner", "keyword_only", "kind", "named",
+        "params", "raw_annotations", "resources", "source", "takes_context", "var_keywords", "var_positional",
     )  # fmt: skip
 
     fn: Callable[..., Any]  # what is called
@@ -34,6 +34,7 @@ class Body(Frozen):
     all_params: tuple[str, ...]  # every named parameter, the context and `config` too
     kind: str  # sync | async | generator | async_generator
     takes_context: bool
+    named: bool  # whether a decorator lets even the first parameter be given by name alone
     context_kind: str  # "op" | "asset" where its annotation says so, else ""
     params: tuple[str, ...]  # the parameters that are values, in order
     keyword_only: frozenset[str]
@@ -48,16 +49,13 @@ class Body(Frozen):
     def __init__(self, fn: Callable[..., Any]) -> None:
         inner, args, keywords = _unwrapped(fn)
         outer = getattr(inner, "__code__", None)
-        inner = _decorated(inner)
+        layers = _layers(inner)
+        inner = layers[-1]
         code = getattr(inner, "__code__", None)
         if not isinstance(code, CodeType):
             raise NotAFunction(fn, where=Source.of_caller())
         flags = code.co_flags
-        positional = code.co_varnames[: code.co_argcount]
-        keyword_only = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
-        given: tuple[Any, ...] = getattr(inner, "__defaults__", None) or ()
-        defaults = dict(zip(positional[len(positional) - len(given) :], given, strict=True))
-        defaults.update(getattr(inner, "__kwdefaults__", None) or {})
+        positional, keyword_only, defaults = _signature(layers)
         if args or keywords:  # what is bound by name is a default, and nothing after it can be given by place
             defaults.update(keywords)
             positional = positional[len(args) :]
@@ -75,6 +73,7 @@ class Body(Frozen):
             all_params=(*positional, *keyword_only),
             kind=_kind((outer or code).co_flags),
             takes_context=takes_context,
+            named=_is_named(layers),
             context_kind=_context_kind(annotations.get(positional[0])) if takes_context else "",
             params=tuple(name for name in values if name != "config" and name not in resources),
             keyword_only=set_of(keyword_only),
@@ -123,16 +122,50 @@ def _unwrapped(fn: Callable[..., Any]) -> tuple[Callable[..., Any], tuple[Any, .
     return fn, (), {}
 
 
-def _decorated(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """The function that says what a decorator's takes: one made with `functools.wraps` that hands on `*args` and
-    `**kwargs` takes what its `__wrapped__` takes, as `inspect.signature` says too."""
-    flags = _VAR_POSITIONAL | _VAR_KEYWORDS
-    while (code := getattr(fn, "__code__", None)) is not None and code.co_flags & flags == flags:
-        wrapped = getattr(fn, "__wrapped__", None)
-        if wrapped is None:
+def _layers(fn: Callable[..., Any]) -> list[Callable[..., Any]]:
+    """A function and those beneath it that say what it takes: a decorator's, made with `functools.wraps`, that hands on
+    `**kwargs` takes what its `__wrapped__` takes. All values are given by name."""
+    layers = [fn]
+    while (code := getattr(fn, "__code__", None)) is not None and code.co_flags & _VAR_KEYWORDS:
+        fn = getattr(fn, "__wrapped__", None)  # pyright: ignore[reportAssignmentType] - the loop is over then
+        if fn is None:
             break
-        fn = wrapped
-    return fn
+        layers.append(fn)
+    return layers
+
+
+def _signature(layers: list[Callable[..., Any]]) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, Any]]:
+    """The parameters that can be given by place, those that cannot, and defaults: the innermost function's, and what
+    the others must be given themselves."""
+    positional: tuple[str, ...] = ()
+    keyword_only: tuple[str, ...] = ()
+    defaults: dict[str, Any] = {}
+    for fn in reversed(layers):
+        code: CodeType = fn.__code__
+        given: tuple[Any, ...] = getattr(fn, "__defaults__", None) or ()
+        own = code.co_varnames[: code.co_argcount]
+        rest = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+        has = dict(zip(own[len(own) - len(given) :], given, strict=True))
+        has.update(getattr(fn, "__kwdefaults__", None) or {})
+        if fn is layers[-1]:
+            positional, keyword_only, defaults = own, rest, has
+            continue
+        if own and own[0] in _CONTEXT_NAMES:
+            positional = (own[0], *positional[bool(positional) and positional[0] in _CONTEXT_NAMES :])
+        known = {*positional, *keyword_only}
+        keyword_only += tuple(name for name in (*own, *rest) if name not in known and name not in has)
+        defaults |= {name: value for name, value in has.items() if name in known}
+    return positional, keyword_only, defaults
+
+
+def _is_named(layers: list[Callable[..., Any]]) -> bool:
+    for fn in layers[:-1]:
+        code = fn.__code__
+        if code.co_argcount:
+            return code.co_varnames[0] not in _CONTEXT_NAMES
+        if not code.co_flags & _VAR_POSITIONAL:
+            return True
+    return False
 
 
 def _kind(flags: int) -> str:

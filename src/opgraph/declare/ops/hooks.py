@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from inspect import iscoroutinefunction
 from typing import Any, TypeVar, cast, overload
 
 from msgspec import Struct
 
 from opgraph.declare.frozen import Frozen, made
-from opgraph.declare.mistakes import NotAFunction, WrongType, report
+from opgraph.declare.mistakes import WrongType, report
+from opgraph.declare.ops.body import Body
 from opgraph.errors import InvalidDefinitionError, InvalidInvocationError, Mistake, Source
 from opgraph.keys import AssetKey
 
@@ -167,22 +167,22 @@ def failure_hook(
 
 def _made(after: str, fn: Any, name: str | None, keys: AbstractSet[str] | None) -> Any:
     def decorate(hook_fn: Callable[[Any], Any]) -> HookDefinition:
-        code = getattr(hook_fn, "__code__", None)
-        if code is None:
-            raise NotAFunction(hook_fn, where=Source.of_caller())
-        where = Source.of_code(code)
-        own = name if name is not None else hook_fn.__name__
-        if code.co_argcount != 1 or code.co_kwonlyargcount:
-            problem = f"takes {code.co_argcount + code.co_kwonlyargcount} parameters, not the context alone"
-            report(HookParameters(own, problem, where=where))
-        elif iscoroutinefunction(hook_fn):
-            report(HookParameters(own, "is `async`, and nothing would wait for it", where=where))
+        body = Body(hook_fn)
+        where, many = body.source, len(body.all_params)
+        own = name if name is not None else body.name
+        if many != 1 or body.keyword_only:
+            report(HookParameters(own, f"takes {many} parameters, not the context alone", where=where))
+        elif body.named:
+            report(HookParameters(own, "has a decorator whose function takes no context, and no `*args`", where=where))
+        elif body.kind != "sync":
+            what = {"async": "is `async`"}.get(body.kind, "yields")
+            report(HookParameters(own, f"{what}, and nothing would wait for it", where=where))
         return made(
             HookDefinition,
             name=own,
             after=after,
             decorated_fn=hook_fn,
-            parameter=code.co_varnames[0] if code.co_argcount else "context",
+            parameter=next(iter(body.all_params), "context"),
             required_resource_keys=frozenset(keys or ()),
             source=where,
         )

@@ -1,7 +1,7 @@
 """The one way to call an op's function: whatever kind it is and however it returns, its outputs come as a stream."""
 
 import typing
-from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, TypeAlias, cast
@@ -72,7 +72,7 @@ class OpCall:
         self.defaults = {
             name: each.default_value for name, each in op.ins.items() if each.default_value is not NO_DEFAULT
         }
-        self._fn = body.fn
+        self._fn = _with_named(body.fn, body.all_params[0]) if body.takes_context and body.named else body.fn
         self.names = tuple(op.outs)
         self.assets = assets
         self.after = after
@@ -366,6 +366,15 @@ class Coming:
         if not dynamic:
             raise mistakes.NotDynamic(self._name, name, where=self._where)
         return item.mapping_key
+
+
+def _with_named(fn: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """A function that takes its context by name alone, called as all others are."""
+
+    def named(context: object, **ins: Any) -> Any:
+        return fn(**{name: context}, **ins)
+
+    return named
 
 
 def _class_of(value: object) -> type[Any]:

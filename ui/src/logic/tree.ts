@@ -1,4 +1,5 @@
 import type { RunDelta, TreeRow } from "../api/types";
+import { count } from "./format";
 import { type Tone, look } from "./status";
 
 /** The rows of a run as far as they are known. `below` has a key for each row whose rows were asked for; "" the top. */
@@ -93,6 +94,12 @@ export function counted(counts: Record<string, number>, over = false): string {
     .filter((name) => counts[name])
     .map((name) => `${(counts[name] ?? 0).toLocaleString("en-US")} ${words[name] ?? name}`)
     .join(" · ");
+}
+
+/** Of a fan-out of which some was reused, how many ops ran: the time that it took is theirs. */
+export function partly(counts: Record<string, number> | null): string {
+  const { reused = 0, ...ran } = counts ?? {};
+  return reused ? `${count(allOf(ran))} of ${count(reused + allOf(ran))} ran` : "";
 }
 
 /** How many ops were made of a fan-out so far. */

@@ -6,6 +6,7 @@ import type { AssetDetail, AssetOp, Cleaned, Materialization, Neighbour } from "
 import { ago, duration, moment, plural, short, size, stored } from "../logic/format";
 import { BYTES, series } from "../logic/series";
 import { look } from "../logic/status";
+import { partly } from "../logic/tree";
 import { CANCELED, RUN_OF } from "./AssetSide";
 import { File } from "../parts/File";
 import { Markdown, Prose } from "../parts/Markdown";
@@ -245,9 +246,9 @@ function Past({ asset, now }: { asset: AssetDetail; now: number }) {
   );
 }
 
+/** From an op's start to its end. */
 function seconds(op: AssetOp): number {
-  const t = op.times;
-  return t ? (t.load_us + t.compute_us + t.store_us) / 1e6 : 0;
+  return op.took ?? 0;
 }
 
 const FIRST = 200; // ops of an asset before one asks for more
@@ -306,7 +307,7 @@ function Ops({ asset, now, onMore }: { asset: AssetDetail; now: number; onMore: 
                       </div>
                     )}
                   </td>
-                  <td className="num" data-of="Took">{op.times ? duration(seconds(op)) : ""}</td>
+                  <td className="num" data-of="Took">{op.took === null ? "" : duration(op.took)}{partly(op.counts) && <div className="faint">{partly(op.counts)}</div>}</td>
                   <td data-of="Trend">{op.trend.length > 1 && <Sparkline values={op.trend} label={`${op.path}, last ${op.trend.length} runs`} />}</td>
                   <td className="num" data-of="Size">{stored(op)}</td>
                   <td className="num" data-of="Kept">{op.disk ? size(op.disk) : "–"}</td>

@@ -5,7 +5,7 @@ import { Markdown, Prose } from "../parts/Markdown";
 import { Icon } from "../parts/icons";
 import { Status } from "../parts/parts";
 import { Link, at } from "../parts/router";
-import { fanned } from "../logic/tree";
+import { fanned, partly } from "../logic/tree";
 import { ErrorBox } from "./Failure";
 import { Sparkline, TimesBar } from "../parts/plots";
 
@@ -136,6 +136,12 @@ export function OpSide({ opKey, asset, onClose }: { opKey: string; asset: AssetS
           {error && <section className="failure"><ErrorBox error={error} /></section>}
           {op.times && Object.values(op.times).some(Boolean) && <TimesBar times={op.times} />}
           <dl className="facts">
+            {op.took !== null && (
+              <>
+                <dt>Took</dt>
+                <dd>{[duration(op.took), partly(op.counts)].filter(Boolean).join(", ")}</dd>
+              </>
+            )}
             <dt>Stored</dt>
             <dd>{stored(op)}</dd>
             <dt>Kept between ops</dt>

@@ -221,6 +221,8 @@ def _tell(op: m.AssetOp, run: Followed, n: int) -> None:
         op.status = status_of(Phase(run.fold.phase[n]))
         op.times = times_of(run, n)
         op.size = fold.sizes.get(n, 0) + sum(stored.size for _, stored in fold.outputs.get(n, ()))
+        if (fold.members(n) or {}).get(Phase.REUSED):
+            op.size += sum(kept.stored.size for member in run.members(n) for kept in fold.kept.get(member, ()))
     took = _took(run, n)
     if fold.phase[n] == Phase.SUCCEEDED and took is not None:
         op.trend.append(round(took, 6))

@@ -309,6 +309,7 @@ class Plan(Struct, frozen=True, omit_defaults=True):
     tags: dict[str, str] = {}
     config: dict[str, Any] = {}  # as it was given for the run; secrets masked, environment variables by name
     ops: tuple[str, ...] = ()  # the ops of a job asked for, as they were given; by default all
+    asked: tuple[str, ...] = ()  # the steps of the parent run that were asked for: `op`, or `op*` with what follows
     groups: dict[str, str] = {}  # of the assets asked for and loaded that are in a group of their own: by key, its name
     version: int = VERSION
 

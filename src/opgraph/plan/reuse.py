@@ -49,7 +49,8 @@ def from_steps(plan: Plan, past: Past, trouble: Trouble, selection: Sequence[str
             found = [n for n in past.steps if same and n.startswith(f"{key}[") and n[len(key) :].startswith(within)]
             if found:
                 asked[after] = msgspec.structs.replace(_by_key(past), detail=", ".join(found))
-    return _counted(_replan(plan, past, trouble, asked, only=False), past, trouble)
+    made = _counted(_replan(plan, past, trouble, asked, only=False), past, trouble)
+    return msgspec.structs.replace(made, asked=tuple(f"{name}*" for name in selection))
 
 
 def only_steps(plan: Plan, past: Past, trouble: Trouble, selection: Sequence[str]) -> Plan:
@@ -62,7 +63,7 @@ def only_steps(plan: Plan, past: Past, trouble: Trouble, selection: Sequence[str
         kept = [k for k in step.decision.kept if k.stored.output != source.output or k.stored.mapping_key in keys]
         decision = msgspec.structs.replace(step.decision, kept=tuple(kept))
         steps[source.step] = msgspec.structs.replace(step, decision=decision)
-    return _counted(msgspec.structs.replace(made, steps=tuple(steps)), past, trouble)
+    return _counted(msgspec.structs.replace(made, steps=tuple(steps), asked=tuple(selection)), past, trouble)
 
 
 def _asked(plan: Plan, past: Past, selection: Sequence[str]) -> dict[int, Decision]:

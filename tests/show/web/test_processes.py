@@ -20,6 +20,7 @@ from opgraph import (
     Output,
     RetryPolicy,
     asset,
+    define_asset_job,
     graph_asset,
     job,
     op,
@@ -30,12 +31,13 @@ from opgraph.operate.execute import materialize, resume
 from opgraph.operate.planning import plan_resume
 from opgraph.operate.project import locate
 from opgraph.record.rows import RunRow
+from opgraph.run.report.made import past_of
 from opgraph.show.web.assets import AssetPages
 from opgraph.show.web.child import planned
 from opgraph.show.web.followed import Following
 from opgraph.show.web.live import Deltas
 from opgraph.show.web.runs import RunPages
-from opgraph.show.web.standing import Standing
+from opgraph.show.web.standing import Standing, spans
 
 
 def test_a_run_is_launched_watched_and_shown(server):
@@ -666,3 +668,57 @@ def test_the_global_stream_is_taken_up_where_it_broke_off(server):
     assert not any(data["rows"] or data["lines"] for _, name, data in received if name == "run")
     listen("ffffffff-7", stop=lambda name, data: name == "reset")
     assert received[-1][1] == "reset"
+
+
+def test_what_went_on_from_a_run_is_told_whole(tmp_path):
+    """After a resume an asset and its fan-out are told with what was reused: its time in both runs, the size of all its
+    values, and how many steps ran. A run is told by the ops it was asked for, and found by its job."""
+
+    @op(out=DynamicOut())
+    def deal():
+        yield from (DynamicOutput(n, f"k{n}") for n in range(3))
+
+    @op
+    def work(n):
+        if n == 1 and not mended:
+            raise ValueError(n)
+        return "x" * 100
+
+    @op
+    def total(found):
+        return len(found)
+
+    @graph_asset
+    def fans():
+        return total(deal().map(work).collect())
+
+    mended: list[int] = []
+    defs, instance = Definitions(assets=[fans], jobs=[define_asset_job("nightly", ["fans"])]), Instance(tmp_path)
+    first = materialize(defs, instance=instance).run_id
+    mended.append(1)
+    again = resume(defs, first, instance=instance).run_id
+    following = Following(instance.record)
+    ops = [
+        {"key": f"fans.{name}", "path": name, "op": name, "takes": [], "mapped": name == "work"}
+        for name in ("deal", "work", "total")
+    ]
+    asset = {"id": "fans", "key": "fans", "unit": "fans", "kind": "graph", "upstream": [], "ops": json.dumps(ops)}
+    state = Standing(instance.record, following).states({"assets": [asset], "units": {}})["fans"]
+    assert state.latest is not None
+    assert state.latest.run_id == again
+    parts = [spans(following.run(first), {"fans.deal", "fans.work"})["fans"], spans(following.run(again))["fans"]]
+    assert state.latest.duration == pytest.approx(sum(parts))
+    work_op = AssetPages(instance, following)._ops(asset, ops, {})[1]
+    assert work_op.counts == {"succeeded": 1, "reused": 2}
+    stored = past_of(again, following.run(again).plan, instance.record.facts(again)).steps
+    sizes = [kept.stored.size for n in range(3) for kept in stored[f"fans.work[k{n}]"].kept.values()]
+    assert (len(sizes), work_op.size) == (3, sum(sizes))
+
+    only = resume(defs, again, instance=instance, only=["fans.total"]).run_id
+    part = resume(defs, again, instance=instance, from_step="fans.work[k1]").run_id
+    nightly = materialize(defs, instance=instance, job="nightly").run_id
+    pages = RunPages(instance, following)
+    how = {"status": (), "asset": "", "by": "", "cursor": "", "limit": 50}
+    steps = {each.run_id: each.steps for each in pages.runs(**how, job="").runs}
+    assert steps == {first: [], again: [], only: ["fans.total"], part: ["fans.work[k1]*"], nightly: []}
+    assert [each.run_id for each in pages.runs(**how, job="nightly").runs] == [nightly]

@@ -8,6 +8,8 @@ import { isPlain, matching, opsNamed } from "./search";
 import { series } from "./series";
 import { asBefore, configOf, read, tagsOf } from "./settings";
 import { isOver, look, together } from "./status";
+import { titled } from "./titles";
+import { partly } from "./tree";
 
 test("a setting is read as its type says, and an empty one is unset", () => {
   expect(read({ type: "int" }, "12")).toEqual({ value: 12 });
@@ -125,4 +127,19 @@ test("what a run had is the default when it is gone on with, and only what it la
   expect(asBefore(field, config, false)).toMatchObject({ default: 0, required: false });
   expect(asBefore({ ...field, path: "resources.db.url" }, config, false).default).toBe("x");
   expect(asBefore({ ...field, path: "revenue.clean.other" }, config, true)).toMatchObject({ default: 10, required: true });
+});
+
+test("a run is called by what it was asked for: some ops, a job, or its assets", () => {
+  const run = { selection: ["a", "b", "c", "d", "e"], selected: 10, steps: [], job: "" };
+  expect(titled(run, 10)).toBe("all 10 assets");
+  expect(titled(run, 12)).toBe("a, b, c, d and 6 more");
+  expect(titled({ ...run, steps: ["a.split"] }, 10)).toBe("only a.split");
+  expect(titled({ ...run, steps: ["a.sum[FR]*"] }, 10)).toBe("from a.sum[FR] on");
+  expect(titled({ ...run, selection: ["b"], selected: 1, job: "only_b" }, 10)).toBe("job only_b");
+  expect(titled({ selection: [], selected: 0, steps: ["x", "y"], job: "etl" }, 10)).toBe("job etl, only x, y");
+});
+
+test("of a fan-out that was reused in part it is told how many ops ran", () => {
+  expect(partly({ succeeded: 4, failed: 1, reused: 195 })).toBe("5 of 200 ran");
+  expect([partly({ succeeded: 5 }), partly(null)]).toEqual(["", ""]);
 });

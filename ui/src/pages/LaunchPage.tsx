@@ -276,6 +276,11 @@ function Warnings({ plan, onSelect }: { plan: PlanReply; onSelect: ((selection: 
               Make them too
             </button>
           )}
+          {plan.job && (
+            <Link className="button small" to={at.launch(plan.missing.join(" or "))}>
+              Make {plan.missing.length === 1 ? "it" : "them"} first
+            </Link>
+          )}
         </Notice>
       )}
       {plan.besides.length > 0 && (

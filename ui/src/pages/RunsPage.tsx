@@ -1,6 +1,7 @@
 import { useMemo, useState } from "react";
 import { useAssets, useProject, useRuns, useTimeline } from "../api/queries";
 import type { Lane, RunSummary } from "../api/types";
+import { type Named, titled } from "../logic/titles";
 import { ago, duration, moment, short } from "../logic/format";
 import { onTheClock, packed } from "../logic/lanes";
 import { isOver, look } from "../logic/status";
@@ -13,12 +14,14 @@ const SPANS: Record<string, number> = { "10 min": 600, "1 h": 3600, "6 h": 21_60
 export function RunsPage() {
   const [status, setStatus] = useParam("status");
   const [asset, setAsset] = useParam("asset");
+  const [job, setJob] = useParam("job");
   const [by, setBy] = useParam("by");
   const [cursors, setCursors] = useState<string[]>([""]);
-  const runs = useRuns({ status, asset, by }, cursors.at(-1) ?? "");
+  const runs = useRuns({ status, asset, job, by }, cursors.at(-1) ?? "");
   const assets = useAssets("");
+  const jobs = useProject().data?.jobs ?? [];
   const now = useNow();
-  const filtered = Boolean(status || asset || by);
+  const filtered = Boolean(status || asset || job || by);
   const filter = (set: (value: string) => void) => (value: string) => {
     setCursors([""]);
     set(value);
@@ -45,6 +48,14 @@ export function RunsPage() {
               </option>
             ))}
           </select>
+          {(jobs.length > 0 || job) && (
+            <select className="field" aria-label="Job" value={job} style={{ maxWidth: 160 }} onChange={(event) => filter(setJob)(event.target.value)}>
+              <option value="">any job</option>
+              {[...new Set([...jobs.map((each) => each.name), ...(job ? [job] : [])])].map((name) => (
+                <option key={name}>{name}</option>
+              ))}
+            </select>
+          )}
           <input className="field" style={{ width: 150 }} aria-label="Started by" placeholder="started by" value={by} onChange={(event) => filter(setBy)(event.target.value)} />
         </div>
       </div>
@@ -66,7 +77,7 @@ export function RunsPage() {
       {runs.data && rows.length === 0 && filtered && (
         <div className="card">
           <Empty title="No run is like that">
-            <button type="button" className="button" onClick={() => (setStatus(""), setAsset(""), setBy(""))}>
+            <button type="button" className="button" onClick={() => (setStatus(""), setAsset(""), setJob(""), setBy(""))}>
               Show all runs
             </button>
           </Empty>
@@ -96,14 +107,9 @@ export function RunsPage() {
 }
 
 /** What runs are called. */
-export function useWhat(): (run: Pick<RunSummary, "selection" | "selected" | "job">) => string {
+export function useWhat(): (run: Named) => string {
   const all = useProject().data?.assets;
-  return (run) => {
-    const names = run.selection.slice(0, 4).join(", ");
-    const more = run.selected - Math.min(4, run.selection.length);
-    if (more > 0 && run.selected === all) return `all ${all} assets`;
-    return names ? `${names}${more > 0 ? ` and ${more} more` : ""}` : `job ${run.job}`;
-  };
+  return (run) => titled(run, all);
 }
 
 function RunRow({ run, now }: { run: RunSummary; now: number }) {

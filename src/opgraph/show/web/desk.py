@@ -220,10 +220,10 @@ class Desk:
 
     # -- runs ---------------------------------------------------------------------------
 
-    def runs(self, *, status: Sequence[str], asset: str | None, by: str, cursor: str, limit: int) -> m.Runs:
+    def runs(self, *, status: Sequence[str], asset: str | None, job: str, by: str, cursor: str, limit: int) -> m.Runs:
         """The runs that fit."""
         key = self._asset(asset)["key"] if asset is not None else ""
-        return self._runs.runs(status=status, asset=key, by=by, cursor=cursor, limit=limit)
+        return self._runs.runs(status=status, asset=key, job=job, by=by, cursor=cursor, limit=limit)
 
     def timeline(self, start: float | None, end: float | None) -> m.Timeline:
         """The runs of a stretch of time."""

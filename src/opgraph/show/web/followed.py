@@ -27,6 +27,7 @@ class Head(msgspec.Struct):
     job: str
     selection: tuple[str, ...] = ()
     ops: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
 
 
 _decode_head = msgspec.msgpack.Decoder(Head).decode

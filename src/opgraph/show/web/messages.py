@@ -136,7 +136,8 @@ class Progress(Reply):
 
 
 class LatestRun(Reply):
-    """The latest materialization in short. `duration` is in seconds, over the ops that made it."""
+    """The latest materialization in short. `duration` is in seconds, from the first start to the last end of the
+    ops that made it; where some were reused, with what was spent on them in the runs where they ran."""
 
     run_id: str
     at: float
@@ -383,6 +384,7 @@ class RunSummary(Reply):
     executor: str = ""
     selection: list[str] = []  # the first of them
     selected: int = 0  # how many
+    steps: list[str] = []  # where only some ops were asked for, the first of those: `op`, `op*` with what follows
 
 
 class Runs(Reply):
@@ -560,6 +562,7 @@ class Lane(Reply):
     ended: float | None
     selection: list[str] = []
     selected: int = 0
+    steps: list[str] = []
 
 
 class Timeline(Reply):

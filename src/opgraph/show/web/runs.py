@@ -93,9 +93,10 @@ class RunPages:
             "executor": row.executor,
             "selection": list(head.selection[:_SHOWN]),
             "selected": len(head.selection),
+            "steps": list((head.asked or head.ops)[:_SHOWN]),
         }
 
-    def runs(self, *, status: Sequence[str], asset: str, by: str, cursor: str, limit: int) -> m.Runs:
+    def runs(self, *, status: Sequence[str], asset: str, job: str, by: str, cursor: str, limit: int) -> m.Runs:
         """The runs that fit, newest first."""
         found: list[m.RunSummary] = []
         before = cursor or None
@@ -104,7 +105,7 @@ class RunPages:
         wanted = [s for s in RunStatus if not status or s.value in status or ("DIED" in status and not s.is_final)]
         scanned = 0
         while len(found) < limit and scanned < _SCANNED:
-            rows = self._record.runs(status=wanted, limit=200, before=before)
+            rows = self._record.runs(status=wanted, job=job or None, limit=200, before=before)
             for row in rows:
                 scanned += 1
                 before = row.run_id
@@ -142,6 +143,7 @@ class RunPages:
                     ended=each.ended,
                     selection=each.selection,
                     selected=each.selected,
+                    steps=each.steps,
                 )
             )
             if len(lanes) == 500:

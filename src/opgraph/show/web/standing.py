@@ -5,7 +5,7 @@ content, or where one of those is stale itself.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -36,31 +36,45 @@ class Digest:
     Args:
         run: the run, as it stands.
         find: gives the traces of runs of which it reused something.
+        spent: how long such a run spent on these of its steps, by unit.
     """
 
     __slots__ = ("code", "reads", "spent")
 
-    def __init__(self, run: Followed, find: Find) -> None:
+    def __init__(self, run: Followed, find: Find, spent: Callable[[str, set[str]], dict[str, float]]) -> None:
         code: dict[str, dict[str, tuple[str, str]]] = {}  # by unit and node: hash and version
         self.reads: dict[str, dict[str, list[Read]]] = {}  # by unit and asset
-        self.spent: dict[str, float] = {}  # by unit: seconds from the first start to the last end
-        fold, began, ended = run.fold, dict[str, float](), dict[str, float]()
+        fold = run.fold
+        reused: dict[str, set[str]] = {}  # by run
         makers: dict[str, list[int]] = {}
         for i, step in enumerate(run.plan.steps):
             code.setdefault(step.unit, {})[step.node] = (step.code, step.code_version)
             if any(output.asset is not None for output in step.outputs):
                 makers.setdefault(step.unit, []).append(i)
-            if fold.started[i] and fold.ended[i] and step.decision.do is not Do.SKIP:
-                began[step.unit] = min(began.get(step.unit, fold.started[i]), fold.started[i])
-                ended[step.unit] = max(ended.get(step.unit, 0.0), fold.ended[i])
+            if (kept := fold.kept.get(i)) and kept[0].run != run.run_id:
+                reused.setdefault(kept[0].run, set()).add(step.key)
         # Packed, it keeps nothing of the plan, whose memory so can be given back.
         self.code = {unit: msgspec.msgpack.encode(each) for unit, each in code.items()}
-        self.spent = {unit: max(ended[unit] - start, 0.0) for unit, start in began.items()}
+        self.spent = spans(run)  # by unit: with what the runs spent that made what is reused
+        for other, keys in reused.items():
+            for unit, seconds in spent(other, keys).items():
+                self.spent[unit] = self.spent.get(unit, 0.0) + seconds
         known: dict[str, Trace | None] = {run.run_id: traced(fold)}
         for unit, steps in makers.items():
             into = self.reads[unit] = {}
             for read in made_from(find, known, run.run_id, steps):
                 into.setdefault(read.asset, []).append(read)
+
+
+def spans(run: Followed, among: set[str] | None = None) -> dict[str, float]:
+    """By unit, the seconds from the first start to the last end of its steps, or of those among some keys."""
+    fold, began, ended = run.fold, dict[str, float](), dict[str, float]()
+    for i, step in enumerate(run.plan.steps):
+        told = among is None or step.key in among
+        if told and fold.started[i] and fold.ended[i] and step.decision.do is not Do.SKIP:
+            began[step.unit] = min(began.get(step.unit, fold.started[i]), fold.started[i])
+            ended[step.unit] = max(ended.get(step.unit, 0.0), fold.ended[i])
+    return {unit: max(ended[unit] - start, 0.0) for unit, start in began.items()}
 
 
 class Standing:
@@ -197,12 +211,20 @@ class Standing:
                 return None
             run = self._following.run(run_id, once=row.status.is_final)
             with run.lock:
-                found = Digest(run, self._trace)
+                found = Digest(run, self._trace, self._spent)
             if row.status.is_final:
                 while len(self._digests) >= _DIGESTS:
                     del self._digests[next(iter(self._digests))]
                 self._digests[run_id] = found
         return found
+
+    def _spent(self, run_id: str, keys: set[str]) -> dict[str, float]:
+        try:
+            run = self._following.run(run_id, once=True)
+        except inspect.NoSuchRunError:
+            return {}
+        with run.lock:
+            return spans(run, keys)
 
     def _trace(self, run_id: str) -> Trace | None:
         try:

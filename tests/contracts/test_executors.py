@@ -748,17 +748,17 @@ def dies(how):
 
 
 @pytest.mark.parametrize(
-    ("how", "words"),
+    ("how", "words", "fix"),
     [
-        (lambda: os._exit(3), "exited with code 3"),
-        (lambda: os._exit(0), "exited with code 0"),
-        (lambda: os.kill(os.getpid(), signal.SIGKILL), "killed by SIGKILL"),
-        (lambda: os.kill(os.getpid(), signal.SIGTERM), "killed by SIGTERM"),
-        (os.abort, "killed by SIGABRT"),
+        (lambda: os._exit(3), "exited with code 3", "raise an exception"),
+        (lambda: os._exit(0), "exited with code 0", "raise an exception"),
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), "killed by SIGKILL", "out of memory"),
+        (lambda: os.kill(os.getpid(), signal.SIGTERM), "killed by SIGTERM", "someone sent it"),
+        (os.abort, "killed by SIGABRT", "native code"),
     ],
 )
-def test_a_worker_that_dies_is_blamed_on_its_step(instance, how, words):
-    """WorkerDied names the signal or the code; the other steps go on, in a new worker."""
+def test_a_worker_that_dies_is_blamed_on_its_step(instance, how, words, fix):
+    """WorkerDied names the signal or the code, and what that means; the other steps go on, in a new worker."""
     made = op(name="made")(dies(how))
 
     @op
@@ -779,7 +779,8 @@ def test_a_worker_that_dies_is_blamed_on_its_step(instance, how, words):
     (failed,) = facts(instance, outcome, StepFailed)
     assert (failed.error.kind, words in failed.error.message) == ("WorkerDied", True)
     assert value(instance, outcome, "both.after") != os.getpid()
-    assert isinstance(outcome.exceptions["both.made"], WorkerDied)
+    assert isinstance(died := outcome.exceptions["both.made"], WorkerDied)
+    assert fix in died.fix
 
 
 def test_a_forked_worker_has_all_that_it_needs(on_disk):

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from opgraph.errors import Error, InvalidInvocationError, Mistake
 from opgraph.keys import near_misses
 
+_CRASHES = ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL")
+
 
 class StepTimedOut(Error):
     """A step took longer than it was allowed to."""
@@ -38,9 +40,11 @@ class WorkerDied(Error):
         self.step, self.how = step, how
         super().__init__(
             f"the worker process that ran step `{step}` died: {how}",
-            fix="SIGKILL often means that the machine ran out of memory"
+            fix="the system does so when the machine is out of memory; else someone killed it. Then resume the run"
             if "SIGKILL" in how
             else "a library crashed in native code; where Python called it stands above and in the step's output"
+            if any(signal in how for signal in _CRASHES)
+            else "someone sent it this signal: the op, another program, or the system as it shut down. Resume the run"
             if "killed by" in how
             else "let the op raise an exception instead of ending its process",
         )

@@ -53,6 +53,8 @@ def function_hash(fn: Callable[..., Any], *, values: bool = True) -> str:
 
 def imported_hash(fn: Callable[..., Any]) -> str:
     """The hash of what the function and those it leads to import when they run, as their files are now; "": nothing."""
+    if fn in _kept:  # then nothing
+        return ""
     walk = _Walk(values=True)
     walk.of(fn)
     return hashlib.blake2b("\n".join(walk.imported).encode(), digest_size=16).hexdigest() if walk.importing else ""

@@ -37,6 +37,7 @@ from opgraph.events import (
     StepWaits,
     ValueLost,
 )
+from opgraph.plan.code import imported_hash
 from opgraph.plan.model import Plan, Policy
 from opgraph.record.store import Pools, Writer
 from opgraph.run.call.binding import BoundStep
@@ -127,7 +128,7 @@ class Driver:
         policy = plan.besides[0].policy if plan.besides else Policy.MATERIALIZE
         self._sources = Sources(self.state)
         self._attempts = Attempts(shelf, side, said, steps, self._sources, given, policy, plan.selection)
-        self.notes = Notes(shelf.record, self._sources)
+        self.notes = Notes(shelf.record, self._sources, lambda step: imported_hash(steps[step].op.body.fn))
         self._notes = self.notes if self.notes.any else None
         for seq, fact in past:
             advance(self.state, fact, seq)
@@ -146,8 +147,7 @@ class Driver:
         self.failures: dict[int, StepFailed] = {}  # by step: its last attempt, where that failed
         self.errors: dict[int, BaseException] = {}  # the exceptions of failed steps, where they are at hand
         self._canceled, self.canceled_by = False, ""
-        self._stopping = Stopping(writer.run_id)
-        self._choice, self._asked = executor, canceled
+        self._stopping, self._choice, self._asked = Stopping(writer.run_id), executor, canceled
         self._limits = Limits(timeout)
         self._pools = pools if any(step.pools for step in plan.steps) else None
         self._slots: Slots | None = None

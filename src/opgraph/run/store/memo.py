@@ -1,7 +1,7 @@
 """Remembering what memoized steps stored and all that it depended on, for later runs and for those beside this one."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from opgraph.engine import Phase, State, advance, new
 from opgraph.engine import program as programs
@@ -31,16 +31,21 @@ class Notes:
     Args:
         record: where it is remembered.
         sources: where the run's values are.
+        imported: the hash of what a step of the plan imports when it runs, as the files are now. Where they changed
+            since the run began it is not known what the step ran.
 
     Attributes:
         any: whether there is anything to note.
     """
 
-    def __init__(self, record: Record, sources: Sources) -> None:
+    def __init__(self, record: Record, sources: Sources, imported: Callable[[int], str] = lambda _: "") -> None:
         self._record, self._sources = record, sources
         steps = sources.state.program.plan.steps
         self._memoized = [step.memo is not None and not step.memo.unknown for step in steps]
         self.any = any(self._memoized)
+        self._imported_now = imported
+        found = {step: imported(step) for step, memoized in enumerate(self._memoized) if memoized}
+        self._imported = {step: each for step, each in found.items() if each}
         self._rows: dict[str, Memoized] = {}
         self._used: list[tuple[str, str]] = []
         self._templates: set[int] = set()
@@ -77,6 +82,8 @@ class Notes:
         state = self._sources.state
         template = state.template[step]
         if not self._memoized[template] or state.phases[step] != Phase.SUCCEEDED:  # it was withdrawn, or goes on
+            return
+        if template in self._imported and self._imported_now(template) != self._imported[template]:
             return
         row = self._row(step, reads, now)
         if row is None:

@@ -303,7 +303,7 @@ function Ops({ asset, now, onMore }: { asset: AssetDetail; now: number; onMore: 
                   <td style={{ width: "22%", minWidth: 120 }}>
                     {op.times && (
                       <div style={{ width: `${Math.max(2, (100 * seconds(op)) / most)}%`, paddingTop: 6 }}>
-                        <TimesBar times={{ ...op.times, queue_us: 0 }} words={false} />
+                        <TimesBar times={{ ...op.times, queue_us: 0 }} took={op.took} words={false} />
                       </div>
                     )}
                   </td>

@@ -134,7 +134,7 @@ export function OpSide({ opKey, asset, onClose }: { opKey: string; asset: AssetS
         <>
           <Status of={op.status} word={op.counts ? fanned(op.status, op.counts) : undefined} />
           {error && <section className="failure"><ErrorBox error={error} /></section>}
-          {op.times && Object.values(op.times).some(Boolean) && <TimesBar times={op.times} />}
+          {op.times && Object.values(op.times).some(Boolean) && <TimesBar times={op.times} took={op.took} />}
           <dl className="facts">
             {op.took !== null && (
               <>

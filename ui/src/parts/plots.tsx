@@ -26,16 +26,22 @@ const PARTS = [
   ["store_us", "store", "--store"],
 ] as const;
 
-/** Where a step's time went, as one bar and in words. */
-export function TimesBar({ times, words = true }: { times: Times; words?: boolean }) {
-  const whole = Math.max(times.queue_us + times.load_us + times.compute_us + times.store_us, 1);
-  const text = PARTS.filter(([name]) => times[name]).map(([name, word]) => `${word} ${duration(times[name] / 1e6)}`).join(" · ");
+/** Where a step's time went, as one bar and in words. Of the seconds that it `took`, what is most of them and none of these
+ * is a wait: of a generator, while its values were taken. */
+export function TimesBar({ times, took = null, words = true }: { times: Times; took?: number | null; words?: boolean }) {
+  const worked = times.load_us + times.compute_us + times.store_us;
+  const rest = (took ?? 0) * 1e6 - worked;
+  const waited = rest > Math.max(worked, 1e5) ? rest : 0;
+  const whole = Math.max(times.queue_us + worked + waited, 1);
+  const parts = PARTS.filter(([name]) => times[name]).map(([name, word]) => `${word} ${duration(times[name] / 1e6)}`);
+  const text = [...parts, ...(waited ? [`wait ${duration(waited / 1e6)}`] : [])].join(" · ");
   return (
     <div>
       <span className="meter" style={{ height: 8 }} role="img" aria-label={text} title={text}>
         {PARTS.map(([name, word, colour]) =>
           times[name] ? <i key={word} style={{ width: `${(100 * times[name]) / whole}%`, background: `var(${colour})` }} /> : null,
         )}
+        {waited > 0 && <i style={{ width: `${(100 * waited) / whole}%`, background: "var(--wait)" }} />}
       </span>
       {words && <p className="faint" style={{ fontSize: 12, marginTop: 3 }}>{text}</p>}
     </div>

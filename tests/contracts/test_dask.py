@@ -8,9 +8,10 @@ import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import dask
 import pytest
 
-from opgraph import Definitions, Output, asset, dask_executor, graph_asset, materialize, op
+from opgraph import Definitions, Output, asset, dask_executor, graph_asset, materialize, multiprocess_executor, op
 from opgraph.events import StepInterrupted, StepStarted, StepSucceeded
 from opgraph.operate import execute
 from opgraph.run.executors.mistakes import (
@@ -19,6 +20,7 @@ from opgraph.run.executors.mistakes import (
     HostUnfit,
     NotSharedBetweenProcesses,
     NotShippable,
+    WorkerCannotLoad,
 )
 from opgraph.run.instance import Instance
 
@@ -237,6 +239,27 @@ def test_code_that_changed_while_the_run_was_on_its_way(dask_cluster, tmp_path, 
             materialize([changing.a], executor="dask")
     finally:
         del sys.modules["changing"]
+
+
+@pytest.mark.parametrize("executor", ["dask", multiprocess_executor.configured({"start_method": "spawn"})])
+@pytest.mark.parametrize(
+    ("does", "says"),
+    [("raise OSError('no display')", r"OSError: no display \(.*alone\.py:4\)"), ("os._exit(7)", "code 7")],
+)
+def test_definitions_that_only_one_process_can_load(executor, does, says, tmp_path, monkeypatch, capfd):
+    """What happened in the worker is told in one sentence, with the file and line where there is one."""
+    file = tmp_path / "alone.py"
+    here = f"import os\nfrom opgraph import asset\nif os.getpid() != {os.getpid()}:\n    {does}\n"
+    file.write_text(here + "@asset\ndef a():\n    return 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import alone
+
+    try:
+        with pytest.raises(WorkerCannotLoad, match=says), dask.config.set({"scheduler-address": None}):
+            materialize([alone.a], executor=executor)
+    finally:
+        del sys.modules["alone"]
+    assert "Traceback" not in capfd.readouterr().err
 
 
 @pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="no such path that means another folder elsewhere")

@@ -59,9 +59,9 @@ from opgraph.run.executors import processes
 from opgraph.run.executors.mistakes import (
     BadExecutorSetting,
     NotSharedBetweenProcesses,
-    NotShippable,
     StepTimedOut,
     UnknownExecutor,
+    WorkerCannotLoad,
     WorkerDied,
 )
 from opgraph.run.instance import Instance
@@ -1092,11 +1092,11 @@ def test_a_worker_that_does_not_get_ready_is_killed(on_disk, monkeypatch):
     """It counts as one that cannot load the definitions: the run has failed for that, and can be resumed."""
     defs = Definitions(assets=[of_a_slow_load(LONG)])
     monkeypatch.setattr(processes, "_PATIENCE", 0.5)
-    with pytest.raises(NotShippable, match=r"had not loaded them after 0\.5 s"):
+    with pytest.raises(WorkerCannotLoad, match=r"had not loaded them after 0\.5 s"):
         run(defs, "spawned", on_disk)
     (run_id,) = on_disk.get_run_ids()
     (ended,) = [fact for _, fact in on_disk.record.facts(run_id) if isinstance(fact, RunEnded)]
-    assert (ended.status, ended.error.kind) == (RunStatus.FAILURE, "NotShippable")
+    assert (ended.status, ended.error.kind) == (RunStatus.FAILURE, "WorkerCannotLoad")
     assert resume(defs, run_id, instance=on_disk, executor=in_process_executor).success
 
 

@@ -71,6 +71,7 @@ from opgraph.run.executors.mistakes import (
     ExecutorNotInstalled,
     HostUnfit,
     RunTimedOut,
+    WorkerCannotLoad,
 )
 
 CASES: Cases = {}
@@ -1282,7 +1283,12 @@ def host_unfit():
 
 @case("run.executors.mistakes.CodeChanged")
 def code_changed():
-    raise CodeChanged("tcp://10.0.0.7:40123", ["clean", "join"])
+    raise CodeChanged("Dask worker tcp://10.0.0.7:40123", ["clean", "join"])
+
+
+@case("run.executors.mistakes.WorkerCannotLoad")
+def worker_cannot_load():
+    raise WorkerCannotLoad("RuntimeError: no display (/home/me/project/plots.py:3)")
 
 
 @case("run.executors.mistakes.WorkerDied")

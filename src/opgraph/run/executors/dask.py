@@ -16,7 +16,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from opgraph.run.executors.mistakes import ClusterLost, ClusterNotReached, CodeChanged, HostUnfit
+from opgraph.run.executors.mistakes import ClusterLost, ClusterNotReached, CodeChanged, HostUnfit, WorkerCannotLoad
 from opgraph.run.executors.processes import ask, refuse_memory
 from opgraph.run.executors.protocol import (
     ASYNC,
@@ -290,9 +290,9 @@ class Dask:
                 continue
             if isinstance(told, Ready):
                 if told.changed:
-                    raise CodeChanged(heard.address, told.changed)
+                    raise CodeChanged(f"Dask worker {heard.address}", told.changed)
                 if told.refused:
-                    raise HostUnfit(heard.address, told.refused)
+                    raise WorkerCannotLoad(told.refused) if self._cluster else HostUnfit(heard.address, told.refused)
                 place.ready = True
                 continue
             report = to_report(told)

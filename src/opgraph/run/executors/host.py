@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
+from opgraph.run.executors.mistakes import CodeChanged, NotShippable, WorkerCannotLoad
 from opgraph.run.executors.processes import Processes
 from opgraph.run.executors.protocol import Order
 from opgraph.run.executors.shipment import load
@@ -33,6 +34,8 @@ def main(descriptor: int) -> None:
     try:
         line.sendall(packed(Ready("")))
         _serve(line, inbox, rest, attempts, executor)
+    except (CodeChanged, NotShippable, WorkerCannotLoad) as refused:  # of its own workers, where they are spawned
+        line.sendall(packed(Ready(refused.what)))
     finally:
         executor.close()
         lines = attempts.said.drain()  # what was said when resources were put away

@@ -131,9 +131,21 @@ class CodeChanged(Error):
         self.worker, self.ops = worker, tuple(ops)
         named = ", ".join(f"`{each}`" for each in ops)
         super().__init__(
-            f"the code changed during the run: Dask worker {worker} has loaded other code of {named}",
-            fix="resume the run: today's code goes on from what it stored",
+            f"{worker} has loaded other code of {named} than the run began with",
+            fix="if it was changed meanwhile, resume the run: today's code goes on from what it stored; else let the "
+            "module define the same in every process",
         )
+
+
+class WorkerCannotLoad(Mistake, Error):
+    """What the driver has loaded cannot be loaded again in a new process."""
+
+    why: str
+    says = "a new worker process could not load the definitions: {why}"
+    mend = (
+        "a worker imports the project's modules again: they must bear that, in a new process; try it by "
+        "`python -c 'import MODULE'`, or use the executor `threads` or `in_process`"
+    )
 
 
 class NotShippable(InvalidInvocationError):

@@ -21,7 +21,7 @@ from opgraph.events import ErrorInfo, Frame, Kept, Place
 from opgraph.plan.model import FromAsset, FromMany
 from opgraph.run.executors import fresh
 from opgraph.run.executors.forking import fork, may_fork
-from opgraph.run.executors.mistakes import NotSharedBetweenProcesses, NotShippable
+from opgraph.run.executors.mistakes import CodeChanged, NotSharedBetweenProcesses, NotShippable, WorkerCannotLoad
 from opgraph.run.executors.protocol import (
     ASYNC,
     HERE,
@@ -306,7 +306,7 @@ class Processes:
                 self._attempts.said.add(told.lines)
                 continue
             if isinstance(told, Ready):
-                worker.ready, worker.refused = not told.refused, ", ".join([told.refused, *told.changed])
+                worker.ready, worker.refused, worker.changed = not told.refused, told.refused, told.changed
                 came += [Begun(*key) for key in worker.busy if worker.ready]
                 continue
             report = to_report(told)
@@ -373,7 +373,7 @@ class Processes:
         """A worker that was not forked ended before it had the definitions: what it was to do is for another one."""
         why = worker.refused or f"it {how}"
         if self._method == "spawn":
-            raise NotShippable("the project", "", ImportError(why))
+            raise CodeChanged("a new worker process", worker.changed) if worker.changed else WorkerCannotLoad(why)
         if not self._method:
             self._fork_in_spite_of(f"a new worker cannot load the definitions: {why}")
         for key in worker.busy:
@@ -434,8 +434,8 @@ class _Worker:
     """The driver's side of a worker."""
 
     __slots__ = (
-        "busy", "closed", "decoders", "due", "fresh", "inbox", "line", "page", "pid", "pipes", "ready", "reaped",
-        "refused", "status", "story", "unsent", "victim",
+        "busy", "changed", "closed", "decoders", "due", "fresh", "inbox", "line", "page", "pid", "pipes", "ready",
+        "reaped", "refused", "status", "story", "unsent", "victim",
     )  # fmt: skip
 
     def __init__(
@@ -450,6 +450,7 @@ class _Worker:
         self.pid, self.line, self.page, self.pipes = pid, line, page, pipes
         self.fresh = fresh  # as Python's library knows it, where it was not forked
         self.ready, self.refused = fresh is None, ""  # whether it has the definitions, or why it cannot have them
+        self.changed: list[str] = []  # the ops of which it has other code
         self.due = time.monotonic() + _PATIENCE  # when it must have them
         self.story = story
         self.inbox = Inbox()

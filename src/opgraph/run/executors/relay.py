@@ -27,16 +27,23 @@ class Relay:
     Args:
         shipment: what it is to load.
         send: takes what it says, for the driver.
+        quiet: whether what it prints while it loads the definitions is nobody's to read.
     """
 
-    def __init__(self, shipment: bytes, send: Callable[[bytes], None]) -> None:
+    def __init__(self, shipment: bytes, send: Callable[[bytes], None], *, quiet: bool) -> None:
         self._send = send
         self._line, its_line = socket.socketpair()
         descriptor = its_line.fileno()
         command = [sys.executable, "-m", "opgraph.run.executors.host", str(descriptor)]
         # In a session of its own: Ctrl-C at a terminal is the driver's to hear.
+        told = subprocess.DEVNULL if quiet else None
         self._process = subprocess.Popen(
-            command, pass_fds=[descriptor], stdin=subprocess.DEVNULL, start_new_session=True
+            command,
+            pass_fds=[descriptor],
+            stdin=subprocess.DEVNULL,
+            stdout=told,
+            stderr=told,
+            start_new_session=True,
         )
         its_line.close()
         self._ready = threading.Event()
@@ -51,7 +58,7 @@ class Relay:
     def make(self, step: int, attempt: int, ask: bytes) -> None:
         """Have an attempt made; returns when it is over, or when the driver knows that this process cannot make it."""
         if not self._ready.wait(_PATIENCE):
-            self._refuse(f"its process did not load the definitions within {_PATIENCE:g} s")
+            self._refuse(f"it had not loaded the definitions after {_PATIENCE:g} s")
         over = threading.Event()
         with self._lock:
             if self._refused:
@@ -121,7 +128,7 @@ class Relay:
         with self._lock:
             self.is_dead = True
             if not self._ready.is_set():
-                self._refuse(f"its process ended with code {how} while it loaded the definitions")
+                self._refuse(f"its process ended with code {how} while it loaded them")
             for event in self._under_way.values():
                 event.set()
         self._ready.set()
@@ -150,7 +157,8 @@ def open_relay(run: str, topic: str, address: str, shipment: bytes, dask_worker:
         dask_worker.log_event(topic, [address, data])
 
     with _lock:
-        _opened[run] = lambda: Relay(shipment, send)
+        # In the driver's process that has said it all already.
+        _opened[run] = lambda: Relay(shipment, send, quiet=address.startswith("inproc:"))
         _relays[run] = _opened[run]()
 
 

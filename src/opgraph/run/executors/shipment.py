@@ -110,7 +110,7 @@ def load(data: bytes) -> Attempts | Ready:
     attempts.said.key_of = attempts.key_of
     codes = zip(attempts.steps, _codes(attempts), shipment.codes, strict=True)
     changed = {bound.op.name for bound, here, there in codes if here != there}
-    return Ready("its code is another", sorted(changed)) if changed else attempts
+    return Ready(f"it has other code of {', '.join(sorted(changed))}", sorted(changed)) if changed else attempts
 
 
 def _codes(attempts: Attempts) -> list[str]:

@@ -128,8 +128,11 @@ def test_a_run_is_cancelled(server):
     assert server.post(f"runs/{run}/cancel", {}, 200) == {"asked": True, "status": "CANCELING"}
     assert server.ended(run)["status"] == "CANCELED"
     assert server.post(f"runs/{run}/cancel", {}, 200)["asked"] is False
-    found = {each["key"]: (each["status"], each["run_id"]) for each in server.get("assets")["assets"]}
-    assert found["slow"] == found["dies"] == ("canceled", run)
+
+    def said(key):
+        return next((each["status"], each["run_id"]) for each in server.get("assets")["assets"] if each["key"] == key)
+
+    until(lambda: said("slow") == said("dies") == ("canceled", run))
 
 
 IMPORTED = """
@@ -156,7 +159,8 @@ defs = Definitions(assets=[made])
 
 
 def test_a_launch_answers_before_the_runs_process_has_imported_anything(tmp_path):
-    """A run has its id and its page at once; what keeps it from beginning is its end, with the user's line."""
+    """A run has its id and its page at once; what keeps it from beginning is its end, with the user's line. An asset
+    that is there stays fresh, and leads to the run canceled since."""
     served = Server(made_project(tmp_path, IMPORTED), command="serve").ready()
     try:
         assert served.get("project")["name"] == tmp_path.name
@@ -169,6 +173,12 @@ def test_a_launch_answers_before_the_runs_process_has_imported_anything(tmp_path
         canceled = served.post("runs", {"selection": "made"}, 202)["run_id"]
         assert served.post(f"runs/{canceled}/cancel", {}, 200)["status"] == "CANCELED"
         assert served.ended(run)["status"] == "SUCCESS"
+        until(lambda: served.get("assets")["assets"][0]["status"] == "fresh")
+        assert served.get("assets")["assets"][0]["run_id"] is None
+        again = served.post("runs", {"selection": "made"}, 202)["run_id"]
+        served.post(f"runs/{again}/cancel", {}, 200)
+        until(lambda: served.get("assets")["assets"][0]["run_id"] == again)
+        assert served.get("assets")["assets"][0]["status"] == "fresh"
         (tmp_path / "slow").unlink()
         (tmp_path / "broken").touch()
         failed = served.ended(served.post("runs", {"selection": "made"}, 202)["run_id"])

@@ -123,10 +123,11 @@ class Standing:
             told = self._under_way(asset, going)
             if told is not None:
                 status, why, progress = told
-                state.run_id = going.run_id
-                if status != "canceled" or made is None:  # what there was before is as good as it was
-                    state.status, state.why, state.progress = status, why, progress
+                if status != "canceled" or made is None:
+                    state.status, state.why, state.run_id, state.progress = status, why, going.run_id, progress
                     return state
+                if made.time < (going.ended or going.created):  # what there was before is as good as it was
+                    state.run_id = going.run_id
         if made is None:
             return state
         state.why = self._stale(asset, made, units, by_id, latest, found)

@@ -179,13 +179,7 @@ class _Walk:
             self._add_value(found)
             return
         if layers := _layers(found):
-            for each in layers:
-                # A library's decorator closes over what it decorates, and that may be of an installed project.
-                open_to = closed and (not _is_library(each) or (isinstance(each, FunctionType) and _is_library(home)))
-                if open_to or _same_project(home, each.__module__ or "", _file_of(each)):
-                    self._meet(each)
-                elif closed:
-                    self._digest.update(f"{each.__module__}.{each.__qualname__}".encode())
+            self._add_layers(found, layers, home, closed=closed, depth=depth)
         elif depth > _DEEP:
             return
         elif isinstance(found, _PARTIAL):
@@ -199,11 +193,26 @@ class _Walk:
             self._add_container(found, home, depth)
         else:
             self._add_value(found)
-            kind: type[Any] = type(found)
+            kind = type(cast("object", found))
             if not isinstance(found, ModuleType) and _same_project(home, kind.__module__, _file_of(kind)):
                 self._meet(kind)
             return
         self._digest.update(b"|")
+
+    def _add_layers(self, found: Any, layers: list[_Code], home: _Code, *, closed: bool, depth: int) -> None:
+        for each in layers:
+            # A library's decorator closes over what it decorates, and that may be of an installed project.
+            open_to = closed and (not _is_library(each) or (isinstance(each, FunctionType) and _is_library(home)))
+            if open_to or _same_project(home, each.__module__ or "", _file_of(each)):
+                self._meet(each)
+            elif closed:
+                self._digest.update(f"{each.__module__}.{each.__qualname__}".encode())
+        others: Any = getattr(found, "registry", None)  # of `functools.singledispatch`
+        if isinstance(others, MappingProxyType):
+            self.volatile = True
+            for kind, other in cast("Mapping[type, Any]", others).items():
+                self._digest.update(kind.__qualname__.encode())
+                self._add(other, home, closed=closed, depth=depth + 1)
 
     def _add_container(self, found: Any, home: _Code, depth: int) -> None:
         self.volatile = True
@@ -256,12 +265,6 @@ class _Walk:
                 self._add_module(name, other, fn)
             else:
                 self._add(None if other is _ABSENT else other, fn)
-        others: Any = fn.__dict__.get("registry")  # of `functools.singledispatch`
-        if isinstance(others, MappingProxyType):
-            self.volatile = True
-            for kind, other in cast("Mapping[type, Any]", others).items():
-                self._digest.update(kind.__qualname__.encode())
-                self._add(other, fn)
 
     def _may_change(self, fn: FunctionType) -> bool:
         """Whether it is worth to look which of its names a function changes itself."""

@@ -333,9 +333,12 @@ def test_what_is_told_of_fan_outs(tmp_path):
     given = pages.step(run_id, n["fans.inner"])
     assert (given.came, given.counts) == ({"result": 6}, {"succeeded": 3})
     assert [each.mapping_key for each in given.outputs] == ["i0", "i0", "i1", "i0", "i1", "i2"]
+    assert [each.of for each in given.outputs] == ["[k0]", "[k1]", "[k1]", "[k2]", "[k2]", "[k2]"]
     assert pages.step(run_id, n["fans.outer"]).came == {"result": 3}
     rows = {row.path: row for row in pages.tree(run_id, "", "", 100).rows}
     assert (rows["fans.work"].message, pages.detail(run_id).failures[0].error.message) == ("ValueError: bad 1", "bad 1")
+    (cause,) = pages.detail(run_id).failures  # all at one line
+    assert (cause.times, len(cause.alike), pages.detail(run_id).failed) == (3, 2, 3)
 
     keys = [f"fans.{name}" for name in ("none", "idle", "outer", "inner", "work", "total")]
     asset = {"key": "fans", "unit": "fans", "ops": json.dumps([{"key": key} for key in keys])}

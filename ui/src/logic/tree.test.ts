@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { RunDelta, TreeRow } from "../api/types";
-import { NOTHING, above, counted, fanned, folded, joined, openAtFirst, shares, shown } from "./tree";
+import { NOTHING, above, atEnd, counted, fanned, folded, joined, openAtFirst, shares, shown, underWay } from "./tree";
 
 function row(id: string, parent: string | null, more: Partial<TreeRow> = {}): TreeRow {
   const bare = { path: id, key: id, assets: [], decision: "run", reason: "", counts: {}, attempts: 0, started: null, ended: null, reused_from: null, because: "", message: "" };
@@ -74,4 +74,17 @@ test("of a fan-out a box says what failed and what is done, and before anything 
   expect(fanned("succeeded", {})).toBe("no values");
   expect(fanned("blocked", {})).toBe("not reached");
   expect(shares({ succeeded: 3, pending: 2 }).filter(({ n }) => n > 0)).toEqual([{ tone: "ok", n: 3 }]);
+});
+
+test("what still waits when the run is over was not reached, in its row and in counts", () => {
+  const ended = atEnd(folded(tree, [{ ...op, status: "succeeded" }, { ...asset, status: "interrupted", counts: { pending: 2, blocked: 1 } }]));
+  expect([...ended.rows.values()].map((each) => each.status)).toEqual(["interrupted", "succeeded", "blocked"]);
+  expect(counted(ended.rows.get("a")?.counts ?? {})).toBe("3 not reached");
+  expect(counted({ blocked: 1, pending: 2 })).toBe("1 not reached · 2 waiting");
+  expect(counted({ blocked: 1, pending: 2 }, true)).toBe("3 not reached");
+});
+
+test("the op that runs is known of the rows around it", () => {
+  const going = underWay(folded(tree, [{ ...op, status: "running" }, { ...asset, status: "running" }]));
+  expect([...going].map(([id, row]) => [id, row.id])).toEqual([["a", "a.x"]]);
 });

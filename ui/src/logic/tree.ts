@@ -86,10 +86,34 @@ export function joined(deltas: readonly RunDelta[]): RunDelta | null {
   return { ...last, rows: [...rows.values()], lines: deltas.flatMap((d) => d.lines), lagging: deltas.some((d) => d.lagging) };
 }
 
+/** What still waits when its run is over was not reached. */
+function leftOver({ pending = 0, ...counts }: Record<string, number>): Record<string, number> {
+  return pending ? { ...counts, blocked: (counts["blocked"] ?? 0) + pending } : counts;
+}
+
+/** The tree of a run that is over, in the same words. */
+export function atEnd(tree: RunTree): RunTree {
+  const rows = [...tree.rows].map(([id, row]): [string, TreeRow] => {
+    const waits = row.status === "pending";
+    return [id, waits || row.counts["pending"] ? { ...row, status: waits ? "blocked" : row.status, counts: leftOver(row.counts) } : row];
+  });
+  return { ...tree, rows: new Map(rows) };
+}
+
+/** What runs below each row, by the row's id: the first op of it. */
+export function underWay(tree: RunTree): Map<string, TreeRow> {
+  const found = new Map<string, TreeRow>();
+  for (const row of tree.rows.values()) {
+    if (row.status === "running" && row.n !== null && row.kind !== "key") for (const id of above(tree, row.id)) if (!found.has(id)) found.set(id, row);
+  }
+  return found;
+}
+
 /** A line of words for the counts of a fan-out or of a run: what went wrong first. */
-export function counted(counts: Record<string, number>, over = false): string {
+export function counted(standing: Record<string, number>, over = false): string {
+  const counts = over ? leftOver(standing) : standing;
   const order = ["failed", "running", "retrying", "succeeded", "reused", "interrupted", "blocked", "skipped", "pending"];
-  const words: Record<string, string> = { succeeded: "done", blocked: "not reached", pending: over ? "not begun" : "waiting", retrying: "to be tried again" };
+  const words: Record<string, string> = { succeeded: "done", blocked: "not reached", pending: "waiting", retrying: "to be tried again" };
   return order
     .filter((name) => counts[name])
     .map((name) => `${(counts[name] ?? 0).toLocaleString("en-US")} ${words[name] ?? name}`)

@@ -1,5 +1,6 @@
 import { useState } from "react";
-import type { Error as Failed, RunDetail } from "../api/types";
+import type { Error as Failed, FailedStep, RunDetail } from "../api/types";
+import { count } from "../logic/format";
 import { Frames } from "../parts/Broken";
 import { File } from "../parts/File";
 import { Notice } from "../parts/parts";
@@ -8,7 +9,7 @@ import { Link, at } from "../parts/router";
 /** What went wrong in a run: the user's exception and line first, the rest folded. */
 export function Failure({ run }: { run: RunDetail }) {
   const [all, setAll] = useState(false);
-  const failures = run.failures.map((failed) => ({ ...failed, label: failed.key }));
+  const { failures } = run;
   if (run.status === "DIED" && failures.length === 0) {
     return (
       <Notice tone="bad">
@@ -21,25 +22,43 @@ export function Failure({ run }: { run: RunDetail }) {
     );
   }
   if (failures.length === 0 && !run.error) return null;
-  const rest = run.failed - 1;
+  const rest = run.failed - (failures[0]?.times ?? 0);
   return (
     <section className="failure" aria-label="What failed">
       {failures.length === 0 && run.error && <ErrorBox error={run.error} />}
       {failures.slice(0, all ? failures.length : 1).map((failed) => (
-        <ErrorBox key={failed.n} error={failed.error} run={run.run_id} step={failed} />
+        <div key={failed.n} className="onecause">
+          <ErrorBox error={failed.error} run={run.run_id} step={failed} times={failed.times} />
+          {failed.alike.length > 0 && <Alike failed={failed} run={run.run_id} />}
+        </div>
       ))}
-      {rest > 0 && (
+      {rest > 0 && failures.length > 1 && (
         <button type="button" className="button small" style={{ margin: "0 14px 10px" }} aria-expanded={all} onClick={() => setAll(!all)}>
-          {all ? "Only the first" : `${rest} more ${rest === 1 ? "op" : "ops"} failed`}
+          {all ? "Only the first" : `${count(rest)} more failed for ${failures.length > 2 ? "other causes" : "another cause"}`}
         </button>
       )}
     </section>
   );
 }
 
+/** The steps that failed for one cause. */
+function Alike({ failed, run }: { failed: FailedStep; run: string }) {
+  const op = failed.key.split("[")[0] ?? "";
+  const named = [failed, ...failed.alike];
+  return (
+    <details>
+      <summary>All {count(failed.times)} of <code>{op}</code></summary>
+      <p className="alike">
+        {named.map((each) => <Link key={each.n} to={at.run(run, String(each.n))}>{each.key.slice(op.length) || each.key}</Link>)}
+        {failed.times > named.length && <span className="quiet">and {count(failed.times - named.length)} more</span>}
+      </p>
+    </details>
+  );
+}
+
 const DURING: Record<string, string> = { load: " while loading its inputs", store: " while storing its outputs", setup: " while setting up a resource" };
 
-export function ErrorBox({ error, run, step }: { error: Failed; run?: string; step?: { n: number; key: string } }) {
+export function ErrorBox({ error, run, step, times = 1 }: { error: Failed; run?: string; step?: { n: number; key: string }; times?: number }) {
   const { at: line } = error;
   return (
     <div className="oneerror">
@@ -48,6 +67,7 @@ export function ErrorBox({ error, run, step }: { error: Failed; run?: string; st
           {error.kind}
           {error.message && `: ${error.message.split("\n")[0]}`}
         </b>
+        {times > 1 && <span className="tag bad">× {count(times)}</span>}
         {error.message.includes("\n") && <pre>{error.message.split("\n").slice(1).join("\n").trim()}</pre>}
         <div className="row wrap" style={{ gap: "4px 12px" }}>
           {line?.text && <pre className="theline">{line.text}</pre>}

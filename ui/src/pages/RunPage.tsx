@@ -1,11 +1,11 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { post } from "../api/client";
 import { useLiveRun, usePlan, useRun, useStep } from "../api/queries";
-import type { Launched, RunDetail, RunRequest } from "../api/types";
+import type { Launched, RunDetail, RunRequest, TreeRow } from "../api/types";
 import { ago, duration, moment, plural, short } from "../logic/format";
 import { running as runs, summed } from "../logic/plan";
 import { isOver } from "../logic/status";
-import { above, counted, openAtFirst, shares, shown } from "../logic/tree";
+import { above, atEnd, counted, openAtFirst, shares, shown, underWay } from "../logic/tree";
 import { Icon } from "../parts/icons";
 import { Empty, Loading, Meter, Notice, Problem, Status, Tabs, useNow } from "../parts/parts";
 import { Prose } from "../parts/Markdown";
@@ -24,6 +24,8 @@ const BAD = new Set(["FAILURE", "CANCELED", "DIED"]);
 export function RunPage({ id }: { id: string }) {
   const { data: run, error } = useRun(id);
   const live = useLiveRun(id, run !== undefined);
+  const running = run !== undefined && !isOver(run.status);
+  const tree = useMemo(() => (run && !running ? atEnd(live.tree) : live.tree), [run === undefined, running, live.tree]);
   const [step, setStep] = useParam("step");
   const [view, setView] = useParam("view", "table");
   const [tab, setTab] = useState("logs");
@@ -36,29 +38,29 @@ export function RunPage({ id }: { id: string }) {
   const [height, setHeight] = useState(36);
   const [events, setEvents] = useState(false);
   const [others, setOthers] = useState<ReadonlySet<string>>(new Set());
-  const running = run !== undefined && !isOver(run.status);
   const now = useNow(running);
 
-  const opened = useMemo(() => open ?? (live.loading ? new Set<string>() : openAtFirst(live.tree)), [open, live.loading, live.tree]);
-  const rows = useMemo(() => shown(live.tree, opened), [live.tree, opened]);
+  const opened = useMemo(() => open ?? (live.loading ? new Set<string>() : openAtFirst(tree)), [open, live.loading, tree]);
+  const rows = useMemo(() => shown(tree, opened), [tree, opened]);
+  const doing = useMemo(() => (running ? underWay(tree) : new Map<string, TreeRow>()), [running, tree]);
   const selected = useMemo(() => {
     const n = step === "" ? null : Number(step);
-    return n === null ? null : ([...live.tree.rows.values()].find((row) => row.n === n && row.kind !== "asset") ?? [...live.tree.rows.values()].find((row) => row.n === n) ?? null);
-  }, [live.tree, step]);
+    return n === null ? null : ([...tree.rows.values()].find((row) => row.n === n && row.kind !== "asset") ?? [...tree.rows.values()].find((row) => row.n === n) ?? null);
+  }, [tree, step]);
 
   // What was picked by its address, or failed meanwhile, is brought to light once.
   const [lit, setLit] = useState<string | null>(null);
   useEffect(() => {
     if (!selected || lit === selected.id) return;
     setLit(selected.id);
-    const hidden = above(live.tree, selected.id).filter((each) => !opened.has(each));
+    const hidden = above(tree, selected.id).filter((each) => !opened.has(each));
     if (hidden.length) setOpen(new Set([...opened, ...hidden]));
-  }, [selected, lit, live.tree, opened]);
+  }, [selected, lit, tree, opened]);
 
   // A key of a fan-out that is not open yet: its rows are fetched first.
   const inside = useStep(id, step !== "" && !selected && !live.loading ? Number(step) : null, "key").data?.key;
   useEffect(() => {
-    const fan = inside && !selected && [...live.tree.rows.values()].find((row) => row.mapped && row.key === inside.split("[")[0]);
+    const fan = inside && !selected && [...tree.rows.values()].find((row) => row.mapped && row.key === inside.split("[")[0]);
     if (fan) void live.openBelow(fan.id);
   }, [inside, selected, live]);
 
@@ -68,7 +70,7 @@ export function RunPage({ id }: { id: string }) {
       if (next.has(row)) next.delete(row);
       else {
         next.add(row);
-        if (live.tree.rows.get(row)?.mapped) void live.openBelow(row);
+        if (tree.rows.get(row)?.mapped) void live.openBelow(row);
       }
       setOpen(next);
     },
@@ -78,14 +80,14 @@ export function RunPage({ id }: { id: string }) {
     (n: number | null, more: boolean) => {
       if (n === null) return;
       if (more && selected) {
-        const row = [...live.tree.rows.values()].find((each) => each.n === n);
+        const row = [...tree.rows.values()].find((each) => each.n === n);
         if (row?.key) setOthers((old) => new Set(old.has(row.key) ? [...old].filter((k) => k !== row.key) : [...old, row.key]));
         return;
       }
       setOthers(new Set());
       setStep(String(n) === step ? "" : String(n));
     },
-    [selected, live.tree, setStep, step],
+    [selected, tree, setStep, step],
   );
 
   if (error) return <div className="page"><Problem error={error} /><p><Link to={at.runs()}>All runs</Link></p></div>;
@@ -110,15 +112,15 @@ export function RunPage({ id }: { id: string }) {
           shares={shares(run.counts)}
         />
         <span className="quiet cut" aria-live="polite">{counted(run.counts, !running)}</span>
-        {live.loading && <span className="faint cut">loading {plural(live.tree.rows.size, "row")} …</span>}
+        {live.loading && <span className="faint cut">loading {plural(tree.rows.size, "row")} …</span>}
       </div>
       {live.error !== null && <div style={{ padding: 12 }}><Problem error={live.error} /></div>}
       {view === "graph" ? (
-        <RunGraph run={run} tree={live.tree} selected={selected?.key ?? null} onPick={(n) => pick(n, false)} />
+        <RunGraph run={run} tree={tree} selected={selected?.key ?? null} onPick={(n) => pick(n, false)} />
       ) : rows.length === 0 && !live.loading ? (
         <div className="grow"><Empty title={running ? "The run is starting" : "This run has no ops"}>{running ? "Its ops appear here as soon as it has its plan." : ""}</Empty></div>
       ) : (
-        <Timetable rows={rows} open={opened} run={run} now={now} selected={selected?.id ?? null} marked={others} onToggle={toggle} onPick={pick} />
+        <Timetable rows={rows} open={opened} doing={doing} run={run} now={now} selected={selected?.id ?? null} marked={others} onToggle={toggle} onPick={pick} />
       )}
       {!silent && <Splitter height={height} onChange={setHeight} />}
       <section ref={bottom} className={`bottom${silent ? " silent" : ""}`} aria-label="Logs and details" style={silent ? {} : { height: `${height}%` }}>

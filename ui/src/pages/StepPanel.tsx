@@ -13,12 +13,13 @@ export function StepPanel({ run, row, now }: { run: RunDetail; row: TreeRow; now
   const { data: step, error } = useStep(run.run_id, row.n, `${row.status}.${row.attempts}`);
   if (error) return <div style={{ padding: 12 }}><Problem error={error} /></div>;
   if (!step) return <Loading what="the op" />;
+  const decided = step.status === "reused" || step.status === "skipped"; // then why it was planned is why it is so
   return (
     <div className="steppanel">
       <div className="stack">
         <div className="row wrap">
-          <Status of={step.status} />
-          <span className="quiet">{[step.reason, step.because].filter(Boolean).join("; ")}</span>
+          <Status of={row.status === "blocked" ? row.status : step.status} />
+          <span className="quiet">{[decided && step.reason, step.because && `needs ${step.because}`].filter(Boolean).join("; ")}</span>
           {step.reused_from && <Link to={at.run(step.reused_from)}>from run {short(step.reused_from)}</Link>}
         </div>
         {step.started !== null && step.status !== "reused" && <TimesBar times={step.times} />}
@@ -31,6 +32,7 @@ export function StepPanel({ run, row, now }: { run: RunDetail; row: TreeRow; now
           </div>
         )}
         <dl className="facts">
+          {step.reason && !decided && (<><dt>Planned</dt><dd>because {step.reason}</dd></>)}
           <dt>Op</dt><dd><code>{step.key}</code>{step.op !== step.key && <span className="faint"> {step.op}</span>}</dd>
           {step.config !== null && step.config !== undefined && (<><dt>Config</dt><dd><pre>{JSON.stringify(step.config)}</pre></dd></>)}
           {step.code_version && (<><dt>Code version</dt><dd><code>{step.code_version}</code></dd></>)}
@@ -83,7 +85,7 @@ function Stored({ output, now }: { output: Output; now: number }) {
   return (
     <section className="card">
       <header>
-        <h2 className="small">{output.asset ? output.asset : output.output}{output.mapping_key !== null && ` [${output.mapping_key}]`}</h2>
+        <h2 className="small">{output.asset ? output.asset : output.output}{output.of && ` ${output.of}`}{output.mapping_key !== null && ` [${output.mapping_key}]`}</h2>
         {output.asset && !output.asked && <span className="tag stale">not asked for</span>}
         {!output.kept && <span className="tag">cleaned since</span>}
         <span className="faint grow cut">{[output.type_name, shapeOf(output.preview)].filter(Boolean).join(" · ")}</span>

@@ -12,6 +12,8 @@ import { useSize } from "../parts/parts";
 interface Props {
   rows: TreeRow[];
   open: ReadonlySet<string>;
+  /** What runs below a row. */
+  doing: ReadonlyMap<string, TreeRow>;
   run: RunDetail;
   now: number;
   selected: string | null;
@@ -23,7 +25,7 @@ interface Props {
 const HEIGHT = 26;
 
 /** The tree of a run beside its bars. Only the rows in view are there. */
-export function Timetable({ rows, open, run, now, selected, marked, onToggle, onPick }: Props) {
+export function Timetable({ rows, open, doing, run, now, selected, marked, onToggle, onPick }: Props) {
   const scroller = useRef<HTMLDivElement>(null);
   const [laneSized, lane] = useSize<HTMLDivElement>();
   const [cursor, setCursor] = useState(0);
@@ -48,12 +50,27 @@ export function Timetable({ rows, open, run, now, selected, marked, onToggle, on
     // only when another row is chosen: scrolling must stay free while rows come in
   }, [selected]);
 
-  // A run that failed begins at the op that did, one that was stopped at what it was at.
+  // A run that failed begins at the op that did, one that was stopped at what it was at. It stays in sight while the
+  // page takes its shape, until somebody moves.
   const failed = useRef(false);
+  const held = useRef<number | null>(null);
+  useEffect(() => {
+    const element = scroller.current;
+    if (!element) return;
+    const sized = new ResizeObserver(() => held.current !== null && virtual.scrollToIndex(held.current, { align: "center" }));
+    const free = () => (held.current = null);
+    sized.observe(element);
+    for (const act of ["wheel", "pointerdown", "keydown"]) element.addEventListener(act, free, { passive: true });
+    return () => {
+      sized.disconnect();
+      for (const act of ["wheel", "pointerdown", "keydown"]) element.removeEventListener(act, free);
+    };
+  }, [virtual]);
   useEffect(() => {
     const i = rows.findIndex((row) => (row.status === "failed" || row.status === "interrupted") && (row.mapped || !row.expandable));
     if (i < 0 || failed.current || selected) return;
     failed.current = true;
+    held.current = i;
     setCursor(i);
     virtual.scrollToIndex(i, { align: "center" });
   }, [rows, selected, virtual]);
@@ -142,6 +159,7 @@ export function Timetable({ rows, open, run, now, selected, marked, onToggle, on
                 index={item.index}
                 top={item.start}
                 open={open.has(row.id)}
+                doing={open.has(row.id) ? undefined : doing.get(row.id)}
                 selected={row.id === selected || marked.has(row.key)}
                 current={item.index === cursor}
                 from={view.from}
@@ -164,6 +182,7 @@ interface RowProps {
   index: number;
   top: number;
   open: boolean;
+  doing: TreeRow | undefined;
   selected: boolean;
   current: boolean;
   from: number;
@@ -173,7 +192,7 @@ interface RowProps {
   onPick: (n: number | null, more: boolean) => void;
 }
 
-const Row = memo(function Row({ row, index, top, open, selected, current, from, to, now, onToggle, onPick }: RowProps) {
+const Row = memo(function Row({ row, index, top, open, doing, selected, current, from, to, now, onToggle, onPick }: RowProps) {
   const { tone, icon, word } = look(row.status);
   const whole = row.expandable;
   const took = row.started !== null ? duration((row.ended ?? now) - row.started) : "";
@@ -181,7 +200,8 @@ const Row = memo(function Row({ row, index, top, open, selected, current, from, 
     (event: { ctrlKey: boolean; metaKey: boolean }) => (row.n !== null && !row.mapped ? onPick(row.n, event.ctrlKey || event.metaKey) : onToggle(row.id)),
     [row, onPick, onToggle],
   );
-  const words = row.mapped ? counted(row.counts) || fanned(row.status, row.counts) : row.status === "reused" || row.status === "skipped" || row.status === "blocked" ? word : "";
+  const settled = row.status === "reused" || row.status === "skipped" || row.status === "blocked";
+  const words = row.mapped ? fanned(row.status, row.counts) : doing ? `${doing.name} · ${row.counts["succeeded"] ?? 0} of ${count(allOf(row.counts))} done` : settled ? word : "";
   return (
     <div
       id={`row-${row.id}`}
@@ -195,7 +215,7 @@ const Row = memo(function Row({ row, index, top, open, selected, current, from, 
       style={{ transform: `translateY(${top}px)` }}
       onClick={click}
     >
-      <div className="what" role="gridcell" style={{ ["--depth" as string]: row.depth }} title={[row.path, word, row.reason, row.because, row.message].filter(Boolean).join("\n")}>
+      <div className="what" role="gridcell" style={{ ["--depth" as string]: row.depth }} title={[row.path, word, row.mapped && counted(row.counts), row.reason, row.because, row.message].filter(Boolean).join("\n")}>
         {row.expandable ? (
           <button
             type="button"
@@ -219,7 +239,8 @@ const Row = memo(function Row({ row, index, top, open, selected, current, from, 
         <span className="label cut">{row.name}</span>
         {row.mapped && <span className="tag hide-narrow">× {allOf(row.counts) ? count(allOf(row.counts)) : row.ended === null ? "n" : 0}</span>}
         {row.attempts > 1 && <span className="tag stale hide-narrow">{row.attempts} tries</span>}
-        <span className="took">{row.mapped && row.started !== null ? <><span className="hide-narrow">{words} · </span>{took}</> : took || words}</span>
+        <span className={`words cut${took ? " hide-narrow" : ""}`}>{took && !row.mapped && !doing ? "" : words}</span>
+        <span className="took">{took}</span>
       </div>
       <div className="lane" role="gridcell">
         <Bars row={row} from={from} to={to} now={now} words={row.mapped ? row.message : row.message || (row.because && `needs ${row.because}`) || (row.status === "reused" ? row.reason : "")} />

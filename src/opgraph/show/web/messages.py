@@ -394,12 +394,19 @@ class Runs(Reply):
     cursor: str | None = None
 
 
-class FailedStep(Reply):
-    """A step that failed, in short."""
+class StepName(Reply):
+    """A step by its number and key."""
 
     n: int
     key: str
+
+
+class FailedStep(StepName):
+    """A step that failed, in short, with those that failed alike: of the same kind, at the same line."""
+
     error: Error
+    alike: list[StepName] = []  # the first of them, but for this one
+    times: int = 1  # how many there are
 
 
 class RunDetail(RunSummary):
@@ -460,9 +467,10 @@ class Tree(Reply):
 
 
 class Output(Reply):
-    """An output that was stored."""
+    """An output that was stored. Of a fan-out the first ones are told, each with the mapping key of its step."""
 
     output: str
+    of: str = ""  # `[key]`
     asset: str | None
     asked: bool
     mapping_key: str | None

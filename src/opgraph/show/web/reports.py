@@ -1,6 +1,7 @@
 """Errors as the messages of the web say them."""
 
 from base64 import b64encode
+from collections.abc import Iterable
 from typing import Any
 
 from opgraph.declare.settings.secrets import hide
@@ -92,6 +93,23 @@ def error_of(info: ErrorInfo, depth: int = 0) -> m.Error:
         metadata=metas(info.metadata),
         cause=error_of(info.cause, depth + 1) if info.cause is not None and depth < 20 else None,
     )
+
+
+def alike(failed: Iterable[tuple[int, str, ErrorInfo]], groups: int, named: int) -> list[m.FailedStep]:
+    """The errors of steps that failed, one for each kind and line; of the first so many, and steps of each by name."""
+    found: dict[tuple[object, ...], m.FailedStep] = {}
+    for n, key, info in failed:
+        own = [(each.file, each.line) for each in info.frames if each.own]
+        cause = (key.partition("[")[0], info.kind, *(own[-1:] or [info.message]))
+        first = found.get(cause)
+        if first is None:
+            if len(found) < groups:
+                found[cause] = m.FailedStep(n=n, key=key, error=error_of(info))
+            continue
+        first.times += 1
+        if first.times <= named:
+            first.alike.append(m.StepName(n=n, key=key))
+    return list(found.values())
 
 
 def metas(entries: Any) -> list[m.Meta]:

@@ -31,10 +31,11 @@ from opgraph.run.instance import Instance
 from opgraph.run.store.preview import preview_in
 from opgraph.show.web import messages as m
 from opgraph.show.web.followed import Followed, Following, Row
-from opgraph.show.web.reports import Refused, error_of, metas, preview
+from opgraph.show.web.reports import Refused, alike, error_of, metas, preview
 from opgraph.show.web.said import first_line
 
 _SHOWN = 20  # assets of a selection, failures of a run
+_NAMED = 200  # steps that failed alike
 _PREVIEWS = 20  # of the outputs of one step
 _OUTPUTS = 500  # of one step
 _SCANNED = 5_000  # runs that one request for a filtered list looks at
@@ -171,11 +172,7 @@ class RunPages:
         with run.lock:
             fold, plan = run.fold, run.plan
             failed = fold.failed()
-            failures = [
-                m.FailedStep(n=n, key=fold.key(n), error=error_of(fold.errors[n]))
-                for n in failed[:_SHOWN]
-                if n in fold.errors
-            ]
+            failures = alike(((n, fold.key(n), fold.errors[n]) for n in failed if n in fold.errors), _SHOWN, _NAMED)
             came = {s.asset for outputs in fold.outputs.values() for _, s in outputs if not s.asked}
             counts, total, error, seq = counts_of(run), fold.total, fold.run_error, run.seq
         dropped = inspect.discarded(self._record, run_id, plan)
@@ -253,9 +250,12 @@ class RunPages:
                 came = Counter(stored.output for stored in _values(outputs, kept) if stored.mapping_key is not None)
                 addresses = [(run_id, seq, stored) for seq, stored in outputs[:_OUTPUTS]]
                 addresses += [(each.run, each.seq, each.stored) for each in kept]
+                of = [""] * len(addresses)
             else:
                 attempts, reads, kept = [], (), run.fold.kept.get(n, ())
-                came, addresses = self._of_members(run, n)
+                came, members = self._of_members(run, n)
+                addresses = [each[:3] for each in members]
+                of = [run.fold.key(each[3]).removeprefix(run.plan.steps[n].key) for each in members]
             step, fold = run.plan.steps[template], run.fold
             phase = Phase(fold.phase[n])
             because = fold.because.get(n, (-1, ""))[0]
@@ -276,7 +276,7 @@ class RunPages:
                 attempts=attempts,
                 error=error_of(error) if error is not None else None,
                 inputs=_inputs(run, template, reads),
-                outputs=[self._output(*each, i) for i, each in enumerate(addresses)],
+                outputs=[self._output(*each, i, of[i]) for i, each in enumerate(addresses)],
                 came=dict(came),
                 counts={p.name.lower(): count for p, count in (fold.members(n) or {}).items()},
                 size=fold.sizes.get(n, 0),
@@ -339,10 +339,11 @@ class RunPages:
                     pass
         return made, outputs, kept, reads
 
-    def _of_members(self, run: Followed, template: int) -> tuple[Counter[str], list[tuple[str, int, Stored]]]:
-        """What the steps of a fan-out gave: how many values of each dynamic output, and the first ones."""
+    def _of_members(self, run: Followed, template: int) -> tuple[Counter[str], list[tuple[str, int, Stored, int]]]:
+        """What the steps of a fan-out gave: how many values of each dynamic output, and the first ones, with their
+        steps."""
         came = Counter[str]()
-        first: list[tuple[str, int, Stored]] = []
+        first: list[tuple[str, int, Stored, int]] = []
         under_way: dict[int, list[tuple[str, int, Stored]]] = {}  # of each step, what its attempt stored so far
         planned, fold = len(run.plan.steps), run.fold
         for seq, fact in each_fact(self._record, run.run_id):
@@ -363,16 +364,17 @@ class RunPages:
                 case _:
                     continue
             came.update(value.output for _, _, value in stored if value.mapping_key is not None)
-            first += stored[: _PREVIEWS - len(first)]
+            first += [(*each, step) for each in stored[: _PREVIEWS - len(first)]]
         return came, first
 
-    def _output(self, run_id: str, seq: int, stored: Stored, nth: int) -> m.Output:
+    def _output(self, run_id: str, seq: int, stored: Stored, nth: int, of: str) -> m.Output:
         blob = self._record.value(run_id, seq)
         there = blob is not None if stored.place is Place.INLINE else True
         if stored.place is Place.FILE:
             there = self._instance.intermediates.has(stored)
         return m.Output(
             output=stored.output,
+            of=of,
             asset=stored.asset,
             asked=stored.asked,
             mapping_key=stored.mapping_key,

@@ -265,6 +265,42 @@ def test_from_failure_runs_only_the_mapped_steps_that_failed(tmp_path):
         assert said == ["mark a", "mark b", "mark c"]
 
 
+def test_from_one_key_of_a_nested_fan_out(tmp_path):
+    """What comes after one step of a nested fan-out runs again: what collects its level, of that key alone, and on."""
+    said = []
+
+    @op(out=DynamicOut())
+    def rows(letter):
+        for number in "12":
+            yield DynamicOutput(letter + number, mapping_key=number)
+
+    @op
+    def cell(x):
+        said.append(f"cell {x}")
+        return x
+
+    @op
+    def row(xs):
+        said.append(f"row {xs[0][0]}")
+        return "-".join(xs)
+
+    @op
+    def again(x):
+        said.append(f"again {x}")
+        return x
+
+    @graph_asset
+    def table():
+        return join(letters().map(lambda x: again(row(rows(x).map(cell).collect()))).collect())
+
+    defs = Definitions(assets=[table])
+    with Instance(str(tmp_path)) as instance:
+        first = execute.materialize(defs, instance=instance)
+        said.clear()
+        assert execute.resume(defs, first.run_id, instance=instance, from_step="table.cell[b][2]").success
+        assert said == ["cell b2", "row b", "again b1-b2"]
+
+
 def test_values_may_stay_in_memory():
     """A manager that keeps values in memory tells the values of a fan-out apart."""
 
@@ -327,6 +363,32 @@ def test_what_a_generator_yields_wrongly(out, given, problem):
 
     with pytest.raises(InvariantViolationError, match=problem if given != [1] else "wrong"):
         run.execute_in_process()
+
+
+def test_what_is_returned_wrongly():
+    """It says what was in the list."""
+
+    @op(out=DynamicOut())
+    def listed():
+        return [1, "a", 2]
+
+    @graph
+    def whole():
+        return double(listed().map(double).collect())
+
+    with pytest.raises(InvariantViolationError, match="got a list of int and str"):
+        whole.to_job().execute_in_process()
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [(lambda: letters().map(), "`fn` of `map` is None"), (lambda: letters().map(5), "`fn` of `map` is 5")],
+)
+def test_what_is_mapped_wrongly(body, says):
+    """What is no op, graph or function is told with its line."""
+    with pytest.raises(InvalidDefinitionError, match=says) as told:
+        graph(name="whole")(body)
+    assert told.value.where is not None
 
 
 def test_a_fan_out_as_an_asset_is_a_mistake_that_says_so():

@@ -42,11 +42,14 @@ def from_steps(plan: Plan, past: Past, trouble: Trouble, selection: Sequence[str
     asked = _asked(plan, past, selection)
     for i, names in [(i, decision.detail.split(", ")) for i, decision in asked.items() if decision.by_key]:
         step = plan.steps[i]
-        within = tuple(name.removeprefix(step.key) for name in names)
-        for after in _walk(plan, {i}, "*", up=False) - asked.keys():  # of what is mapped too, that of the same keys
+        for after in _walk(plan, {i}, "*", up=False) - asked.keys():
             key, over = plan.steps[after].key, plan.steps[after].over
-            same = over[: len(step.over)] == step.over
-            found = [n for n in past.steps if same and n.startswith(f"{key}[") and n[len(key) :].startswith(within)]
+            # Of what is mapped over the same too, that of the same keys: at the levels that both have.
+            levels = [a == b for a, b in zip(step.over, over, strict=False)]
+            common = levels.index(False) if False in levels else len(levels)
+            keys = [name.removeprefix(step.key).split("]")[:common] for name in names]
+            within = tuple("".join(f"{each}]" for each in found) for found in keys)
+            found = [n for n in past.steps if common and n.startswith(f"{key}[") and n[len(key) :].startswith(within)]
             if found:
                 asked[after] = msgspec.structs.replace(_by_key(past), detail=", ".join(found))
     made = _counted(_replan(plan, past, trouble, asked, only=False), past, trouble)

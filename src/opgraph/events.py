@@ -117,6 +117,11 @@ class ErrorInfo(Struct, frozen=True, array_like=True, gc=False):
     retry: bool = True  # False: a `Failure` that allows no retries
     notes: tuple[str, ...] = ()
 
+    @property
+    def told(self) -> str:
+        """The class's name and the message, if there is one."""
+        return f"{self.kind}: {self.message}" if self.message else self.kind
+
 
 class HookRan(Struct, frozen=True, array_like=True, gc=False):
     """A hook of a step that has ended. What it did never changes how the step ended."""

@@ -1041,6 +1041,13 @@ def nothing_to_unpack():
         one().map(plus)
 
 
+@case("declare.graphs.fan_mistakes.CollectedAlready")
+def collected_already():
+    @graph
+    def whole():
+        many().collect().map(plus)
+
+
 @case("resolve.mistakes.FanOutAsAsset")
 def fan_out_as_asset():
     @graph_asset

@@ -371,7 +371,7 @@ def error_of(outcome: RunOutcome) -> BaseException:
                 step = f"{_doing(outcome)} `{outcome.failed_step}` of" if outcome.failed_step else "in"
                 found.add_note(f"{step} run {outcome.run_id}")
             return found
-    text = f"{outcome.error.kind}: {outcome.error.message}" if outcome.error is not None else outcome.status.value
+    text = outcome.error.told if outcome.error is not None else outcome.status.value
     failed = StepFailedError(
         f"step `{outcome.failed_step}` of run {outcome.run_id} failed: {text}"
         if outcome.failed_step

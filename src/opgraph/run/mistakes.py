@@ -63,7 +63,10 @@ class NotDynamicOutputs(OutputMistake):
 
     got: str
     says = "`{op}`: dynamic output '{output}' expected a list of DynamicOutput objects, and got {got}"
-    mend = "return a list of them, or yield them one by one: then the mapped steps start at once"
+    mend = (
+        'make each a `DynamicOutput(value, mapping_key="...")`, and return a list of them, or yield them one by one: '
+        "then the mapped steps start at once"
+    )
 
 
 class NotDynamic(OutputMistake):

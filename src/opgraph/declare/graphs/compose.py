@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, Union, cast
 from warnings import warn
 
 from opgraph.declare.accepted import expect
-from opgraph.declare.graphs.fan_mistakes import NothingToUnpack, NotUnpacked, OutOfItsMap
+from opgraph.declare.graphs.fan_mistakes import CollectedAlready, NothingToUnpack, NotUnpacked, OutOfItsMap
 from opgraph.declare.graphs.levels import Level, Levels
 from opgraph.declare.graphs.node import Node
 from opgraph.declare.graphs.wires import FanIn, FromInput, FromNode, Value, Wire, joined
@@ -31,12 +31,13 @@ from opgraph.declare.mistakes import (
     UnknownInput,
     UsedAsValue,
     WiredTwice,
+    WrongType,
     report,
 )
 from opgraph.declare.ops.hooks import HookDefinition, checked_hooks
 from opgraph.declare.ops.signatures import P, R_co
 from opgraph.declare.retry import RetryPolicy
-from opgraph.errors import Source
+from opgraph.errors import InvalidDefinitionError, Source
 from opgraph.keys import near_misses
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Placeholder:
             raise AttributeError(name)
         self._refuse(f"asked for its attribute `{name}`")
 
-    def map(self, fn: Callable[["Placeholder"], Any]) -> Any:
+    def map(self, fn: Callable[["Placeholder"], Any] | None = None) -> Any:
         """A step for each value of a fan-out.
 
         Args:
@@ -82,7 +83,7 @@ class Placeholder:
             What `fn` returned: outputs to be mapped further, or collected.
 
         Raises:
-            InvalidDefinitionError: this is no fan-out.
+            InvalidDefinitionError: this is no fan-out, or it is collected.
 
         Example:
             >>> @graph
@@ -92,7 +93,9 @@ class Placeholder:
         composition = _stack.get()
         level = composition.levels.of(self.wire) if composition is not None else ()
         if composition is None or not level or not isinstance(self.wire, FromNode):
-            raise NothingToUnpack(self.described, "map", where=Source.of_caller())
+            raise self._no_fan_out("map")
+        if not callable(fn):
+            raise WrongType("`map`", "fn", fn, "an op, a graph or a function of one value", where=Source.of_caller())
         element = Placeholder(
             FromNode(self.wire.node, self.wire.output, joined(self.wire.mapping, "map")), f"a value of {self.described}"
         )
@@ -110,14 +113,19 @@ class Placeholder:
             allow_failed: without those whose steps failed; otherwise what takes the list does not run when one failed.
 
         Raises:
-            InvalidDefinitionError: this is no fan-out.
+            InvalidDefinitionError: this is no fan-out, or it is collected.
         """
         composition = _stack.get()
         if composition is None or not composition.levels.of(self.wire) or not isinstance(self.wire, FromNode):
-            raise NothingToUnpack(self.described, "collect", where=Source.of_caller())
+            raise self._no_fan_out("collect")
         how = "collect" + ("_dict" if as_dict else "") + ("_failed" if allow_failed else "")
         wire = FromNode(self.wire.node, self.wire.output, joined(self.wire.mapping, how))
         return Placeholder(wire, f"all values of {self.described}")
+
+    def _no_fan_out(self, method: str) -> InvalidDefinitionError:
+        collected = isinstance(self.wire, FromNode) and "collect" in self.wire.mapping
+        mistake = CollectedAlready if collected else NothingToUnpack
+        return mistake(self.described, method, where=Source.of_caller())
 
     def __repr__(self) -> str:
         return f"<{self.described}>"

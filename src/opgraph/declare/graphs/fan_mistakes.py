@@ -54,6 +54,15 @@ class CollectsItsOwn(InvalidDefinitionError):
         )
 
 
+class CollectedAlready(Mistake, InvalidDefinitionError):
+    """`map` or `collect` of what was collected."""
+
+    described: str
+    method: str
+    says = "{described} are collected, a list, which has no `{method}`"
+    mend = "map before you collect: `.map(op).collect()`; or give the list to an op, which may yield its items again"
+
+
 class NothingToUnpack(Mistake, InvalidDefinitionError):
     """`map` or `collect` of what is no fan-out."""
 

@@ -280,7 +280,11 @@ class Coming:
         """The values of a dynamic output that was returned."""
         items = cast("list[Any]", value)
         if _class_of(value) is not list or not all(type(item) is DynamicOutput for item in items):
-            raise mistakes.NotDynamicOutputs(self._name, name, _class_of(value).__qualname__, where=self._where)
+            got = _class_of(value).__qualname__
+            if _class_of(value) is list:
+                kinds = dict.fromkeys(_class_of(item).__qualname__ for item in items)
+                got = f"a list of {' and '.join(list(kinds)[:3])}"
+            raise mistakes.NotDynamicOutputs(self._name, name, got, where=self._where)
         for item in items:
             if item.output_name not in ("result", name):
                 self._placed(item, self._call.names.index(name))  # refuses

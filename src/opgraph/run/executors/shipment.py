@@ -106,7 +106,7 @@ def load(data: bytes) -> Attempts | Ready:
         traceback.print_exc()  # the whole story, in the worker's log
         info = error_info(error)
         where = next((f" ({each.file}:{each.line})" for each in reversed(info.frames) if each.own), "")
-        return Ready(f"{info.kind}: {info.message}{where}")
+        return Ready(f"{info.told}{where}")
     attempts.said.key_of = attempts.key_of
     codes = zip(attempts.steps, _codes(attempts), shipment.codes, strict=True)
     changed = {bound.op.name for bound, here, there in codes if here != there}

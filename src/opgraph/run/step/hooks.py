@@ -246,7 +246,7 @@ def failures_told(said: Captured, key_of: Callable[[int], str]) -> Callable[[int
             for error in [ran.error for ran in fact.hooks if ran.error is not None]:
                 at = next((frame for frame in reversed(error.frames) if frame.own), Frame("", 0, "", "", own=True))
                 key = key_of(fact.step)
-                text = f"hook `{error.about}` of `{key}` failed: {error.kind}: {error.message}"
+                text = f"hook `{error.about}` of `{key}` failed: {error.told}"
                 record = logging.LogRecord("opgraph", logging.ERROR, at.file, at.line, text, (), None, at.function)
                 said.hand_on(record, fact.step, key)
 

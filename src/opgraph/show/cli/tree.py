@@ -313,7 +313,7 @@ class RunTree:
             return ""
         if error.kind == RetryRequested.__name__:
             error = error.cause or error  # what it asked for is said; why is worth more
-        return (f"{error.kind}: {error.message}" if error.message else error.kind).split("\n", 1)[0]
+        return error.told.split("\n", 1)[0]
 
     def _beside(self, unit: str, step: int) -> str:
         """Another step's name as it is said next to a step of this unit."""

@@ -210,7 +210,7 @@ def failures(instance: Instance, run_id: str, fold: Fold) -> list[list[Line]]:
         key, error = fold.key(i), fold.errors[i]
         unit = tree.units[tree.unit_of[fold.row(i)]]
         if number >= _IN_FULL:
-            blocks.append([[("✗ ", BAD), (key, STRONG), (f"  {error.kind}: {error.message}".split("\n", 1)[0], PLAIN)]])
+            blocks.append([[("✗ ", BAD), (key, STRONG), (f"  {error.told}".split("\n", 1)[0], PLAIN)]])
             continue
         said = inspect.logs(instance.record, run_id, fold.plan, key)
         blocks.append(
@@ -235,7 +235,7 @@ def failed_hooks(fold: Fold) -> list[Line]:
     lines: list[Line] = []
     for (name, *_), (error, steps) in list(alike.items())[:_HOOKS]:
         more = f" and {len(steps) - 1:,} more" if len(steps) > 1 else ""
-        what = f" failed, which changes nothing in the run: {error.kind}: {error.message}"
+        what = f" failed, which changes nothing in the run: {error.told}"
         of = ink.shortened(f" of {steps[0]}{more}{what}", 300)
         lines += [[], [("! ", NOTE), (f"hook {name}", STRONG), (of, PLAIN)]]
         own = [frame for frame in error.frames if frame.own]

@@ -293,6 +293,28 @@ def test_a_skipped_step_of_a_fan_out_is_not_to_run(tmp_path):
     assert plan.counts == {"run": 2, "reuse": 4, "skip": 1}
 
 
+def test_a_fan_out_that_was_not_reached_counts_as_one(tmp_path):
+    """What a run did and what a plan that goes on from it does add up to the same number of steps."""
+
+    @op(out=DynamicOut())
+    def deal():
+        raise ValueError
+
+    @op
+    def work(n): ...
+
+    @job
+    def fans():
+        deal().map(work)
+
+    instance = Instance(tmp_path)
+    run_id = fans.execute_in_process(instance=instance, raise_on_error=False).run_id
+    told = RunPages(instance, Following(instance.record)).detail(run_id)
+    plan = planned(plan_resume(Definitions(jobs=[fans]), run_id, instance=instance), same_run=False)
+    assert (told.counts, told.total) == ({"failed": 1, "blocked": 1}, 2)
+    assert sum(plan.counts.values()) == 2
+
+
 def test_what_is_told_of_fan_outs(tmp_path):
     """A nested fan-out is told by its values and not by its steps, with the first ones; one of no values by that there
     are none, and a plan has nothing to do for it; of its failures the first one is told everywhere."""

@@ -77,11 +77,12 @@ class Deltas:
             said = said[:_LINES]
             if said:
                 self.line = said[-1][0]
+            counts = counts_of(run)
             return m.RunDelta(
                 run=summary,
                 seq=run.seq,
-                counts=counts_of(run),
-                total=run.fold.total,
+                counts=counts,
+                total=sum(counts.values()),
                 rows=rows,
                 lines=[line_of(run, number, line) for number, line in said],
                 lagging=lagging,

@@ -174,13 +174,13 @@ class RunPages:
             failed = fold.failed()
             failures = alike(((n, fold.key(n), fold.errors[n]) for n in failed if n in fold.errors), _SHOWN, _NAMED)
             came = {s.asset for outputs in fold.outputs.values() for _, s in outputs if not s.asked}
-            counts, total, error, seq = counts_of(run), fold.total, fold.run_error, run.seq
+            counts, error, seq = counts_of(run), fold.run_error, run.seq
         dropped = inspect.discarded(self._record, run_id, plan)
         others = self._record.runs(limit=_SCANNED)
         return m.RunDetail(
             **summary,
             counts=counts,
-            total=total,
+            total=sum(counts.values()),
             epoch=row.epoch,
             pid=fold.pid if not row.status.is_final else 0,
             assets=list(plan.selection[:500]),
@@ -418,8 +418,11 @@ def path_of(instance: Instance, stored: Stored) -> str:
 
 
 def counts_of(run: Followed) -> dict[str, int]:
-    """How many steps of a run stand where."""
-    return {phase.name.lower(): run.fold.counts[phase] for phase in Phase if run.fold.counts[phase]}
+    """How many steps of a run stand where. A fan-out of which no step was made yet is one, as it is in a plan."""
+    fold = run.fold
+    unmade = Counter(fold.phase[i] for each in run.mapped_over.values() for i in each if not fold.members(i))
+    counts = {p: fold.counts[p] + (unmade[p] if p not in (Phase.SUCCEEDED, Phase.REUSED) else 0) for p in Phase}
+    return {phase.name.lower(): count for phase, count in counts.items() if count}
 
 
 def times_of(run: Followed, n: int) -> m.Times:

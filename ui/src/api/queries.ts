@@ -282,6 +282,7 @@ export function useLiveRun(run: string, known: boolean): LiveRun {
       let fresh = NOTHING;
       const take = (below: string) => (page: Tree) => {
         fresh = folded(fresh, page.rows, below);
+        queue.length = 0; // what a stream told before is older
         setTree(fresh);
       };
       const seq = await pages(run, "", take(""), stop.signal);

@@ -126,9 +126,7 @@ class Definitions:
         codes = Hashes()
         for unit in graph.units:
             steps = unit.flat.steps
-            units[unit.name] = {
-                step.key: (codes[step.op.body.fn], step.op.code_version or "") for step in steps
-            }
+            units[unit.name] = {step.key: (codes[step.op.body.fn], step.op.code_version or "") for step in steps}
             mapped.update(step.key for step in steps if step.over)
         for op in (op for asset in assets for op in asset["ops"]):
             op["mapped"] = op["key"] in mapped

@@ -282,6 +282,7 @@ def test_a_program_of_many_runs_does_not_grow(executor, tmp_path):
         tracemalloc.start()
         try:
             before = runs(40)
-            assert runs(40) - before < 40 * 4096
+            # What else goes on in the process comes and goes; what runs leave behind does not.
+            assert min(runs(40) for _ in range(3)) - before < 40 * 4096
         finally:
             tracemalloc.stop()

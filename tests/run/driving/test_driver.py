@@ -311,6 +311,15 @@ def swallows(x):
     return x
 
 
+@pytest.fixture
+def with_terminal():
+    """Where tests run under `nohup` nothing hears that the terminal is closed."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("with_terminal")
 @pytest.mark.parametrize("body", [interrupts, terminates, hangs_up, interrupts_async])
 def test_a_signal_in_the_middle_of_an_op(instance, body):
     """Ctrl-C, SIGTERM or a closed terminal interrupts the op that runs, the run ends CANCELED, and a resume runs that

@@ -52,12 +52,13 @@ def function_hash(fn: Callable[..., Any], *, values: bool = True) -> str:
 
 
 def imported_hash(fn: Callable[..., Any]) -> str:
-    """The hash of what the function and those it leads to import when they run, as their files are now; "": nothing."""
+    """The hash of what a function and those it leads to import of their project when they run, as the files are now; "": of
+    none."""
     if fn in _kept:  # then nothing
         return ""
     walk = _Walk(values=True)
     walk.of(fn)
-    return hashlib.blake2b("\n".join(walk.imported).encode(), digest_size=16).hexdigest() if walk.importing else ""
+    return hashlib.blake2b("\n".join(walk.imported).encode(), digest_size=16).hexdigest() if walk.imported else ""
 
 
 def hash_of(steps: Sequence[Step]) -> str:
@@ -110,8 +111,7 @@ class _Walk:
 
     Attributes:
         volatile: whether the hash may be another one when it is asked for again.
-        imported: the statements that functions import when they run.
-        importing: whether any does.
+        imported: the statements of the project that functions import when they run.
     """
 
     __slots__ = (
@@ -121,7 +121,6 @@ class _Walk:
         "cells",
         "codes",
         "imported",
-        "importing",
         "looked_up",
         "values",
         "volatile",
@@ -131,7 +130,7 @@ class _Walk:
         self._digest: Any = hashlib.blake2b(digest_size=16)
         self._todo: list[_Code] = []
         self._met: dict[object, int] = {}
-        self.values, self.volatile, self.importing = values, False, False
+        self.values, self.volatile = values, False
         self.imported: list[str] = []
         self.looked_up: list[tuple[Mapping[str, Any], str, Any]] = []
         self.cells: list[tuple[CellType, Any]] = []
@@ -155,7 +154,7 @@ class _Walk:
             else:
                 self._add_class(each)
         for root, functions in importing.items():
-            self.importing = self.volatile = True  # files change
+            self.volatile = True  # files change
             roots = [root, *[each for each in sys.path if each and root.startswith(f"{each}/")]] if root else []
             self.imported += imported_code(functions, roots)
         for each in self.imported:

@@ -52,8 +52,8 @@ def function_hash(fn: Callable[..., Any], *, values: bool = True) -> str:
 
 
 def imported_hash(fn: Callable[..., Any]) -> str:
-    """The hash of what a function and those it leads to import of their project when they run, as the files are now; "": of
-    none."""
+    """The hash of what a function and those it leads to import of their project when they run, as its files are now;
+    "": nothing."""
     if fn in _kept:  # then nothing
         return ""
     walk = _Walk(values=True)
@@ -144,16 +144,18 @@ class _Walk:
                 self._meet(each)
         if not layers:
             self._add(fn, function_hash, closed=True)  # of no project
-        importing: dict[str, list[FunctionType]] = {}
+        importing: dict[tuple[str, str], list[FunctionType]] = {}  # by folder and package
         while self._todo:
             each = self._todo.pop()
             if isinstance(each, FunctionType):
                 self._add_function(each)
                 if takes(each.__code__, IMPORT):
-                    importing.setdefault(_root(each.__module__ or "", each.__code__.co_filename), []).append(each)
+                    module = each.__module__ or ""
+                    home = _root(module, each.__code__.co_filename), module.partition(".")[0]
+                    importing.setdefault(home, []).append(each)
             else:
                 self._add_class(each)
-        for root, functions in importing.items():
+        for (root, _), functions in importing.items():
             self.volatile = True  # files change
             roots = [root, *[each for each in sys.path if each and root.startswith(f"{each}/")]] if root else []
             self.imported += imported_code(functions, roots)
